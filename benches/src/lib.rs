@@ -1,0 +1,1 @@
+//! Ratios against the limit measured in the same run

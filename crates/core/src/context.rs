@@ -1,0 +1,129 @@
+//! The world, as far as a provider may touch it.
+
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::{BoxFuture, Error, HttpSend, NewFile, Secret, SecretBytes};
+
+/// Tells the time.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Gives random bytes that nobody can guess.
+pub trait Random: Send + Sync + fmt::Debug {
+    /// Fills the whole buffer.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+/// Reads environment variables.
+pub trait Environment: Send + Sync + fmt::Debug {
+    /// The value, if the variable is set, not empty and UTF-8.
+    fn get(&self, name: &str) -> Option<String>;
+
+    /// The value as a secret.
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.get(name).map(Secret::new)
+    }
+}
+
+/// Reads and replaces files.
+pub trait Files: Send + Sync + fmt::Debug {
+    /// The whole file, or `None` when it does not exist.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not a file, or is larger than `limit` bytes.
+    fn read(&self, path: &Path, limit: usize) -> Result<Option<SecretBytes>, Error>;
+
+    /// Writes each file to a new name beside it with mode 0600, syncs it and renames it. When one cannot be written,
+    /// none is replaced.
+    ///
+    /// # Errors
+    /// When a file cannot be written. What was there before is still there.
+    fn replace(&self, files: &[NewFile]) -> Result<(), Error>;
+
+    /// Replaces a set of files under `directory` so that a reader who goes through `directory/current` sees either
+    /// all of the old ones or all of the new ones (a symbolic link is swapped).
+    ///
+    /// # Errors
+    /// When a file cannot be written. What was there before is still there.
+    fn replace_directory(&self, directory: &Path, files: &[NewFile]) -> Result<(), Error>;
+
+    /// The user's home folder, if there is one.
+    fn home(&self) -> Option<std::path::PathBuf>;
+}
+
+/// A program to run: no shell, arguments as they are.
+#[derive(Clone)]
+pub struct Command {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Variables added to the environment of the child.
+    pub environment: Vec<(String, Secret)>,
+    /// Longest time it may take.
+    pub timeout: Duration,
+    /// Largest output that is read, in bytes.
+    pub max_output: usize,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Arguments may hold what somebody should not have put there.
+        write!(f, "Command({})", self.argv.first().map_or("", String::as_str))
+    }
+}
+
+/// What a program printed and how it ended.
+#[derive(Debug)]
+pub struct CommandOutput {
+    /// Exit status, or `None` when a signal ended it.
+    pub status: Option<i32>,
+    /// Standard output.
+    pub stdout: SecretBytes,
+    /// Standard error; may quote a token, so treat it as one.
+    pub stderr: SecretBytes,
+}
+
+/// Runs programs.
+pub trait Commands: Send + Sync + fmt::Debug {
+    /// Runs it to its end. Standard input is empty.
+    fn run(&self, command: Command) -> BoxFuture<'_, Result<CommandOutput, Error>>;
+}
+
+/// Everything a source, exchange or delivery may use of the world. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub random: Arc<dyn Random>,
+    /// HTTP.
+    pub http: Arc<dyn HttpSend>,
+    /// Environment variables.
+    pub environment: Arc<dyn Environment>,
+    /// Files.
+    pub files: Arc<dyn Files>,
+    /// Programs.
+    pub commands: Arc<dyn Commands>,
+}
+
+impl Context {
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// An environment variable that is set and not empty.
+    pub fn env(&self, name: &str) -> Option<String> {
+        self.environment.get(name)
+    }
+
+    /// `N` random bytes as lower-case hexadecimal.
+    pub fn random_hex<const N: usize>(&self) -> String {
+        let mut bytes = [0; N];
+        self.random.fill(&mut bytes);
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

@@ -1,0 +1,246 @@
+//! Requests and responses as providers see them. The only client is in the crate `net`.
+
+use std::{fmt, time::Duration};
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use bytes::Bytes;
+use url::Url;
+
+use crate::{BoxFuture, Error, SecretBytes};
+
+/// Largest answer that is read unless a request says otherwise. Token answers are a few kilobytes; key sets of large
+/// issuers some tens. More than this is an attack or the wrong server.
+const DEFAULT_MAX_RESPONSE: usize = 1 << 20;
+
+/// Longest time for one request, connection included, unless a request says otherwise.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Who chose the address, and so which addresses may be dialled. The guard in `net` enforces it when it connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// The user named this URL in configuration or environment: any address, through the user's proxy.
+    Configured,
+    /// A metadata service: loopback, link-local or unique-local addresses only, never through a proxy.
+    Metadata,
+    /// The URL was learnt from a token or a document: `https` on public addresses only.
+    Untrusted,
+}
+
+/// A request with its whole body.
+#[derive(Clone)]
+pub struct Request {
+    /// Method.
+    pub method: Method,
+    /// Absolute URL, `http` or `https`.
+    pub url: Url,
+    /// Headers. `host` and `content-length` are set by the client unless they are here.
+    pub headers: HeaderMap,
+    /// The whole body; may hold secrets.
+    pub body: Bytes,
+    /// Which addresses may be dialled.
+    pub destination: Destination,
+    /// Largest body that is read from the answer, in bytes.
+    pub max_response: usize,
+    /// Longest time until the whole answer is there.
+    pub timeout: Duration,
+    /// PEM certificates that are trusted for this request in place of the system's. For endpoints with an authority
+    /// of their own, such as a Kubernetes API server.
+    pub ca_pem: Option<Bytes>,
+}
+
+impl Request {
+    /// A request without a body to a URL that the user named.
+    pub fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            destination: Destination::Configured,
+            max_response: DEFAULT_MAX_RESPONSE,
+            timeout: DEFAULT_TIMEOUT,
+            ca_pem: None,
+        }
+    }
+
+    /// `GET url`.
+    pub fn get(url: Url) -> Self {
+        Self::new(Method::GET, url)
+    }
+
+    /// `POST url` with `application/x-www-form-urlencoded` fields, everything but unreserved characters escaped.
+    pub fn post_form(url: Url, fields: &[(&str, &str)]) -> Self {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(fields);
+        Self::new(Method::POST, url)
+            .header(::http::header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
+            .body(form.finish())
+    }
+
+    /// `POST url` with a JSON body.
+    pub fn post_json(url: Url, body: &serde_json::Value) -> Self {
+        Self::new(Method::POST, url)
+            .header(::http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(body.to_string())
+    }
+
+    /// Sets a header, replacing one of the same name.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Sets `Authorization: Bearer TOKEN`, marked as sensitive.
+    ///
+    /// # Errors
+    /// When the token holds a character that a header cannot carry.
+    pub fn bearer(mut self, token: &crate::Secret) -> Result<Self, Error> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+            .map_err(|_| Error::configuration("send a bearer token that is not one line of visible ASCII"))?;
+        value.set_sensitive(true);
+        self.headers.insert(::http::header::AUTHORIZATION, value);
+        Ok(self)
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sets which addresses may be dialled.
+    #[must_use]
+    pub fn destination(mut self, destination: Destination) -> Self {
+        self.destination = destination;
+        self
+    }
+
+    /// Sets the longest time for the whole request.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the largest answer, in bytes.
+    #[must_use]
+    pub fn max_response(mut self, bytes: usize) -> Self {
+        self.max_response = bytes;
+        self
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.method, self.url.origin().ascii_serialization(), self.url.path())
+    }
+}
+
+/// An answer, read whole.
+#[derive(Clone)]
+pub struct Response {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body; may hold secrets, so it is wiped when dropped.
+    pub body: SecretBytes,
+}
+
+impl Response {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Unreachable`] when it is not JSON of that shape. The body itself is not in the error.
+    pub fn json<T: serde::de::DeserializeOwned>(&self, what: &str) -> Result<T, Error> {
+        serde_json::from_slice(self.body.expose()).map_err(|error| {
+            // serde_json's message can quote a value, so only the place is kept.
+            Error::unreachable(format!(
+                "read {what}: the answer (HTTP {}, {} bytes) is not the JSON expected, line {} column {}",
+                self.status.as_u16(),
+                self.body.len(),
+                error.line(),
+                error.column()
+            ))
+        })
+    }
+
+    /// The body as text, if it is UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(self.body.expose()).ok()
+    }
+
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HTTP {} ({} bytes)", self.status.as_u16(), self.body.len())
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpErrorKind {
+    /// The guard does not allow this address, scheme or proxy.
+    Blocked,
+    /// The name does not resolve, nothing listens, or the connection broke.
+    Connect,
+    /// The other side did not speak HTTP, or stopped in mid-answer.
+    Protocol,
+    /// It took longer than the request allows.
+    Timeout,
+    /// The certificate or the handshake failed.
+    Tls,
+    /// The answer is larger than the request allows.
+    TooLarge,
+}
+
+/// A request without an answer.
+#[derive(Debug)]
+pub struct HttpError {
+    /// What sort of failure.
+    pub kind: HttpErrorKind,
+    /// What was attempted: method, host, port. No query, no body.
+    pub message: String,
+    /// The cause, if the layer below gave one.
+    pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for HttpError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<HttpError> for Error {
+    fn from(error: HttpError) -> Self {
+        match error.kind {
+            HttpErrorKind::Blocked => {
+                Self::configuration("send a request to an address that is not allowed").because(error)
+            }
+            HttpErrorKind::Tls => Self::unreachable("set up TLS")
+                .because(error)
+                .hint("if the server has an authority of its own, name its certificate file in SSL_CERT_FILE"),
+            HttpErrorKind::Timeout => Self::unreachable("wait for an answer").because(error),
+            _ => Self::unreachable("send a request").because(error),
+        }
+    }
+}
+
+/// Sends one request and reads the whole answer. Redirects are never followed.
+pub trait HttpSend: Send + Sync + fmt::Debug {
+    /// Sends it.
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>>;
+}

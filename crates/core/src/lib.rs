@@ -1,0 +1,41 @@
+//! What every other crate of carnet speaks in.
+//!
+//! A *credential* is whatever proves something. A [`Source`] yields the credential that a place gives, an
+//! [`Exchange`] takes one credential and returns another, a [`Delivery`] writes one in somebody's native form.
+//! All three reach the world only through a [`Context`]: clock, randomness, HTTP, environment, files, commands.
+//!
+//! This crate has no runtime, no HTTP client and no cryptography, so a provider that depends on it alone can be
+//! tested without a network and without waiting.
+//!
+//! ```
+//! use carnet_core::{Credential, Kind, Material, Secret};
+//!
+//! let jwt = Credential::new(Material::Jwt(Secret::new("header.payload.signature")));
+//! assert_eq!(jwt.kind(), Kind::Jwt);
+//! assert_eq!(format!("{:?}", jwt.material), "Jwt(Secret)"); // nothing of the token is printed
+//! ```
+
+mod atomic;
+mod config;
+mod context;
+mod credential;
+mod error;
+mod http;
+mod secret;
+mod system;
+mod testing;
+mod traits;
+
+pub use atomic::{NewFile, replace_directory, replace_files};
+pub use config::{DeliveryConfig, ExchangeConfig, Mistake, Register, SourceConfig};
+pub use context::{Clock, Command, CommandOutput, Commands, Context, Environment, Files, Random};
+pub use credential::{AccessToken, AwsKeys, Credential, Kind, Kinds, Material, OciApiKey, OciSession, X509Identity};
+pub use error::{Error, ErrorKind, Hint, Result, chain};
+pub use http::{Destination, HttpError, HttpErrorKind, HttpSend, Request, Response};
+pub use secret::{Secret, SecretBytes};
+pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRandom};
+pub use testing::{FixedClock, FixedRandom, MapEnvironment, MemoryFiles, NoCommands, NoHttp, test_context};
+pub use traits::{Delivered, Delivery, Exchange, Found, Source, Want};
+
+/// A boxed future, so that the traits here can be used as trait objects without a macro.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,98 @@
+//! The two verbs and the way out.
+
+use std::{fmt, path::PathBuf};
+
+use crate::{BoxFuture, Context, Credential, Error, Kinds, Secret, SecretBytes};
+
+/// What the next step needs of a credential. Flows backwards along a route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Want {
+    /// The audience that the credential must name, if the next step cares.
+    pub audience: Option<String>,
+}
+
+/// What a source found.
+#[derive(Debug)]
+pub enum Found {
+    /// This is the identity here.
+    Credential(Box<Credential>),
+    /// This place does not give that identity, and why. Not an error.
+    NotHere(String),
+}
+
+impl Found {
+    /// This is the identity here.
+    pub fn credential(credential: Credential) -> Self {
+        Self::Credential(Box::new(credential))
+    }
+
+    /// This place does not give that identity, for this reason.
+    pub fn not_here(reason: impl Into<String>) -> Self {
+        Self::NotHere(reason.into())
+    }
+}
+
+/// Yields the credential that this place gives.
+pub trait Source: Send + Sync + fmt::Debug {
+    /// Its name in configuration, for instance `oci-instance`.
+    fn name(&self) -> &'static str;
+
+    /// The kinds it may give.
+    fn gives(&self) -> Kinds;
+
+    /// Looks for it. An absent identity is [`Found::NotHere`] with the reason; an identity that is there but broken
+    /// is an error.
+    fn find<'a>(&'a self, context: &'a Context, want: &'a Want) -> BoxFuture<'a, Result<Found, Error>>;
+}
+
+/// Takes one credential and returns another.
+pub trait Exchange: Send + Sync + fmt::Debug {
+    /// Its name in configuration, for instance `gcp`.
+    fn name(&self) -> &'static str;
+
+    /// The kinds it takes.
+    fn takes(&self) -> Kinds;
+
+    /// The kinds it gives.
+    fn gives(&self) -> Kinds;
+
+    /// The audience that the step before must put into its credential, if this exchange knows one.
+    fn audience(&self) -> Option<String> {
+        None
+    }
+
+    /// Exchanges it. `want` is what the step after this one needs.
+    fn exchange<'a>(
+        &'a self,
+        context: &'a Context,
+        credential: &'a Credential,
+        want: &'a Want,
+    ) -> BoxFuture<'a, Result<Credential, Error>>;
+}
+
+/// What a delivery did. Everything in it is for the process that asked, nothing for a log.
+#[derive(Debug, Default)]
+pub struct Delivered {
+    /// What goes to standard output, if this form is a stream.
+    pub output: Option<SecretBytes>,
+    /// Variables for a child process.
+    pub environment: Vec<(String, Secret)>,
+    /// Files that were written, for the user's eyes.
+    pub files: Vec<PathBuf>,
+}
+
+/// Writes a credential in somebody's native form.
+pub trait Delivery: Send + Sync + fmt::Debug {
+    /// Its name in configuration, for instance `oci-profile`.
+    fn name(&self) -> &'static str;
+
+    /// The kinds it can write.
+    fn takes(&self) -> Kinds;
+
+    /// Writes it. What is on disk is replaced whole or not at all.
+    fn deliver<'a>(
+        &'a self,
+        context: &'a Context,
+        credential: &'a Credential,
+    ) -> BoxFuture<'a, Result<Delivered, Error>>;
+}

@@ -1,0 +1,1 @@
+//! The only HTTP client, with the outbound guard, and the listeners.

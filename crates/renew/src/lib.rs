@@ -1,0 +1,1 @@
+//! The one renewal worker: cache, single flight, refresh ahead, backoff, keep the last good one

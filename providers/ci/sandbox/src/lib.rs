@@ -1,0 +1,1 @@
+//! The emulated token services of ci: verifies and refuses as the real ones do

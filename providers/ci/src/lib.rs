@@ -1,0 +1,1 @@
+//! CI systems: the identity tokens of GitHub Actions and GitLab

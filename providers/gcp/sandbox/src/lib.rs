@@ -1,0 +1,1 @@
+//! The emulated token services of gcp: verifies and refuses as the real ones do

@@ -1,0 +1,1 @@
+//! Google Cloud: its identities, its credentials, its trust model

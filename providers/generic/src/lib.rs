@@ -1,0 +1,1 @@
+//! Sources and deliveries that belong to no cloud: file, environment, command, URL, raw token, JSON

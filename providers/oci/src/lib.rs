@@ -1,0 +1,1 @@
+//! Oracle Cloud Infrastructure: its identities, its credentials, its trust model
