@@ -1,6 +1,9 @@
 //! Services and where they can be reached.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use axum::Router;
 use url::Url;
@@ -55,8 +58,15 @@ pub trait Emulator: Send + Sync {
     /// Its services.
     fn services(&self) -> Vec<Service>;
 
-    /// Variables that point the vendor's SDKs at the services, for `carnet sandbox env`.
-    fn environment(&self, urls: &Urls) -> Vec<(String, String)>;
+    /// Files that clients need (a profile, a token, a key), relative to the sandbox's private folder. Made on demand,
+    /// because keys take time.
+    fn files(&self, urls: &Urls) -> Result<Vec<(PathBuf, Vec<u8>)>, carnet_core::Error> {
+        let _ = urls;
+        Ok(Vec::new())
+    }
+
+    /// Variables that point the vendor's SDKs at the services and at the files under `folder`, for `carnet sandbox env`.
+    fn environment(&self, urls: &Urls, folder: &Path) -> Vec<(String, String)>;
 
     /// Makes the keys that will be needed soon. Runs on a thread of its own after the sandbox is ready.
     fn warm(&self) {}
