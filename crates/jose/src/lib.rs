@@ -7,6 +7,7 @@
 
 mod algorithm;
 mod claims;
+mod digest;
 mod error;
 mod jwk;
 mod jwt;
@@ -17,6 +18,7 @@ mod verify;
 
 pub use algorithm::Algorithm;
 pub use claims::Claims;
+pub use digest::sha256;
 pub use error::{JwtClause, JwtError, KeyError};
 pub use jwk::{Jwk, JwkSet};
 pub use jwt::UnverifiedJwt;
