@@ -1,0 +1,168 @@
+//! Who may depend on whom.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+
+/// Every crate of the workspace with its layer. A crate sees lower layers only, and nothing sideways except what
+/// [`SIDEWAYS`] allows. A crate that is not here fails the check, so that a new one is placed on purpose.
+const LAYERS: &[(&str, u8)] = &[
+    ("carnet-core", 0),
+    ("carnet-jose", 1),
+    ("carnet-trust", 1),
+    ("carnet-net", 2),
+    ("carnet-x509", 2),
+    ("carnet-renew", 2),
+    ("carnet-generic", 3),
+    ("carnet-ci", 3),
+    ("carnet-oci", 3),
+    ("carnet-gcp", 3),
+    ("carnet-sandbox-kit", 3),
+    ("carnet-ci-sandbox", 4),
+    ("carnet-oci-sandbox", 4),
+    ("carnet-gcp-sandbox", 4),
+    ("carnet-route", 4),
+    ("carnet-sandbox", 5),
+    ("carnet", 6),
+    ("carnet-e2e", 7),
+    ("carnet-benches", 7),
+    ("xtask", 7),
+];
+
+/// Pairs of one layer, or of layers that must not meet, that may see each other after all.
+const SIDEWAYS: &[(&str, &str)] = &[];
+
+/// Pairs that no layer number forbids and that are wrong: the client must not know the emulators, the emulators must
+/// not know how routes are run.
+const FORBIDDEN: &[(&str, &str)] = &[
+    ("carnet-sandbox", "carnet-route"),
+    ("carnet-route", "carnet-net"),
+    ("carnet-oci-sandbox", "carnet-gcp"),
+    ("carnet-gcp-sandbox", "carnet-oci"),
+    ("carnet-oci", "carnet-net"),
+    ("carnet-gcp", "carnet-net"),
+    ("carnet-ci", "carnet-net"),
+    ("carnet-generic", "carnet-net"),
+];
+
+/// Foreign crates that only some of ours may name.
+const KEPT_APART: &[(&str, &[&str])] = &[
+    ("aws-lc-rs", &["carnet-jose", "carnet-x509", "carnet-benches"]),
+    ("rcgen", &["carnet-x509"]),
+    ("rustls", &["carnet-net", "carnet-sandbox"]),
+    ("tokio-rustls", &["carnet-net", "carnet-sandbox"]),
+    ("hyper", &["carnet-net", "carnet-sandbox"]),
+    ("hyper-util", &["carnet-net", "carnet-sandbox"]),
+    ("cel", &["carnet-trust"]),
+    ("clap", &["carnet"]),
+    ("jsonwebtoken", &[]),
+];
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+    source: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    kind: Option<String>,
+}
+
+/// Reads `cargo metadata` and checks every arrow.
+///
+/// # Errors
+/// All breaches at once.
+pub(crate) fn check() -> anyhow::Result<String> {
+    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .output()
+        .context("run cargo metadata")?;
+    if !output.status.success() {
+        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).context("read cargo metadata")?;
+    let breaches = breaches(&metadata.packages);
+    if breaches.is_empty() {
+        return Ok(format!("layers: {} crates, every arrow points down", metadata.packages.len()));
+    }
+    bail!("layers broken:\n  {}", breaches.join("\n  "))
+}
+
+fn breaches(packages: &[Package]) -> Vec<String> {
+    let layers: BTreeMap<&str, u8> = LAYERS.iter().copied().collect();
+    let ours: BTreeSet<&str> =
+        packages.iter().filter(|one| one.source.is_none()).map(|one| one.name.as_str()).collect();
+    let mut breaches = Vec::new();
+    for package in packages.iter().filter(|package| ours.contains(package.name.as_str())) {
+        let Some(layer) = layers.get(package.name.as_str()) else {
+            breaches.push(format!("{} has no layer in xtask/src/layers.rs", package.name));
+            continue;
+        };
+        // Tests may look at anything: an emulator's test needs the client and the other way round.
+        for needed in package.dependencies.iter().filter(|needed| needed.kind.as_deref() != Some("dev")) {
+            let arrow = (package.name.as_str(), needed.name.as_str());
+            if let Some((_, keepers)) = KEPT_APART.iter().find(|(name, _)| *name == needed.name)
+                && !keepers.contains(&package.name.as_str())
+            {
+                breaches.push(format!("{} names {}, which is kept to {}", arrow.0, arrow.1, keepers.join(", ")));
+            }
+            if FORBIDDEN.contains(&arrow) {
+                breaches.push(format!("{} must not know {}", arrow.0, arrow.1));
+            }
+            if let Some(below) = layers.get(needed.name.as_str())
+                && below >= layer
+                && !SIDEWAYS.contains(&arrow)
+            {
+                breaches.push(format!("{} (layer {layer}) depends on {} (layer {below})", arrow.0, arrow.1));
+            }
+        }
+    }
+    breaches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, needs: &[&str]) -> Package {
+        let dependencies = needs.iter().map(|need| Dependency { name: (*need).to_owned(), kind: None }).collect();
+        Package { name: name.to_owned(), dependencies, source: None }
+    }
+
+    #[test]
+    fn arrows_that_point_down_pass() {
+        assert!(breaches(&[package("carnet-oci", &["carnet-core", "carnet-jose"])]).is_empty());
+    }
+
+    #[test]
+    fn an_arrow_that_points_up_is_a_breach() {
+        assert_eq!(breaches(&[package("carnet-core", &["carnet-jose"])]).len(), 1);
+    }
+
+    #[test]
+    fn a_crate_without_a_layer_is_a_breach() {
+        assert_eq!(breaches(&[package("carnet-new", &[])]).len(), 1);
+    }
+
+    #[test]
+    fn a_client_that_names_the_tls_crate_is_a_breach() {
+        assert_eq!(breaches(&[package("carnet-gcp", &["rustls"])]).len(), 1);
+    }
+
+    #[test]
+    fn the_emulators_do_not_know_the_routes() {
+        assert_eq!(breaches(&[package("carnet-sandbox", &["carnet-route"])]).len(), 1);
+    }
+}
