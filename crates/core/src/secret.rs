@@ -51,6 +51,21 @@ impl<'de> serde::Deserialize<'de> for Secret {
     }
 }
 
+/// `writeOnly` marks it in the JSON Schema. Configuration takes such a field only as a reference, never written out.
+impl schemars::JsonSchema for Secret {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "writeOnly": true, "pattern": r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$" })
+    }
+}
+
 /// Bytes that must not be seen: a private key, a response body with a token in it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
