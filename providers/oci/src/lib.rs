@@ -1,1 +1,3 @@
 //! Oracle Cloud Infrastructure: its identities, its credentials, its trust model
+
+pub mod trust;

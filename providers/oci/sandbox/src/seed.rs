@@ -1,0 +1,59 @@
+//! What exists when the sandbox starts, under names that never change.
+
+/// Realm.
+pub const REALM: &str = "oc1";
+/// Region identifier; the home region.
+pub const REGION: &str = "us-ashburn-1";
+/// Three-letter key of the region.
+pub const REGION_KEY: &str = "IAD";
+/// OCID of the tenancy, which is also the root compartment.
+pub const TENANCY: &str = "ocid1.tenancy.oc1..aaaaaaaacarnetsandboxtenancy0000000000000000000000000000000001";
+/// Name of the tenancy.
+pub const TENANCY_NAME: &str = "carnetsandbox";
+/// OCID of the compartment `ci`.
+pub const COMPARTMENT: &str = "ocid1.compartment.oc1..aaaaaaaacarnetsandboxcompartment00000000000000000000000001";
+/// Name of that compartment.
+pub const COMPARTMENT_NAME: &str = "ci";
+/// Object storage namespace.
+pub const NAMESPACE: &str = "axcarnetsbx";
+/// URL of the identity domain.
+pub const DOMAIN_URL: &str = "https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.identity.oraclecloud.com";
+/// OCID of the identity domain.
+pub const DOMAIN: &str = "ocid1.domain.oc1..aaaaaaaacarnetsandboxdomain00000000000000000000000000000001";
+
+/// OCID of the administrator, who has an API key in the profile `DEFAULT` of the sandbox's OCI configuration.
+pub const ADMIN_USER: &str = "ocid1.user.oc1..aaaaaaaacarnetsandboxadmin0000000000000000000000000000000000001";
+/// Name of the administrator.
+pub const ADMIN_USER_NAME: &str = "admin@carnet-sandbox.example";
+/// OCID of the group that may do everything.
+pub const ADMIN_GROUP: &str = "ocid1.group.oc1..aaaaaaaacarnetsandboxadmins000000000000000000000000000000000001";
+/// Name of that group.
+pub const ADMIN_GROUP_NAME: &str = "Administrators";
+/// OCID of the service user that external identities may become.
+pub const SERVICE_USER: &str = "ocid1.user.oc1..aaaaaaaacarnetsandboxservice00000000000000000000000000000000001";
+/// Name of the service user.
+pub const SERVICE_USER_NAME: &str = "svc-ci";
+/// OCID of the group of the service user.
+pub const DEPLOYERS_GROUP: &str = "ocid1.group.oc1..aaaaaaaacarnetsandboxdeployers0000000000000000000000000000000001";
+/// Name of that group, which may manage the object family in the compartment `ci`.
+pub const DEPLOYERS_GROUP_NAME: &str = "ci-deployers";
+
+/// OCID of the one instance, which lives in the compartment `ci`.
+pub const INSTANCE: &str = "ocid1.instance.oc1.iad.anuwcljtcarnetsandboxinstance000000000000000000000000000001";
+/// Name of the dynamic group of the instances of the compartment `ci`.
+pub const INSTANCE_GROUP_NAME: &str = "ci-instances";
+/// OCID of that dynamic group.
+pub const INSTANCE_GROUP: &str = "ocid1.dynamicgroup.oc1..aaaaaaaacarnetsandboxinstances00000000000000000000000000001";
+/// OCID of the one function, which lives in the compartment `ci`.
+pub const FUNCTION: &str = "ocid1.fnfunc.oc1.iad.aaaaaaaacarnetsandboxfunction000000000000000000000000000001";
+/// Name of the dynamic group of the functions of the compartment `ci`.
+pub const FUNCTION_GROUP_NAME: &str = "ci-functions";
+/// OCID of that dynamic group.
+pub const FUNCTION_GROUP: &str = "ocid1.dynamicgroup.oc1..aaaaaaaacarnetsandboxfunctions00000000000000000000000000001";
+
+/// A bucket in the compartment `ci`.
+pub const BUCKET: &str = "artifacts";
+/// An object in that bucket.
+pub const OBJECT: &str = "hello.txt";
+/// What is in that object.
+pub const OBJECT_CONTENT: &str = "hello from the sandbox\n";

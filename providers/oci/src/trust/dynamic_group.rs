@@ -1,0 +1,1 @@
+//! Matching rules of dynamic groups.

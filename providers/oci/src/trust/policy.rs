@@ -1,0 +1,1 @@
+//! IAM policies: statements, verbs and permissions, conditions.
