@@ -21,6 +21,7 @@ mod context;
 mod credential;
 mod error;
 mod http;
+mod redact;
 mod secret;
 mod system;
 mod testing;
@@ -32,6 +33,7 @@ pub use context::{Clock, Command, CommandOutput, Commands, Context, Environment,
 pub use credential::{AccessToken, AwsKeys, Credential, Kind, Kinds, Material, OciApiKey, OciSession, X509Identity};
 pub use error::{Error, ErrorKind, Hint, Result, chain};
 pub use http::{Destination, HttpError, HttpErrorKind, HttpSend, Request, Response};
+pub use redact::safe_text;
 pub use secret::{Secret, SecretBytes};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRandom};
 pub use testing::{FixedClock, FixedRandom, MapEnvironment, MemoryFiles, NoCommands, NoHttp, test_context};

@@ -1,0 +1,73 @@
+//! Text from the other side, made fit for an error.
+
+/// Longest text that is kept, in characters. A sentence of explanation fits; a page does not.
+const MAX_TEXT: usize = 300;
+/// A word longer than this is data, not language. The longest honest ones are resource names of some 120 characters.
+const MAX_WORD: usize = 200;
+/// What tokens and keys start with: every JOSE object (`{"` in base64url), Google access tokens, PEM, and the tokens of
+/// GitHub, GitLab, Vault and Slack.
+const MARKS: [&str; 8] = ["eyJ", "ya29.", "-----BEGIN", "ghs_", "ghp_", "glpat-", "hvs.", "xoxb-"];
+
+/// Makes a description from the other side safe to show: control characters become blanks, a word that looks like a
+/// token or a key, or is too long to be a word, becomes `[redacted]`, and the whole is cut after 300 characters.
+///
+/// ```
+/// assert_eq!(carnet_core::safe_text("bad token\n eyJhbGciOi.x.y"), "bad token [redacted]");
+/// ```
+pub fn safe_text(text: &str) -> String {
+    let mut safe = String::new();
+    let mut count = 0_usize;
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c)) {
+        if word.is_empty() {
+            continue;
+        }
+        let looks_secret = word.chars().count() > MAX_WORD || MARKS.iter().any(|mark| word.contains(mark));
+        let word = if looks_secret { "[redacted]" } else { word };
+        let length = word.chars().count().saturating_add(usize::from(!safe.is_empty()));
+        if count.saturating_add(length) > MAX_TEXT {
+            safe.push('…');
+            break;
+        }
+        if !safe.is_empty() {
+            safe.push(' ');
+        }
+        safe.push_str(word);
+        count = count.saturating_add(length);
+    }
+    safe
+}
+
+/// Characters that change how a terminal shows what follows: direction overrides, zero-width marks, line separators.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn tokens_and_control_characters_do_not_pass() {
+        let text = "Token ST$eyJhbGciOiJSUzI1NiJ9.e30.c2ln is \u{1b}[31mbad\u{202e}, key -----BEGIN PRIVATE KEY-----";
+        let safe = safe_text(text);
+        assert_eq!(safe, "Token [redacted] is [31mbad , key [redacted] PRIVATE KEY-----");
+    }
+
+    #[test]
+    fn long_words_and_long_texts_are_cut() {
+        assert_eq!(safe_text(&"a".repeat(201)), "[redacted]");
+        let long = safe_text(&"word ".repeat(200));
+        assert!(long.ends_with("word…") && long.chars().count() <= MAX_TEXT + 1, "{long}");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_looks_like_a_token_survives(before in ".{0,40}", token in "eyJ[A-Za-z0-9_-]{1,40}", after in ".{0,40}") {
+            let safe = safe_text(&format!("{before}{token}{after}"));
+            prop_assert!(!safe.contains(&token));
+            prop_assert!(!safe.chars().any(char::is_control));
+        }
+    }
+}
