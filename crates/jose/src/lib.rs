@@ -14,6 +14,7 @@ mod jwt;
 mod key_set;
 mod pem;
 mod sign;
+mod subject;
 mod verify;
 
 pub use algorithm::Algorithm;
@@ -25,4 +26,5 @@ pub use jwt::UnverifiedJwt;
 pub use key_set::{KeySet, discover, fetch_key_set};
 pub use pem::private_key_from_pem;
 pub use sign::{SigningKey, encode_jwt};
+pub use subject::SubjectToken;
 pub use verify::{PublicKey, Rules, VerifiedJwt, verify_jwt};
