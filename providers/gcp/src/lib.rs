@@ -1,1 +1,3 @@
 //! Google Cloud: its identities, its credentials, its trust model
+
+pub mod trust;

@@ -1,0 +1,1 @@
+//! Google's federation trust as plain data, and the pure question whether a token becomes a principal.
