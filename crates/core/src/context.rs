@@ -51,6 +51,12 @@ pub trait Files: Send + Sync + fmt::Debug {
     /// When a file cannot be written. What was there before is still there.
     fn replace_directory(&self, directory: &Path, files: &[NewFile]) -> Result<(), Error>;
 
+    /// Whether users other than the owner may read the file. `false` when that cannot be known.
+    fn others_may_read(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
+
     /// The user's home folder, if there is one.
     fn home(&self) -> Option<std::path::PathBuf>;
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::Read,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -81,6 +82,10 @@ impl Files for SystemFiles {
 
     fn replace_directory(&self, directory: &Path, files: &[NewFile]) -> Result<(), Error> {
         atomic::replace_directory(directory, files)
+    }
+
+    fn others_may_read(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o044 != 0)
     }
 
     fn home(&self) -> Option<PathBuf> {

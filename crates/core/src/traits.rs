@@ -61,6 +61,10 @@ pub trait Exchange: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Called when a route starts, before its source is asked: an exchange may begin slow local work here, such as
+    /// the search for an RSA key, so that it overlaps with the network. Must return at once.
+    fn prepare(&self) {}
+
     /// Exchanges it. `want` is what the step after this one needs.
     fn exchange<'a>(
         &'a self,
