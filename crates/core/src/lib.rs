@@ -36,7 +36,10 @@ pub use http::{Destination, HttpError, HttpErrorKind, HttpSend, Request, Respons
 pub use redact::safe_text;
 pub use secret::{Secret, SecretBytes};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRandom};
-pub use testing::{FixedClock, FixedRandom, MapEnvironment, MemoryFiles, NoCommands, NoHttp, test_context};
+pub use testing::{
+    FixedClock, FixedRandom, MapEnvironment, MemoryFiles, NoCommands, NoHttp, ScriptedCommands, ScriptedHttp,
+    test_context,
+};
 pub use traits::{Delivered, Delivery, Exchange, Found, Source, Want};
 
 /// A boxed future, so that the traits here can be used as trait objects without a macro.

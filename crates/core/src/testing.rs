@@ -1,11 +1,12 @@
 //! A world for tests: a clock that is moved by hand, an environment that is a map, nothing else unless given.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
+use ::http::{HeaderName, HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -124,6 +125,92 @@ impl HttpSend for NoHttp {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>> {
         let message = format!("{request:?}: this context has no network");
         Box::pin(async move { Err(HttpError { kind: HttpErrorKind::Blocked, message, cause: None }) })
+    }
+}
+
+/// A network that answers by script: each request gets the next answer and is kept, so that a test can look at the
+/// bytes that were sent.
+#[derive(Debug, Default)]
+pub struct ScriptedHttp {
+    answers: Mutex<VecDeque<Result<Response, HttpError>>>,
+    requests: Mutex<Vec<Request>>,
+}
+
+impl ScriptedHttp {
+    /// Adds an answer with this status and body.
+    #[must_use]
+    pub fn answer(self, status: u16, body: impl Into<Vec<u8>>) -> Self {
+        self.answer_with(status, &[], body)
+    }
+
+    /// Adds an answer with this status, these headers and this body.
+    #[must_use]
+    pub fn answer_with(self, status: u16, headers: &[(&'static str, &'static str)], body: impl Into<Vec<u8>>) -> Self {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.push(Ok(Response { status, headers, body: SecretBytes::new(body) }))
+    }
+
+    /// Adds a request that gets no answer, for this reason.
+    #[must_use]
+    pub fn fail(self, kind: HttpErrorKind) -> Self {
+        self.push(Err(HttpError { kind, message: "as the script says".to_owned(), cause: None }))
+    }
+
+    /// The requests so far, in order.
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn push(self, answer: Result<Response, HttpError>) -> Self {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).push_back(answer);
+        self
+    }
+}
+
+impl HttpSend for ScriptedHttp {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>> {
+        let message = format!("{request:?}: the script has no more answers");
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        Box::pin(async move { answer.unwrap_or(Err(HttpError { kind: HttpErrorKind::Blocked, message, cause: None })) })
+    }
+}
+
+/// Programs that answer by script, whatever is run: exit status, standard output, standard error.
+#[derive(Debug, Default)]
+pub struct ScriptedCommands {
+    answers: Mutex<VecDeque<(Option<i32>, String, String)>>,
+    commands: Mutex<Vec<Command>>,
+}
+
+impl ScriptedCommands {
+    /// Adds how a program ends and what it prints to standard output and standard error.
+    #[must_use]
+    pub fn answer(self, status: Option<i32>, stdout: impl Into<String>, stderr: impl Into<String>) -> Self {
+        let answer = (status, stdout.into(), stderr.into());
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).push_back(answer);
+        self
+    }
+
+    /// The programs run so far, in order.
+    pub fn commands(&self) -> Vec<Command> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Commands for ScriptedCommands {
+    fn run(&self, command: Command) -> BoxFuture<'_, Result<CommandOutput, Error>> {
+        let message = format!("{command:?}: the script has no more answers");
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        Box::pin(async move {
+            let (status, stdout, stderr) = answer.ok_or_else(|| Error::configuration(message))?;
+            Ok(CommandOutput { status, stdout: SecretBytes::new(stdout), stderr: SecretBytes::new(stderr) })
+        })
     }
 }
 
