@@ -1,0 +1,39 @@
+//! One file per command.
+
+mod completion;
+mod config;
+mod demo;
+mod get;
+mod inspect;
+mod route_args;
+mod run;
+mod sandbox;
+mod supervise;
+mod version;
+mod whoami;
+
+use carnet_core::Error;
+use clap::ArgMatches;
+
+use crate::{
+    args::{Cli, Command},
+    output::Terminal,
+};
+
+/// Runs the command; returns the exit code of a command that ended by itself.
+pub(crate) fn dispatch(cli: Cli, matches: &ArgMatches, terminal: Terminal) -> Result<u8, Error> {
+    let global = cli.global;
+    let inner = matches.subcommand().map(|(_, inner)| inner);
+    match cli.command {
+        Command::Get(args) => get::run(&global, &args, inner, terminal),
+        Command::Run(args) => run::run(&global, &args, inner, terminal),
+        Command::Whoami(args) => whoami::run(&args, terminal),
+        Command::Inspect(args) => inspect::run(&args, terminal),
+        Command::Sandbox(args) => sandbox::run(args, terminal),
+        Command::Demo(args) => demo::run(&args, terminal),
+        Command::Config(args) => config::run(&global, &args, terminal),
+        Command::Completion { shell } => completion::run(shell, terminal),
+        Command::Man { folder } => completion::man(&folder, terminal),
+        Command::Version => version::run(terminal),
+    }
+}

@@ -1,0 +1,231 @@
+//! `carnet inspect TOKEN|FILE|-`: what it says, without believing it; with an issuer or keys, whether it is true.
+
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use carnet_core::{Context, Destination, Error, Files as _, Secret, SecretBytes, SystemFiles};
+use carnet_jose::{Algorithm, JwtError, KeySet, Rules, UnverifiedJwt, discover, fetch_key_set, verify_jwt};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    args::Inspect,
+    output::{Terminal, bold, cyan, green, red},
+    world,
+};
+
+/// Largest input that is looked at.
+const MAX_INPUT: usize = 256 * 1024;
+
+/// Every algorithm that can be verified here; the key decides which one counts.
+const ALGORITHMS: &[Algorithm] = &[
+    Algorithm::Rs256,
+    Algorithm::Rs384,
+    Algorithm::Rs512,
+    Algorithm::Ps256,
+    Algorithm::Ps384,
+    Algorithm::Ps512,
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::Es512,
+    Algorithm::EdDsa,
+];
+
+pub(super) fn run(args: &Inspect, terminal: Terminal) -> Result<u8, Error> {
+    let input = read(&args.token)?;
+    let text = std::str::from_utf8(input.expose())
+        .map_err(|error| Error::configuration("read the token: it is not text").because(error))?
+        .trim();
+    if text.starts_with('{') {
+        return external_account(text, terminal);
+    }
+    // OCI writes its session tokens with this prefix into signatures.
+    let token = Secret::new(text.strip_prefix("ST$").unwrap_or(text));
+    let jwt = UnverifiedJwt::parse(token.expose()).map_err(|error| {
+        Error::configuration("read the token: it is not a JSON Web Token in compact form")
+            .because(error)
+            .hint("an opaque access token, such as Google's ya29…, says nothing that could be shown")
+    })?;
+    let context = world::context()?;
+    let now = context.now();
+    let verdict = world::block_on(verify(&context, args, &jwt))?;
+    let warnings = warnings(&jwt, now);
+    if terminal.is_json() {
+        terminal.json(json!({
+            "kind": "jwt",
+            "looks_like": looks_like(&jwt),
+            "header": jwt.unverified_header(),
+            "claims": jwt.unverified_claims().0,
+            "expires_in_seconds": jwt.unverified_expiry().map(|end| end.duration_since(now).as_secs()),
+            "verified": verdict.as_ref().map(Result::is_ok),
+            "refused_by": verdict.as_ref().and_then(|verdict| verdict.as_ref().err()).map(ToString::to_string),
+            "warnings": warnings,
+        }))?;
+    } else {
+        terminal.text(&describe(&jwt, now, verdict.as_ref(), &warnings))?;
+    }
+    match verdict {
+        Some(Err(error)) => Err(error.into()),
+        _ => Ok(0),
+    }
+}
+
+fn read(argument: &str) -> Result<SecretBytes, Error> {
+    if argument == "-" {
+        let mut bytes = Vec::new();
+        let most = u64::try_from(MAX_INPUT).unwrap_or(u64::MAX);
+        std::io::stdin()
+            .take(most)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::configuration("read standard input").because(error))?;
+        return Ok(SecretBytes::new(bytes));
+    }
+    let looks_like_token = argument.matches('.').count() == 2 && argument.starts_with("eyJ");
+    if looks_like_token || argument.starts_with("ST$") || argument.starts_with('{') {
+        return Ok(SecretBytes::new(argument.as_bytes().to_vec()));
+    }
+    SystemFiles.read(&PathBuf::from(argument), MAX_INPUT)?.ok_or_else(|| {
+        Error::configuration("find the token: the argument is neither a token nor a file that exists")
+            .hint("give a token, the path of a file, or `-` for standard input")
+    })
+}
+
+async fn verify(
+    context: &Context,
+    args: &Inspect,
+    jwt: &UnverifiedJwt,
+) -> Result<Option<Result<(), JwtError>>, Error> {
+    let keys = match (&args.issuer, &args.jwks) {
+        (Some(issuer), _) => {
+            let url = discover(context, issuer, Destination::Configured).await?;
+            fetch_key_set(context, &url, Destination::Configured).await?
+        }
+        (None, Some(path)) => key_file(path)?,
+        (None, None) => return Ok(None),
+    };
+    let audience = args.audience.as_deref().map(|audience| [audience]);
+    let rules = Rules {
+        issuer: args.issuer.as_deref(),
+        audiences: audience.as_ref().map(<[_; 1]>::as_slice),
+        algorithms: ALGORITHMS,
+        leeway: SignedDuration::ZERO,
+        require_expiry: true,
+        max_lifetime: None,
+        types: &[],
+    };
+    Ok(Some(verify_jwt(jwt, &keys, &rules, context.now()).map(drop)))
+}
+
+fn key_file(path: &Path) -> Result<KeySet, Error> {
+    let document = SystemFiles
+        .read(path, MAX_INPUT)?
+        .ok_or_else(|| Error::configuration(format!("read {}: there is no such file", path.display())))?;
+    KeySet::from_json(document.expose())
+        .map_err(|error| Error::configuration(format!("read the keys in {}", path.display())).because(error))
+}
+
+/// What the token is, going by the marks that its issuer leaves.
+fn looks_like(jwt: &UnverifiedJwt) -> &'static str {
+    let claims = jwt.unverified_claims();
+    let issuer = claims.str("iss").unwrap_or_default();
+    match issuer {
+        "https://token.actions.githubusercontent.com" => "GitHub Actions identity token",
+        "https://accounts.google.com" => "Google ID token",
+        "authService.oracle.com" => match claims.str("ptype") {
+            Some("instance") => "OCI instance principal session token (needs its private key)",
+            Some("resource") => "OCI resource principal session token (needs its private key)",
+            Some("user") => "OCI user principal session token (needs its private key)",
+            _ => "OCI session token (needs its private key)",
+        },
+        _ if claims.get("tok_type").is_some() => "OCI identity domain token",
+        _ if claims.get("project_path").is_some() && claims.get("pipeline_id").is_some() => "GitLab CI identity token",
+        _ if claims.get("kubernetes.io").is_some() => "Kubernetes service-account token",
+        _ if claims.str("sub").is_some_and(|subject| subject.starts_with("spiffe://")) => "SPIFFE JWT-SVID",
+        _ => "JSON Web Token",
+    }
+}
+
+fn warnings(jwt: &UnverifiedJwt, now: Timestamp) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let claims = jwt.unverified_claims();
+    match jwt.unverified_expiry() {
+        None => warnings.push("it has no `exp`: nobody should accept it".to_owned()),
+        Some(end) if end <= now => warnings.push(format!("it has expired, at {end}")),
+        Some(_) => {}
+    }
+    if let Some(start) = claims.time("nbf").or_else(|| claims.time("iat"))
+        && start > now
+    {
+        warnings.push(format!("it counts only from {start}; this machine's clock says {now}"));
+    }
+    if claims.audiences().is_empty() {
+        warnings.push("it names no audience: whoever gets it can use it anywhere its issuer is trusted".to_owned());
+    }
+    let algorithm = jwt.unverified_alg();
+    if algorithm.eq_ignore_ascii_case("none") || algorithm.starts_with("HS") {
+        warnings.push(format!("its algorithm is {algorithm}: anybody, or anybody with the shared key, can make such a token"));
+    }
+    for member in ["jku", "x5u", "jwk", "crit"] {
+        if jwt.unverified_header().contains_key(member) {
+            warnings.push(format!("its header has `{member}`, which carnet refuses: keys come from the issuer, not the token"));
+        }
+    }
+    warnings
+}
+
+fn describe(
+    jwt: &UnverifiedJwt,
+    now: Timestamp,
+    verdict: Option<&Result<(), JwtError>>,
+    warnings: &[String],
+) -> String {
+    let mut text = format!("{}{}{}\n", bold().render(), looks_like(jwt), bold().render_reset());
+    members(&mut text, "header", jwt.unverified_header());
+    members(&mut text, "claims", &jwt.unverified_claims().0);
+    if let Some(end) = jwt.unverified_expiry() {
+        text.push_str(&format!("\nexpires   {end} ({:#})\n", end.duration_since(now)));
+    }
+    match verdict {
+        None => text.push_str("\nnot verified; give --issuer or --jwks to check the signature\n"),
+        Some(Ok(())) => text.push_str(&format!("\n{}verified{}\n", green().render(), green().render_reset())),
+        Some(Err(_)) => text.push_str(&format!("\n{}not valid{}\n", red().render(), red().render_reset())),
+    }
+    for warning in warnings {
+        text.push_str(&format!("{}warning{}   {warning}\n", cyan().render(), cyan().render_reset()));
+    }
+    text
+}
+
+fn members(text: &mut String, title: &str, members: &Map<String, Value>) {
+    text.push_str(&format!("\n{title}\n"));
+    for (name, value) in members {
+        let time = ["exp", "iat", "nbf", "auth_time"]
+            .contains(&name.as_str())
+            .then(|| value.as_i64().and_then(|seconds| Timestamp::from_second(seconds).ok()))
+            .flatten()
+            .map_or(String::new(), |at| format!("  ({at})"));
+        // JSON escapes every control character, so a hostile claim cannot steer the terminal.
+        text.push_str(&format!("  {name:<24} {value}{time}\n"));
+    }
+}
+
+/// A Google credential file: what it points at, and what of that is not Google.
+fn external_account(text: &str, terminal: Terminal) -> Result<u8, Error> {
+    let file = carnet_gcp::parse_external_account(text.as_bytes())?;
+    let warnings = file.warnings();
+    if terminal.is_json() {
+        terminal.json(json!({"kind": "external-account", "file": file.summary(), "warnings": warnings}))?;
+    } else {
+        let mut shown = format!("{}Google credential file{}\n", bold().render(), bold().render_reset());
+        for (name, value) in file.summary() {
+            shown.push_str(&format!("  {name:<24} {value}\n"));
+        }
+        for warning in &warnings {
+            shown.push_str(&format!("{}warning{}   {warning}\n", cyan().render(), cyan().render_reset()));
+        }
+        terminal.text(&shown)?;
+    }
+    Ok(0)
+}

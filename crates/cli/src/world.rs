@@ -1,0 +1,35 @@
+//! The real world: the context of this process, its runtime, its log.
+
+use std::sync::Arc;
+
+use carnet_core::{Context, Environment as _, Error, SystemEnvironment};
+
+/// The variable that says what is logged.
+const LOG_VARIABLE: &str = "CARNET_LOG";
+
+/// The context of this process. Costs nothing until it is used.
+pub(crate) fn context() -> Result<Context, Error> {
+    let settings = carnet_net::Settings::from_environment(&SystemEnvironment)?;
+    Ok(carnet_route::system::context(Arc::new(carnet_net::Client::new(settings))))
+}
+
+/// Runs a future to its end on one thread: a command waits for the network, it does not compute.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::internal("start the runtime").because(error))?
+        .block_on(future)
+}
+
+/// Logs to standard error what the filter asks for, and nothing at all without one.
+pub(crate) fn start_logging(filter: Option<&str>) {
+    let Some(filter) = filter.map(ToOwned::to_owned).or_else(|| SystemEnvironment.get(LOG_VARIABLE)) else { return };
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_target(true)
+        .finish();
+    // Only this binary sets a subscriber, once; a second one would be a mistake that loses logs, not credentials.
+    drop(tracing::subscriber::set_global_default(subscriber));
+}
