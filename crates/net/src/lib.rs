@@ -1,1 +1,34 @@
-//! The only HTTP client, with the outbound guard, and the listeners.
+//! The only HTTP client of carnet, with the guard on where it may connect, and the listeners that serve axum routers.
+//!
+//! [`Client`] implements [`carnet_core::HttpSend`]: one request, one whole answer, no redirects, limits on time and
+//! size. Who chose an address ([`carnet_core::Destination`]) decides which addresses may be dialled, and that is
+//! checked on the address that is dialled, not on a name. Nothing happens before the first request: no thread, no
+//! file, no TLS set-up.
+//!
+//! [`serve`] listens for a router over plain TCP or TLS. No other crate names the HTTP client or the TLS library.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use carnet_core::{HttpSend, Request, SystemEnvironment};
+//! use carnet_net::{Client, Settings};
+//!
+//! let client = Client::new(Settings::from_environment(&SystemEnvironment));
+//! let answer = client.send(Request::get("https://gitlab.com/.well-known/openid-configuration".parse()?)).await?;
+//! assert_eq!(answer.status, 200);
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod guard;
+mod proxy;
+mod roots;
+mod server;
+mod settings;
+
+pub use client::Client;
+pub use guard::{is_metadata, is_public};
+pub use proxy::{NoProxy, Proxy, ProxyError, parse_connect_answer};
+pub use roots::parse_roots;
+pub use server::{Limits, ServerCertificate, TlsServerConfig, serve, serve_stream, serve_with};
+pub use settings::Settings;

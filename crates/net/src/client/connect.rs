@@ -1,0 +1,166 @@
+//! From a target to a stream: resolve, guard, dial, tunnel, TLS.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use carnet_core::{Destination, Error, HttpError, HttpErrorKind};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls_pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsConnector;
+use url::Host;
+
+use super::{Client, find, target::Target};
+use crate::{guard, proxy::ConnectError, roots};
+
+/// Longest time to resolve a name and to connect. A packet that is lost is sent again after 1 and 3 seconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The same for a metadata service, which is on the next hop or not there at all.
+const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long one address may take before the next is tried beside it (RFC 8305, 5).
+const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
+/// Most addresses of one name that are tried.
+const MAX_ADDRESSES: usize = 8;
+
+/// A connection, plain or TLS.
+pub(super) type BoxedStream = Box<dyn Stream>;
+
+/// What a connection is made of.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Opens a connection to the target.
+pub(super) async fn open(client: &Client, target: &Target, ca_pem: Option<&[u8]>) -> Result<BoxedStream, HttpError> {
+    let limit = match target.key.destination {
+        Destination::Metadata => METADATA_CONNECT_TIMEOUT,
+        Destination::Configured | Destination::Untrusted => CONNECT_TIMEOUT,
+    };
+    let mut tcp = timeout(limit, dial(target)).await.map_err(|_elapsed| {
+        target.error(HttpErrorKind::Timeout, format_args!("no connection within {} ms", limit.as_millis()))
+    })??;
+    // Requests are written whole; waiting to fill a packet would only add delay. Failing to say so costs nothing else.
+    drop(tcp.set_nodelay(true));
+    if !target.key.tls {
+        return Ok(Box::new(tcp));
+    }
+    if let Some(proxy) = &target.proxy {
+        let authority = format!("{}:{}", target.key.host, target.key.port);
+        proxy.connect(&mut tcp, &authority).await.map_err(|error| {
+            let kind = match error {
+                ConnectError::Io(_) | ConnectError::Refused(_) => HttpErrorKind::Connect,
+                ConnectError::NotHttp => HttpErrorKind::Protocol,
+            };
+            with_cause(target.error(kind, format_args!("no tunnel")), error)
+        })?;
+    }
+    let config = match ca_pem {
+        None => client.tls(),
+        Some(pem) => roots::from_pem(pem).and_then(tls_config),
+    };
+    let config = config
+        .map_err(|error| with_cause(target.error(HttpErrorKind::Tls, format_args!("TLS cannot be set up")), error))?;
+    let stream = TlsConnector::from(config).connect(server_name(target)?, tcp).await.map_err(|error| {
+        let kind = match find::<rustls::Error>(&error) {
+            Some(_) => HttpErrorKind::Tls,
+            None => HttpErrorKind::Connect,
+        };
+        with_cause(target.error(kind, format_args!("the TLS handshake failed")), error)
+    })?;
+    Ok(Box::new(stream))
+}
+
+/// TLS with these roots: versions 1.2 and 1.3, HTTP/1.1, the crypto library named and not taken from a global.
+pub(super) fn tls_config(roots: RootCertStore) -> Result<Arc<ClientConfig>, Error> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::internal("choose TLS versions").because(error))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Connects to the proxy or to the host. The addresses that are checked are the ones that are dialled, so a name
+/// that changes its mind between the two gains nothing.
+async fn dial(target: &Target) -> Result<TcpStream, HttpError> {
+    let (host, port) = match &target.proxy {
+        Some(proxy) => (&proxy.host, proxy.port),
+        None => (&target.key.host, target.key.port),
+    };
+    let addresses: Vec<SocketAddr> = match host {
+        Host::Ipv4(address) => vec![SocketAddr::new(IpAddr::V4(*address), port)],
+        Host::Ipv6(address) => vec![SocketAddr::new(IpAddr::V6(*address), port)],
+        Host::Domain(name) => {
+            let found = tokio::net::lookup_host((name.as_str(), port)).await.map_err(|error| {
+                with_cause(target.error(HttpErrorKind::Connect, format_args!("the name does not resolve")), error)
+            })?;
+            found.take(MAX_ADDRESSES).collect()
+        }
+    };
+    // The user chose the proxy, so it may be anywhere. A name with one forbidden address is refused as a whole:
+    // which of its addresses answers must not decide what is allowed.
+    if target.proxy.is_none()
+        && let Some(address) =
+            addresses.iter().map(SocketAddr::ip).find(|address| !guard::allows(target.key.destination, *address))
+    {
+        return Err(target.address_blocked(address));
+    }
+    race(&addresses)
+        .await
+        .map_err(|error| with_cause(target.error(HttpErrorKind::Connect, format_args!("no connection")), error))
+}
+
+/// The first address that answers. Each gets a head start over the next (RFC 8305).
+async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut waiting = addresses.iter();
+    let mut dialling = FuturesUnordered::new();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    dialling.extend(waiting.next().map(|address| TcpStream::connect(*address)));
+    loop {
+        tokio::select! {
+            biased;
+            Some(outcome) = dialling.next() => match outcome {
+                Ok(stream) => return Ok(stream),
+                Err(error) => {
+                    last = error;
+                    match waiting.next() {
+                        Some(address) => dialling.push(TcpStream::connect(*address)),
+                        None if dialling.is_empty() => return Err(last),
+                        None => {}
+                    }
+                }
+            },
+            () = sleep(NEXT_ADDRESS_AFTER), if waiting.len() > 0 => {
+                dialling.extend(waiting.next().map(|address| TcpStream::connect(*address)));
+            }
+            else => return Err(last),
+        }
+    }
+}
+
+fn server_name(target: &Target) -> Result<ServerName<'static>, HttpError> {
+    match &target.key.host {
+        Host::Ipv4(address) => Ok(ServerName::from(IpAddr::V4(*address))),
+        Host::Ipv6(address) => Ok(ServerName::from(IpAddr::V6(*address))),
+        Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned()).map_err(|error| {
+            with_cause(target.error(HttpErrorKind::Tls, format_args!("the host is no name for TLS")), error)
+        }),
+    }
+}
+
+fn with_cause(error: HttpError, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HttpError {
+    HttpError { cause: Some(cause.into()), ..error }
+}

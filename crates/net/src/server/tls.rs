@@ -1,0 +1,108 @@
+//! TLS for listeners: a certificate for each name that a client asks for.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use carnet_core::{Error, SecretBytes};
+use rustls::{
+    ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// The name asked for when the client sends none, as clients do that connect to an address (RFC 6066, 3).
+const DEFAULT_NAME: &str = "localhost";
+
+/// Most names whose certificates are kept. A client can ask for any name, so without a bound it could fill memory.
+const MAX_NAMES: usize = 256;
+
+/// A certificate chain with its key.
+#[derive(Clone, Debug)]
+pub struct ServerCertificate {
+    /// DER certificates, leaf first.
+    pub chain: Vec<Vec<u8>>,
+    /// Private key of the leaf, PKCS#8 DER.
+    pub private_key: SecretBytes,
+}
+
+/// How a listener speaks TLS: versions 1.2 and 1.3, HTTP/1.1.
+#[derive(Clone, Debug)]
+pub struct TlsServerConfig(Arc<ServerConfig>);
+
+impl TlsServerConfig {
+    /// Asks `make` for the certificate of each name when a client first wants it, and keeps the last 256. A client
+    /// that names none, as when it connects to an address, gets the one of `localhost`.
+    ///
+    /// # Errors
+    /// When the crypto library knows no TLS version that is wanted, which is a mistake in the build.
+    pub fn by_name<F>(make: F) -> Result<Self, Error>
+    where
+        F: Fn(&str) -> Result<ServerCertificate, Error> + Send + Sync + 'static,
+    {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let resolver = ByName { make: Box::new(make), provider: Arc::clone(&provider), known: Mutex::default() };
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::internal("choose TLS versions").because(error))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config)))
+    }
+
+    pub(super) fn rustls(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0)
+    }
+}
+
+type Make = dyn Fn(&str) -> Result<ServerCertificate, Error> + Send + Sync;
+
+struct ByName {
+    make: Box<Make>,
+    provider: Arc<CryptoProvider>,
+    known: Mutex<HashMap<String, Arc<CertifiedKey>>>,
+}
+
+impl ByName {
+    fn certificate(&self, name: &str) -> Result<Arc<CertifiedKey>, Error> {
+        // Making one takes well under a millisecond (P-256), so others may wait for it.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(name) {
+            return Ok(Arc::clone(found));
+        }
+        let made = (self.make)(name)?;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.private_key.expose()));
+        let key = self
+            .provider
+            .key_provider
+            .load_private_key(key.clone_key())
+            .map_err(|error| Error::configuration("load the private key of a TLS certificate").because(error))?;
+        let chain = made.chain.into_iter().map(CertificateDer::from).collect();
+        let certified = Arc::new(CertifiedKey::new(chain, key));
+        if known.len() >= MAX_NAMES {
+            known.clear();
+        }
+        known.insert(name.to_owned(), Arc::clone(&certified));
+        Ok(certified)
+    }
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let name = hello.server_name().unwrap_or(DEFAULT_NAME).to_ascii_lowercase();
+        self.certificate(&name)
+            .inspect_err(|error| tracing::warn!(error = ?error, "no certificate for a TLS client"))
+            .ok()
+    }
+}
+
+impl fmt::Debug for ByName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ByName")
+    }
+}
