@@ -41,18 +41,57 @@ pub struct JwtError {
     pub wanted: Option<String>,
 }
 
+impl JwtError {
+    /// An error at this check.
+    pub fn new(clause: JwtClause, message: impl Into<String>) -> Self {
+        Self { clause, message: message.into(), seen: None, wanted: None }
+    }
+
+    /// Sets the value seen.
+    #[must_use]
+    pub fn seen(mut self, seen: impl Into<String>) -> Self {
+        self.seen = Some(seen.into());
+        self
+    }
+
+    /// Sets the value wanted.
+    #[must_use]
+    pub fn wanted(mut self, wanted: impl Into<String>) -> Self {
+        self.wanted = Some(wanted.into());
+        self
+    }
+}
+
+impl JwtClause {
+    /// Its name in output, for instance `audience`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Header => "header",
+            Self::Issuer => "issuer",
+            Self::Key => "key",
+            Self::Signature => "signature",
+            Self::Audience => "audience",
+            Self::Expired => "expired",
+            Self::NotYet => "not-yet",
+            Self::Lifetime => "lifetime",
+            Self::Claim => "claim",
+        }
+    }
+}
+
 impl From<JwtError> for Error {
     fn from(error: JwtError) -> Self {
         let kind = match error.clause {
             JwtClause::Expired | JwtClause::NotYet => ErrorKind::Expired,
             _ => ErrorKind::Refused,
         };
-        Self::new(kind, "verify the token").because(error)
+        Self::new(kind, "verify the token").clause(error.clause.name()).because(error)
     }
 }
 
 /// A key that cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct KeyError(pub String);
 

@@ -1,14 +1,11 @@
 //! The keys of one issuer, parsed once.
 
-use carnet_core::{Context, Destination, Error};
-use url::Url;
-
-use crate::{JwkSet, KeyError, PublicKey};
+use crate::{Jwk, JwkSet, KeyError, PublicKey};
 
 /// The keys of one issuer, parsed once and looked up by `kid`.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
-    // filled in by the implementation
+    keys: Vec<PublicKey>,
 }
 
 impl KeySet {
@@ -18,43 +15,66 @@ impl KeySet {
     /// Parses every key of the set. Keys of a type that is not for signatures are passed over; a malformed one is an
     /// error that names its position.
     pub fn from_jwks(set: &JwkSet) -> Result<Self, KeyError> {
-        let _ = set;
-        todo!()
+        if set.keys.len() > Self::MAX_KEYS {
+            return Err(KeyError(format!("the key set has {} keys, more than {}", set.keys.len(), Self::MAX_KEYS)));
+        }
+        let usable = set.keys.iter().enumerate().filter(|(_, jwk)| is_for_signatures(jwk));
+        let keys = usable.map(|(position, jwk)| {
+            PublicKey::from_jwk(jwk).map_err(|KeyError(message)| KeyError(format!("keys[{position}]: {message}")))
+        });
+        Ok(Self { keys: keys.collect::<Result<_, _>>()? })
     }
 
     /// Parses a JWKS document.
     pub fn from_json(json: &[u8]) -> Result<Self, KeyError> {
-        let _ = json;
-        todo!()
+        Self::from_jwks(&JwkSet::from_json(json)?)
     }
 
     /// A set of one key.
     pub fn of(key: PublicKey) -> Self {
-        let _ = key;
-        todo!()
+        Self { keys: vec![key] }
     }
 
-    /// The keys that carry this `kid`, or all keys when the token names none.
+    /// The keys that a token with this `kid` may have been signed with: those that carry it and those that carry none.
+    /// All keys when the token names none. Two keys may carry the same `kid`; both are then candidates.
     pub fn candidates(&self, kid: Option<&str>) -> impl Iterator<Item = &PublicKey> {
-        let _ = kid;
-        std::iter::empty()
+        self.keys.iter().filter(move |key| kid.is_none() || key.kid().is_none() || key.kid() == kid)
+    }
+
+    /// All keys, in the order of the document.
+    pub fn iter(&self) -> impl Iterator<Item = &PublicKey> {
+        self.keys.iter()
+    }
+
+    /// Number of usable keys.
+    pub fn len(&self) -> usize {
+        self.keys.len()
     }
 
     /// Whether there is no usable key in it.
     pub fn is_empty(&self) -> bool {
-        todo!()
+        self.keys.is_empty()
     }
 }
 
-/// Fetches and parses the JWKS at `url`.
-pub async fn fetch_key_set(context: &Context, url: &Url, destination: Destination) -> Result<KeySet, Error> {
-    let _ = (context, url, destination);
-    todo!()
+impl FromIterator<PublicKey> for KeySet {
+    fn from_iter<I: IntoIterator<Item = PublicKey>>(keys: I) -> Self {
+        Self { keys: keys.into_iter().collect() }
+    }
 }
 
-/// Fetches `issuer/.well-known/openid-configuration` and returns its `jwks_uri`; refuses a document whose `issuer`
-/// differs from the one asked for by a single character (OpenID Connect Discovery 1.0, 4.3).
-pub async fn discover(context: &Context, issuer: &str, destination: Destination) -> Result<Url, Error> {
-    let _ = (context, issuer, destination);
-    todo!()
+/// Whether the key is of a type, curve, use and algorithm that this crate verifies with. Others are not an error: a set
+/// "can contain keys of types that are not understood" (RFC 7517, 5).
+fn is_for_signatures(jwk: &Jwk) -> bool {
+    let kind = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+        ("RSA", _) => true,
+        ("EC", Some(curve)) => matches!(curve, "P-256" | "P-384" | "P-521"),
+        ("OKP", Some(curve)) => curve == "Ed25519",
+        // Without a curve it is malformed, and parsing it says so.
+        ("EC" | "OKP", None) => true,
+        _ => false,
+    };
+    let key_use = jwk.key_use.as_deref().is_none_or(|key_use| key_use == "sig");
+    let algorithm = jwk.alg.as_deref().is_none_or(|name| crate::Algorithm::from_name(name).is_some());
+    kind && key_use && algorithm
 }
