@@ -5,12 +5,14 @@
 //! loopback. `carnet-sandbox` gives each service its ports and its certificate.
 
 mod clock;
+mod decisions;
 mod fault;
 mod key;
 mod service;
 mod world;
 
 pub use clock::SandboxClock;
+pub use decisions::{Decided, Decisions};
 pub use fault::{Fault, FaultKind, Faults};
 pub use key::LazyKey;
 pub use service::{Emulator, Host, Service, ServiceUrls, Urls};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use carnet_core::{Clock, HttpSend, Random};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{FaultKind, Faults, SandboxClock};
+use crate::{Decisions, FaultKind, Faults, SandboxClock};
 
 /// The shared world of the emulators. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct World {
     pub http: Arc<dyn HttpSend>,
     /// Random bytes.
     pub random: Arc<dyn Random>,
+    /// What the services decided and why. Every service notes every refusal and every grant of its own here.
+    pub decisions: Arc<Decisions>,
 }
 
 /// How far ahead a service's clock is under [`FaultKind::Skew`]: more than any of the emulated clouds tolerates.
