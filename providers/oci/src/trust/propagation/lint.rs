@@ -44,11 +44,17 @@ fn rules(trust: &PropagationTrust, warnings: &mut Vec<Warning>) {
     for entry in &trust.impersonation_service_users {
         let Ok(rule) = Rule::parse(&entry.rule) else { continue };
         if caught_all {
-            warnings.push(warning(format!("rule {:?} is never reached: a rule before it matches every token", entry.rule), "put the narrow rules first"));
+            warnings.push(warning(
+                format!("rule {:?} is never reached: a rule before it matches every token", entry.rule),
+                "put the narrow rules first",
+            ));
         }
         if rule.operator() == RuleOperator::Contains {
             warnings.push(warning(
-                format!("rule {:?} matches the text anywhere in the claim, also in a name that somebody else chose", entry.rule),
+                format!(
+                    "rule {:?} matches the text anywhere in the claim, also in a name that somebody else chose",
+                    entry.rule
+                ),
                 "use eq with the whole value, or with a prefix that ends in a separator",
             ));
         }
@@ -67,7 +73,10 @@ fn rules(trust: &PropagationTrust, warnings: &mut Vec<Warning>) {
 fn catch_all(trust: &PropagationTrust, rule: &str) -> Warning {
     if is_shared(trust) && !is_narrowed(trust) {
         return warning(
-            format!("rule {rule:?} lets every token of {} in, whoever it was issued to: this issuer serves the whole world", trust.issuer),
+            format!(
+                "rule {rule:?} lets every token of {} in, whoever it was issued to: this issuer serves the whole world",
+                trust.issuer
+            ),
             "compare sub with your own organisation, or add claimValidations",
         );
     }
@@ -78,7 +87,10 @@ fn resource(trust: &PropagationTrust, warnings: &mut Vec<Warning>) {
     if trust.subject_type == SubjectType::Resource && is_shared(trust) && trust.claim_validations.is_empty() {
         warnings.push(Warning {
             clause: "claim-validation",
-            message: format!("every token of {} becomes a principal of the tenancy, whoever it was issued to", trust.issuer),
+            message: format!(
+                "every token of {} becomes a principal of the tenancy, whoever it was issued to",
+                trust.issuer
+            ),
             fix: "add claimValidations for the organisation, and name ext_ claims in every policy".to_owned(),
         });
     }

@@ -53,6 +53,9 @@ impl Rule {
             return Err(fail("it is longer than 4096 bytes"));
         }
         let (claim, rest) = term(text.trim()).map_err(fail)?;
+        if !text.trim_start().starts_with(['"', '\'']) && claim.contains(['(', ')', '[', ']', '=']) {
+            return Err(fail("a claim with brackets or equals signs in its name needs quotes"));
+        }
         let (operator, rest) = match rest.split_once(char::is_whitespace) {
             Some((word, rest)) if word.eq_ignore_ascii_case("eq") => (RuleOperator::Equals, rest.trim_start()),
             Some((word, rest)) if word.eq_ignore_ascii_case("co") => (RuleOperator::Contains, rest.trim_start()),
@@ -60,7 +63,9 @@ impl Rule {
         };
         let (value, rest) = term(rest).map_err(fail)?;
         if !rest.is_empty() {
-            return Err(fail("there is something behind the value: one comparison is allowed, and a value with spaces needs quotes"));
+            return Err(fail(
+                "there is something behind the value: one comparison is allowed, and a value with spaces needs quotes",
+            ));
         }
         if claim.is_empty() || value.is_empty() {
             return Err(fail("neither the claim nor the value may be empty"));
@@ -135,7 +140,7 @@ struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bare = !self.0.contains(char::is_whitespace) && !self.0.contains(['"', '\'']);
+        let bare = !self.0.contains(|c: char| c.is_whitespace() || "\"'()[]=".contains(c));
         match (bare, self.0.contains('"')) {
             (true, _) => f.write_str(self.0),
             (false, true) => write!(f, "'{}'", self.0),
@@ -234,7 +239,7 @@ mod tests {
         }
 
         #[test]
-        fn reads_back_what_it_writes(text in "[a-z'\" ]{1,6} (eq|co) [a-z:/*'\" ]{1,12}") {
+        fn reads_back_what_it_writes(text in "[a-z'\"(= ]{1,6} (eq|co) [a-z:/*'\" ]{1,12}") {
             if let Ok(rule) = Rule::parse(&text) {
                 prop_assert_eq!(Rule::parse(&rule.to_string()).unwrap(), rule);
             }
