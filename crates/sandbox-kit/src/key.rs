@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use carnet_jose::{Algorithm, KeyError, SigningKey};
 
 /// A signing key that is made at its first use and can be replaced.
+///
+/// Making an RSA key takes 50 ms at the median and twice that at times, and whoever asks meanwhile waits: call
+/// [`LazyKey::get`] in [`crate::Emulator::warm`], so that the first request finds it made.
 #[derive(Debug)]
 pub struct LazyKey {
     algorithm: Algorithm,
@@ -24,7 +27,10 @@ impl LazyKey {
         Self { algorithm, kid: kid.into(), state: Mutex::default() }
     }
 
-    /// The key. The first caller makes it (some 50 ms for RSA), others wait for that one.
+    /// The key. The first caller makes it, others wait for that one.
+    ///
+    /// # Errors
+    /// When the crypto library cannot make a key of this algorithm.
     pub fn get(&self) -> Result<Arc<SigningKey>, KeyError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = &state.key {

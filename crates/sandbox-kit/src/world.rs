@@ -5,12 +5,16 @@ use std::sync::Arc;
 use carnet_core::{Clock, HttpSend, Random};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Decisions, FaultKind, Faults, SandboxClock};
+use crate::{FaultKind, Faults, SandboxClock};
+
+/// How far ahead a service's clock is under [`FaultKind::Skew`]: more than any of the emulated clouds tolerates
+/// (five minutes at OCI for signed requests, less for tokens elsewhere).
+const SKEW: SignedDuration = SignedDuration::from_mins(10);
 
 /// The shared world of the emulators. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// One clock for all.
+    /// One clock for all. Ask [`World::now`] instead, which knows about skew.
     pub clock: Arc<SandboxClock>,
     /// What is made to go wrong.
     pub faults: Arc<Faults>,
@@ -18,18 +22,18 @@ pub struct World {
     pub http: Arc<dyn HttpSend>,
     /// Random bytes.
     pub random: Arc<dyn Random>,
-    /// What the services decided and why. Every service notes every refusal and every grant of its own here.
-    pub decisions: Arc<Decisions>,
 }
 
-/// How far ahead a service's clock is under [`FaultKind::Skew`]: more than any of the emulated clouds tolerates.
-const SKEW: SignedDuration = SignedDuration::from_mins(10);
-
 impl World {
+    /// A world without faults whose clock runs with `clock`.
+    pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>, http: Arc<dyn HttpSend>) -> Self {
+        Self { clock: Arc::new(SandboxClock::new(clock)), faults: Arc::default(), http, random }
+    }
+
     /// Now, by the clock of this service.
     pub fn now(&self, service: &str) -> Timestamp {
         let now = self.clock.now();
-        if self.faults.hits(FaultKind::Skew, service, "") {
+        if self.faults.is_on(FaultKind::Skew, service) {
             return now.saturating_add(SKEW).unwrap_or(now);
         }
         now
@@ -39,6 +43,37 @@ impl World {
     pub fn random_hex<const N: usize>(&self) -> String {
         let mut bytes = [0_u8; N];
         self.random.fill(&mut bytes);
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes.iter().fold(String::with_capacity(N.saturating_mul(2)), |mut hex, byte| {
+            for digit in [byte >> 4, byte & 15] {
+                hex.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+            }
+            hex
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use carnet_core::{FixedClock, FixedRandom, NoHttp};
+
+    use super::*;
+    use crate::Fault;
+
+    fn world() -> World {
+        let clock = FixedClock::at(Timestamp::from_second(1_000_000).unwrap());
+        World::new(Arc::new(clock), Arc::new(FixedRandom::default()), Arc::new(NoHttp))
+    }
+
+    #[test]
+    fn skew_is_of_one_service_and_lasts() {
+        let world = world();
+        world.faults.add(Fault::new(FaultKind::Skew).service("gcp-sts").times(1));
+        assert!(world.now("gcp-sts") > world.now("oci-domain"));
+        assert!(world.now("gcp-sts") > world.now("oci-domain"), "it is not used up by looking");
+    }
+
+    #[test]
+    fn random_hex_has_two_digits_for_each_byte() {
+        assert_eq!(world().random_hex::<17>(), "0102030405060708090a0b0c0d0e0f1011");
     }
 }

@@ -20,11 +20,7 @@ impl Domain {
 
     pub(crate) fn service(&self) -> Service {
         let _ = &self.state;
-        Service {
-            name: "oci-domain",
-            hosts: vec![Host::Between("idcs-", ".identity.oraclecloud.com")],
-            router: axum::Router::new(),
-        }
+        Service::new("oci-domain", [Host::Between("idcs-", ".identity.oraclecloud.com")], axum::Router::new())
     }
 
     /// Files that clients of the domain need, relative to the sandbox's private folder.
