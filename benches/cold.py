@@ -1,0 +1,138 @@
+"""Whole processes against the sandbox, in one run: carnet, the vendors' Python libraries doing the same exchange, and floors.
+
+Each pair is run in turn, so that both see the same machine. Figures are medians; every goal is a ratio or a limit and is
+printed with what was seen. Exit status 1 when one is missed.
+
+Run it with the project's virtual environment after `cargo build --release` and `cargo xtask setup`:
+
+    .venv/bin/python benches/cold.py [ROUNDS]
+"""
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CARNET = os.environ.get("CARNET_BIN", str(ROOT / "target/release/carnet"))
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+BARE = {"PATH": os.environ["PATH"], "HOME": tempfile.gettempdir()}
+
+GOOGLE = """
+import sys
+from google.auth import identity_pool
+from google.auth.transport.requests import Request
+audience, path, sts = sys.argv[1:]
+credentials = identity_pool.Credentials(audience=audience, subject_token_type="urn:ietf:params:oauth:token-type:jwt",
+    token_url=sts, credential_source={"file": path}, universe_domain="carnet.test",
+    scopes=["https://www.googleapis.com/auth/cloud-platform"])
+credentials.refresh(Request())
+print(len(credentials.token))
+"""
+ORACLE = """
+import sys
+import oci
+path, domain, client, secret = sys.argv[1:]
+signer = oci.auth.signers.TokenExchangeSigner(open(path).read(), domain, client, open(secret).read(), region="us-ashburn-1")
+print(len(signer.get_security_token() if hasattr(signer, "get_security_token") else signer.token))
+"""
+
+
+def run(command, env=BARE):
+    """Wall time in milliseconds and peak memory in megabytes of one process, start to end."""
+    start = time.perf_counter()
+    child = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = child.stdout.read(), child.stderr.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    wall = (time.perf_counter() - start) * 1000
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        sys.exit(f"{command[:3]} ended with {child.returncode}:\n{out.decode()}\n{err.decode()}")
+    return wall, usage.ru_maxrss / 1024
+
+
+def pair(ours, theirs):
+    for command in (ours, theirs):
+        run(command)
+    rows = [(run(ours), run(theirs)) for _ in range(ROUNDS)]
+    mine = statistics.median(row[0][0] for row in rows)
+    other = statistics.median(row[1][0] for row in rows)
+    ratio = statistics.median(row[1][0] / row[0][0] for row in rows)
+    return mine, other, ratio, max(row[0][1] for row in rows)
+
+
+class Report:
+    failed = False
+
+    def row(self, name, seen, goal, ok):
+        self.failed |= not ok
+        print(f"{'ok    ' if ok else 'MISSED'}  {name:<52} {seen:<46} goal {goal}")
+
+
+def main():
+    report = Report()
+    folder = tempfile.mkdtemp()
+    start = time.perf_counter()
+    sandbox = subprocess.Popen(
+        [CARNET, "--output", "json", "sandbox", "--folder", folder], env=BARE, stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    )
+    ready = json.loads(sandbox.stdout.readline())
+    ready_after = (time.perf_counter() - start) * 1000
+    try:
+        resident = memory(sandbox.pid)
+        measure(report, folder, ready)
+        report.row("sandbox ready", f"{ready_after:.0f} ms", "200 ms", ready_after < 200)
+        report.row("sandbox resident when ready", f"{resident:.1f} MB", "40 MB", resident < 40)
+        size = os.path.getsize(CARNET) / 1e6
+        report.row("release binary", f"{size:.1f} MB", "25 MB", size < 25)
+    finally:
+        sandbox.terminate()
+        sandbox.wait()
+    sys.exit(report.failed)
+
+
+def memory(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
+def measure(report, folder, ready):
+    url = {name: value["plain"].rstrip("/") for name, value in ready["urls"].items()}
+    seed = ready["seed"]
+    token = os.path.join(folder, "bench.jwt")
+    minted = subprocess.run(
+        [CARNET, "--output", "json", "sandbox", "token", "github", "--at", folder, "--audience", seed["gcp_subject_audience"]],
+        env=BARE, check=True, stdout=subprocess.PIPE,
+    )
+    pathlib.Path(token).write_text(json.loads(minted.stdout)["token"], encoding="utf-8")
+    secret, key = os.path.join(folder, "bench.secret"), os.path.join(folder, "bench.key")
+    pathlib.Path(secret).write_text(seed["oci_client_secret"], encoding="utf-8")
+    subprocess.run(["openssl", "genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key], check=True)
+    os.chmod(key, 0o600)
+    python = sys.executable
+    sts = url["gcp-sts"] + "/v1/token"
+    google = [CARNET, "get", "--from", "file", f"path={token}", "--to", "gcp", f"audience={seed['gcp_audience']}",
+              f"token_url={sts}", "--format", "token"]
+    oracle = [CARNET, "get", "--from", "file", f"path={token}", "--to", "oci-upst", f"url={url['oci-domain']}",
+              f"client_id={seed['oci_client_id']}", f"client_secret_file={secret}"]
+    theirs_google = [python, "-c", GOOGLE, seed["gcp_audience"], token, sts]
+    theirs_oracle = [python, "-c", ORACLE, token, url["oci-domain"], seed["oci_client_id"], secret]
+    cases = [
+        ("Google STS exchange", google, theirs_google, 40),
+        ("OCI UPST exchange, key given", oracle + [f"key_file={key}"], theirs_oracle, 40),
+        ("OCI UPST exchange, key generated", oracle, theirs_oracle, 4),
+    ]
+    for name, ours, theirs, goal in cases:
+        mine, other, ratio, peak = pair(ours, theirs)
+        report.row(name, f"{mine:.2f} ms against {other:.0f} ms: {ratio:.0f} times", f"{goal} times", ratio >= goal)
+        report.row(name + ", peak memory", f"{peak:.1f} MB", "12 MB", peak <= 12)
+    version, floor, _, _ = pair([CARNET, "version"], ["/bin/true"])
+    report.row("carnet version", f"{version:.2f} ms (an empty process {floor:.2f} ms)", "5 ms", version < 5)
+    find = [run(["openssl", "genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"])[0] for _ in range(ROUNDS)]
+    print(f"floor   one RSA-2048 key by OpenSSL, whole process: median {statistics.median(find):.0f} ms, worst {max(find):.0f} ms")
+
+
+main()

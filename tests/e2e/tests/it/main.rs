@@ -1,0 +1,6 @@
+//! The real binary against real vendor SDKs, on loopback.
+//!
+//! Needs the release binary (or `CARNET_BIN`) and what `cargo xtask setup` installs. What is missing fails a test; nothing
+//! is skipped.
+
+mod harness;
