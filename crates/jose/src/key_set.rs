@@ -67,11 +67,10 @@ impl FromIterator<PublicKey> for KeySet {
 /// "can contain keys of types that are not understood" (RFC 7517, 5).
 fn is_for_signatures(jwk: &Jwk) -> bool {
     let kind = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-        ("RSA", _) => true,
         ("EC", Some(curve)) => matches!(curve, "P-256" | "P-384" | "P-521"),
         ("OKP", Some(curve)) => curve == "Ed25519",
         // Without a curve it is malformed, and parsing it says so.
-        ("EC" | "OKP", None) => true,
+        ("RSA", _) | ("EC" | "OKP", None) => true,
         _ => false,
     };
     let key_use = jwk.key_use.as_deref().is_none_or(|key_use| key_use == "sig");
