@@ -96,7 +96,7 @@ async fn get(context: &Context, url: &Url, destination: Destination, what: &str)
     Err(match status.as_u16() {
         401 | 403 => error.hint("the document must be readable without signing in; open public access to it"),
         404 | 410 => error.hint("check the address: there is no such document"),
-        300..400 => error.hint("redirects are not followed; configure the address that it leads to"),
+        301 | 302 | 303 | 307 | 308 => error.hint("redirects are not followed; configure the address that it leads to"),
         _ => error,
     })
 }

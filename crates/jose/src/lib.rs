@@ -18,7 +18,6 @@ mod public_key;
 mod sign;
 mod strict;
 mod subject;
-mod subject;
 mod verify;
 
 pub use algorithm::Algorithm;
@@ -32,6 +31,5 @@ pub use key_set::KeySet;
 pub use pem::private_key_from_pem;
 pub use public_key::PublicKey;
 pub use sign::{SigningKey, encode_jwt};
-pub use subject::SubjectToken;
 pub use subject::SubjectToken;
 pub use verify::{Rules, VerifiedJwt, verify_jwt};

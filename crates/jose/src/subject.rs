@@ -34,10 +34,12 @@ impl SubjectToken {
     /// [`carnet_core::ErrorKind::Expired`], clause `expired`. `what` names the token, for instance `the token in /run/token`.
     pub fn refuse_expired(&self, what: &str, now: Timestamp) -> Result<(), Error> {
         match self.jwt.unverified_expiry() {
-            Some(end) if end <= now => Err(Error::expired(format!("use {what}: it expired at {end}, and now is {now}"))
-                .clause("expired")
-                .hint("let whatever writes it write a new one; carnet reads it again at each use")
-                .hint("if it is new, compare this machine's clock with the issuer's")),
+            Some(end) if end <= now => {
+                Err(Error::expired(format!("use {what}: it expired at {end}, and now is {now}"))
+                    .clause("expired")
+                    .hint("let whatever writes it write a new one; carnet reads it again at each use")
+                    .hint("if it is new, compare this machine's clock with the issuer's"))
+            }
             _ => Ok(()),
         }
     }

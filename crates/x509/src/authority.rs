@@ -1,43 +1,46 @@
 //! Issuing.
 
+use aws_lc_rs::rand;
 use carnet_core::SecretBytes;
-use carnet_jose::Algorithm;
+use carnet_jose::{Algorithm, PublicKey};
 use jiff::Timestamp;
+use x509_cert::{
+    Certificate as EncodedCertificate, TbsCertificate, Version,
+    der::{
+        Decode, Encode,
+        asn1::{BitString, GeneralizedTime, UtcTime},
+    },
+    ext::Extensions,
+    name::Name,
+    serial_number::SerialNumber,
+    time::{Time, Validity},
+};
 
-use crate::X509Error;
+use crate::{
+    Certificate, CertificateRequest, LeafProfile, X509Error,
+    key::{IssuerKey, generate, key_id, spki_of},
+    name::name_of,
+    pem::der_to_pem,
+    profile::authority_extensions,
+};
+
+/// Authorities below this one may not have authorities below them.
+const INTERMEDIATE_PATH_LENGTH: u8 = 0;
 
 /// A certificate authority in memory.
 pub struct Authority {
-    // filled in by the implementation
+    certificate: Vec<u8>,
+    subject: Name,
+    key: IssuerKey,
+    private_key: SecretBytes,
+    key_id: Vec<u8>,
+    may_certify_authorities: bool,
 }
 
 impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Authority")
     }
-}
-
-/// What a leaf should say.
-#[derive(Clone, Debug)]
-pub struct LeafProfile {
-    /// Subject attributes in order: `("CN", …)`, `("OU", …)` and so on; names may repeat.
-    pub subject: Vec<(&'static str, String)>,
-    /// DNS names.
-    pub dns: Vec<String>,
-    /// IP addresses.
-    pub ip: Vec<std::net::IpAddr>,
-    /// URIs.
-    pub uri: Vec<String>,
-    /// Whether it is for TLS servers.
-    pub server: bool,
-    /// Whether it is for TLS clients.
-    pub client: bool,
-    /// Validity.
-    pub not_before: Timestamp,
-    /// Validity.
-    pub not_after: Timestamp,
-    /// Key of the leaf: `Rs256` (RSA 2048) or `Es256`.
-    pub key: Algorithm,
 }
 
 /// A leaf with its key.
@@ -49,19 +52,48 @@ pub struct Issued {
     pub private_key: SecretBytes,
 }
 
+impl Issued {
+    /// The certificate as PEM.
+    pub fn certificate_pem(&self) -> String {
+        der_to_pem(&self.certificate)
+    }
+}
+
 impl Authority {
-    /// A self-signed root. `key` is `Es256` or `Rs256`.
+    /// A self-signed root. `key` is `Es256`, `Es384` or `Rs256`.
     pub fn root(
         common_name: &str,
         key: Algorithm,
         not_before: Timestamp,
         not_after: Timestamp,
     ) -> Result<Self, X509Error> {
-        let _ = (common_name, key, not_before, not_after);
-        todo!()
+        Self::root_with_key(&[("CN", common_name)], key, generate(key)?, not_before, not_after)
     }
 
-    /// An intermediate below this authority.
+    /// A self-signed root with this subject and this private key (PKCS#8 DER).
+    pub fn root_with_key(
+        subject: &[(&str, &str)],
+        algorithm: Algorithm,
+        private_key: SecretBytes,
+        not_before: Timestamp,
+        not_after: Timestamp,
+    ) -> Result<Self, X509Error> {
+        let subject = name_of(subject)?;
+        let key = IssuerKey::from_pkcs8(algorithm, &private_key)?;
+        let key_id = key_id(key.spki())?;
+        let extensions = authority_extensions(&key_id, None, None)?;
+        let certificate = encode(&Contents {
+            issuer: &subject,
+            issuer_key: &key,
+            subject: &subject,
+            spki: key.spki(),
+            validity: validity(not_before, not_after)?,
+            extensions,
+        })?;
+        Ok(Self { certificate, subject, key, private_key, key_id, may_certify_authorities: true })
+    }
+
+    /// An intermediate below this authority. It may issue leaves, but no further authorities.
     pub fn intermediate(
         &self,
         common_name: &str,
@@ -69,23 +101,152 @@ impl Authority {
         not_before: Timestamp,
         not_after: Timestamp,
     ) -> Result<Self, X509Error> {
-        let _ = (common_name, key, not_before, not_after);
-        todo!()
+        self.intermediate_with_key(&[("CN", common_name)], key, generate(key)?, not_before, not_after)
+    }
+
+    /// An intermediate with this subject and this private key (PKCS#8 DER).
+    pub fn intermediate_with_key(
+        &self,
+        subject: &[(&str, &str)],
+        algorithm: Algorithm,
+        private_key: SecretBytes,
+        not_before: Timestamp,
+        not_after: Timestamp,
+    ) -> Result<Self, X509Error> {
+        if !self.may_certify_authorities {
+            return Err(X509Error("this authority may issue leaves only, no further authority".to_owned()));
+        }
+        let subject = name_of(subject)?;
+        let key = IssuerKey::from_pkcs8(algorithm, &private_key)?;
+        let key_id = key_id(key.spki())?;
+        let extensions = authority_extensions(&key_id, Some(&self.key_id), Some(INTERMEDIATE_PATH_LENGTH))?;
+        let validity = validity(not_before, not_after)?;
+        let certificate = self.encode(&subject, key.spki(), validity, extensions)?;
+        Ok(Self { certificate, subject, key, private_key, key_id, may_certify_authorities: false })
+    }
+
+    /// The authority of this certificate and its private key (PKCS#8 DER), for one that was kept on disk.
+    pub fn from_parts(certificate: &[u8], algorithm: Algorithm, private_key: SecretBytes) -> Result<Self, X509Error> {
+        let key = IssuerKey::from_pkcs8(algorithm, &private_key)?;
+        let read = Certificate::from_der(certificate)?;
+        if read.spki() != key.spki() {
+            return Err(X509Error("the private key is not the one of the certificate".to_owned()));
+        }
+        if !read.is_authority() {
+            return Err(X509Error("the certificate is not one of an authority".to_owned()));
+        }
+        let subject = EncodedCertificate::from_der(certificate).map_err(X509Error::encoding)?.tbs_certificate.subject;
+        let key_id = read.key_id().map_or_else(|| key_id(key.spki()), |id| Ok(id.to_vec()))?;
+        let may_certify_authorities = read.path_length() != Some(0);
+        Ok(Self { certificate: certificate.to_vec(), subject, key, private_key, key_id, may_certify_authorities })
     }
 
     /// A leaf with a new key.
     pub fn issue(&self, profile: &LeafProfile) -> Result<Issued, X509Error> {
-        let _ = profile;
-        todo!()
+        let private_key = generate(profile.key)?;
+        let spki = IssuerKey::from_pkcs8(profile.key, &private_key)?.spki().to_vec();
+        Ok(Issued { certificate: self.issue_for_key(profile, &spki)?, private_key })
+    }
+
+    /// A leaf for a key that somebody else holds, DER SubjectPublicKeyInfo. `profile.key` is not looked at. The caller has
+    /// made sure that whoever asks holds the private key; [`Self::sign_csr`] does so itself.
+    pub fn issue_for_key(&self, profile: &LeafProfile, spki: &[u8]) -> Result<Vec<u8>, X509Error> {
+        PublicKey::from_spki(spki)?;
+        let subject = name_of(&profile.subject)?;
+        if profile.subject.is_empty() && profile.dns.is_empty() && profile.ip.is_empty() && profile.uri.is_empty() {
+            return Err(X509Error("a leaf needs a subject or an alternative name".to_owned()));
+        }
+        let extensions = profile.extensions(&key_id(spki)?, &self.key_id)?;
+        self.encode(&subject, spki, validity(profile.not_before, profile.not_after)?, extensions)
+    }
+
+    /// A leaf for the key of a PKCS#10 request in DER, whose signature must verify (RFC 2986). Only the key is taken from
+    /// the request: who asks does not decide what the certificate says.
+    pub fn sign_csr(&self, der: &[u8], profile: &LeafProfile) -> Result<Vec<u8>, X509Error> {
+        let request = CertificateRequest::from_der(der)?;
+        self.issue_for_key(profile, request.spki())
     }
 
     /// Its own certificate, DER.
     pub fn certificate(&self) -> &[u8] {
-        todo!()
+        &self.certificate
     }
 
     /// Its own certificate, PEM.
     pub fn certificate_pem(&self) -> String {
-        todo!()
+        der_to_pem(&self.certificate)
     }
+
+    /// Its private key, PKCS#8 DER, for keeping it.
+    pub fn private_key(&self) -> &SecretBytes {
+        &self.private_key
+    }
+
+    fn encode(
+        &self,
+        subject: &Name,
+        spki: &[u8],
+        validity: Validity,
+        extensions: Extensions,
+    ) -> Result<Vec<u8>, X509Error> {
+        encode(&Contents { issuer: &self.subject, issuer_key: &self.key, subject, spki, validity, extensions })
+    }
+}
+
+struct Contents<'a> {
+    issuer: &'a Name,
+    issuer_key: &'a IssuerKey,
+    subject: &'a Name,
+    spki: &'a [u8],
+    validity: Validity,
+    extensions: Extensions,
+}
+
+fn encode(contents: &Contents<'_>) -> Result<Vec<u8>, X509Error> {
+    let signature_algorithm = contents.issuer_key.identifier();
+    let tbs_certificate = TbsCertificate {
+        version: Version::V3,
+        serial_number: serial()?,
+        signature: signature_algorithm.clone(),
+        issuer: contents.issuer.clone(),
+        validity: contents.validity,
+        subject: contents.subject.clone(),
+        subject_public_key_info: spki_of(contents.spki)?,
+        issuer_unique_id: None,
+        subject_unique_id: None,
+        extensions: Some(contents.extensions.clone()),
+    };
+    let message = tbs_certificate.to_der().map_err(X509Error::encoding)?;
+    let signature = contents.issuer_key.sign(&message)?;
+    let signature = BitString::from_bytes(&signature).map_err(X509Error::encoding)?;
+    EncodedCertificate { tbs_certificate, signature_algorithm, signature }.to_der().map_err(X509Error::encoding)
+}
+
+/// 127 random bits: positive, never zero, at most 20 octets (RFC 5280, 4.1.2.2), and more than the 64 bits that public
+/// authorities must have so that nobody can prepare a colliding certificate.
+fn serial() -> Result<SerialNumber, X509Error> {
+    let mut bytes = [0; 16];
+    rand::fill(&mut bytes).map_err(|_opaque| X509Error("there is no randomness for a serial number".to_owned()))?;
+    if let Some(first) = bytes.first_mut() {
+        *first = *first & 0x7f | 0x40;
+    }
+    SerialNumber::new(&bytes).map_err(X509Error::encoding)
+}
+
+fn validity(not_before: Timestamp, not_after: Timestamp) -> Result<Validity, X509Error> {
+    if not_after < not_before {
+        return Err(X509Error(format!("a validity from {not_before} to {not_after} ends before it begins")));
+    }
+    Ok(Validity { not_before: time(not_before)?, not_after: time(not_after)? })
+}
+
+/// Years up to 2049 are written with two digits, later ones with four (RFC 5280, 4.1.2.5).
+fn time(time: Timestamp) -> Result<Time, X509Error> {
+    let out_of_range = || X509Error(format!("{time} cannot stand in a certificate"));
+    let seconds = u64::try_from(time.as_second()).map_err(|_negative| out_of_range())?;
+    let seconds = std::time::Duration::from_secs(seconds);
+    UtcTime::from_unix_duration(seconds)
+        .map(Time::UtcTime)
+        .or_else(|_later| GeneralizedTime::from_unix_duration(seconds).map(Time::GeneralTime))
+        .map_err(|_later| out_of_range())
 }
