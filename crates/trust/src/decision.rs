@@ -122,3 +122,58 @@ fn whole_seconds<S: serde::Serializer>(value: &Option<SignedDuration>, serialize
         None => serializer.serialize_none(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_becomes_an_error_with_its_clause_code_and_fix() {
+        let refusal = Refusal::new("audience", "a", "b", "invalid_grant", "set the audience to b");
+        let error = Error::from(refusal);
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert_eq!(error.failed_clause(), Some("audience"));
+        assert_eq!(error.provider_code(), Some("invalid_grant"));
+        assert_eq!(error.hints(), ["set the audience to b"]);
+        assert_eq!(error.to_string(), "audience: seen a, wanted b");
+    }
+
+    #[test]
+    fn the_clause_decides_the_kind() {
+        for (clause, kind) in [
+            ("expired", ErrorKind::Expired),
+            ("not-yet", ErrorKind::Expired),
+            ("policy", ErrorKind::Policy),
+            ("condition", ErrorKind::Policy),
+            ("signature", ErrorKind::Refused),
+        ] {
+            assert_eq!(Refusal::new(clause, "", "", "", "").kind(), kind, "{clause}");
+        }
+    }
+
+    #[test]
+    fn decisions_have_a_stable_json_form() {
+        let allow = Decision::Allow(Grant {
+            principal: "p".to_owned(),
+            lifetime: Some(SignedDuration::from_hours(1)),
+            held: vec!["issuer"],
+            ..Grant::default()
+        });
+        insta::assert_json_snapshot!(allow, @r#"
+        {
+          "allow": {
+            "principal": "p",
+            "lifetime": 3600,
+            "attributes": {},
+            "held": [
+              "issuer"
+            ],
+            "warnings": []
+          }
+        }
+        "#);
+        let refuse = Decision::Refuse(Refusal::new("issuer", "a", "b", "invalid_grant", "fix"));
+        assert!(refuse.grant().is_none());
+        assert_eq!(refuse.refusal().map(|refusal| refusal.clause), Some("issuer"));
+    }
+}

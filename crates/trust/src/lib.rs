@@ -8,6 +8,6 @@ mod cel;
 mod decision;
 mod pattern;
 
-pub use cel::{CelError, Expression};
+pub use cel::{CelError, CelErrorKind, Expression};
 pub use decision::{Decision, Grant, Refusal, Warning};
 pub use pattern::Glob;

@@ -29,7 +29,30 @@ impl Glob {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// The definition, in exponential time.
+    fn naive(pattern: &[char], text: &[char]) -> bool {
+        match pattern.split_first() {
+            None => text.is_empty(),
+            Some(('*', rest)) => (0..=text.len()).any(|at| naive(rest, &text[at..])),
+            Some((first, rest)) => text.first() == Some(first) && naive(rest, &text[1..]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_definition(pattern in "[ab*é]{0,8}", text in "[abé]{0,10}") {
+            let characters = |text: &str| text.chars().collect::<Vec<_>>();
+            prop_assert_eq!(
+                Glob::new(&pattern).matches(&text),
+                naive(&characters(&pattern), &characters(&text)),
+                "{} on {}", pattern, text
+            );
+        }
+    }
 
     #[test]
     fn stars_stand_for_any_run() {
