@@ -5,6 +5,7 @@
 //! ([`dynamic_group`]), and may this principal do that ([`policy`]). The emulator, the doctor, the linter and the
 //! authority ask the same functions.
 
+pub mod condition;
 pub mod dynamic_group;
 pub mod policy;
 pub mod principal;
@@ -15,3 +16,17 @@ pub use principal::Principal;
 
 /// What a check gives when it holds, or the clause that failed. Boxed because a refusal explains itself at length.
 pub type Checked<T> = Result<T, Box<carnet_trust::Refusal>>;
+
+/// Text from outside, for the eyes of an operator: one line, cut, and nothing in it that could be a token.
+pub(crate) fn show(text: &str) -> String {
+    /// Longer texts are cut: names, dates and fingerprints are shorter, tokens and keys are longer.
+    const MOST: usize = 120;
+    if text.contains("eyJ") {
+        return "(a token)".to_owned();
+    }
+    let mut shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}

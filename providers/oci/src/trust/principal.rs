@@ -144,6 +144,11 @@ impl Principal {
         }
     }
 
+    /// As [`Self::variable`] for what came from outside, by a name without case.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
     /// Whether it is a user.
     pub fn is_user(&self) -> bool {
         self.kind == PTYPE_USER

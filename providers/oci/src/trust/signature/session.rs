@@ -1,0 +1,123 @@
+//! Session tokens, the ones behind `ST$`.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use carnet_jose::{
+    Algorithm, Claims, Jwk, JwtClause, JwtError, KeySet, PublicKey, Rules, UnverifiedJwt, sha256, verify_jwt,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Signer, refuse};
+use crate::trust::{Checked, Principal};
+
+/// Most tokens that are remembered. One costs a few kilobytes (claims and parsed key); a busy service sees some hundred
+/// principals at a time. When it is full the whole memory starts anew.
+const CAPACITY: usize = 1024;
+
+/// Tolerance for `exp` and `iat` of session tokens. UNCONFIRMED: Oracle publishes none; none is the safe side.
+const LEEWAY: SignedDuration = SignedDuration::ZERO;
+
+/// Verifies session tokens of one auth service and remembers those that are good, until they end.
+pub struct SessionVerifier {
+    keys: KeySet,
+    known: Mutex<HashMap<[u8; 32], Known>>,
+}
+
+struct Known {
+    signer: Signer,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl SessionVerifier {
+    /// `iss` of every session token: a bare name, not a URL.
+    pub const ISSUER: &'static str = "authService.oracle.com";
+    /// `aud` of session tokens.
+    pub const AUDIENCE: &'static str = "oci";
+
+    /// A verifier for tokens that these keys signed.
+    pub fn new(keys: KeySet) -> Self {
+        Self { keys, known: Mutex::default() }
+    }
+
+    /// Who signs with the key that this token names. The token is without its `ST$`.
+    ///
+    /// # Errors
+    /// Clause `token` when it is not a good session token, `expired` when it has ended.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Checked<Signer> {
+        let digest = sha256(token.as_bytes());
+        {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = known.get(&digest).filter(|known| known.from <= now && now < known.until) {
+                return Ok(known.signer.clone());
+            }
+        }
+        let found = self.verify_anew(token, now)?;
+        let signer = found.signer.clone();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= CAPACITY {
+            known.clear();
+        }
+        known.insert(digest, found);
+        Ok(signer)
+    }
+
+    fn verify_anew(&self, token: &str, now: Timestamp) -> Checked<Known> {
+        let rules = Rules {
+            issuer: Some(Self::ISSUER),
+            audiences: Some(&[Self::AUDIENCE]),
+            algorithms: &[Algorithm::Rs256],
+            leeway: LEEWAY,
+            require_expiry: true,
+            max_lifetime: None,
+            types: &[],
+        };
+        let verified = UnverifiedJwt::parse(token)
+            .and_then(|unverified| verify_jwt(&unverified, &self.keys, &rules, now))
+            .map_err(|error| refused(&error))?;
+        let claims = verified.claims();
+        let principal = Arc::new(Principal::from_claims(claims)?);
+        let key = Arc::new(session_key(claims)?);
+        Ok(Known {
+            signer: Signer { principal, key },
+            from: claims.time("iat").unwrap_or(now).min(now),
+            until: claims.time("exp").unwrap_or(now),
+        })
+    }
+}
+
+impl fmt::Debug for SessionVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionVerifier")
+    }
+}
+
+/// `jwk` is a JSON string and not an object; no other form has been seen, so none is accepted.
+fn session_key(claims: &Claims) -> Checked<PublicKey> {
+    let bad = |seen: &str| {
+        refuse("token", seen, "jwk, a JSON string with a public RSA key", "get a new session token; this one names no key")
+    };
+    let text = claims.str("jwk").ok_or_else(|| bad("a token whose jwk is not a string"))?;
+    let jwk: Jwk = serde_json::from_str(text).map_err(|_ignored| bad("a jwk that is not a public JSON Web Key"))?;
+    let key = PublicKey::from_jwk(&jwk).map_err(|error| bad(&format!("a jwk that is no usable key: {error}")))?;
+    if key.allows(Algorithm::Rs256) { Ok(key) } else { Err(bad("a jwk that is not an RSA key for RS256")) }
+}
+
+fn refused(error: &JwtError) -> Box<carnet_trust::Refusal> {
+    let (clause, fix) = match error.clause {
+        JwtClause::Expired => ("expired", "get a new session token: exchange again, or refresh the profile"),
+        JwtClause::NotYet => ("not-yet", "set the clock, or wait until the token counts"),
+        JwtClause::Key => ("token", "get a new session token; the auth service has changed its key, or never signed this one"),
+        _ => ("token", "get a new session token from the auth service or the identity domain"),
+    };
+    refuse(
+        clause,
+        error.seen.clone().unwrap_or_else(|| error.message.clone()),
+        error.wanted.clone().unwrap_or_else(|| format!("a session token of {}", SessionVerifier::ISSUER)),
+        fix,
+    )
+}
