@@ -1,1 +1,38 @@
-//! Starts the emulated clouds on loopback: listeners, host names, proxy, clock and faults
+//! Starts the emulated clouds on loopback.
+//!
+//! [`Sandbox::start`] gives each service of each emulator a plain and a TLS port of its own, makes a certificate
+//! authority, and starts two more listeners: a proxy that answers for the clouds' real host names and refuses every
+//! other, and a control API that moves the clock and switches faults on. Nothing here ever connects to anything:
+//! what the proxy does not answer itself it refuses, and the emulators' own HTTP client calls their routers directly.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), carnet_core::Error> {
+//! use std::sync::Arc;
+//!
+//! use carnet_core::{SystemClock, SystemRandom};
+//! use carnet_sandbox::{Flavour, Options, Sandbox};
+//!
+//! let sandbox = Sandbox::start(Options::default(), Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
+//! for (name, value) in sandbox.environment(Flavour::Proxy).await? {
+//!     println!("{name}={value}");
+//! }
+//! sandbox.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod certificates;
+mod control;
+mod emulators;
+mod environment;
+mod faults;
+mod folder;
+mod in_process;
+mod proxy;
+mod routes;
+mod sandbox;
+
+pub use carnet_sandbox_kit::{Fault, FaultKind, ServiceUrls, Urls};
+pub use emulators::Emulators;
+pub use environment::Flavour;
+pub use sandbox::{Options, Sandbox};

@@ -1,0 +1,385 @@
+//! Starting, and what is there while it runs.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use carnet_core::{Clock, Error, HttpSend, Random, Secret};
+use carnet_net::{Limits, TlsServerConfig, serve_with};
+use carnet_sandbox_kit::{Fault, FaultKind, Faults, SandboxClock, ServiceUrls, Urls, World};
+use tokio::{net::TcpListener, sync::OnceCell};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
+
+use crate::{
+    certificates::Certificates,
+    control,
+    emulators::{self, Emulators},
+    environment::{CA_FILE, Flavour, Places, TOKEN_FILE, variables},
+    faults,
+    folder::Folder,
+    in_process::InProcess,
+    proxy::Proxy,
+    routes::{Route, Routes},
+};
+
+/// How to start. The default takes any free port and a new folder under `/tmp`.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the private folder is: a path that does not exist yet, or an empty folder that only its owner can
+    /// enter. Without it, a new folder under [`Options::parent`].
+    pub folder: Option<PathBuf>,
+    /// Where a folder is made when none is named.
+    pub parent: PathBuf,
+    /// Port of the proxy; 0 for any free one.
+    pub proxy_port: u16,
+    /// Port of the control API; 0 for any free one.
+    pub control_port: u16,
+    /// How long fault `slow` takes.
+    pub slow: Duration,
+    /// Cancel it to stop the sandbox. The control API's `/shutdown` cancels it too.
+    pub shutdown: CancellationToken,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            parent: PathBuf::from("/tmp"),
+            proxy_port: 0,
+            control_port: 0,
+            slow: Faults::SLOW,
+            shutdown: CancellationToken::new(),
+        }
+    }
+}
+
+/// How long running requests may go on when the sandbox stops. Requests that a fault holds must not hold the user.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// The emulated clouds, running. Dropping it stops them and removes the folder; [`Sandbox::stop`] also waits.
+pub struct Sandbox {
+    inner: Arc<Inner>,
+    tracker: TaskTracker,
+}
+
+impl Sandbox {
+    /// Starts every emulator there is, on the current runtime. It is ready when this returns: every port answers.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or a port cannot be had.
+    pub async fn start(options: Options, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
+        Self::start_with(options, clock, random, emulators::all).await
+    }
+
+    /// Starts these emulators.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or a port cannot be had.
+    pub async fn start_with<F>(
+        options: Options,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        emulators: F,
+    ) -> Result<Self, Error>
+    where
+        F: FnOnce(&World) -> Emulators,
+    {
+        let folder = match options.folder {
+            Some(path) => Folder::at(path)?,
+            None => Folder::temporary(&options.parent, &*random)?,
+        };
+        let http = Arc::new(InProcess::default());
+        let world = World::new(Arc::clone(&clock), random, Arc::clone(&http) as Arc<dyn HttpSend>);
+        let emulators = emulators(&world);
+        let control_token = Secret::new(world.random_hex::<32>());
+
+        let mut urls = Urls::new();
+        let mut services = Vec::new();
+        let mut listeners = Vec::new();
+        for service in emulators.iter().flat_map(|(_, emulator)| emulator.services()) {
+            let router = faults::around(&service, Arc::clone(&world.faults), options.slow);
+            let (plain, plain_port) = bind(0).await?;
+            let (tls, tls_port) = bind(0).await?;
+            urls.insert(service.name, ServiceUrls { plain: url("http", plain_port)?, tls: url("https", tls_port)? });
+            listeners.push((plain, tls, router.clone()));
+            services.push(Route { name: service.name, hosts: service.hosts, router, plain_port, tls_port });
+        }
+        let routes = Arc::new(Routes::new(services));
+        http.bind(&routes);
+        let names = Arc::clone(&routes);
+        // The port is not part of a certificate; loopback names are there anyway.
+        let certificates = Certificates::new(clock.now(), move |name| names.answers(name, 0))?;
+        folder.write(vec![
+            (PathBuf::from(CA_FILE), certificates.pem().as_bytes().to_vec()),
+            (PathBuf::from(TOKEN_FILE), control_token.expose().as_bytes().to_vec()),
+        ])?;
+        let (proxy, proxy_port) = bind(options.proxy_port).await?;
+        let (control, control_port) = bind(options.control_port).await?;
+
+        let tracker = TaskTracker::new();
+        let shutdown = options.shutdown.child_token();
+        let inner = Arc::new(Inner {
+            folder,
+            world,
+            emulators,
+            urls,
+            routes: Arc::clone(&routes),
+            ca_pem: certificates.pem().to_owned(),
+            control_token,
+            control: url("http", control_port)?,
+            proxy: url("http", proxy_port)?,
+            files: OnceCell::new(),
+            shutdown: shutdown.clone(),
+        });
+        let limits = Limits { grace: GRACE, ..Limits::default() };
+        let listen = |listener, router: Router, tls: Option<Arc<TlsServerConfig>>| {
+            tracker.spawn(serve_with(listener, router, tls, limits, shutdown.clone()));
+        };
+        for (plain, tls, router) in listeners {
+            listen(plain, router.clone(), None);
+            listen(tls, router, Some(certificates.tls()));
+        }
+        let answering =
+            Proxy { routes, tls: certificates.tls(), limits, tracker: tracker.clone(), shutdown: shutdown.clone() };
+        listen(proxy, answering.router(), None);
+        listen(control, control::router(&inner), None);
+        let warming = Arc::clone(&inner);
+        // A thread and not a task of the runtime, which would wait for it at its end. It touches only keys.
+        drop(std::thread::Builder::new().name("sandbox-warm".to_owned()).spawn(move || {
+            for (_, emulator) in &warming.emulators {
+                if warming.shutdown.is_cancelled() {
+                    break;
+                }
+                emulator.warm();
+            }
+        }));
+        Ok(Self { inner, tracker })
+    }
+
+    /// Where every service listens.
+    pub fn urls(&self) -> &Urls {
+        &self.inner.urls
+    }
+
+    /// The proxy for real host names, `http://127.0.0.1:PORT/`.
+    pub fn proxy_url(&self) -> &Url {
+        &self.inner.proxy
+    }
+
+    /// The control API, `http://127.0.0.1:PORT/`.
+    pub fn control_url(&self) -> &Url {
+        &self.inner.control
+    }
+
+    /// The bearer token of the control API.
+    pub fn control_token(&self) -> &Secret {
+        &self.inner.control_token
+    }
+
+    /// The certificate of the sandbox's authority, PEM. It is in the folder as well.
+    pub fn ca_pem(&self) -> &str {
+        &self.inner.ca_pem
+    }
+
+    /// The private folder.
+    pub fn folder(&self) -> &Path {
+        self.inner.folder.path()
+    }
+
+    /// The emulators' clock.
+    pub fn clock(&self) -> &Arc<SandboxClock> {
+        &self.inner.world.clock
+    }
+
+    /// What the emulators share.
+    pub fn world(&self) -> &World {
+        &self.inner.world
+    }
+
+    /// An HTTP client that knows the real host names and never leaves this process.
+    pub fn http(&self) -> Arc<dyn HttpSend> {
+        Arc::clone(&self.inner.world.http)
+    }
+
+    /// What an emulator adds to the control API, to be called without a socket: `ci` mints tokens there.
+    pub fn emulator_control(&self, name: &str) -> Option<Router> {
+        self.inner.emulators.iter().find(|(known, _)| *known == name).and_then(|(_, emulator)| emulator.control())
+    }
+
+    /// Switches a fault on.
+    ///
+    /// # Errors
+    /// When no service has that name.
+    pub fn add_fault(&self, fault: Fault) -> Result<(), Error> {
+        self.inner.add_fault(fault)
+    }
+
+    /// Switches all faults off.
+    pub fn clear_faults(&self) {
+        self.inner.world.faults.clear();
+    }
+
+    /// Hosts that somebody asked for and no service answers for, `host:port`.
+    pub fn refused_hosts(&self) -> Vec<String> {
+        self.inner.routes.refused()
+    }
+
+    /// The variables that bring clients here. Writes the emulators' files into the folder first, which makes keys and
+    /// so takes up to a second the first time.
+    ///
+    /// # Errors
+    /// When a file cannot be made or written.
+    pub async fn environment(&self, flavour: Flavour) -> Result<Vec<(String, String)>, Error> {
+        self.inner.environment(flavour).await
+    }
+
+    /// Is cancelled when the sandbox stops, and stops it when it is cancelled.
+    pub fn shutdown(&self) -> &CancellationToken {
+        &self.inner.shutdown
+    }
+
+    /// Stops, waits for running requests for a moment, and removes the folder.
+    pub async fn stop(self) {
+        self.inner.shutdown.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.inner.folder.remove();
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.inner.shutdown.cancel();
+        self.inner.folder.remove();
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+/// What the control API and the sandbox's owner share.
+pub(crate) struct Inner {
+    folder: Folder,
+    world: World,
+    emulators: Emulators,
+    urls: Urls,
+    routes: Arc<Routes>,
+    ca_pem: String,
+    control_token: Secret,
+    control: Url,
+    proxy: Url,
+    files: OnceCell<()>,
+    shutdown: CancellationToken,
+}
+
+impl Inner {
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    pub(crate) fn emulators(&self) -> &Emulators {
+        &self.emulators
+    }
+
+    pub(crate) fn urls(&self) -> &Urls {
+        &self.urls
+    }
+
+    pub(crate) fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    pub(crate) fn control_token(&self) -> &Secret {
+        &self.control_token
+    }
+
+    pub(crate) fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub(crate) fn proxy_url(&self) -> String {
+        self.proxy.origin().ascii_serialization()
+    }
+
+    /// Switches a fault on. A key is replaced now and not at each request.
+    pub(crate) fn add_fault(&self, fault: Fault) -> Result<(), Error> {
+        if !self.urls.keys().any(|name| fault.concerns(name)) {
+            let names: Vec<&str> = self.urls.keys().copied().collect();
+            return Err(Error::configuration(format!("switch on a fault of {:?}, which is no service", fault.service))
+                .hint(format!("services are {}", names.join(", "))));
+        }
+        if fault.kind == FaultKind::KeyRotated {
+            for name in self.urls.keys().filter(|name| fault.concerns(name)) {
+                for (_, emulator) in &self.emulators {
+                    emulator.rotate_keys(name);
+                }
+            }
+        }
+        self.world.faults.add(fault);
+        Ok(())
+    }
+
+    pub(crate) async fn environment(self: &Arc<Self>, flavour: Flavour) -> Result<Vec<(String, String)>, Error> {
+        self.files
+            .get_or_try_init(|| async {
+                let inner = Arc::clone(self);
+                let made = tokio::task::spawn_blocking(move || inner.write_files()).await;
+                made.map_err(|error| Error::internal("write the emulators' files").because(error))?
+            })
+            .await?;
+        let control = self.control.origin().ascii_serialization();
+        let places = Places {
+            folder: self.folder.path(),
+            proxy: &self.proxy_url(),
+            control: &control,
+            urls: &self.urls,
+            routes: &self.routes,
+        };
+        Ok(variables(flavour, &self.emulators, &places))
+    }
+
+    fn write_files(&self) -> Result<(), Error> {
+        let mut files = Vec::new();
+        for (_, emulator) in &self.emulators {
+            files.extend(emulator.files(&self.urls)?);
+        }
+        self.folder.write(files)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("urls", &self.urls).field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+async fn bind(port: u16) -> Result<(TcpListener, u16), Error> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let attempt = |error| {
+        let error = Error::configuration(format!("listen on {address}")).because(error);
+        if port == 0 { error } else { error.hint("choose another port, or 0 for any free one") }
+    };
+    let listener = TcpListener::bind(address).await.map_err(attempt)?;
+    let port = listener.local_addr().map_err(attempt)?.port();
+    Ok((listener, port))
+}
+
+fn url(scheme: &str, port: u16) -> Result<Url, Error> {
+    format!("{scheme}://127.0.0.1:{port}/")
+        .parse()
+        .map_err(|error| Error::internal("write the URL of a listener").because(error))
+}
