@@ -107,10 +107,11 @@ pub trait Emulator: Send + Sync {
     /// Its services. Called once.
     fn services(&self) -> Vec<Service>;
 
-    /// Files that clients need (a profile, a token, a key), relative to the sandbox's private folder. Made on demand
-    /// and on a thread that may block, because keys take time.
-    fn files(&self, urls: &Urls) -> Result<Vec<(PathBuf, Vec<u8>)>, carnet_core::Error> {
-        let _ = urls;
+    /// Files that clients need (a profile, a token, a key), with paths relative to the sandbox's private folder. Made on
+    /// demand and on a thread that may block, because keys take time. `folder` is that folder, for files that name
+    /// another by its absolute path.
+    fn files(&self, urls: &Urls, folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, carnet_core::Error> {
+        let _ = (urls, folder);
         Ok(Vec::new())
     }
 

@@ -355,7 +355,7 @@ impl Inner {
     fn write_files(&self) -> Result<(), Error> {
         let mut files = Vec::new();
         for (_, emulator) in &self.emulators {
-            files.extend(emulator.files(&self.urls)?);
+            files.extend(emulator.files(&self.urls, self.folder.path())?);
         }
         self.folder.write(files)
     }
