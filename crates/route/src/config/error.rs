@@ -1,0 +1,227 @@
+//! What is wrong, where, and what to do about it.
+
+use std::{
+    fmt,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use carnet_core::Error;
+use serde::Serialize;
+
+use super::mask::mask;
+
+/// What the command line is called where a file would have its path.
+const COMMAND_LINE: &str = "command line";
+
+/// Everything that is wrong with a configuration.
+#[derive(Clone, Debug)]
+pub struct ConfigError {
+    origin: TextOrigin,
+    /// What was read, with everything hidden that could be a secret. Same length as the original.
+    text: String,
+    problems: Vec<Problem>,
+}
+
+/// Where a text came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TextOrigin {
+    CommandLine,
+    File(Option<PathBuf>),
+}
+
+impl TextOrigin {
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::CommandLine => COMMAND_LINE.to_owned(),
+            Self::File(Some(path)) => plain(&path.display().to_string()),
+            Self::File(None) => "configuration".to_owned(),
+        }
+    }
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Where it is. `None` when it is about the whole file.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// The field, dotted, for instance `route.reader.through[0].gcp.audience`. Empty when it is in no field.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub field: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    #[serde(skip)]
+    span: Option<Range<usize>>,
+    #[serde(skip)]
+    related: Option<(Range<usize>, String)>,
+}
+
+/// A place in a text, counted from 1. Columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+}
+
+impl Problem {
+    pub(crate) fn new(span: Range<usize>, message: impl AsRef<str>) -> Self {
+        let message = plain(message.as_ref());
+        Self { place: None, field: String::new(), message, hint: None, span: Some(span), related: None }
+    }
+
+    /// About the whole file.
+    pub(crate) fn whole(message: impl AsRef<str>) -> Self {
+        Self { span: None, ..Self::new(0..0, message) }
+    }
+
+    pub(crate) fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    pub(crate) fn field(mut self, field: impl AsRef<str>) -> Self {
+        self.field = plain(field.as_ref());
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl AsRef<str>) -> Self {
+        self.hint = Some(plain(hint.as_ref()));
+        self
+    }
+
+    pub(crate) fn related(mut self, span: Range<usize>, label: impl AsRef<str>) -> Self {
+        self.related = Some((span, plain(label.as_ref())));
+        self
+    }
+}
+
+impl ConfigError {
+    pub(crate) fn new(origin: TextOrigin, text: &str, mut problems: Vec<Problem>) -> Self {
+        for problem in &mut problems {
+            if let Some(span) = &mut problem.span {
+                *span = clamp(text, span);
+                problem.place = Some(place(text, span.start));
+            }
+            if let Some((span, _)) = &mut problem.related {
+                *span = clamp(text, span);
+            }
+        }
+        problems.sort_by_key(|problem| problem.place);
+        problems.dedup();
+        Self { origin, text: mask(text), problems }
+    }
+
+    /// The mistakes, in the order of the file.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The file, if it was one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.origin {
+            TextOrigin::File(path) => path.as_deref(),
+            TextOrigin::CommandLine => None,
+        }
+    }
+
+    /// For people: each mistake under the lines it is about. `width` is that of the terminal.
+    pub fn render(&self, colour: bool, width: usize) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let renderer = renderer.term_width(width);
+        let name = self.origin.name();
+        let mut parts: Vec<String> = Vec::with_capacity(self.problems.len());
+        for problem in &self.problems {
+            let title = Level::ERROR.primary_title(problem.message.as_str());
+            let mut report = vec![match &problem.span {
+                Some(span) => {
+                    let mut snippet = Snippet::source(self.text.as_str())
+                        .path(name.as_str())
+                        .annotation(AnnotationKind::Primary.span(span.clone()));
+                    if let Some((span, label)) = &problem.related {
+                        let context = AnnotationKind::Context.span(span.clone()).label(label.as_str());
+                        snippet = snippet.annotation(context);
+                    }
+                    title.element(snippet)
+                }
+                None => title.element(annotate_snippets::Origin::path(name.as_str())),
+            }];
+            if let Some(hint) = &problem.hint {
+                report.push(Group::with_title(Level::HELP.secondary_title(hint.as_str())));
+            }
+            parts.push(renderer.render(&report));
+        }
+        parts.join("\n\n")
+    }
+
+    /// For programs.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({ "version": 1, "file": self.origin.name(), "mistakes": self.problems })
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.origin.name();
+        match self.problems.len() {
+            1 => write!(f, "read {name}: 1 mistake"),
+            count => write!(f, "read {name}: {count} mistakes"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Each mistake becomes a hint with its place, so that nothing is lost where the error is shown as any other.
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        let name = error.origin.name();
+        let mut outer = Self::configuration(error.to_string());
+        for Problem { place, message, hint, .. } in &error.problems {
+            let place = place.map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+            let hint = hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            outer = outer.hint(format!("{name}{place}: {message}{hint}"));
+        }
+        outer
+    }
+}
+
+/// Control characters shown as what they are, so that a file cannot paint on the terminal of whoever checks it.
+pub(crate) fn plain(text: &str) -> String {
+    let hidden = |letter: char| {
+        let direction = matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        letter.is_control() || direction
+    };
+    text.chars().fold(String::with_capacity(text.len()), |mut plain, letter| {
+        if hidden(letter) {
+            plain.extend(letter.escape_unicode());
+        } else {
+            plain.push(letter);
+        }
+        plain
+    })
+}
+
+/// Brings a span into the text and onto the borders of characters; an empty one covers one character, if there is one.
+fn clamp(text: &str, span: &Range<usize>) -> Range<usize> {
+    let start = text.floor_char_boundary(span.start);
+    let end = text.ceil_char_boundary(span.end.max(start));
+    if end > start {
+        return start..end;
+    }
+    let next = text.get(start..).and_then(|rest| rest.chars().next()).filter(|letter| *letter != '\n');
+    start..start + next.map_or(0, char::len_utf8)
+}
+
+pub(crate) fn place(text: &str, offset: usize) -> Place {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+    Place { line, column }
+}

@@ -1,0 +1,106 @@
+//! `${NAME}` in strings.
+
+use std::ops::Range;
+
+use carnet_core::Environment;
+use toml::{Spanned, de::DeValue};
+
+use super::error::Problem;
+
+/// A string in which a variable was put.
+#[derive(Clone, Debug)]
+pub(crate) struct Expansion {
+    /// The place of the string.
+    pub(crate) span: Range<usize>,
+    /// What it became.
+    pub(crate) value: String,
+    /// The variables and their values.
+    pub(crate) variables: Vec<(String, String)>,
+    /// Whether the string is one reference and nothing else.
+    pub(crate) whole: bool,
+}
+
+/// Replaces `${NAME}` in every string of the tree, and `$${` by `${`. Nothing else is special. A variable that is unset
+/// or empty is a mistake at its place.
+pub(crate) fn expand(
+    tree: &mut Spanned<DeValue<'_>>,
+    text: &str,
+    environment: &dyn Environment,
+    problems: &mut Vec<Problem>,
+) -> Vec<Expansion> {
+    let mut expansions = Vec::new();
+    walk(tree, &mut |span, string| {
+        if !string.contains("${") {
+            return None;
+        }
+        let place = |reference: &str| {
+            // The reference stands in the text as it is, unless it is escaped in some way.
+            let start = text.get(span.clone()).and_then(|raw| raw.find(reference));
+            start.map_or(span.clone(), |start| span.start + start..span.start + start + reference.len())
+        };
+        let mut expanded = String::new();
+        let mut variables = Vec::new();
+        let mut rest = string;
+        while let Some(at) = rest.find("${") {
+            let (before, from) = rest.split_at(at);
+            let inner = from.get(2..).unwrap_or_default();
+            if let Some(before) = before.strip_suffix('$') {
+                expanded.push_str(before);
+                expanded.push_str("${");
+                rest = inner;
+                continue;
+            }
+            expanded.push_str(before);
+            let Some((name, after)) = inner.split_once('}') else {
+                problems.push(
+                    Problem::new(place("${"), "a reference `${` is not closed")
+                        .hint("write ${NAME}, or $${ for the two characters themselves"),
+                );
+                rest = "";
+                break;
+            };
+            let reference = format!("${{{name}}}");
+            if !is_variable_name(name) {
+                let message = format!("`{reference}` does not name a variable");
+                problems.push(
+                    Problem::new(place(&reference), message)
+                        .hint("a name is letters, digits and `_`; write $${ for the two characters themselves"),
+                );
+            } else if let Some(value) = environment.get(name) {
+                expanded.push_str(&value);
+                variables.push((name.to_owned(), value));
+            } else {
+                let message = format!("the environment variable `{name}` is not set, or empty");
+                problems.push(
+                    Problem::new(place(&reference), message)
+                        .hint(format!("set {name}, or write $${{{name}}} for the text itself")),
+                );
+            }
+            rest = after;
+        }
+        expanded.push_str(rest);
+        let whole = super::mask::is_reference(string);
+        expansions.push(Expansion { span: span.clone(), value: expanded.clone(), variables, whole });
+        Some(expanded)
+    });
+    expansions
+}
+
+pub(crate) fn is_variable_name(name: &str) -> bool {
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    letters && !name.is_empty() && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
+fn walk(value: &mut Spanned<DeValue<'_>>, change: &mut impl FnMut(Range<usize>, &str) -> Option<String>) {
+    let span = value.span();
+    match value.get_mut() {
+        DeValue::String(string) => {
+            if let Some(changed) = change(span, string) {
+                *string = changed.into();
+            }
+        }
+        DeValue::Array(array) => array.iter_mut().for_each(|value| walk(value, change)),
+        DeValue::Table(table) => table.iter_mut().for_each(|(_, value)| walk(value, change)),
+        DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Float(_) | DeValue::Integer(_) => {}
+    }
+}

@@ -1,0 +1,409 @@
+//! The file: its version, its routes, the steps of each route.
+
+use std::{ops::Range, path::Path, sync::Arc, time::Duration};
+
+use carnet_core::{Environment, Mistake};
+use carnet_renew::Schedule;
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::Deserialize;
+use toml::{
+    Spanned,
+    de::{DeString, DeTable, DeValue, ValueDeserializer},
+};
+
+use super::{
+    VERSION,
+    error::{ConfigError, Problem, TextOrigin},
+    expand, limits,
+    section::Reader,
+    show::{self, Setting},
+    tree::{self, Node},
+};
+use crate::{
+    Auto, Registry, Role, Route, Start, Unknown,
+    registry::Entry,
+    route::{MAX_EXCHANGES, Misfit, Step},
+    suggest,
+};
+
+/// When the credential of a route is renewed by whatever keeps it fresh. The defaults suit tokens of any life.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RefreshSection {
+    /// Renew after this percentage of the life that was left when it was fetched, 1 to 90.
+    #[serde(default = "half")]
+    at_percent: u8,
+    /// Renew before the last so many seconds of its life, at most 43200.
+    #[serde(default = "five_minutes")]
+    margin_seconds: u32,
+}
+
+impl RefreshSection {
+    fn build(self) -> Result<Schedule, Vec<Mistake>> {
+        let Self { at_percent, margin_seconds } = self;
+        let mut mistakes = Vec::new();
+        if !(1..=90).contains(&at_percent) {
+            let message = format!("{at_percent} is not between 1 and 90");
+            mistakes.push(Mistake::new("at_percent", message).hint("50 renews at half of the life"));
+        }
+        if margin_seconds > 43_200 {
+            let message = format!("{margin_seconds} is more than 43200, which is twelve hours");
+            mistakes.push(Mistake::new("margin_seconds", message).hint("300 is five minutes"));
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        Ok(Schedule::default().at_percent(at_percent).margin(Duration::from_secs(margin_seconds.into())))
+    }
+}
+
+fn half() -> u8 {
+    50
+}
+
+fn five_minutes() -> u32 {
+    300
+}
+
+/// The fields of the file and of a route, for suggestions.
+const TOP: &[&str] = &["version", "route"];
+const ROUTE: &[&str] = &["source", "through", "deliver", "audience", "refresh"];
+
+pub(crate) fn read(
+    text: &str,
+    path: Option<&Path>,
+    registry: &Registry,
+    environment: &dyn Environment,
+) -> Result<(Vec<Route>, Vec<Setting>), ConfigError> {
+    let origin = TextOrigin::File(path.map(Path::to_owned));
+    if text.len() > limits::FILE {
+        let problem = Problem::whole(format!("the file is larger than {} bytes", limits::FILE));
+        return Err(ConfigError::new(origin, "", vec![problem.hint("split it into several files")]));
+    }
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        let problems = errors.iter().take(limits::MISTAKES).map(not_toml).collect();
+        return Err(ConfigError::new(origin, text, problems));
+    }
+    let span = tree.span();
+    let mut tree = Spanned::new(span, DeValue::Table(tree.into_inner()));
+    let mut problems = Vec::new();
+    let expansions = expand::expand(&mut tree, text, environment, &mut problems);
+    let name = origin.name();
+    let reader = Reader { text, name, expansions, problems, settings: Vec::new(), untyped: false };
+    let mut file = File { reader, registry };
+    let routes = file.top(tree);
+    let Reader { problems, settings, .. } = file.reader;
+    if problems.is_empty() { Ok((routes, settings)) } else { Err(ConfigError::new(origin, text, problems)) }
+}
+
+fn not_toml(error: &toml::de::Error) -> Problem {
+    let span = error.span().unwrap_or(0..0);
+    Problem::new(span, error.message()).hint("the file must be TOML 1.0: name = \"value\" under a [section]")
+}
+
+struct File<'t, 'r> {
+    reader: Reader<'t>,
+    registry: &'r Registry,
+}
+
+/// One step as written: its name, the place of the name, its fields.
+struct Written<'t> {
+    name: String,
+    anchor: Range<usize>,
+    fields: Node<'t>,
+}
+
+/// The places of the names of the steps of a route, for what is found out about two of them.
+#[derive(Default)]
+struct Anchors {
+    source: Range<usize>,
+    through: Vec<Range<usize>>,
+    deliver: Vec<Range<usize>>,
+}
+
+impl Anchors {
+    fn of(&self, step: &Step) -> Range<usize> {
+        let found = match step.role {
+            Role::Source => Some(&self.source),
+            Role::Exchange => self.through.get(step.index),
+            Role::Delivery => self.deliver.get(step.index),
+        };
+        found.cloned().unwrap_or_default()
+    }
+}
+
+impl<'t> File<'t, '_> {
+    fn top(&mut self, tree: Node<'t>) -> Vec<Route> {
+        let DeValue::Table(table) = tree.into_inner() else { return Vec::new() };
+        self.version(table.get("version"));
+        let mut routes = Vec::new();
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "version" => {}
+                "route" => self.routes(value, &mut routes),
+                _ => self.unknown(&key, "", TOP),
+            }
+        }
+        routes
+    }
+
+    fn version(&mut self, version: Option<&Node<'t>>) {
+        let hint = format!("write version = {VERSION}");
+        let Some(version) = version else {
+            return self.reader.problem(Problem::new(0..0, "`version` is missing").field("version").hint(hint));
+        };
+        let span = version.span();
+        let number = version.get_ref().as_integer().map(ToString::to_string);
+        match number {
+            Some(number) if number == VERSION.to_string() => {
+                let setting = show::setting(self.reader.text, &self.reader.name, &[], "version", &span, number);
+                self.reader.settings.push(setting);
+            }
+            Some(number) => {
+                let message = format!("version {number} of the file format is not known to this carnet");
+                self.reader.problem(Problem::new(span, message).field("version").hint(hint));
+            }
+            None => {
+                let message = format!("wanted the number {VERSION}, found a {}", version.get_ref().type_str());
+                self.reader.problem(Problem::new(span, message).field("version").hint(hint));
+            }
+        }
+    }
+
+    fn routes(&mut self, value: Node<'t>, routes: &mut Vec<Route>) {
+        let span = value.span();
+        let DeValue::Table(table) = value.into_inner() else {
+            let problem = Problem::new(span, "`route` must be a table of routes").field("route");
+            return self.reader.problem(problem.hint("write [route.NAME] and its fields below"));
+        };
+        if table.len() > limits::ROUTES {
+            let message = format!("{} routes are more than {}", table.len(), limits::ROUTES);
+            return self.reader.problem(Problem::new(span, message).field("route").hint("split the file"));
+        }
+        for (key, value) in table {
+            routes.extend(self.route(&key, value));
+        }
+    }
+
+    fn route(&mut self, key: &Spanned<DeString<'t>>, value: Node<'t>) -> Option<Route> {
+        let name = key.get_ref().to_string();
+        let path = format!("route.{name}");
+        let before = self.reader.problems.len();
+        if !is_name(&name) {
+            let problem = Problem::new(key.span(), format!("`{name}` cannot be the name of a route")).field(&path);
+            self.reader.problem(problem.hint(format!(
+                "begin with a letter or digit and go on with letters, digits, `-`, `_` and `.`, {} at most",
+                limits::NAME
+            )));
+        }
+        let span = value.span();
+        let DeValue::Table(table) = value.into_inner() else {
+            let problem = Problem::new(span, "a route must be a table").field(&path);
+            self.reader.problem(problem.hint(format!("write [route.{name}] and its fields below")));
+            return None;
+        };
+        let mut anchors = Anchors { source: key.span(), ..Anchors::default() };
+        let (mut start, mut exchanges, mut deliveries) = (None, Vec::new(), Vec::new());
+        let (mut audience, mut schedule, mut has_source) = (None, None, false);
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "source" => {
+                    has_source = true;
+                    start = self.source(value, &path, &mut anchors);
+                }
+                "through" => exchanges = self.steps(Role::Exchange, value, &path, &mut anchors.through),
+                "deliver" => deliveries = self.steps(Role::Delivery, value, &path, &mut anchors.deliver),
+                "audience" => audience = self.audience(&value, &path),
+                "refresh" => schedule = self.refresh(&key, value, &path),
+                _ => self.unknown(&key, &path, ROUTE),
+            }
+        }
+        if !has_source {
+            let problem = Problem::new(key.span(), format!("the route `{name}` has no source")).field(&path);
+            self.reader.problem(problem.hint("write source = \"auto\", or name one: source = { oci-instance = {} }"));
+        }
+        let exchanges = exchanges.into_iter().map(|written| self.exchange(written, &path)).collect::<Vec<_>>();
+        let deliveries = deliveries.into_iter().map(|written| self.delivery(written, &path)).collect::<Vec<_>>();
+        let (start, exchanges, deliveries) = (
+            start?,
+            exchanges.into_iter().collect::<Option<Vec<_>>>()?,
+            deliveries.into_iter().collect::<Option<Vec<_>>>()?,
+        );
+        match Route::new(name, start, exchanges, deliveries) {
+            Ok(route) if self.reader.problems.len() == before => {
+                let route = route.audience(audience);
+                Some(match schedule {
+                    Some(schedule) => route.schedule(schedule),
+                    None => route,
+                })
+            }
+            Ok(_) => None,
+            Err(misfits) => {
+                for misfit in &misfits {
+                    self.misfit(misfit, &anchors, &path);
+                }
+                None
+            }
+        }
+    }
+
+    fn source(&mut self, value: Node<'t>, path: &str, anchors: &mut Anchors) -> Option<Start> {
+        let span = value.span();
+        let written = self.written(Role::Source, value, &format!("{path}.source"))?;
+        anchors.source = written.anchor.clone();
+        if written.name == Auto::NAME {
+            let fields = written.fields.get_ref().as_table().map_or(0, DeTable::len);
+            if fields > 0 || !written.fields.get_ref().is_table() {
+                let problem = Problem::new(span, "`auto` has no fields").field(format!("{path}.source.auto"));
+                self.reader.problem(problem.hint("write source = \"auto\""));
+            }
+            let text = format!("\"{}\"", Auto::NAME);
+            self.record(&format!("{path}.source"), &written.anchor, text);
+            return Some(Start::Auto(Auto::new(self.registry)));
+        }
+        let entry = self.registry.source(&written.name).cloned();
+        self.step(entry, written, format!("{path}.source")).map(Start::Source)
+    }
+
+    fn exchange(&mut self, (at, written): (usize, Written<'t>), path: &str) -> Option<Arc<dyn carnet_core::Exchange>> {
+        let entry = self.registry.exchange(&written.name).cloned();
+        self.step(entry, written, format!("{path}.through[{at}]"))
+    }
+
+    fn delivery(&mut self, (at, written): (usize, Written<'t>), path: &str) -> Option<Arc<dyn carnet_core::Delivery>> {
+        let entry = self.registry.delivery(&written.name).cloned();
+        self.step(entry, written, format!("{path}.deliver[{at}]"))
+    }
+
+    fn step<T: ?Sized>(
+        &mut self,
+        entry: Result<Entry<T>, Unknown>,
+        written: Written<'t>,
+        path: String,
+    ) -> Option<Arc<T>> {
+        let Written { name, anchor, fields } = written;
+        match entry {
+            Ok(entry) => {
+                self.record(&path, &anchor, format!("\"{name}\""));
+                self.reader.build(&entry, fields, &anchor, &format!("{path}.{name}"))
+            }
+            Err(unknown) => {
+                let problem = Problem::new(anchor, unknown.to_string()).field(path);
+                self.reader.problem(problem.hint(unknown.hint()));
+                None
+            }
+        }
+    }
+
+    fn steps(
+        &mut self,
+        role: Role,
+        value: Node<'t>,
+        path: &str,
+        anchors: &mut Vec<Range<usize>>,
+    ) -> Vec<(usize, Written<'t>)> {
+        let (span, field) = (value.span(), role.field());
+        let path = format!("{path}.{field}");
+        let DeValue::Array(array) = value.into_inner() else {
+            let problem = Problem::new(span, format!("`{field}` must be a list, also of one")).field(path);
+            self.reader.problem(problem.hint(format!("write {field} = [ {{ name = {{ … }} }} ]")));
+            return Vec::new();
+        };
+        if array.len() > MAX_EXCHANGES {
+            let problem = Problem::new(span, format!("{} steps are more than {MAX_EXCHANGES}", array.len()));
+            self.reader.problem(problem.field(path).hint("make several routes of it"));
+            return Vec::new();
+        }
+        let mut written = Vec::new();
+        for (at, value) in array.into_iter().enumerate() {
+            anchors.push(value.span());
+            if let Some(step) = self.written(role, value, &format!("{path}[{at}]")) {
+                if let Some(anchor) = anchors.last_mut() {
+                    *anchor = step.anchor.clone();
+                }
+                written.push((at, step));
+            }
+        }
+        written
+    }
+
+    /// `"name"` or `{ name = { … } }`.
+    fn written(&mut self, role: Role, value: Node<'t>, path: &str) -> Option<Written<'t>> {
+        let span = value.span();
+        let hint = format!("write \"name\" or {{ name = {{ … }} }} with the name of one {}", role.name());
+        let wrong = match value.into_inner() {
+            DeValue::String(name) => {
+                return Some(Written { name: name.into_owned(), anchor: span.clone(), fields: tree::empty(span) });
+            }
+            DeValue::Table(table) => {
+                let count = table.len();
+                let mut entries = table.into_iter();
+                if let (1, Some((key, fields))) = (count, entries.next()) {
+                    return Some(Written { anchor: key.span(), name: key.into_inner().into_owned(), fields });
+                }
+                if count == 0 {
+                    format!("this names no {}", role.name())
+                } else {
+                    format!("this names {count} {} in one place", role.plural())
+                }
+            }
+            other => format!("wanted the name of {}, found {}", role.with_article(), other.type_str()),
+        };
+        self.reader.problem(Problem::new(span, wrong).field(path).hint(hint));
+        None
+    }
+
+    fn audience(&mut self, value: &Node<'t>, path: &str) -> Option<String> {
+        let field = format!("{path}.audience");
+        let Some(audience) = value.get_ref().as_str().filter(|audience| !audience.is_empty()) else {
+            let problem = Problem::new(value.span(), "`audience` must be a text that is not empty").field(field);
+            self.reader.problem(problem.hint("it is what the last credential of the route must name"));
+            return None;
+        };
+        self.record(&field, &value.span(), toml::Value::from(audience).to_string());
+        Some(audience.to_owned())
+    }
+
+    fn refresh(&mut self, key: &Spanned<DeString<'t>>, value: Node<'t>, path: &str) -> Option<Schedule> {
+        let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<RefreshSection>();
+        let path = format!("{path}.refresh");
+        self.reader.section(&schema.to_value(), value, &key.span(), &path, |fields| {
+            Ok(RefreshSection::deserialize(ValueDeserializer::from(fields))?.build())
+        })
+    }
+
+    fn misfit(&mut self, misfit: &Misfit, anchors: &Anchors, path: &str) {
+        let field = format!("{path}.{}", misfit.to.role.field());
+        let label = format!("gives {}", misfit.gives);
+        self.reader.problem(
+            Problem::new(anchors.of(&misfit.to), misfit.to_string())
+                .field(field)
+                .hint(misfit.hint())
+                .related(anchors.of(&misfit.from), label),
+        );
+    }
+
+    fn unknown(&mut self, key: &Spanned<DeString<'t>>, path: &str, fields: &[&str]) {
+        let name = key.get_ref();
+        let hint = match suggest(name, fields.iter().copied()) {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => format!("the fields are: {}", fields.join(", ")),
+        };
+        let field = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+        self.reader.problem(Problem::new(key.span(), format!("unknown field `{name}`")).field(field).hint(hint));
+    }
+
+    fn record(&mut self, field: &str, span: &Range<usize>, value: String) {
+        let Reader { text, name, expansions, .. } = &self.reader;
+        let setting = show::setting(text, name, expansions, field, span, value);
+        self.reader.settings.push(setting);
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let mut letters = name.chars();
+    let first = letters.next().is_some_and(|letter| letter.is_ascii_alphanumeric());
+    let rest = letters.all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
+    first && rest && name.len() <= limits::NAME
+}

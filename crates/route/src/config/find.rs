@@ -1,0 +1,80 @@
+//! Which file it is, and its bytes.
+
+use std::{
+    path::{Path, PathBuf},
+    str::Utf8Error,
+};
+
+use carnet_core::{Context, Files, SecretBytes, chain};
+
+use super::{
+    error::{ConfigError, Place, Problem, TextOrigin},
+    limits,
+};
+use crate::EnvVars;
+
+/// The file's name in every folder.
+const NAME: &str = "carnet.toml";
+/// The system's folder.
+const SYSTEM: &str = "/etc/carnet";
+
+pub(crate) fn find(flag: Option<&Path>, context: &Context) -> Result<Option<(PathBuf, Vec<u8>)>, ConfigError> {
+    if let Some(path) = flag {
+        return Ok(Some((path.to_owned(), read_named(path, "named by --config", &*context.files)?)));
+    }
+    if let Some(path) = EnvVars::read(&*context.environment).config {
+        let bytes = read_named(&path, "named by CARNET_CONFIG", &*context.files)?;
+        return Ok(Some((path, bytes)));
+    }
+    for path in candidates(context) {
+        if let Some(bytes) = read(&path, &*context.files)? {
+            return Ok(Some((path, bytes)));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads a file that must exist.
+pub(crate) fn read_named(path: &Path, named: &str, files: &dyn Files) -> Result<Vec<u8>, ConfigError> {
+    read(path, files)?.ok_or_else(|| {
+        let message = if named.is_empty() {
+            "the file does not exist".to_owned()
+        } else {
+            format!("the file, {named}, does not exist")
+        };
+        whole(path, Problem::whole(message).hint("check the path; without one, carnet looks in the usual places"))
+    })
+}
+
+/// The usual places, in order.
+fn candidates(context: &Context) -> Vec<PathBuf> {
+    // The XDG base directory specification: a path that is not absolute is ignored.
+    let xdg = context.env("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let user = xdg.or_else(|| context.files.home().map(|home| home.join(".config")));
+    let mut paths = vec![PathBuf::from(NAME)];
+    paths.extend(user.map(|folder| folder.join("carnet").join(NAME)));
+    paths.push(Path::new(SYSTEM).join(NAME));
+    paths
+}
+
+fn read(path: &Path, files: &dyn Files) -> Result<Option<Vec<u8>>, ConfigError> {
+    let read = files.read(path, limits::FILE);
+    // A configuration holds references to secrets, not secrets.
+    read.map(|bytes| bytes.map(|bytes: SecretBytes| bytes.expose().to_vec())).map_err(|error| {
+        let hint = error.hints().first().map_or("make it a readable text file", |hint| *hint).to_owned();
+        whole(path, Problem::whole(chain(&error).join(": ")).hint(hint))
+    })
+}
+
+pub(crate) fn not_text(bytes: &[u8], path: Option<&Path>, error: Utf8Error) -> ConfigError {
+    let offset = error.valid_up_to();
+    let before = bytes.get(..offset).map(String::from_utf8_lossy).unwrap_or_default();
+    let place: Place = super::error::place(&before, before.len());
+    let problem = Problem::whole(format!("byte {offset} (line {}, column {}) is not UTF-8", place.line, place.column));
+    let origin = TextOrigin::File(path.map(Path::to_owned));
+    ConfigError::new(origin, "", vec![problem.at(place).hint("save the file as UTF-8")])
+}
+
+fn whole(path: &Path, problem: Problem) -> ConfigError {
+    ConfigError::new(TextOrigin::File(Some(path.to_owned())), "", vec![problem])
+}

@@ -1,0 +1,314 @@
+//! One section: its fields checked against its schema, its type and its meaning, all mistakes at once.
+
+use std::{ops::Range, sync::Arc};
+
+use carnet_core::Mistake;
+use serde_json::Value as Json;
+use toml::{
+    Spanned,
+    de::{DeValue, Error as ShapeError},
+};
+
+use super::{
+    error::Problem,
+    expand::Expansion,
+    limits,
+    mask::is_reference,
+    show::{self, Setting},
+    tree::{self, Node},
+};
+use crate::{registry::Entry, suggest};
+
+/// Values shorter than this are left in messages: no secret is that short, and `a` is in every word.
+const SHORTEST_REDACTED: usize = 4;
+
+/// What is read, and what was found wrong with it so far.
+pub(crate) struct Reader<'t> {
+    pub(crate) text: &'t str,
+    /// What the text is called in `config show`.
+    pub(crate) name: String,
+    pub(crate) expansions: Vec<Expansion>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) settings: Vec<Setting>,
+    /// Words of the command line have no type: a string that does not fit is tried as a TOML value.
+    pub(crate) untyped: bool,
+}
+
+impl<'t> Reader<'t> {
+    pub(crate) fn problem(&mut self, problem: Problem) {
+        let mut problem = problem;
+        problem.message = self.redact(problem.message);
+        self.problems.push(problem);
+    }
+
+    /// Builds what `entry` describes. `anchor` is the place of its name, `path` its dotted name.
+    pub(crate) fn build<T: ?Sized>(
+        &mut self,
+        entry: &Entry<T>,
+        fields: Node<'t>,
+        anchor: &Range<usize>,
+        path: &str,
+    ) -> Option<Arc<T>> {
+        self.section(&entry.schema().to_value(), fields, anchor, path, |fields| entry.build(fields))
+    }
+
+    /// Reads one section. Serde stops at the first mistake, so what it complains about is reported, taken away, and
+    /// the rest is read again.
+    pub(crate) fn section<V>(
+        &mut self,
+        schema: &Json,
+        mut fields: Node<'t>,
+        anchor: &Range<usize>,
+        path: &str,
+        build: impl Fn(Spanned<DeValue<'_>>) -> Result<Result<V, Vec<Mistake>>, ShapeError>,
+    ) -> Option<V> {
+        if !fields.get_ref().is_table() {
+            let message = format!("wanted a table of fields, found {}", fields.get_ref().type_str());
+            self.problem(Problem::new(fields.span(), message).field(path).hint("write { field = value, … }"));
+            return None;
+        }
+        let before = self.problems.len();
+        self.refuse_written_secrets(schema, &fields, path);
+        let recorded = self.settings.len();
+        let mut removed: Vec<Vec<String>> = Vec::new();
+        let mut clean = true;
+        for _ in 0..limits::MISTAKES {
+            match build(fields.clone()) {
+                Ok(Ok(value)) if clean => {
+                    self.settings.truncate(recorded);
+                    self.record(schema, &fields, path);
+                    return (self.problems.len() == before).then_some(value);
+                }
+                Ok(Err(mistakes)) if clean => {
+                    for mistake in mistakes {
+                        self.mistake(&fields, anchor, path, mistake);
+                    }
+                    return None;
+                }
+                // The rest fits, but was never whole: what its meaning is cannot be said.
+                Ok(_) => return None,
+                Err(error) => {
+                    if self.untyped && reinterpret(self.text, &mut fields, &error) {
+                        continue;
+                    }
+                    clean = false;
+                    if !self.misshapen(schema, &mut fields, &mut removed, anchor, path, &error) {
+                        return None;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Reports what does not fit the type, and takes it away. False when the rest cannot be read either.
+    fn misshapen(
+        &mut self,
+        schema: &Json,
+        fields: &mut Node<'_>,
+        removed: &mut Vec<Vec<String>>,
+        anchor: &Range<usize>,
+        path: &str,
+        error: &ShapeError,
+    ) -> bool {
+        let span = error.span().filter(|span| *span != fields.span());
+        let Some(span) = span else {
+            self.incomplete(schema, fields, removed, anchor, path, error.message());
+            return false;
+        };
+        let entry = tree::entry_at(fields, &span);
+        let field = entry.as_deref().map_or_else(|| path.to_owned(), |entry| join(path, entry));
+        let secret = entry.as_deref().is_some_and(|entry| show::is_secret(schema, entry));
+        let (message, hint) = explain(error.message(), secret);
+        let mut problem = Problem::new(span, message).field(field);
+        if let Some(hint) = hint.or_else(|| entry.as_deref().and_then(|entry| show::description(schema, entry))) {
+            problem = problem.hint(hint);
+        }
+        self.problem(problem);
+        match entry {
+            Some(entry) if tree::remove(fields, &entry) => {
+                removed.push(entry);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Reports every required field that is not there; or, when that is not what is wrong, what is.
+    fn incomplete(
+        &mut self,
+        schema: &Json,
+        fields: &Node<'_>,
+        removed: &[Vec<String>],
+        anchor: &Range<usize>,
+        path: &str,
+        message: &str,
+    ) {
+        let required = schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str);
+        let there = |name: &str| fields.get_ref().get(name).is_some();
+        let gone = |name: &str| removed.iter().any(|path| path.first().is_some_and(|first| first == name));
+        let mut named: Vec<String> = required.filter(|name| !there(name) && !gone(name)).map(str::to_owned).collect();
+        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        if let Some(missing) = missing.filter(|missing| !gone(missing) && !named.iter().any(|name| name == missing)) {
+            named.push(missing.to_owned());
+        }
+        if missing.is_none() {
+            let (message, hint) = explain(message, false);
+            let problem = Problem::new(anchor.clone(), message).field(path);
+            self.problem(match hint {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            });
+            return;
+        }
+        for name in named {
+            let about = show::description(schema, std::slice::from_ref(&name));
+            let about = about.map_or_else(|| format!("add {name} = …"), |about| format!("add {name} = …: {about}"));
+            let problem = Problem::new(anchor.clone(), format!("`{name}` is missing")).field(path).hint(about);
+            self.problem(problem);
+        }
+    }
+
+    fn mistake(&mut self, fields: &Node<'_>, anchor: &Range<usize>, path: &str, mistake: Mistake) {
+        let Mistake { field, message, hint } = mistake;
+        let place = tree::locate(fields, &field).unwrap_or_else(|| anchor.clone());
+        let names: Vec<String> = tree::segments(&field).map(str::to_owned).collect();
+        let name = join(path, &names);
+        // Where the place does not show the field, the message names it.
+        let message = match names.last() {
+            Some(last) if !message.contains(last.as_str()) => format!("{last}: {message}"),
+            _ => message,
+        };
+        let problem = Problem::new(place, message).field(name);
+        let hint = hint.map(|hint| self.redact(hint));
+        self.problem(match hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        });
+    }
+
+    /// A secret must not stand in a file that is kept in version control, nor in a command line that every user of the
+    /// machine can read.
+    fn refuse_written_secrets(&mut self, schema: &Json, fields: &Node<'_>, path: &str) {
+        let mut found = Vec::new();
+        show::leaves(fields, &mut Vec::new(), &mut |name, value| {
+            let written = value.get_ref().as_str().is_some() && !self.is_reference(&value.span());
+            if written && show::is_secret(schema, name) {
+                found.push((name.to_vec(), value.span()));
+            }
+        });
+        for (name, span) in found {
+            let last = name.last().cloned().unwrap_or_default();
+            let file = format!("{last}_file");
+            let file = show::has_field(schema, &file).then(|| format!(", or name a file with {file}"));
+            let hint = format!(
+                "put it into an environment variable and write {last} = \"${{NAME}}\"{}",
+                file.unwrap_or_default()
+            );
+            let message = format!("`{last}` is a secret and is written out");
+            self.problem(Problem::new(span, message).field(join(path, &name)).hint(hint));
+        }
+    }
+
+    /// What a string became, if there was a variable in it.
+    pub(crate) fn expanded(&self, span: &Range<usize>) -> Option<String> {
+        self.expansions.iter().find(|expansion| expansion.span == *span).map(|expansion| expansion.value.clone())
+    }
+
+    fn is_reference(&self, span: &Range<usize>) -> bool {
+        let raw = self.text.get(span.clone()).unwrap_or_default();
+        self.expansions.iter().any(|expansion| expansion.whole && expansion.span == *span)
+            || is_reference(raw.trim_matches(['"', '\'']))
+    }
+
+    fn record(&mut self, schema: &Json, fields: &Node<'_>, path: &str) {
+        let mut settings = show::record(self.text, &self.name, &self.expansions, schema, fields, path);
+        self.settings.append(&mut settings);
+    }
+
+    /// What a variable holds may be a secret even where the field does not say so.
+    fn redact(&self, text: String) -> String {
+        let variables = self.expansions.iter().flat_map(|expansion| &expansion.variables);
+        let long = variables.filter(|(_, value)| value.len() >= SHORTEST_REDACTED);
+        long.fold(text, |text, (name, value)| text.replace(value.as_str(), &format!("${{{name}}}")))
+    }
+}
+
+/// Serde's words in the words of the reader, and a hint.
+fn explain(message: &str, secret: bool) -> (String, Option<String>) {
+    if let Some((name, rest)) = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+        return (format!("unknown field `{name}`"), Some(alternatives(name, rest, "field")));
+    }
+    if let Some((name, rest)) = message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`')) {
+        return (format!("`{name}` is not one of the values"), Some(alternatives(name, rest, "value")));
+    }
+    if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        return (format!("`{name}` is missing"), Some(format!("add {name} = …")));
+    }
+    for (start, verb) in
+        [("invalid type: ", "found"), ("invalid value: ", "found"), ("invalid length ", "found length")]
+    {
+        if let Some((found, wanted)) = message.strip_prefix(start).and_then(|rest| rest.split_once(", expected ")) {
+            let found = if secret { "something else" } else { found };
+            return (format!("wanted {wanted}, {verb} {found}"), None);
+        }
+    }
+    (message.to_owned(), None)
+}
+
+/// What could have been meant, from the names that serde lists in backticks.
+fn alternatives(name: &str, listed: &str, what: &str) -> String {
+    let names: Vec<&str> = listed.split('`').skip(1).step_by(2).collect();
+    match suggest(name, names.iter().copied()) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None if names.is_empty() => format!("there is no {what} to set here"),
+        None => format!("the {what}s are: {}", names.join(", ")),
+    }
+}
+
+/// Reads a word that does not fit as a string as a boolean, number, array or table. False when that is not possible.
+fn reinterpret<'t>(text: &'t str, fields: &mut Node<'t>, error: &ShapeError) -> bool {
+    let Some(span) = error.span() else { return false };
+    let Some(value) = tree::entry_at(fields, &span).and_then(|path| tree::get_mut(fields, &path)) else {
+        return false;
+    };
+    // A word with a variable in it is not what stands in the text; it stays a string.
+    let word = text.get(span.clone()).filter(|word| value.get_ref().as_str() == Some(word));
+    match word.map(DeValue::parse) {
+        Some(Ok(parsed)) if !parsed.get_ref().is_str() => {
+            *value.get_mut() = shift(parsed, span.start).into_inner();
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Moves all places by so many bytes.
+fn shift(value: Node<'_>, by: usize) -> Node<'_> {
+    let moved = |span: Range<usize>| span.start + by..span.end + by;
+    let span = moved(value.span());
+    let value = match value.into_inner() {
+        DeValue::Array(array) => {
+            let mut shifted = toml::de::DeArray::new();
+            array.into_iter().for_each(|value| shifted.push(shift(value, by)));
+            DeValue::Array(shifted)
+        }
+        DeValue::Table(table) => {
+            let entry = |(key, value): (Spanned<_>, _)| {
+                let span = moved(key.span());
+                (Spanned::new(span, key.into_inner()), shift(value, by))
+            };
+            DeValue::Table(table.into_iter().map(entry).collect())
+        }
+        scalar => scalar,
+    };
+    Spanned::new(span, value)
+}
+
+pub(crate) fn join(path: &str, names: &[String]) -> String {
+    names.iter().fold(path.to_owned(), |path, name| match name.parse::<usize>() {
+        Ok(index) => format!("{path}[{index}]"),
+        Err(_) if path.is_empty() => name.clone(),
+        Err(_) => format!("{path}.{name}"),
+    })
+}

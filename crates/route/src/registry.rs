@@ -1,0 +1,321 @@
+//! The ordered list of providers, and what each of them offers.
+
+use std::{fmt, sync::Arc};
+
+use carnet_core::{Delivery, DeliveryConfig, Exchange, ExchangeConfig, Mistake, Register, Source, SourceConfig};
+use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
+use toml::{
+    Spanned,
+    de::{DeValue, ValueDeserializer},
+};
+
+use crate::suggest::suggest;
+
+/// A section that was read: the thing itself, or every mistake in it.
+pub(crate) type Built<T> = Result<Arc<T>, Vec<Mistake>>;
+
+/// Everything that can stand in a route. The order is the order in which identities are looked for.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    sources: Vec<Entry<dyn Source>>,
+    exchanges: Vec<Entry<dyn Exchange>>,
+    deliveries: Vec<Entry<dyn Delivery>>,
+}
+
+impl Registry {
+    /// Every provider that this build has, one line each. The order matters to [`crate::Auto`]: what was set up for
+    /// this very job comes before what belongs to the machine that it runs on.
+    pub fn standard() -> Self {
+        let mut registry = Self::default();
+        standard(&mut registry);
+        registry
+    }
+
+    /// Nothing yet. For programs that bring providers of their own.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// The sources, in order.
+    pub fn sources(&self) -> &[Entry<dyn Source>] {
+        &self.sources
+    }
+
+    /// The exchanges, in order.
+    pub fn exchanges(&self) -> &[Entry<dyn Exchange>] {
+        &self.exchanges
+    }
+
+    /// The deliveries, in order.
+    pub fn deliveries(&self) -> &[Entry<dyn Delivery>] {
+        &self.deliveries
+    }
+
+    /// The source of this name.
+    ///
+    /// # Errors
+    /// [`Unknown`] with the names that are close.
+    pub fn source(&self, name: &str) -> Result<&Entry<dyn Source>, Unknown> {
+        find(&self.sources, name).ok_or_else(|| self.unknown(Role::Source, name))
+    }
+
+    /// The exchange of this name.
+    ///
+    /// # Errors
+    /// [`Unknown`] with the names that are close.
+    pub fn exchange(&self, name: &str) -> Result<&Entry<dyn Exchange>, Unknown> {
+        find(&self.exchanges, name).ok_or_else(|| self.unknown(Role::Exchange, name))
+    }
+
+    /// The delivery of this name.
+    ///
+    /// # Errors
+    /// [`Unknown`] with the names that are close.
+    pub fn delivery(&self, name: &str) -> Result<&Entry<dyn Delivery>, Unknown> {
+        find(&self.deliveries, name).ok_or_else(|| self.unknown(Role::Delivery, name))
+    }
+
+    fn unknown(&self, role: Role, name: &str) -> Unknown {
+        let names = match role {
+            Role::Source => std::iter::once("auto").chain(self.sources.iter().map(Entry::name)).collect(),
+            Role::Exchange => self.exchanges.iter().map(Entry::name).collect(),
+            Role::Delivery => self.deliveries.iter().map(Entry::name).collect::<Vec<_>>(),
+        };
+        let elsewhere = [
+            (Role::Source, find(&self.sources, name).is_some() || name == "auto"),
+            (Role::Exchange, find(&self.exchanges, name).is_some()),
+            (Role::Delivery, find(&self.deliveries, name).is_some()),
+        ];
+        let elsewhere = elsewhere.into_iter().find(|(_, found)| *found).map(|(role, _)| role);
+        Unknown { role, name: name.to_owned(), names, elsewhere }
+    }
+}
+
+fn standard(register: &mut impl Register) {
+    // A build without any provider has nobody to hand it to.
+    let _ = &register;
+    #[cfg(feature = "generic")]
+    carnet_generic::register(register);
+    #[cfg(feature = "ci")]
+    carnet_ci::register(register);
+    #[cfg(feature = "gcp")]
+    carnet_gcp::register(register);
+}
+
+impl Register for Registry {
+    fn source<C: SourceConfig>(&mut self) {
+        self.sources.push(Entry {
+            name: C::NAME,
+            about: C::ABOUT,
+            subschema: SchemaGenerator::subschema_for::<C>,
+            schema: root_schema::<C>,
+            build: |value| Ok(C::deserialize(ValueDeserializer::from(value))?.build()),
+        });
+    }
+
+    fn exchange<C: ExchangeConfig>(&mut self) {
+        self.exchanges.push(Entry {
+            name: C::NAME,
+            about: C::ABOUT,
+            subschema: SchemaGenerator::subschema_for::<C>,
+            schema: root_schema::<C>,
+            build: |value| Ok(C::deserialize(ValueDeserializer::from(value))?.build()),
+        });
+    }
+
+    fn delivery<C: DeliveryConfig>(&mut self) {
+        self.deliveries.push(Entry {
+            name: C::NAME,
+            about: C::ABOUT,
+            subschema: SchemaGenerator::subschema_for::<C>,
+            schema: root_schema::<C>,
+            build: |value| Ok(C::deserialize(ValueDeserializer::from(value))?.build()),
+        });
+    }
+}
+
+/// One source, exchange or delivery that can be configured.
+pub struct Entry<T: ?Sized> {
+    name: &'static str,
+    about: &'static str,
+    subschema: fn(&mut SchemaGenerator) -> Schema,
+    schema: fn() -> Schema,
+    build: fn(Spanned<DeValue<'_>>) -> Result<Built<T>, toml::de::Error>,
+}
+
+impl<T: ?Sized> Entry<T> {
+    /// Its name in configuration.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// One line about it.
+    pub fn about(&self) -> &'static str {
+        self.about
+    }
+
+    /// The JSON Schema (draft 2020-12) of its fields.
+    pub fn schema(&self) -> Schema {
+        (self.schema)()
+    }
+
+    /// Its schema inside a larger one.
+    pub(crate) fn subschema(&self, generator: &mut SchemaGenerator) -> Schema {
+        (self.subschema)(generator)
+    }
+
+    /// Reads its fields and builds it. The outer error is about the shape of the fields, the inner ones about their
+    /// meaning.
+    pub(crate) fn build(&self, fields: Spanned<DeValue<'_>>) -> Result<Built<T>, toml::de::Error> {
+        (self.build)(fields)
+    }
+
+    /// Builds it without any field, if it needs none.
+    pub(crate) fn build_bare(&self) -> Option<Arc<T>> {
+        self.build(Spanned::new(0..0, DeValue::Table(toml::de::DeTable::new()))).ok()?.ok()
+    }
+}
+
+impl<T: ?Sized> Clone for Entry<T> {
+    fn clone(&self) -> Self {
+        Self { ..*self }
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Entry<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// What part of a route something plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Yields the first credential.
+    Source,
+    /// Turns one credential into another.
+    Exchange,
+    /// Writes the last one.
+    Delivery,
+}
+
+impl Role {
+    /// The word for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Exchange => "exchange",
+            Self::Delivery => "delivery",
+        }
+    }
+
+    /// The word for several of them.
+    pub(crate) const fn plural(self) -> &'static str {
+        match self {
+            Self::Source => "sources",
+            Self::Exchange => "exchanges",
+            Self::Delivery => "deliveries",
+        }
+    }
+
+    /// The word with its article.
+    pub(crate) const fn with_article(self) -> &'static str {
+        match self {
+            Self::Source => "a source",
+            Self::Exchange => "an exchange",
+            Self::Delivery => "a delivery",
+        }
+    }
+
+    /// The field of a route that holds it.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Exchange => "through",
+            Self::Delivery => "deliver",
+        }
+    }
+}
+
+/// A name that nothing has.
+#[derive(Clone, Debug)]
+pub struct Unknown {
+    role: Role,
+    name: String,
+    names: Vec<&'static str>,
+    elsewhere: Option<Role>,
+}
+
+impl Unknown {
+    /// What to write in its place.
+    pub fn hint(&self) -> String {
+        if let Some(role) = self.elsewhere {
+            return format!("`{}` is {}: it belongs into `{}`", self.name, role.with_article(), role.field());
+        }
+        match suggest(&self.name, self.names.iter().copied()) {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => format!("there are: {}", self.names.join(", ")),
+        }
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (role, name) = (self.role.name(), &self.name);
+        write!(f, "there is no {role} `{name}`")
+    }
+}
+
+impl std::error::Error for Unknown {}
+
+impl From<Unknown> for carnet_core::Error {
+    fn from(unknown: Unknown) -> Self {
+        let hint = unknown.hint();
+        Self::configuration(unknown.to_string()).hint(hint)
+    }
+}
+
+fn find<'a, T: ?Sized>(entries: &'a [Entry<T>], name: &str) -> Option<&'a Entry<T>> {
+    entries.iter().find(|entry| entry.name == name)
+}
+
+fn root_schema<C: schemars::JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<C>()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_is_taken_twice() {
+        let registry = Registry::standard();
+        let mut seen = BTreeSet::new();
+        let sources = registry.sources.iter().map(|entry| ("source", entry.name));
+        let exchanges = registry.exchanges.iter().map(|entry| ("exchange", entry.name));
+        let deliveries = registry.deliveries.iter().map(|entry| ("delivery", entry.name));
+        for name in sources.chain(exchanges).chain(deliveries) {
+            assert!(seen.insert(name), "{name:?} is registered twice");
+        }
+    }
+
+    #[test]
+    fn every_entry_says_what_it_is_and_describes_every_field() {
+        let registry = Registry::standard();
+        let sources = registry.sources.iter().map(|entry| (entry.name, entry.about, entry.schema()));
+        let exchanges = registry.exchanges.iter().map(|entry| (entry.name, entry.about, entry.schema()));
+        let deliveries = registry.deliveries.iter().map(|entry| (entry.name, entry.about, entry.schema()));
+        for (name, about, schema) in sources.chain(exchanges).chain(deliveries) {
+            assert!(!about.is_empty() && !about.contains('\n'), "{name}: `{about}`");
+            let fields = schema.get("properties").and_then(|value| value.as_object()).cloned().unwrap_or_default();
+            for (field, schema) in &fields {
+                let described = schema.get("description").is_some_and(|text| text.as_str() != Some(""));
+                assert!(described || schema.get("$ref").is_some(), "{name}.{field} has no description");
+            }
+            assert_eq!(schema.get("additionalProperties"), Some(&false.into()), "{name} takes unknown fields");
+        }
+    }
+}
