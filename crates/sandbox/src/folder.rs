@@ -31,7 +31,7 @@ impl Folder {
             let path = parent.join(format!("carnet-sandbox-{:016x}", u64::from_be_bytes(bytes)));
             // Fails when the name is taken, so nobody can plant a folder of theirs.
             match fs::DirBuilder::new().mode(MODE).create(&path) {
-                Ok(()) => return Self::owned(path),
+                Ok(()) => return Self::owned(&path),
                 Err(error) => last = Some((path, error)),
             }
             if last.as_ref().is_some_and(|(_, error)| error.kind() != ErrorKind::AlreadyExists) {
@@ -43,34 +43,33 @@ impl Folder {
     }
 
     /// This folder, which must be new, or empty and private.
-    pub(crate) fn at(path: PathBuf) -> Result<Self, Error> {
-        match fs::DirBuilder::new().mode(MODE).create(&path) {
+    pub(crate) fn at(path: &Path) -> Result<Self, Error> {
+        match fs::DirBuilder::new().mode(MODE).create(path) {
             Ok(()) => return Self::owned(path),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(cannot("make", &path, error)),
+            Err(error) => return Err(cannot("make", path, error)),
         }
         let refuse = |why: &str| {
             Err(Error::configuration(format!("use {} as the sandbox's folder", path.display()))
                 .hint(format!("it {why}; name a folder that does not exist yet")))
         };
-        let metadata = fs::symlink_metadata(&path).map_err(|error| cannot("look at", &path, error))?;
+        let metadata = fs::symlink_metadata(path).map_err(|error| cannot("look at", path, error))?;
         if !metadata.is_dir() {
             return refuse("is not a folder");
         }
         if metadata.mode() & 0o077 != 0 {
             return refuse("can be entered by others");
         }
-        if fs::read_dir(&path).map_err(|error| cannot("list", &path, error))?.next().is_some() {
+        if fs::read_dir(path).map_err(|error| cannot("list", path, error))?.next().is_some() {
             return refuse("is not empty, and all that is in it would be removed at the end");
         }
         Self::owned(path)
     }
 
-    fn owned(path: PathBuf) -> Result<Self, Error> {
+    fn owned(path: &Path) -> Result<Self, Error> {
         // The mode given when it is made is cut by the process's umask, never widened; this undoes the cutting.
-        fs::set_permissions(&path, fs::Permissions::from_mode(MODE))
-            .map_err(|error| cannot("protect", &path, error))?;
-        let path = fs::canonicalize(&path).map_err(|error| cannot("find", &path, error))?;
+        fs::set_permissions(path, fs::Permissions::from_mode(MODE)).map_err(|error| cannot("protect", path, error))?;
+        let path = fs::canonicalize(path).map_err(|error| cannot("find", path, error))?;
         Ok(Self { path })
     }
 
@@ -144,7 +143,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o700)).unwrap();
         replace_files(&[NewFile::new(parent.path().join("precious"), "x")]).unwrap();
-        let error = Folder::at(parent.path().to_owned()).unwrap_err();
+        let error = Folder::at(parent.path()).unwrap_err();
         assert!(error.hints().iter().any(|hint| hint.contains("not empty")), "{error:?}");
         assert!(parent.path().join("precious").exists());
     }
@@ -155,7 +154,7 @@ mod tests {
         let open = parent.path().join("open");
         fs::create_dir(&open).unwrap();
         fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(Folder::at(open).is_err());
+        assert!(Folder::at(&open).is_err());
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl InProcess {
         };
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, request.max_response).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() || error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) {
+            if error.is::<LengthLimitError>() || error.source().is_some_and(<dyn StdError>::is::<LengthLimitError>) {
                 fail(HttpErrorKind::TooLarge, "the answer is larger than allowed")
             } else {
                 HttpError { cause: Some(error), ..fail(HttpErrorKind::Protocol, "the answer was cut") }

@@ -90,7 +90,7 @@ impl Sandbox {
     where
         F: FnOnce(&World) -> Emulators,
     {
-        let folder = match options.folder {
+        let folder = match &options.folder {
             Some(path) => Folder::at(path)?,
             None => Folder::temporary(&options.parent, &*random)?,
         };

@@ -164,3 +164,30 @@ fn blocked(message: String) -> HttpError {
 fn host_header(url: &Url) -> String {
     url[Position::BeforeHost..Position::AfterPort].to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str, destination: Destination, settings: &Settings) -> Target {
+        Target::new(&Request::get(url.parse().unwrap()).destination(destination), settings).unwrap()
+    }
+
+    #[test]
+    fn metadata_never_goes_through_a_proxy() {
+        let proxy = Some(Proxy::parse("http://proxy.example:3128"));
+        let settings = Settings { http_proxy: proxy.clone(), https_proxy: proxy, ..Settings::default() };
+        for url in ["http://169.254.169.254/opc/v2/", "http://metadata.google.internal/", "https://10.example/"] {
+            assert!(target(url, Destination::Metadata, &settings).proxy.is_none(), "{url}");
+        }
+        let configured = target("http://169.254.169.254/", Destination::Configured, &settings);
+        assert_eq!(configured.to_string(), "GET http://169.254.169.254:80 through http://proxy.example:3128");
+    }
+
+    #[test]
+    fn each_scheme_has_its_own_proxy() {
+        let settings = Settings { https_proxy: Some(Proxy::parse("proxy:1")), ..Settings::default() };
+        assert!(target("https://a.example/", Destination::Configured, &settings).proxy.is_some());
+        assert!(target("http://a.example/", Destination::Configured, &settings).proxy.is_none());
+    }
+}
