@@ -114,3 +114,6 @@ fn with_content_hint(error: Error, response: &Response) -> Error {
 fn plain(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,3 +194,6 @@ impl<'de> Deserialize<'de> for Keys {
         deserializer.deserialize_seq(KeysVisitor)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,3 +138,6 @@ fn form(message: String) -> JwtError {
 fn in_header(message: &str) -> JwtError {
     JwtError { clause: JwtClause::Header, message: message.to_owned(), seen: None, wanted: None }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 //! find the key.
 
 mod algorithm;
+mod cache;
 mod claims;
 mod digest;
 mod error;
@@ -18,9 +19,12 @@ mod public_key;
 mod sign;
 mod strict;
 mod subject;
+#[cfg(test)]
+mod testing;
 mod verify;
 
 pub use algorithm::Algorithm;
+pub use cache::{CacheLimits, CachedKeySets, KeySource};
 pub use claims::Claims;
 pub use digest::sha256;
 pub use error::{JwtClause, JwtError, KeyError};

@@ -249,3 +249,6 @@ fn from_sec1(der: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let algorithm = AlgorithmIdentifierRef { oid: EC_PUBLIC_KEY, parameters: Some(AnyRef::from(&curve)) };
     PrivateKeyInfo::new(algorithm, der).to_der().ok().map(Zeroizing::new)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -308,3 +308,6 @@ fn bits(number: &[u8]) -> usize {
     let first = number.first().map_or(0, |byte| byte.leading_zeros() as usize);
     number.len().saturating_mul(8).saturating_sub(first)
 }
+
+#[cfg(test)]
+mod tests;

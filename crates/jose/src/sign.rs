@@ -260,3 +260,6 @@ fn rsa_encoding(algorithm: Algorithm) -> &'static dyn RsaEncoding {
         _ => &RSA_PKCS1_SHA256,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -242,3 +242,6 @@ fn shown(value: &str) -> String {
     }
     format!("{cut:?}")
 }
+
+#[cfg(test)]
+mod tests;
