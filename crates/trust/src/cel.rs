@@ -118,6 +118,11 @@ impl Expression {
         self.variables.clone()
     }
 
+    /// Whether it is a comparison or another expression that can only give a truth value.
+    pub fn is_boolean(&self) -> bool {
+        check::is_boolean(&self.root)
+    }
+
     /// Its value with these variables, which are bound lazily: of an object only the members that the expression
     /// touches are converted. A member that is not there is an error of kind [`CelErrorKind::MissingKey`], not `false`.
     pub fn evaluate(&self, variables: &[(&str, &Value)]) -> Result<Value, CelError> {

@@ -179,6 +179,34 @@ impl Walk {
     }
 }
 
+/// Whether the outermost operation gives a truth value.
+pub(super) fn is_boolean(root: &IdedExpr) -> bool {
+    const BOOLEAN: [&str; 16] = [
+        operators::EQUALS,
+        operators::GREATER,
+        operators::GREATER_EQUALS,
+        operators::IN,
+        operators::LESS,
+        operators::LESS_EQUALS,
+        operators::LOGICAL_AND,
+        operators::LOGICAL_NOT,
+        operators::LOGICAL_OR,
+        operators::NOT_EQUALS,
+        MATCHES,
+        "bool",
+        "contains",
+        "endsWith",
+        "matches",
+        "startsWith",
+    ];
+    match &root.expr {
+        Expr::Call(call) => BOOLEAN.contains(&call.func_name.as_str()),
+        Expr::Select(select) => select.test,
+        Expr::Literal(LiteralValue::Boolean(_)) => true,
+        _ => false,
+    }
+}
+
 fn literal(argument: Option<&IdedExpr>) -> Option<&str> {
     match &argument?.expr {
         Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),

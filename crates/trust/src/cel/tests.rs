@@ -134,6 +134,21 @@ fn names_the_variables_it_reads() {
 }
 
 #[test]
+fn knows_what_can_only_be_true_or_false() {
+    for (source, expected) in [
+        ("assertion.sub == 'x'", true),
+        ("!a", true),
+        ("a.matches('x')", true),
+        ("has(a.b)", true),
+        ("assertion.sub", false),
+        ("a ? 'x' : 'y'", false),
+        ("a.extract('{x}/')", false),
+    ] {
+        assert_eq!(Expression::compile(source).unwrap().is_boolean(), expected, "{source}");
+    }
+}
+
+#[test]
 fn rejects_what_is_not_cel() {
     for source in [
         "",
