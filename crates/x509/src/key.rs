@@ -3,9 +3,11 @@
 use aws_lc_rs::{
     rand::SystemRandom,
     signature::{
-        ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA384_ASN1_SIGNING,
-        ECDSA_P521_SHA512_ASN1, ED25519, EcdsaKeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-        RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
+        ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA384_ASN1, ECDSA_P256_SHA512_ASN1,
+        ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA512_ASN1,
+        ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, ED25519, EcdsaKeyPair,
+        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256,
+        RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
     },
 };
 use carnet_core::SecretBytes;
@@ -105,19 +107,29 @@ pub(crate) fn spki_of(der: &[u8]) -> Result<SubjectPublicKeyInfoOwned, X509Error
     SubjectPublicKeyInfoOwned::from_der(der).map_err(X509Error::encoding)
 }
 
-/// Whether `signature` over `message` was made with the key of `spki`, for the algorithms of requests in use.
+/// Whether `signature` over `message` was made with the key of `spki`, for the algorithms of requests in use. The curve
+/// does not fix the hash here: openssl(1) signs with SHA-256 whatever the key.
 pub(crate) fn verifies(oid: &str, spki: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    let known: [(ObjectIdentifier, &'static dyn VerificationAlgorithm); 7] = [
+    let known: [(ObjectIdentifier, &'static dyn VerificationAlgorithm); 13] = [
         (ECDSA_WITH_SHA_256, &ECDSA_P256_SHA256_ASN1),
+        (ECDSA_WITH_SHA_256, &ECDSA_P384_SHA256_ASN1),
+        (ECDSA_WITH_SHA_256, &ECDSA_P521_SHA256_ASN1),
+        (ECDSA_WITH_SHA_384, &ECDSA_P256_SHA384_ASN1),
         (ECDSA_WITH_SHA_384, &ECDSA_P384_SHA384_ASN1),
+        (ECDSA_WITH_SHA_384, &ECDSA_P521_SHA384_ASN1),
+        (ECDSA_WITH_SHA_512, &ECDSA_P256_SHA512_ASN1),
+        (ECDSA_WITH_SHA_512, &ECDSA_P384_SHA512_ASN1),
         (ECDSA_WITH_SHA_512, &ECDSA_P521_SHA512_ASN1),
         (ID_ED_25519, &ED25519),
         (SHA_256_WITH_RSA_ENCRYPTION, &RSA_PKCS1_2048_8192_SHA256),
         (SHA_384_WITH_RSA_ENCRYPTION, &RSA_PKCS1_2048_8192_SHA384),
         (SHA_512_WITH_RSA_ENCRYPTION, &RSA_PKCS1_2048_8192_SHA512),
     ];
-    let algorithm = known.into_iter().find(|(known, _)| known.to_string() == oid);
-    algorithm.is_some_and(|(_, algorithm)| UnparsedPublicKey::new(algorithm, spki).verify(message, signature).is_ok())
+    // A key of another curve does not parse, and so does not verify.
+    known
+        .into_iter()
+        .filter(|(known, _)| known.to_string() == oid)
+        .any(|(_, algorithm)| UnparsedPublicKey::new(algorithm, spki).verify(message, signature).is_ok())
 }
 
 fn unsupported(algorithm: Algorithm) -> X509Error {
