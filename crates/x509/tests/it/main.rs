@@ -1,10 +1,5 @@
 //! Issuing, reading and believing, with openssl(1) as the witness from outside.
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "what the tests share is not inside a test function"
-)]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "what the tests share is not inside a test function")]
 
 mod chain;
 mod issue;
