@@ -18,12 +18,14 @@
 //! ```
 
 mod clock;
+mod decisions;
 mod fault;
 mod key;
 mod service;
 mod world;
 
 pub use clock::SandboxClock;
+pub use decisions::{Decided, Decisions};
 pub use fault::{Fault, FaultKind, Faults, UnknownFault};
 pub use key::LazyKey;
 pub use service::{Emulator, ErrorBody, Host, Service, ServiceUrls, Urls};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use carnet_core::{Clock, HttpSend, Random};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{FaultKind, Faults, SandboxClock};
+use crate::{Decisions, FaultKind, Faults, SandboxClock};
 
 /// How far ahead a service's clock is under [`FaultKind::Skew`]: more than any of the emulated clouds tolerates
 /// (five minutes at OCI for signed requests, less for tokens elsewhere).
@@ -16,6 +16,8 @@ const SKEW: SignedDuration = SignedDuration::from_mins(10);
 pub struct World {
     /// One clock for all. Ask [`World::now`] instead, which knows about skew.
     pub clock: Arc<SandboxClock>,
+    /// What the services decided, for whoever asks why.
+    pub decisions: Arc<Decisions>,
     /// What is made to go wrong.
     pub faults: Arc<Faults>,
     /// For fetching key sets and discovery documents under their real names; never leaves loopback.
@@ -27,7 +29,13 @@ pub struct World {
 impl World {
     /// A world without faults whose clock runs with `clock`.
     pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>, http: Arc<dyn HttpSend>) -> Self {
-        Self { clock: Arc::new(SandboxClock::new(clock)), faults: Arc::default(), http, random }
+        Self {
+            clock: Arc::new(SandboxClock::new(clock)),
+            decisions: Arc::default(),
+            faults: Arc::default(),
+            http,
+            random,
+        }
     }
 
     /// Now, by the clock of this service.

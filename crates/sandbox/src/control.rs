@@ -35,6 +35,7 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route("/clock", get(clock).post(move_clock))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/token", post(mint))
+        .route("/decisions", get(decisions))
         .route("/shutdown", post(shutdown))
         .with_state(Arc::clone(inner));
     for (name, emulator) in inner.emulators() {
@@ -115,6 +116,18 @@ async fn environment(State(inner): State<Arc<Inner>>, Query(query): Query<Enviro
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DecisionsQuery {
+    /// Only decisions with a higher number.
+    #[serde(default)]
+    after: u64,
+}
+
+async fn decisions(State(inner): State<Arc<Inner>>, Query(query): Query<DecisionsQuery>) -> Response {
+    answer(json!({ "decisions": inner.world().decisions.since(query.after) }))
+}
+
 async fn clock(State(inner): State<Arc<Inner>>) -> Response {
     let clock = &inner.world().clock;
     answer(json!({ "now": clock.now().to_string(), "offset_seconds": clock.offset().as_secs() }))
@@ -185,7 +198,7 @@ async fn shutdown(State(inner): State<Arc<Inner>>) -> Response {
 async fn not_found() -> Response {
     refuse(
         StatusCode::NOT_FOUND,
-        "the control API has /status, /urls, /environment, /clock, /faults, /token, /shutdown and /emulator/NAME",
+        "the control API has /status, /urls, /environment, /clock, /faults, /decisions, /token, /shutdown and /emulator/NAME",
     )
 }
 
