@@ -6,6 +6,8 @@ mod registry;
 mod route;
 mod suggest;
 pub mod system;
+#[cfg(test)]
+mod testing;
 
 pub use config::{Config, ConfigError, Part, RouteSpec};
 pub use env::{EnvVar, EnvVars};

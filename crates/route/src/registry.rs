@@ -55,7 +55,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Unknown`] with the names that are close.
-    pub fn source(&self, name: &str) -> Result<&Entry<dyn Source>, Unknown> {
+    pub fn find_source(&self, name: &str) -> Result<&Entry<dyn Source>, Unknown> {
         find(&self.sources, name).ok_or_else(|| self.unknown(Role::Source, name))
     }
 
@@ -63,7 +63,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Unknown`] with the names that are close.
-    pub fn exchange(&self, name: &str) -> Result<&Entry<dyn Exchange>, Unknown> {
+    pub fn find_exchange(&self, name: &str) -> Result<&Entry<dyn Exchange>, Unknown> {
         find(&self.exchanges, name).ok_or_else(|| self.unknown(Role::Exchange, name))
     }
 
@@ -71,7 +71,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Unknown`] with the names that are close.
-    pub fn delivery(&self, name: &str) -> Result<&Entry<dyn Delivery>, Unknown> {
+    pub fn find_delivery(&self, name: &str) -> Result<&Entry<dyn Delivery>, Unknown> {
         find(&self.deliveries, name).ok_or_else(|| self.unknown(Role::Delivery, name))
     }
 

@@ -262,17 +262,17 @@ impl<'t> File<'t, '_> {
             self.record(&format!("{path}.source"), &written.anchor, text);
             return Some(Start::Auto(Auto::new(self.registry)));
         }
-        let entry = self.registry.source(&written.name).cloned();
+        let entry = self.registry.find_source(&written.name).cloned();
         self.step(entry, written, format!("{path}.source")).map(Start::Source)
     }
 
     fn exchange(&mut self, (at, written): (usize, Written<'t>), path: &str) -> Option<Arc<dyn carnet_core::Exchange>> {
-        let entry = self.registry.exchange(&written.name).cloned();
+        let entry = self.registry.find_exchange(&written.name).cloned();
         self.step(entry, written, format!("{path}.through[{at}]"))
     }
 
     fn delivery(&mut self, (at, written): (usize, Written<'t>), path: &str) -> Option<Arc<dyn carnet_core::Delivery>> {
-        let entry = self.registry.delivery(&written.name).cloned();
+        let entry = self.registry.find_delivery(&written.name).cloned();
         self.step(entry, written, format!("{path}.deliver[{at}]"))
     }
 

@@ -74,7 +74,7 @@ impl Part {
         let layout = Layout::of([self]);
         layout.read(environment, |reader, parts| {
             let (part, line) = parts.into_iter().next()?;
-            build(reader, registry.delivery(&part.name).cloned(), part, &line)
+            build(reader, registry.find_delivery(&part.name).cloned(), part, &line)
         })
     }
 }
@@ -128,17 +128,17 @@ impl RouteSpec {
             };
             let start = match source.first() {
                 Some((part, line)) if part.name != Auto::NAME || !part.fields.is_empty() => {
-                    build(reader, registry.source(&part.name).cloned(), part, line).map(Start::Source)
+                    build(reader, registry.find_source(&part.name).cloned(), part, line).map(Start::Source)
                 }
                 _ => Some(Start::Auto(Auto::new(registry))),
             };
             let exchanges = through
                 .iter()
-                .map(|(part, line)| build(reader, registry.exchange(&part.name).cloned(), part, line))
+                .map(|(part, line)| build(reader, registry.find_exchange(&part.name).cloned(), part, line))
                 .collect::<Vec<_>>();
             let deliveries = deliver
                 .iter()
-                .map(|(part, line)| build(reader, registry.delivery(&part.name).cloned(), part, line))
+                .map(|(part, line)| build(reader, registry.find_delivery(&part.name).cloned(), part, line))
                 .collect::<Vec<_>>();
             let exchanges = exchanges.into_iter().collect::<Option<Vec<_>>>()?;
             let deliveries = deliveries.into_iter().collect::<Option<Vec<_>>>()?;

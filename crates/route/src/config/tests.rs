@@ -1,1 +1,298 @@
+use std::path::PathBuf;
 
+use carnet_core::{Kind, MapEnvironment, MemoryFiles, test_context};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Start, testing::registry};
+
+mod rendering;
+
+fn environment() -> MapEnvironment {
+    MapEnvironment::of(&[("HOST", "swap.example"), ("SECRET", "hunter2-hunter2"), ("NUMBER", "3600")])
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Some(Path::new("carnet.toml")), &registry(), &environment())
+}
+
+fn refused(text: &str) -> ConfigError {
+    parse(text).unwrap_err()
+}
+
+const GOOD: &str = r#"
+version = 1
+
+[route.reader]
+source = "auto"                      # or { robot = {} }
+through = [
+  { swap = { url = "https://${HOST}/token", scopes = ["read"], client_secret = "${SECRET}" } },
+  "upgrade",
+]
+deliver = [ { paper = { path = "/run/$${kept}" } }, "note" ]
+refresh = { at_percent = 40 }
+
+[route."job.1"]
+source = { letter = { path = "/run/token" } }
+audience = "somebody"
+
+[[route.tables.through]]
+swap.url = "https://x"
+[route.tables.source.robot]
+volume = 3
+"#;
+
+#[test]
+fn a_good_file_is_read_into_routes() {
+    let config = parse(GOOD).unwrap();
+    let names: Vec<&str> = config.routes().iter().map(Route::name).collect();
+    assert_eq!(names, ["reader", "job.1", "tables"]);
+    let reader = config.route("reader").unwrap();
+    assert!(matches!(reader.start(), Start::Auto(_)));
+    assert!(reader.gives().contains(Kind::OciSession));
+    let steps: Vec<String> = reader.steps().iter().map(ToString::to_string).collect();
+    assert_eq!(steps, ["source auto", "through[0] swap", "through[1] upgrade", "deliver[0] paper", "deliver[1] note"]);
+    assert_eq!(reader.exchanges()[0].audience().as_deref(), Some("https://swap.example/token"));
+    assert!(reader.renewal().is_some());
+}
+
+#[test]
+fn every_value_is_shown_with_its_origin_and_no_secret() {
+    let config = parse(GOOD).unwrap();
+    let shown: Vec<String> = config
+        .settings()
+        .iter()
+        .map(|setting| format!("{} = {}  # {}", setting.field, setting.value, setting.origin))
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"), @"");
+}
+
+#[test]
+fn an_unknown_route_is_answered_with_the_names_there_are() {
+    let config = parse(GOOD).unwrap();
+    let error = config.route("raeder").unwrap_err();
+    assert_eq!(error.to_string(), "find the route `raeder` in carnet.toml");
+    assert_eq!(error.hints(), ["did you mean `reader`?"]);
+    assert_eq!(config.route("x").unwrap_err().hints(), ["there are: reader, job.1, tables"]);
+}
+
+#[test]
+fn the_values_of_variables_are_not_in_errors() {
+    let error =
+        refused("version = 1\n[route.a]\nsource = \"robot\"\nthrough = [ { swap = { url = \"${SECRET}\" } } ]\n");
+    assert_eq!(error.problems()[0].message, "url: `${SECRET}` is not an https URL");
+    assert!(!format!("{error:?}{}{}", error.render(false, 100), error.to_json()).contains("hunter2"));
+}
+
+#[test]
+fn a_written_secret_is_not_in_errors() {
+    let text = "version = 1\n[route.a]\nsource = \"robot\"\nthrough = [ { swap = { url = \"https://x\", client_secret = \"hunter2\" } } ]\n";
+    let error = refused(text);
+    assert!(!format!("{error:?}{}{}", error.render(false, 100), error.to_json()).contains("hunter2"));
+    assert!(!format!("{:?}", Error::from(error)).contains("hunter2"));
+}
+
+#[test]
+fn errors_are_data_for_programs() {
+    let error = refused("version = 1\n[route.a]\nsource = \"robt\"\n");
+    insta::assert_json_snapshot!(error.to_json(), @"");
+}
+
+#[test]
+fn as_any_other_error_it_keeps_every_mistake() {
+    let error = Error::from(refused("version = 2\n[route.a]\nsource = \"robt\"\n"));
+    assert_eq!(error.kind(), carnet_core::ErrorKind::Configuration);
+    assert_eq!(error.to_string(), "read carnet.toml: 2 mistakes");
+    assert_eq!(
+        error.hints(),
+        [
+            "carnet.toml:1:11: version 2 of the file format is not known to this carnet (write version = 1)",
+            "carnet.toml:3:10: there is no source `robt` (did you mean `robot`?)",
+        ]
+    );
+}
+
+#[test]
+fn a_file_cannot_paint_on_the_terminal() {
+    let error = refused("version = 1\n[route.a]\nsource = \"\\u001b[31mred\\u202e\"\n");
+    assert_eq!(error.problems()[0].message, r"there is no source `\u{1b}[31mred\u{202e}`");
+}
+
+#[test]
+fn bytes_that_are_not_text_are_named_by_place() {
+    let bytes = b"version = 1\n# \xff";
+    let error = Config::from_bytes(bytes, Some(Path::new("a.toml")), &registry(), &environment()).unwrap_err();
+    insta::assert_snapshot!(error.render(false, 100), @"");
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused() {
+    let error = refused(&"# \n".repeat(limits::FILE));
+    assert_eq!(error.problems()[0].message, "the file is larger than 1048576 bytes");
+}
+
+/// Which of the places counts, when these hold a file.
+fn found(flag: Option<&str>, variables: &[(&str, &str)], files: &[&str]) -> Result<Option<PathBuf>, ConfigError> {
+    let memory = MemoryFiles::default();
+    for file in files {
+        memory.put(*file, "version = 1\n");
+    }
+    let context = Context {
+        files: std::sync::Arc::new(memory),
+        environment: std::sync::Arc::new(MapEnvironment::of(variables)),
+        ..test_context()
+    };
+    let config = Config::load(flag.map(Path::new), &registry(), &context)?;
+    Ok(config.and_then(|config| config.path().map(Path::to_owned)))
+}
+
+#[test]
+fn the_file_is_looked_for_in_the_documented_order() {
+    let all = ["/flag", "/variable", "carnet.toml", "/xdg/carnet/carnet.toml", "/etc/carnet/carnet.toml"];
+    let both: &[(&str, &str)] = &[("CARNET_CONFIG", "/variable"), ("XDG_CONFIG_HOME", "/xdg")];
+    let xdg = &both[1..];
+    assert_eq!(found(Some("/flag"), both, &all).unwrap(), Some(PathBuf::from("/flag")));
+    assert_eq!(found(None, both, &all).unwrap(), Some(PathBuf::from("/variable")));
+    for expected in &all[2..] {
+        let at = all.iter().position(|path| path == expected).unwrap();
+        assert_eq!(found(None, xdg, &all[at..]).unwrap(), Some(PathBuf::from(expected)));
+    }
+    let home = "/home/user/.config/carnet/carnet.toml";
+    assert_eq!(found(None, &[], &[home]).unwrap(), Some(PathBuf::from(home)));
+    assert_eq!(found(None, &[("XDG_CONFIG_HOME", "relative")], &[home]).unwrap(), Some(PathBuf::from(home)));
+    assert_eq!(found(None, &[], &[]).unwrap(), None);
+}
+
+#[test]
+fn a_file_that_was_named_must_exist() {
+    let error = found(Some("/missing"), &[], &["carnet.toml"]).unwrap_err();
+    assert_eq!(error.problems()[0].message, "the file, named by --config, does not exist");
+    let error = found(None, &[("CARNET_CONFIG", "/missing")], &["carnet.toml"]).unwrap_err();
+    assert_eq!(error.problems()[0].message, "the file, named by CARNET_CONFIG, does not exist");
+}
+
+#[test]
+fn the_schema_accepts_what_the_loader_accepts_by_name() {
+    let schema = schema(&registry()).to_value();
+    let names = schema.pointer("/properties/route/additionalProperties/properties/source/anyOf").unwrap();
+    assert_eq!(names[0]["const"], "auto");
+    assert_eq!(names[1]["enum"], serde_json::json!(["nowhere", "robot", "keyring"]));
+    let secret = schema.pointer("/$defs/SwapConfig/properties/client_secret/writeOnly");
+    assert_eq!(secret, Some(&true.into()));
+    for reference in references(&schema) {
+        assert!(schema.pointer(reference.trim_start_matches('#')).is_some(), "{reference} leads nowhere");
+    }
+}
+
+fn references(value: &serde_json::Value) -> Vec<String> {
+    match value {
+        serde_json::Value::Object(object) => {
+            let own = object.get("$ref").and_then(serde_json::Value::as_str).map(str::to_owned);
+            own.into_iter().chain(object.values().flat_map(references)).collect()
+        }
+        serde_json::Value::Array(array) => array.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+fn part(flag: &str, line: &str) -> Part {
+    Part::parse(flag, &words(line)).unwrap()
+}
+
+fn spec(from: Option<&str>, to: &[&str], deliver: &[&str]) -> Result<Route, ConfigError> {
+    RouteSpec::from_parts(
+        from.map(|line| part("--from", line)),
+        to.iter().map(|line| part("--to", line)).collect(),
+        deliver.iter().map(|line| part("--deliver", line)).collect(),
+    )
+    .build(&registry(), &environment())
+}
+
+#[test]
+fn a_route_is_built_from_the_command_line() {
+    let swap = r#"swap url=https://${HOST} lifetime=3600 scopes=["a","b"] caller.region=here client-secret=${SECRET}"#;
+    let route = spec(None, &[swap, "upgrade"], &["paper path=/run/x"]).unwrap();
+    let steps: Vec<String> = route.steps().iter().map(ToString::to_string).collect();
+    assert_eq!(steps, ["source auto", "through[0] swap", "through[1] upgrade", "deliver[0] paper"]);
+    assert_eq!(route.exchanges()[0].audience().as_deref(), Some("https://swap.example"));
+    assert!(spec(Some("letter path=3600"), &[], &[]).is_ok(), "what fits as text stays text");
+}
+
+#[test]
+fn a_delivery_is_built_from_the_command_line() {
+    let delivery = part("--format", "paper path=/run/x").delivery(&registry(), &environment()).unwrap();
+    assert_eq!(delivery.name(), "paper");
+    let error = part("--format", "papre path=/run/x").delivery(&registry(), &environment()).unwrap_err();
+    assert_eq!(error.problems()[0].hint.as_deref(), Some("did you mean `paper`?"));
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_shown_under_their_words() {
+    let error = spec(
+        Some("keyring"),
+        &["swap ulr=https://x lifetime=soon client_secret=hunter2", "upgrade x=${NOT_SET}"],
+        &["paper"],
+    )
+    .unwrap_err();
+    insta::assert_snapshot!(error.render(false, 100), @"");
+}
+
+#[test]
+fn kinds_that_do_not_fit_are_shown_on_the_command_line() {
+    let error = spec(Some("keyring"), &["swap url=https://x"], &["paper path=/x"]).unwrap_err();
+    insta::assert_snapshot!(error.render(false, 100), @"");
+}
+
+#[test]
+fn words_that_are_not_fields_are_refused() {
+    let error = Part::parse("--to", &words("swap url https://x =3")).unwrap_err();
+    let messages: Vec<&str> = error.problems().iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(messages, ["`url` is not field=value", "`https://x` is not field=value", "`=3` is not field=value"]);
+    assert!(Part::parse("--to", &[]).is_err());
+    let twice = spec(Some("letter path=/a path=/b"), &[], &[]).unwrap_err();
+    assert_eq!(twice.problems()[0].message, "`path` is given twice");
+}
+
+proptest! {
+    #[test]
+    fn the_loader_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Err(error) = Config::from_bytes(&bytes, None, &registry(), &environment()) {
+            error.render(false, 80);
+            error.to_json();
+        }
+    }
+
+    #[test]
+    fn the_loader_never_panics_on_what_looks_like_a_file(
+        lines in proptest::collection::vec(prop_oneof![
+            Just("version = 1".to_owned()),
+            Just("[route.a]".to_owned()),
+            Just("[[route.a.through]]".to_owned()),
+            Just("[route.a.through.swap]".to_owned()),
+            "(source|through|deliver|swap|url|audience|refresh|client_secret) = [\"{\\[]{0,2}[a-z$ß}\\[\\]]{0,6}[}\"\\]]{0,2}",
+            "(source|through|deliver) = \\[? ?\\{ (robot|swap|letter|paper) = \\{ ?(path|url|lifetime|scopes)? ?=? ?(\"x\"|3|\\[\"\"\\])? ?\\} ?\\}?\\]?",
+            "(url|path|lifetime|scopes|mode|caller) = (\"[$]\\{HOST\\}\"|\"[$]{1,3}\\{?[A-Z]?\\}?\"|4000|true|\\{ region = 1 \\}|\\[1, 2\\])",
+            "\\PC{0,30}",
+        ], 0..10),
+    ) {
+        if let Err(error) = parse(&lines.join("\n")) {
+            prop_assert!(!error.problems().is_empty());
+            error.render(true, 80);
+            error.to_json();
+        }
+    }
+
+    #[test]
+    fn the_command_line_never_panics(words in proptest::collection::vec("\\PC{0,20}|(url|scopes|lifetime)=\\PC{0,10}", 0..6)) {
+        if let Ok(part) = Part::parse("--to", &words) {
+            let spec = RouteSpec::from_parts(None, vec![part], Vec::new());
+            if let Err(error) = spec.build(&registry(), &environment()) {
+                error.render(false, 80);
+            }
+        }
+    }
+}

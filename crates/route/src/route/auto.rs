@@ -42,6 +42,11 @@ impl Auto {
         Self { candidates, takes: Kinds::ANY, passed_over: personal.iter().map(why).collect() }
     }
 
+    /// These sources, in this order. For programs that choose themselves what counts as the identity of their place.
+    pub fn of(candidates: Vec<Arc<dyn Source>>) -> Self {
+        Self { candidates, takes: Kinds::ANY, passed_over: Vec::new() }
+    }
+
     /// Leaves out the sources that can only give what the next step does not take.
     pub(crate) fn only_for(mut self, takes: Kinds) -> Self {
         let (fit, misfit): (Vec<_>, Vec<_>) =
