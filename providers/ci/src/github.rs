@@ -158,3 +158,5 @@ fn credential(token: Secret, audience: Option<&str>, context: &Context) -> Resul
     Ok(credential)
 }
 
+#[cfg(test)]
+mod tests;

@@ -149,3 +149,5 @@ fn advice(variable: &str, wanted: Option<&str>) -> String {
     format!("in .gitlab-ci.yml give the job `id_tokens: {{ {variable}: {{ aud: \"{audience}\" }} }}`")
 }
 
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@
 
 mod github;
 mod gitlab;
+#[cfg(test)]
+mod testing;
 
 pub use github::{GitHubActions, parse_token_answer};
 pub use gitlab::GitLabCi;
