@@ -16,7 +16,7 @@ const SKEW: SignedDuration = SignedDuration::from_mins(10);
 pub struct World {
     /// One clock for all. Ask [`World::now`] instead, which knows about skew.
     pub clock: Arc<SandboxClock>,
-    /// What the services decided, for whoever asks why.
+    /// What the services decided and why. Every service notes every refusal and every grant of its own here.
     pub decisions: Arc<Decisions>,
     /// What is made to go wrong.
     pub faults: Arc<Faults>,

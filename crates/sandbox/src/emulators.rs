@@ -11,6 +11,8 @@ pub type Emulators = Vec<(&'static str, Arc<dyn Emulator>)>;
 pub(crate) fn all(world: &World) -> Emulators {
     let _ = world;
     vec![
+        #[cfg(feature = "ci")]
+        ("ci", Arc::new(carnet_ci_sandbox::emulator(world.clone())) as Arc<dyn Emulator>),
         #[cfg(feature = "oci")]
         ("oci", Arc::new(carnet_oci_sandbox::emulator(world.clone())) as Arc<dyn Emulator>),
     ]
