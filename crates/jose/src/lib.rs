@@ -4,6 +4,34 @@
 //! header (RFC 8725, 3.1); `kid` picks among the keys of an issuer that is already known; `jku`, `x5u`, `jwk` and
 //! `crit` are refused. What has not been verified is called [`UnverifiedJwt`] and gives away only what is needed to
 //! find the key.
+//!
+//! ```
+//! use carnet_jose::{Algorithm, KeySet, Rules, SigningKey, UnverifiedJwt, encode_jwt, verify_jwt};
+//! # use jiff::{SignedDuration, Timestamp};
+//! # use serde_json::{Map, json};
+//! # let now = Timestamp::from_second(1_795_262_400)?;
+//! let key = SigningKey::generate(Algorithm::Es256)?.with_kid("2026-11");
+//! let claims = Map::from_iter([
+//!     ("iss".to_owned(), json!("https://issuer.example")),
+//!     ("aud".to_owned(), json!("https://audience.example")),
+//!     ("exp".to_owned(), json!(now.as_second() + 300)),
+//! ]);
+//! let token = encode_jwt(&key, &Map::new(), &claims)?;
+//!
+//! let keys = KeySet::of(key.public_key()?);
+//! let rules = Rules {
+//!     issuer: Some("https://issuer.example"),
+//!     audiences: Some(&["https://audience.example"]),
+//!     algorithms: &[Algorithm::Es256],
+//!     leeway: SignedDuration::from_secs(30),
+//!     require_expiry: true,
+//!     max_lifetime: None,
+//!     types: &["JWT"],
+//! };
+//! let verified = verify_jwt(&UnverifiedJwt::parse(token.expose())?, &keys, &rules, now)?;
+//! assert_eq!(verified.claims().str("iss"), Some("https://issuer.example"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod algorithm;
 mod cache;

@@ -23,8 +23,12 @@ use crate::KeyError;
 /// Largest PEM text that is looked at, in bytes. An RSA key of 8192 bits takes 6.5 KB; some files carry a chain as well.
 const MAX_LENGTH: usize = 256 * 1024;
 
-/// Most rounds of PBKDF2 that are computed: some seconds. A file that asks for more is not a key but a trap.
-const MAX_ROUNDS: u32 = 10_000_000;
+/// Most rounds of PBKDF2 that are computed, about a second. A file that asks for more is not a key but a trap.
+const MAX_ROUNDS: u32 = 2_000_000;
+
+/// Most memory that scrypt is given, in bytes: 128 times `N` times `r` (RFC 7914, 5), and as often as `p` says.
+/// openssl(1) asks for 16 MiB.
+const MAX_SCRYPT: u64 = 64 << 20;
 
 /// The private key in a PEM file as PKCS#8 DER: PKCS#8, PKCS#1 (`RSA PRIVATE KEY`), SEC 1, encrypted PKCS#8 and the
 /// traditional `Proc-Type: 4,ENCRYPTED` form that `oci setup keys` writes.
@@ -211,10 +215,16 @@ fn decrypt_pkcs8(der: &[u8], passphrase: &Secret) -> Result<Zeroizing<Vec<u8>>, 
                 .to_owned(),
         ));
     };
-    if let Kdf::Pbkdf2(kdf) = &scheme.kdf
-        && kdf.iteration_count > MAX_ROUNDS
-    {
-        return Err(KeyError(format!("the private key asks for more than {MAX_ROUNDS} rounds of PBKDF2")));
+    let affordable = match &scheme.kdf {
+        Kdf::Pbkdf2(kdf) => kdf.iteration_count <= MAX_ROUNDS,
+        Kdf::Scrypt(kdf) => {
+            let factors = [kdf.cost_parameter, kdf.block_size.into(), kdf.parallelization.into()];
+            factors.into_iter().fold(128, u64::saturating_mul) <= MAX_SCRYPT
+        }
+        _ => false,
+    };
+    if !affordable {
+        return Err(KeyError("the private key asks for more work to decrypt it than any real one does".to_owned()));
     }
     info.decrypt(passphrase.expose())
         .map(|document| Zeroizing::new(document.as_bytes().to_vec()))

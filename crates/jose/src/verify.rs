@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::{Algorithm, Claims, JwtClause, JwtError, KeySet, PublicKey, UnverifiedJwt};
 
-/// What a token must be. There is no default that checks less than `design.md`, section 8, asks for.
+/// What a token must be. There is no default, because what must be checked depends on who the token is for
+/// (RFC 8725, 3.8 to 3.12).
 #[derive(Clone, Debug)]
 pub struct Rules<'a> {
     /// `iss`, compared byte for byte. `None` only where the caller has already picked the keys by issuer.

@@ -2,6 +2,28 @@
 //!
 //! Reading is lenient and believing is strict: [`Certificate`] shows what a certificate says, [`verify_chain`] decides
 //! whether that may be believed. What is issued passes OpenSSL's strict mode, which Python 3.13 turns on by default.
+//!
+//! ```
+//! use carnet_jose::Algorithm;
+//! use carnet_x509::{Authority, Certificate, LeafProfile, verify_chain};
+//! # let now = jiff::Timestamp::from_second(1_795_262_400)?;
+//! # let later = jiff::Timestamp::from_second(1_795_266_000)?;
+//! let root = Authority::root("Root", Algorithm::Es256, now, later)?;
+//! let issued = root.issue(&LeafProfile {
+//!     subject: vec![("CN", "instance".to_owned()), ("OU", "opc-certtype:instance".to_owned())],
+//!     dns: Vec::new(),
+//!     ip: Vec::new(),
+//!     uri: Vec::new(),
+//!     server: false,
+//!     client: true,
+//!     not_before: now,
+//!     not_after: later,
+//!     key: Algorithm::Es256,
+//! })?;
+//! verify_chain(&issued.certificate, &[], &[root.certificate().to_vec()], now)?;
+//! assert_eq!(Certificate::from_der(&issued.certificate)?.subject_values(), ["instance", "opc-certtype:instance"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod authority;
 mod certificate;

@@ -80,6 +80,27 @@ fn reads_encrypted_pkcs8_under_scrypt() {
 }
 
 #[test]
+fn rejects_encryption_that_costs_more_than_any_real_one() {
+    let encrypted = |options: &[&str]| {
+        let arguments = [&["pkcs8", "-topk8", "-passout", "pass:correct horse", "-outform", "DER"], options].concat();
+        openssl(&arguments, &pem(Algorithm::Es256))
+    };
+    let raise = |mut der: Vec<u8>, from: &[u8], to: &[u8]| {
+        let at = der.windows(from.len()).position(|window| window == from).expect("the number is in it");
+        der.splice(at..at + from.len(), to.iter().copied());
+        let text = pem::encode_string("ENCRYPTED PRIVATE KEY", LineEnding::LF, &der).unwrap();
+        refusal(text.as_bytes(), Some(&passphrase()))
+    };
+    // Numbers in DER become larger ones of the same length: the rounds, then `N` and `r`.
+    let rounds = raise(encrypted(&["-v2", "aes-256-cbc", "-iter", "65537"]), &[2, 3, 1, 0, 1], &[2, 3, 0x7f, 0, 1]);
+    let scrypt = encrypted(&["-scrypt", "-scrypt_N", "1024"]);
+    let memory = raise(scrypt, &[2, 2, 0x04, 0, 2, 1, 8], &[2, 2, 0x40, 0, 2, 1, 0x7f]);
+    for refused in [rounds, memory] {
+        assert_eq!(refused, "the private key asks for more work to decrypt it than any real one does");
+    }
+}
+
+#[test]
 fn reads_the_traditional_encryption_that_oci_setup_keys_writes() {
     for algorithm in [Algorithm::Rs256, Algorithm::Es256] {
         for cipher in ["-aes128", "-aes192", "-aes256"] {
