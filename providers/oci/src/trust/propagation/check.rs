@@ -1,6 +1,6 @@
 //! What the identity domain refuses when a trust is created.
 
-use super::{MAX_PROPAGATED_CLAIMS, PROPAGATED_PREFIX, PropagationTrust, Rule, SubjectType, TrustMistake};
+use super::{MAX_PROPAGATED_CLAIMS, PROPAGATED_PREFIX, PropagationTrust, Rule, SubjectType, TrustMistake, TrustType};
 
 pub(super) fn mistakes(trust: &PropagationTrust) -> Vec<TrustMistake> {
     let mut mistakes = Vec::new();
@@ -18,7 +18,7 @@ fn required(trust: &PropagationTrust, mistakes: &mut Vec<TrustMistake>) {
             mistakes.push(TrustMistake { attribute, missing: true, message: "it is required".to_owned() });
         }
     }
-    if trust.public_key_endpoint.is_none() && trust.public_certificate.is_none() {
+    if trust.kind == TrustType::Jwt && trust.public_key_endpoint.is_none() && trust.public_certificate.is_none() {
         let message = "this or publicCertificate is required".to_owned();
         mistakes.push(TrustMistake { attribute: "publicKeyEndpoint", missing: true, message });
     }
