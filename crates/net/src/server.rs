@@ -109,7 +109,8 @@ pub async fn serve_with(
     }
 }
 
-/// Serves the router on one connection that is open already, until the peer closes it or `shutdown`.
+/// Serves the router on one connection that is open already, until the peer closes it or `shutdown`, after which a
+/// running request has `limits.grace` to end.
 pub async fn serve_stream<S>(
     stream: S,
     peer: SocketAddr,
@@ -155,7 +156,11 @@ where
         outcome = connection.as_mut() => outcome,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            match timeout(limits.grace, connection).await {
+                Ok(outcome) => outcome,
+                // Dropping it cuts what is still going on.
+                Err(_) => return,
+            }
         }
     };
     if let Err(error) = outcome {

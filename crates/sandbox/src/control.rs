@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Query, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, uri::Authority},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, uri::Authority},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -175,15 +175,16 @@ async fn clear_faults(State(inner): State<Arc<Inner>>) -> Response {
     faults(State(inner)).await
 }
 
-async fn mint(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn mint(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
     let control = inner.emulators().iter().find(|(name, _)| *name == MINT).and_then(|(_, emulator)| emulator.control());
     let Some(control) = control else {
         return refuse(StatusCode::NOT_IMPLEMENTED, "this sandbox has no emulator that mints tokens");
     };
-    let mut request = Request::post(Uri::from_static("/token")).body(Body::from(body)).unwrap_or_default();
-    if let Some(content_type) = headers.get(header::CONTENT_TYPE) {
-        request.headers_mut().insert(header::CONTENT_TYPE, content_type.clone());
-    }
+    let mut request = Request::new(Body::from(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from_static("/mint");
+    // What curl sends by itself is a form, and there is nothing else but JSON here.
+    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     match control.oneshot(request).await {
         Ok(answer) => answer,
         Err(never) => match never {},

@@ -107,6 +107,9 @@ impl Sandbox {
             let (plain, plain_port) = bind(0).await?;
             let (tls, tls_port) = bind(0).await?;
             urls.insert(service.name, ServiceUrls { plain: url("http", plain_port)?, tls: url("https", tls_port)? });
+            if services.iter().any(|known: &Route| known.name == service.name) {
+                return Err(Error::internal(format!("start two services named {}", service.name)));
+            }
             listeners.push((plain, tls, router.clone()));
             services.push(Route { name: service.name, hosts: service.hosts, router, plain_port, tls_port });
         }

@@ -16,15 +16,12 @@ const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Test: yes\r\n\r
 #[tokio::test]
 async fn one_request_one_answer() {
     let (seen, server) = recording(HELLO).await;
-    let url = format!("http://{server}/a%2Fb/../c?q=%20x");
+    let url = format!("http://{server}/a%2Fb/c?q=%20x");
     let answer = client().send(Request::post_form(url.parse().unwrap(), &[("k", "a b+c")])).await.unwrap();
     assert_eq!((answer.status.as_u16(), answer.text()), (200, Some("hello")));
     assert_eq!(answer.header("x-test"), Some("yes"));
     let request = seen.lock().unwrap().remove(0);
-    assert!(
-        request.starts_with("POST /a%2Fb/../c?q=%20x HTTP/1.1\r\n") || request.starts_with("POST /c?q=%20x"),
-        "{request}"
-    );
+    assert!(request.starts_with("POST /a%2Fb/c?q=%20x HTTP/1.1\r\n"), "{request}");
     assert!(request.contains(&format!("\r\nhost: {server}\r\n")), "{request}");
     assert!(request.contains("\r\nuser-agent: carnet/"), "{request}");
     assert!(request.ends_with("\r\n\r\nk=a+b%2Bc"), "{request}");
@@ -264,7 +261,7 @@ async fn a_dropped_request_closes_its_connection() {
             read_request(&mut stream).await;
             let mut rest = Vec::new();
             drop(stream.read_to_end(&mut rest).await);
-            drop(told.lock().unwrap().take().unwrap().send(()));
+            told.lock().unwrap().take().unwrap().send(()).unwrap();
         }
     })
     .await;

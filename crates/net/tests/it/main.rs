@@ -1,5 +1,5 @@
 //! The client and the listeners against real sockets on loopback.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test whose stage cannot be set has failed")]
+#![expect(clippy::unwrap_used, reason = "a test whose stage cannot be set has failed")]
 
 mod client;
 mod guard;

@@ -19,8 +19,7 @@ async fn knock(stage: &Stage, path: &str, headers: &[(header::HeaderName, &str)]
 #[tokio::test]
 async fn nothing_answers_without_the_token() {
     let stage = start().await;
-    for path in
-        ["/status", "/decisions", "/urls", "/environment", "/clock", "/faults", "/emulator/ci/token", "/nowhere"]
+    for path in ["/status", "/decisions", "/urls", "/environment", "/clock", "/faults", "/emulator/ci/mint", "/nowhere"]
     {
         assert_eq!(knock(&stage, path, &[]).await, 401, "{path}");
     }
@@ -116,7 +115,7 @@ async fn refuses_a_fault_that_does_not_exist() {
 async fn passes_minting_on_to_the_emulator() {
     let stage = start().await;
     assert_eq!(stage.control(Method::POST, "/token", "github").await.1, json!("minted for github"));
-    assert_eq!(stage.control(Method::POST, "/emulator/ci/token", "gitlab").await.1, json!("minted for gitlab"));
+    assert_eq!(stage.control(Method::POST, "/emulator/ci/mint", "gitlab").await.1, json!("minted for gitlab"));
 }
 
 #[tokio::test]

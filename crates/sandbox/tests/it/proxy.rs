@@ -145,3 +145,15 @@ async fn faults_reach_clients_of_the_proxy() {
     let answer = stage.proxied("https://auth.x.example.com/").await.unwrap();
     assert_eq!(answer.status.as_u16(), 503);
 }
+
+#[tokio::test]
+async fn a_request_that_hangs_in_a_tunnel_does_not_hold_the_end() {
+    let stage = start().await;
+    stage.add_fault(carnet_sandbox::Fault::new(carnet_sandbox::FaultKind::Hang)).unwrap();
+    let mut stream = dial(&stage).await;
+    converse(&mut stream, "CONNECT keys.example.com:80 HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\n").await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: keys.example.com\r\n\r\n").await.unwrap();
+    let silent = dial(&stage).await;
+    tokio::time::timeout(Duration::from_secs(5), stage.sandbox.stop()).await.unwrap();
+    drop(silent);
+}

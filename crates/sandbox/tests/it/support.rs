@@ -92,7 +92,7 @@ impl Emulator for Echo {
     }
 
     fn control(&self) -> Option<Router> {
-        Some(Router::new().route("/token", post(|body: String| async move { format!("minted for {body}") })))
+        Some(Router::new().route("/mint", post(|body: String| async move { format!("minted for {body}") })))
     }
 }
 
