@@ -9,14 +9,34 @@ use std::path::{Path, PathBuf};
 use carnet_core::Error;
 use carnet_sandbox_kit::{Emulator, Service, Urls, World};
 
+mod audit;
 mod auth;
+mod call;
+mod client_files;
+mod compute;
 mod domain;
+mod identity;
+mod imds;
+mod network;
+mod object_storage;
+mod reply;
+mod scim;
 pub mod seed;
 mod state;
+mod storage;
 
+pub use audit::AuditEvent;
 pub use state::OciState;
 
 use domain::Domain;
+
+/// Parsers of what comes from outside, for fuzz targets.
+pub mod parsers {
+    pub use crate::{
+        domain::{Form, FormError},
+        scim::{AttributePath, Filter, FilterError, Operator, PathError},
+    };
+}
 
 /// The emulated services of Oracle Cloud Infrastructure over this world.
 pub fn emulator(world: World) -> impl Emulator {
@@ -40,26 +60,41 @@ impl OciEmulator {
 
 impl Emulator for OciEmulator {
     fn services(&self) -> Vec<Service> {
-        vec![self.domain.service()]
+        vec![
+            self.domain.service(),
+            auth::service(&self.state),
+            imds::service(&self.state),
+            identity::service(&self.state),
+            object_storage::service(&self.state),
+            network::service(&self.state),
+        ]
     }
 
-    fn files(&self, urls: &Urls) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
-        self.domain.files(urls)
+    fn files(&self, urls: &Urls, folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
+        let mut files = client_files::files(&self.state, folder)?;
+        files.extend(self.domain.files(urls)?);
+        Ok(files)
     }
 
     fn environment(&self, urls: &Urls, folder: &Path) -> Vec<(String, String)> {
-        self.domain.environment(urls, folder)
+        let mut variables = client_files::environment(urls, folder);
+        variables.extend(self.domain.environment(urls, folder));
+        variables
     }
 
+    /// In the order in which a first exchange needs them: session tokens, access tokens, then what `files` shows and
+    /// what instances ask for.
     fn warm(&self) {
-        self.state.warm();
+        self.state.auth().warm();
         self.domain.warm();
+        self.state.warm();
     }
 
     fn rotate_keys(&self, service: &str) {
         match service {
             "oci-auth" => self.state.auth().rotate(),
             "oci-domain" => self.domain.rotate_keys(),
+            "oci-imds" => self.state.compute().rotate_leaf(),
             _ => {}
         }
     }

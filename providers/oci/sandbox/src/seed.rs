@@ -1,5 +1,8 @@
 //! What exists when the sandbox starts, under names that never change.
 
+/// Applications, users, roles and trusts of the identity domain.
+pub use crate::domain::seed as domain;
+
 /// Realm.
 pub const REALM: &str = "oc1";
 /// Region identifier; the home region.
@@ -57,3 +60,49 @@ pub const BUCKET: &str = "artifacts";
 pub const OBJECT: &str = "hello.txt";
 /// What is in that object.
 pub const OBJECT_CONTENT: &str = "hello from the sandbox\n";
+
+/// OCID of the application that the function belongs to: its parent in resource principals 3.0.
+pub const FUNCTION_PARENT: &str = "ocid1.fnapp.oc1.iad.aaaaaaaacarnetsandboxfunctionapp000000000000000000000000001";
+/// OCID of the virtual cloud network of the compartment `ci`.
+pub const VCN: &str = "ocid1.vcn.oc1.iad.amaaaaaacarnetsandboxvcn000000000000000000000000000000000000001";
+
+/// The policies, all at the root: name and statements.
+pub const POLICIES: [(&str, &[&str]); 5] = [
+    ("Tenant Admin Policy", &["ALLOW GROUP Administrators to manage all-resources IN TENANCY"]),
+    (
+        "ci-deployers",
+        &[
+            "Allow group ci-deployers to manage object-family in compartment ci",
+            "Allow group ci-deployers to inspect compartments in tenancy",
+            "Allow group ci-deployers to inspect vcns in compartment ci",
+        ],
+    ),
+    (
+        "ci-instances",
+        &[
+            "Allow dynamic-group ci-instances to read buckets in compartment ci",
+            "Allow dynamic-group ci-instances to read objects in compartment ci",
+            "Allow dynamic-group ci-instances to {GET_RPST} in tenancy",
+            "Allow dynamic-group ci-instances to inspect authentication in tenancy",
+        ],
+    ),
+    (
+        "ci-functions",
+        &[
+            "Allow dynamic-group ci-functions to read buckets in compartment ci",
+            "Allow dynamic-group ci-functions to read objects in compartment ci",
+        ],
+    ),
+    (
+        "external-pipelines",
+        &[
+            "Allow any-user to manage objects in compartment ci where all {request.principal.type = 'identityfederateddomainapp', request.principal.ext_repository = 'carnet-sandbox/app', request.principal.domain.id = 'ocid1.domain.oc1..aaaaaaaacarnetsandboxdomain00000000000000000000000000000001'}",
+            "Allow any-user to read buckets in compartment ci where all {request.principal.type = 'identityfederateddomainapp', request.principal.ext_repository = 'carnet-sandbox/app', request.principal.domain.id = 'ocid1.domain.oc1..aaaaaaaacarnetsandboxdomain00000000000000000000000000000001'}",
+            "Allow any-user to manage objects in compartment ci where all {request.principal.type = 'identityfederateddomainapp', request.principal.ext_project_path = 'carnet-sandbox/app', request.principal.domain.id = 'ocid1.domain.oc1..aaaaaaaacarnetsandboxdomain00000000000000000000000000000001'}",
+            "Allow any-user to read buckets in compartment ci where all {request.principal.type = 'identityfederateddomainapp', request.principal.ext_project_path = 'carnet-sandbox/app', request.principal.domain.id = 'ocid1.domain.oc1..aaaaaaaacarnetsandboxdomain00000000000000000000000000000001'}",
+        ],
+    ),
+];
+
+/// Names of the availability domains of the region.
+pub const AVAILABILITY_DOMAINS: [&str; 3] = ["Uocm:US-ASHBURN-AD-1", "Uocm:US-ASHBURN-AD-2", "Uocm:US-ASHBURN-AD-3"];
