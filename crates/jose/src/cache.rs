@@ -153,11 +153,15 @@ impl CachedKeySets {
 
     /// Starts a fetch that writes its own outcome down once, whoever waits for it.
     fn take_off(&self, issuer: String, source: KeySource) -> Flight {
-        let this = self.clone();
+        let context = self.context.clone();
+        // The flight lives in the map, so it must not keep the map alive.
+        let entries = Arc::downgrade(&self.entries);
         let fetch: BoxFuture<'static, _> = Box::pin(async move {
-            let outcome = fetch(&this.context, &issuer, &source).await.map(Arc::new).map_err(SharedError::new);
-            let now = this.context.now();
-            if let Some(entry) = this.lock().get_mut(&issuer).filter(|entry| entry.source == source) {
+            let outcome = fetch(&context, &issuer, &source).await.map(Arc::new).map_err(SharedError::new);
+            let now = context.now();
+            let Some(entries) = entries.upgrade() else { return outcome };
+            let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(entry) = entries.get_mut(&issuer).filter(|entry| entry.source == source) {
                 entry.flight = None;
                 match &outcome {
                     Ok(keys) => {

@@ -35,22 +35,18 @@ impl UnverifiedJwt {
         if token.len() > Self::MAX_LENGTH {
             return Err(form(format!("the token has {} bytes, more than {}", token.len(), Self::MAX_LENGTH)));
         }
-        let parts = token.split('.').count();
-        let Some(((header, claims), signature)) =
-            token.rsplit_once('.').and_then(|(input, signature)| Some((input.split_once('.')?, signature)))
-        else {
-            return Err(form(format!("the token has {parts} part{}, not 3", if parts == 1 { "" } else { "s" })));
-        };
-        match parts {
+        match token.split('.').count() {
             3 => {}
             5 => return Err(form("the token has 5 parts: it is encrypted (JWE), which is not supported".to_owned())),
-            _ => return Err(form(format!("the token has {parts} parts, not 3"))),
+            1 => return Err(form("the token has 1 part, not 3".to_owned())),
+            parts => return Err(form(format!("the token has {parts} parts, not 3"))),
         }
+        let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
+        let (header, claims) = signed.split_once('.').unwrap_or_default();
         if header.len() > Self::MAX_HEADER {
             return Err(form(format!("the header has {} bytes, more than {}", header.len(), Self::MAX_HEADER)));
         }
         let header = object("header", header)?;
-        let signed = header_and_claims_length(token, signature);
         let claims = object("claims", claims)?;
         let signature = strict::decode_base64url(signature)
             .ok_or_else(|| form("the signature is not base64url without padding".to_owned()))?;
@@ -119,10 +115,6 @@ impl std::fmt::Debug for UnverifiedJwt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("UnverifiedJwt")
     }
-}
-
-fn header_and_claims_length<'a>(token: &'a str, signature: &str) -> &'a str {
-    token.get(..token.len().saturating_sub(signature.len().saturating_add(1))).unwrap_or_default()
 }
 
 fn object(what: &str, part: &str) -> Result<Map<String, Value>, JwtError> {

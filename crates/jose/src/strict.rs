@@ -26,7 +26,9 @@ pub(crate) struct Object(pub(crate) Map<String, Value>);
 
 /// Parses bytes that must be one JSON object. The error says where, never what.
 pub(crate) fn parse_object(json: &[u8]) -> Result<Map<String, Value>, String> {
-    serde_json::from_slice::<Object>(json).map(|object| object.0).map_err(|error| place(&error))
+    // One check of the whole text is cheaper than one per string.
+    let text = std::str::from_utf8(json).map_err(|error| format!("it is not UTF-8 (byte {})", error.valid_up_to()))?;
+    serde_json::from_str::<Object>(text).map(|object| object.0).map_err(|error| place(&error))
 }
 
 /// What serde_json says without what it quotes: its own messages may repeat a value of the input.

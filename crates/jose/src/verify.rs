@@ -178,7 +178,9 @@ fn check_audience(claims: &Claims, rules: &Rules<'_>) -> Result<(), JwtError> {
 }
 
 fn check_times(claims: &Claims, rules: &Rules<'_>, now: Timestamp) -> Result<(), JwtError> {
-    let (expiry, not_before, issued) = (claims.time("exp"), claims.time("nbf"), claims.time("iat"));
+    let names = ["exp", "nbf", "iat"];
+    let times = names.map(|name| claims.time(name));
+    let [expiry, not_before, issued] = times;
     if let Some(expiry) = expiry
         && now >= later(expiry, rules.leeway)
     {
@@ -193,10 +195,10 @@ fn check_times(claims: &Claims, rules: &Rules<'_>, now: Timestamp) -> Result<(),
             return Err(error.seen(time.to_string()).wanted(format!("not later than {now}")));
         }
     }
-    for name in ["exp", "nbf", "iat"] {
-        if claims.get(name).is_some() && claims.time(name).is_none() {
-            return Err(JwtError::new(JwtClause::Claim, format!("claim {name:?} is not a date in seconds")));
-        }
+    let mut unreadable =
+        names.into_iter().zip(times).filter(|(name, time)| time.is_none() && claims.get(name).is_some());
+    if let Some((name, _)) = unreadable.next() {
+        return Err(JwtError::new(JwtClause::Claim, format!("claim {name:?} is not a date in seconds")));
     }
     if let Some(longest) = rules.max_lifetime {
         check_lifetime(expiry, issued, longest, rules.leeway, now)?;
