@@ -24,7 +24,8 @@ pub mod session_key;
 pub mod signer;
 #[cfg(feature = "client")]
 pub mod source;
-#[cfg(all(test, feature = "client"))]
+#[cfg(feature = "client")]
+#[cfg(test)]
 mod testing;
 #[cfg(feature = "client")]
 mod token;

@@ -81,7 +81,9 @@ impl SessionKeys {
     /// Begins the search for a key if one will be needed. Returns at once.
     pub(crate) fn prepare(&self) {
         if self.file.is_none() {
-            self.slot(|slot| drop(slot.get_or_insert_with(Slot::start)));
+            self.slot(|slot| {
+                slot.get_or_insert_with(Slot::start);
+            });
         }
     }
 
