@@ -42,7 +42,7 @@ pub(crate) mod limits {
 }
 
 /// The version of the file format that this build reads.
-pub const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 1;
 
 /// A configuration that was read and checked.
 #[derive(Clone, Debug)]

@@ -66,8 +66,8 @@ impl Fake {
     async fn act(&self, context: &Context, want: &Want) -> Result<Found, Error> {
         self.wants.lock().unwrap().push(want.clone());
         match self.behaves {
-            Behaviour::Gives(kind, wait) => {
-                tokio::time::sleep(Duration::from_millis(wait)).await;
+            Behaviour::Gives(kind, delay) => {
+                tokio::time::sleep(Duration::from_millis(delay)).await;
                 Ok(Found::credential(credential(kind, context, SignedDuration::from_hours(1), want)))
             }
             Behaviour::Expired(kind) => {
@@ -176,12 +176,12 @@ const TOKEN: Kinds = Kinds::of(&[Kind::AccessToken]);
 const SESSION: Kinds = Kinds::of(&[Kind::OciSession]);
 const KEY: Kinds = Kinds::of(&[Kind::OciApiKey]);
 
-fn fake<T>(name: &'static str, takes: Kinds, gives: Kinds, kind: Kind) -> Result<Arc<T>, Vec<Mistake>>
+fn fake<T>(name: &'static str, takes: Kinds, gives: Kinds, kind: Kind) -> Arc<T>
 where
     T: ?Sized,
     Arc<Fake>: IntoArc<T>,
 {
-    Ok(Arc::new(Fake::new(name, takes, gives, Behaviour::Gives(kind, 1))).into_arc())
+    Arc::new(Fake::new(name, takes, gives, Behaviour::Gives(kind, 1))).into_arc()
 }
 
 pub(crate) trait IntoArc<T: ?Sized> {
@@ -237,7 +237,7 @@ impl SourceConfig for RobotConfig {
     const ABOUT: &'static str = "The robot that stands here.";
 
     fn build(self) -> Result<Arc<dyn Source>, Vec<Mistake>> {
-        fake("robot", Kinds::ANY, JWT, Kind::Jwt)
+        Ok(fake("robot", Kinds::ANY, JWT, Kind::Jwt))
     }
 }
 
@@ -254,7 +254,7 @@ impl SourceConfig for LetterConfig {
     const ABOUT: &'static str = "A letter.";
 
     fn build(self) -> Result<Arc<dyn Source>, Vec<Mistake>> {
-        fake("letter", Kinds::ANY, JWT, Kind::Jwt)
+        Ok(fake("letter", Kinds::ANY, JWT, Kind::Jwt))
     }
 }
 
@@ -267,7 +267,7 @@ impl SourceConfig for KeyringConfig {
     const ABOUT: &'static str = "A key.";
 
     fn build(self) -> Result<Arc<dyn Source>, Vec<Mistake>> {
-        fake("keyring", Kinds::ANY, KEY, Kind::OciApiKey)
+        Ok(fake("keyring", Kinds::ANY, KEY, Kind::OciApiKey))
     }
 }
 
@@ -349,7 +349,7 @@ impl ExchangeConfig for UpgradeConfig {
     const ABOUT: &'static str = "Upgrades a token to a session.";
 
     fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
-        fake("upgrade", TOKEN, SESSION, Kind::OciSession)
+        Ok(fake("upgrade", TOKEN, SESSION, Kind::OciSession))
     }
 }
 
@@ -366,7 +366,7 @@ impl DeliveryConfig for PaperConfig {
     const ABOUT: &'static str = "Writes a session on paper.";
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
-        fake("paper", SESSION, Kinds::ANY, Kind::OciSession)
+        Ok(fake("paper", SESSION, Kinds::ANY, Kind::OciSession))
     }
 }
 
@@ -379,6 +379,6 @@ impl DeliveryConfig for NoteConfig {
     const ABOUT: &'static str = "Notes down anything.";
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
-        fake("note", Kinds::ANY, Kinds::ANY, Kind::Jwt)
+        Ok(fake("note", Kinds::ANY, Kinds::ANY, Kind::Jwt))
     }
 }

@@ -76,6 +76,11 @@ impl Problem {
         Self { place: None, field: String::new(), message, hint: None, span: Some(span), related: None }
     }
 
+    /// Whether it is about exactly this place.
+    pub(crate) fn is_at(&self, span: &Range<usize>) -> bool {
+        self.span.as_ref() == Some(span)
+    }
+
     /// About the whole file.
     pub(crate) fn whole(message: impl AsRef<str>) -> Self {
         Self { span: None, ..Self::new(0..0, message) }

@@ -18,6 +18,8 @@ pub(crate) struct Expansion {
     pub(crate) variables: Vec<(String, String)>,
     /// Whether the string is one reference and nothing else.
     pub(crate) whole: bool,
+    /// Whether a reference in it was a mistake.
+    pub(crate) broken: bool,
 }
 
 /// Replaces `${NAME}` in every string of the tree, and `$${` by `${`. Nothing else is special. A variable that is unset
@@ -40,6 +42,7 @@ pub(crate) fn expand(
         };
         let mut expanded = String::new();
         let mut variables = Vec::new();
+        let before = problems.len();
         let mut rest = string;
         while let Some(at) = rest.find("${") {
             let (before, from) = rest.split_at(at);
@@ -80,7 +83,8 @@ pub(crate) fn expand(
         }
         expanded.push_str(rest);
         let whole = super::mask::is_reference(string);
-        expansions.push(Expansion { span: span.clone(), value: expanded.clone(), variables, whole });
+        let broken = problems.len() > before;
+        expansions.push(Expansion { span: span.clone(), value: expanded.clone(), variables, whole, broken });
         Some(expanded)
     });
     expansions

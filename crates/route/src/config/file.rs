@@ -15,7 +15,7 @@ use super::{
     VERSION,
     error::{ConfigError, Problem, TextOrigin},
     expand, limits,
-    section::Reader,
+    section::{Reader, type_words},
     show::{self, Setting},
     tree::{self, Node},
 };
@@ -165,7 +165,7 @@ impl<'t> File<'t, '_> {
                 self.reader.problem(Problem::new(span, message).field("version").hint(hint));
             }
             None => {
-                let message = format!("wanted the number {VERSION}, found a {}", version.get_ref().type_str());
+                let message = format!("wanted the number {VERSION}, found {}", type_words(version.get_ref()));
                 self.reader.problem(Problem::new(span, message).field("version").hint(hint));
             }
         }
@@ -188,7 +188,7 @@ impl<'t> File<'t, '_> {
 
     fn route(&mut self, key: &Spanned<DeString<'t>>, value: Node<'t>) -> Option<Route> {
         let name = key.get_ref().to_string();
-        let path = format!("route.{name}");
+        let path = if name.contains('.') { format!("route.\"{name}\"") } else { format!("route.{name}") };
         let before = self.reader.problems.len();
         if !is_name(&name) {
             let problem = Problem::new(key.span(), format!("`{name}` cannot be the name of a route")).field(&path);
@@ -348,7 +348,7 @@ impl<'t> File<'t, '_> {
                     format!("this names {count} {} in one place", role.plural())
                 }
             }
-            other => format!("wanted the name of {}, found {}", role.with_article(), other.type_str()),
+            other => format!("wanted the name of {}, found {}", role.with_article(), type_words(&other)),
         };
         self.reader.problem(Problem::new(span, wrong).field(path).hint(hint));
         None

@@ -13,7 +13,8 @@ pub(crate) fn mask(text: &str) -> String {
         let (space, after) = after.split_at(space);
         masked.push_str(space);
         rest = after;
-        if sounds_secret(last_word(key)) {
+        // An inline table is not a secret; what is in it is looked at by its own names.
+        if sounds_secret(last_word(key)) && !rest.starts_with('{') {
             let (value, after) = rest.split_at(value_length(rest));
             if is_reference(value.trim_matches(['"', '\''])) {
                 masked.push_str(value);
@@ -31,8 +32,7 @@ pub(crate) fn mask(text: &str) -> String {
 pub(crate) fn sounds_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
     let place = ["_file", "_path", "_env", "_url", "_type", "_id", "_name", "_endpoint", "_dir", "_field", "_format"];
-    let secret = ["secret", "password", "passphrase", "token", "assertion", "private_key", "api_key", "credential"];
-    // `token = …` by itself is more often a table or a kind than a token, but hiding it costs little.
+    let secret = ["secret", "password", "passphrase", "token", "assertion", "private_key", "api_key"];
     secret.iter().any(|word| key.contains(word)) && !place.iter().any(|end| key.ends_with(end))
 }
 
@@ -90,6 +90,7 @@ mod tests {
         assert_eq!(mask("--to x client-secret=hunter2"), "--to x client-secret=*******");
         assert_eq!(mask("password = \"a\\\"b\"\nnext = 1"), "password = \"**\"*\"\nnext = 1");
         assert_eq!(mask("token = '''a\nb'''\nc = 1"), "token = '''*\n*'''\nc = 1");
+        assert_eq!(mask("token = { path = \"/x\", secret = \"x\" }"), "token = { path = \"/x\", secret = \"*\" }");
         assert_eq!(mask("secret = \"cut"), "secret = \"***");
         assert_eq!(mask("secret = \"pässword\""), "secret = \"*********\"");
     }

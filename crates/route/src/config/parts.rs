@@ -127,7 +127,12 @@ impl RouteSpec {
                 like.get(step.index).map(|(_, line)| line.name.clone())
             };
             let start = match source.first() {
-                Some((part, line)) if part.name != Auto::NAME || !part.fields.is_empty() => {
+                Some((part, line)) if part.name == Auto::NAME && !part.fields.is_empty() => {
+                    let problem = Problem::new(line.name.clone(), "`auto` has no fields").field(&part.flag);
+                    reader.problem(problem.hint(format!("write {} {}", part.flag, Auto::NAME)));
+                    None
+                }
+                Some((part, line)) if part.name != Auto::NAME => {
                     build(reader, registry.find_source(&part.name).cloned(), part, line).map(Start::Source)
                 }
                 _ => Some(Start::Auto(Auto::new(registry))),

@@ -35,8 +35,12 @@ pub(crate) struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    pub(crate) fn problem(&mut self, problem: Problem) {
-        let mut problem = problem;
+    pub(crate) fn problem(&mut self, mut problem: Problem) {
+        // What a string would have been without its broken reference says nothing.
+        let broken = |expansion: &Expansion| expansion.broken && problem.is_at(&expansion.span);
+        if self.expansions.iter().any(broken) {
+            return;
+        }
         problem.message = self.redact(problem.message);
         self.problems.push(problem);
     }
@@ -63,14 +67,14 @@ impl<'t> Reader<'t> {
         build: impl Fn(Spanned<DeValue<'_>>) -> Result<Result<V, Vec<Mistake>>, ShapeError>,
     ) -> Option<V> {
         if !fields.get_ref().is_table() {
-            let message = format!("wanted a table of fields, found {}", fields.get_ref().type_str());
+            let message = format!("wanted a table of fields, found {}", type_words(fields.get_ref()));
             self.problem(Problem::new(fields.span(), message).field(path).hint("write { field = value, … }"));
             return None;
         }
         let before = self.problems.len();
         self.refuse_written_secrets(schema, &fields, path);
         let recorded = self.settings.len();
-        let mut removed: Vec<Vec<String>> = Vec::new();
+        let mut removed = Removed::default();
         let mut clean = true;
         for _ in 0..limits::MISTAKES {
             match build(fields.clone()) {
@@ -106,7 +110,7 @@ impl<'t> Reader<'t> {
         &mut self,
         schema: &Json,
         fields: &mut Node<'_>,
-        removed: &mut Vec<Vec<String>>,
+        removed: &mut Removed,
         anchor: &Range<usize>,
         path: &str,
         error: &ShapeError,
@@ -119,15 +123,17 @@ impl<'t> Reader<'t> {
         let entry = tree::entry_at(fields, &span);
         let field = entry.as_deref().map_or_else(|| path.to_owned(), |entry| join(path, entry));
         let secret = entry.as_deref().is_some_and(|entry| show::is_secret(schema, entry));
-        let (message, hint) = explain(error.message(), secret);
+        let Explained { message, hint, meant } = explain(error.message(), secret);
+        removed.meant.extend(meant);
         let mut problem = Problem::new(span, message).field(field);
-        if let Some(hint) = hint.or_else(|| entry.as_deref().and_then(|entry| show::description(schema, entry))) {
+        let about = || show::description(schema, entry.as_deref()?);
+        if let Some(hint) = hint.or_else(about) {
             problem = problem.hint(hint);
         }
         self.problem(problem);
         match entry {
             Some(entry) if tree::remove(fields, &entry) => {
-                removed.push(entry);
+                removed.names.extend(entry.into_iter().next());
                 true
             }
             _ => false,
@@ -139,21 +145,21 @@ impl<'t> Reader<'t> {
         &mut self,
         schema: &Json,
         fields: &Node<'_>,
-        removed: &[Vec<String>],
+        removed: &Removed,
         anchor: &Range<usize>,
         path: &str,
         message: &str,
     ) {
         let required = schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str);
         let there = |name: &str| fields.get_ref().get(name).is_some();
-        let gone = |name: &str| removed.iter().any(|path| path.first().is_some_and(|first| first == name));
+        let gone = |name: &str| removed.names.iter().chain(&removed.meant).any(|gone| gone == name);
         let mut named: Vec<String> = required.filter(|name| !there(name) && !gone(name)).map(str::to_owned).collect();
         let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
         if let Some(missing) = missing.filter(|missing| !gone(missing) && !named.iter().any(|name| name == missing)) {
             named.push(missing.to_owned());
         }
         if missing.is_none() {
-            let (message, hint) = explain(message, false);
+            let Explained { message, hint, .. } = explain(message, false);
             let problem = Problem::new(anchor.clone(), message).field(path);
             self.problem(match hint {
                 Some(hint) => problem.hint(hint),
@@ -175,8 +181,11 @@ impl<'t> Reader<'t> {
         let names: Vec<String> = tree::segments(&field).map(str::to_owned).collect();
         let name = join(path, &names);
         // Where the place does not show the field, the message names it.
-        let message = match names.last() {
-            Some(last) if !message.contains(last.as_str()) => format!("{last}: {message}"),
+        let own = names.iter().rposition(|name| name.parse::<usize>().is_err());
+        let message = match own.and_then(|at| names.get(at..)) {
+            Some([last, indices @ ..]) if !message.contains(last.as_str()) => {
+                format!("{}: {message}", join(last, indices))
+            }
             _ => message,
         };
         let problem = Problem::new(place, message).field(name);
@@ -201,10 +210,8 @@ impl<'t> Reader<'t> {
             let last = name.last().cloned().unwrap_or_default();
             let file = format!("{last}_file");
             let file = show::has_field(schema, &file).then(|| format!(", or name a file with {file}"));
-            let hint = format!(
-                "put it into an environment variable and write {last} = \"${{NAME}}\"{}",
-                file.unwrap_or_default()
-            );
+            let write = if self.untyped { format!("{last}='${{NAME}}'") } else { format!("{last} = \"${{NAME}}\"") };
+            let hint = format!("put it into an environment variable and write {write}{}", file.unwrap_or_default());
             let message = format!("`{last}` is a secret and is written out");
             self.problem(Problem::new(span, message).field(join(path, &name)).hint(hint));
         }
@@ -234,35 +241,92 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// What was taken away from a section because it does not fit.
+#[derive(Default)]
+struct Removed {
+    /// Top-level names that are gone.
+    names: Vec<String>,
+    /// Names that unknown fields were probably meant to be; they are not missing as well.
+    meant: Vec<String>,
+}
+
+struct Explained {
+    message: String,
+    hint: Option<String>,
+    meant: Option<String>,
+}
+
 /// Serde's words in the words of the reader, and a hint.
-fn explain(message: &str, secret: bool) -> (String, Option<String>) {
+fn explain(message: &str, secret: bool) -> Explained {
+    let explained = |message: String, hint: Option<String>| Explained { message, hint, meant: None };
     if let Some((name, rest)) = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
-        return (format!("unknown field `{name}`"), Some(alternatives(name, rest, "field")));
+        let (hint, meant) = alternatives(name, rest, "field");
+        return Explained { message: format!("unknown field `{name}`"), hint: Some(hint), meant };
     }
     if let Some((name, rest)) = message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`')) {
-        return (format!("`{name}` is not one of the values"), Some(alternatives(name, rest, "value")));
+        let shown = if secret { "this".to_owned() } else { format!("`{name}`") };
+        return explained(format!("{shown} is not one of the values"), Some(alternatives(name, rest, "value").0));
     }
     if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-        return (format!("`{name}` is missing"), Some(format!("add {name} = …")));
+        return explained(format!("`{name}` is missing"), Some(format!("add {name} = …")));
     }
     for (start, verb) in
         [("invalid type: ", "found"), ("invalid value: ", "found"), ("invalid length ", "found length")]
     {
         if let Some((found, wanted)) = message.strip_prefix(start).and_then(|rest| rest.split_once(", expected ")) {
-            let found = if secret { "something else" } else { found };
-            return (format!("wanted {wanted}, {verb} {found}"), None);
+            let found = if secret { "something else".to_owned() } else { found_words(found) };
+            return explained(format!("wanted {}, {verb} {found}", wanted_words(wanted)), None);
         }
     }
-    (message.to_owned(), None)
+    explained(message.to_owned(), None)
+}
+
+/// Serde names Rust's types.
+fn wanted_words(wanted: &str) -> String {
+    match wanted {
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
+        "u8" => "a whole number from 0 to 255".to_owned(),
+        "u16" => "a whole number from 0 to 65535".to_owned(),
+        "u32" | "u64" | "usize" => "a whole number from 0".to_owned(),
+        "a nonzero u8" | "a nonzero u16" | "a nonzero u32" | "a nonzero u64" => "a whole number from 1".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "a string" | "string or table" => "a text".to_owned(),
+        "a map" => "a table".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        wanted if wanted.starts_with("struct ") => "a table".to_owned(),
+        wanted => wanted.to_owned(),
+    }
+}
+
+fn found_words(found: &str) -> String {
+    let value = ["string ", "integer ", "boolean ", "floating point "].iter().find_map(|kind| found.strip_prefix(kind));
+    match (value, found) {
+        (Some(value), _) => value.trim_matches('`').to_owned(),
+        (None, "map") => "a table".to_owned(),
+        (None, "sequence") => "a list".to_owned(),
+        (None, found) => found.to_owned(),
+    }
+}
+
+/// A TOML type with its article.
+pub(crate) fn type_words(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
 }
 
 /// What could have been meant, from the names that serde lists in backticks.
-fn alternatives(name: &str, listed: &str, what: &str) -> String {
+fn alternatives(name: &str, listed: &str, what: &str) -> (String, Option<String>) {
     let names: Vec<&str> = listed.split('`').skip(1).step_by(2).collect();
     match suggest(name, names.iter().copied()) {
-        Some(close) => format!("did you mean `{close}`?"),
-        None if names.is_empty() => format!("there is no {what} to set here"),
-        None => format!("the {what}s are: {}", names.join(", ")),
+        Some(close) => (format!("did you mean `{close}`?"), Some(close.to_owned())),
+        None if names.is_empty() => (format!("there is no {what} to set here"), None),
+        None => (format!("the {what}s are: {}", names.join(", ")), None),
     }
 }
 

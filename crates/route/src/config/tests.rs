@@ -56,6 +56,29 @@ fn a_good_file_is_read_into_routes() {
     assert!(reader.renewal().is_some());
 }
 
+/// The example of the manual, against the real providers.
+#[cfg(all(feature = "gcp", feature = "oci"))]
+#[test]
+fn the_manuals_example_is_read() {
+    let text = r#"
+version = 1
+
+[route.bucket-reader]
+source = "auto"
+through = [
+  { oci-domain = { url = "https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.identity.oraclecloud.com" } },
+  { gcp = { audience = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/oracle/providers/oracle", service_account = "reader@carnet-sandbox.iam.gserviceaccount.com" } },
+]
+deliver = [
+  { gcp-credential-file = { path = "/run/carnet/gcp.json", executable = { command = "/usr/local/bin/carnet helper gcp bucket-reader" } } },
+]
+"#;
+    let config = Config::parse(text, None, &Registry::standard(), &environment());
+    let config = config.unwrap_or_else(|error| panic!("{}", error.render(false, 120)));
+    let steps: Vec<String> = config.routes()[0].steps().iter().map(ToString::to_string).collect();
+    assert_eq!(steps, ["source auto", "through[0] oci-domain", "through[1] gcp", "deliver[0] gcp-credential-file"]);
+}
+
 #[test]
 fn every_value_is_shown_with_its_origin_and_no_secret() {
     let config = parse(GOOD).unwrap();
@@ -64,7 +87,28 @@ fn every_value_is_shown_with_its_origin_and_no_secret() {
         .iter()
         .map(|setting| format!("{} = {}  # {}", setting.field, setting.value, setting.origin))
         .collect();
-    insta::assert_snapshot!(shown.join("\n"), @"");
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+version = 1  # carnet.toml:2:11
+route.reader.source = "auto"  # carnet.toml:5:10
+route.reader.refresh.at_percent = 40  # carnet.toml:11:26
+route.reader.refresh.margin_seconds = 300  # default
+route.reader.through[0] = "swap"  # carnet.toml:7:5
+route.reader.through[0].swap.url = "https://swap.example/token"  # carnet.toml:7:20, from HOST
+route.reader.through[0].swap.scopes = ["read"]  # carnet.toml:7:54
+route.reader.through[0].swap.client_secret = ***  # carnet.toml:7:80, from SECRET
+route.reader.through[1] = "upgrade"  # carnet.toml:8:3
+route.reader.deliver[0] = "paper"  # carnet.toml:10:15
+route.reader.deliver[0].paper.path = "/run/${kept}"  # carnet.toml:10:32
+route.reader.deliver[1] = "note"  # carnet.toml:10:53
+route."job.1".source = "letter"  # carnet.toml:14:12
+route."job.1".source.letter.path = "/run/token"  # carnet.toml:14:30
+route."job.1".audience = "somebody"  # carnet.toml:15:12
+route.tables.source = "robot"  # carnet.toml:19:22
+route.tables.source.robot.volume = 3  # carnet.toml:20:10
+route.tables.through[0] = "swap"  # carnet.toml:18:1
+route.tables.through[0].swap.url = "https://x"  # carnet.toml:18:12
+route.tables.through[0].swap.scopes = []  # default
+"#);
 }
 
 #[test]
@@ -95,7 +139,21 @@ fn a_written_secret_is_not_in_errors() {
 #[test]
 fn errors_are_data_for_programs() {
     let error = refused("version = 1\n[route.a]\nsource = \"robt\"\n");
-    insta::assert_json_snapshot!(error.to_json(), @"");
+    insta::assert_json_snapshot!(error.to_json(), @r#"
+{
+  "file": "carnet.toml",
+  "mistakes": [
+    {
+      "column": 10,
+      "field": "route.a.source",
+      "hint": "did you mean `robot`?",
+      "line": 3,
+      "message": "there is no source `robt`"
+    }
+  ],
+  "version": 1
+}
+"#);
 }
 
 #[test]
@@ -122,7 +180,12 @@ fn a_file_cannot_paint_on_the_terminal() {
 fn bytes_that_are_not_text_are_named_by_place() {
     let bytes = b"version = 1\n# \xff";
     let error = Config::from_bytes(bytes, Some(Path::new("a.toml")), &registry(), &environment()).unwrap_err();
-    insta::assert_snapshot!(error.render(false, 100), @"");
+    insta::assert_snapshot!(error.render(false, 100), @r"
+error: byte 14 (line 2, column 3) is not UTF-8
+--> a.toml
+ |
+help: save the file as UTF-8
+");
 }
 
 #[test]
@@ -238,13 +301,81 @@ fn mistakes_on_the_command_line_are_shown_under_their_words() {
         &["paper"],
     )
     .unwrap_err();
-    insta::assert_snapshot!(error.render(false, 100), @"");
+    insta::assert_snapshot!(error.render(false, 100), @r#"
+error: unknown field `ulr`
+ --> command line:2:11
+  |
+2 | --to swap ulr=https://x lifetime=soon client_secret=*******
+  |           ^^^
+  |
+help: did you mean `url`?
+
+error: wanted a whole number from 0, found "soon"
+ --> command line:2:34
+  |
+2 | --to swap ulr=https://x lifetime=soon client_secret=*******
+  |                                  ^^^^
+  |
+help: Life of the token in seconds, at most 3600.
+
+error: `client_secret` is a secret and is written out
+ --> command line:2:53
+  |
+2 | --to swap ulr=https://x lifetime=soon client_secret=*******
+  |                                                     ^^^^^^^
+  |
+help: put it into an environment variable and write client_secret='${NAME}', or name a file with client_secret_file
+
+error: unknown field `x`
+ --> command line:3:14
+  |
+3 | --to upgrade x=${NOT_SET}
+  |              ^
+  |
+help: there is no field to set here
+
+error: the environment variable `NOT_SET` is not set, or empty
+ --> command line:3:16
+  |
+3 | --to upgrade x=${NOT_SET}
+  |                ^^^^^^^^^^
+  |
+help: set NOT_SET, or write $${NOT_SET} for the text itself
+
+error: `path` is missing
+ --> command line:4:11
+  |
+4 | --deliver paper
+  |           ^^^^^
+  |
+help: add path = …: Where it is written.
+"#);
 }
 
 #[test]
 fn kinds_that_do_not_fit_are_shown_on_the_command_line() {
     let error = spec(Some("keyring"), &["swap url=https://x"], &["paper path=/x"]).unwrap_err();
-    insta::assert_snapshot!(error.render(false, 100), @"");
+    insta::assert_snapshot!(error.render(false, 100), @r"
+error: source keyring gives oci-api-key, but through[0] swap takes jwt
+ --> command line:2:6
+  |
+1 | --from keyring
+  |        ------- gives oci-api-key
+2 | --to swap url=https://x
+  |      ^^^^
+  |
+help: put an exchange between them that takes oci-api-key and gives jwt
+
+error: through[0] swap gives access-token, but deliver[0] paper takes oci-session
+ --> command line:3:11
+  |
+2 | --to swap url=https://x
+  |      ---- gives access-token
+3 | --deliver paper path=/x
+  |           ^^^^^
+  |
+help: choose a delivery that writes access-token
+");
 }
 
 #[test]
@@ -253,6 +384,8 @@ fn words_that_are_not_fields_are_refused() {
     let messages: Vec<&str> = error.problems().iter().map(|problem| problem.message.as_str()).collect();
     assert_eq!(messages, ["`url` is not field=value", "`https://x` is not field=value", "`=3` is not field=value"]);
     assert!(Part::parse("--to", &[]).is_err());
+    let auto = spec(Some("auto only=robot"), &[], &[]).unwrap_err();
+    assert_eq!(auto.problems()[0].message, "`auto` has no fields");
     let twice = spec(Some("letter path=/a path=/b"), &[], &[]).unwrap_err();
     assert_eq!(twice.problems()[0].message, "`path` is given twice");
 }
