@@ -40,10 +40,7 @@ fn answer(call: &Call) -> Result<Response, ApiError> {
     if *version != VERSION {
         return Err(ApiError::not_found());
     }
-    let path = match path {
-        [path @ .., ""] => path,
-        path => path,
-    };
+    let path = path.strip_suffix(&[""]).unwrap_or(path);
     match (&call.parts.method, path) {
         (&Method::GET, ["users"]) => users(call, &principal),
         (&Method::GET, ["users", id]) => user(call, &principal, &decode(id)?),

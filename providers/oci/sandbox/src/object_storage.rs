@@ -35,8 +35,9 @@ pub(crate) fn service(state: &OciState) -> Service {
 fn answer(call: &Call) -> Result<Response, ApiError> {
     let segments = call.segments();
     let segments = match segments.as_slice() {
-        [path @ .., ""] => path,
-        path => path,
+        // A slash at the end belongs to the name of an object.
+        object @ ["n", _, "b", _, "o", name, ..] if !name.is_empty() => object,
+        path => path.strip_suffix(&[""]).unwrap_or(path),
     };
     let method = &call.parts.method;
     if let (&Method::PUT, ["n", _, "b", _, "o", object @ ..]) = (method, segments)

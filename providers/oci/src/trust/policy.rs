@@ -295,9 +295,7 @@ impl Location {
         }
         match self {
             Self::Tenancy => compartments.0.get(attached).is_some_and(|(_, parent)| parent.is_none()),
-            Self::CompartmentId(id) => {
-                compartments.is_within(id, attached) && compartments.is_within(target, id)
-            }
+            Self::CompartmentId(id) => compartments.is_within(id, attached) && compartments.is_within(target, id),
             Self::CompartmentPath(path) => {
                 compartments.find(attached, path).is_some_and(|found| compartments.is_within(target, found))
             }
@@ -346,11 +344,11 @@ impl Access<'_> {
                 return Value::Many(self.groups.iter().map(|group| group.id.as_str()).collect());
             }
             "target.compartment.id" => Some(Cow::Borrowed(self.compartment)),
-            "target.compartment.name" => {
-                compartments.0.get(self.compartment).map(|(name, _)| Cow::Owned(name.clone()))
-            }
+            "target.compartment.name" => compartments.0.get(self.compartment).map(|(name, _)| Cow::Owned(name.clone())),
             _ => match name.strip_prefix("request.principal.") {
-                Some(rest) => self.principal.variable(rest).or_else(|| self.principal.attribute(rest)).map(Cow::Borrowed),
+                Some(rest) => {
+                    self.principal.variable(rest).or_else(|| self.principal.attribute(rest)).map(Cow::Borrowed)
+                }
                 None => self
                     .variables
                     .iter()

@@ -88,7 +88,8 @@ impl Options<'static> {
     /// Every service API.
     pub const API: Self = Self { host: HostRule::Signed, body: BodyRule::Signed, single_use: API_SINGLE_USE };
     /// The auth service, whose callers may leave `host` out.
-    pub const AUTH_SERVICE: Self = Self { host: HostRule::Optional, body: BodyRule::Signed, single_use: API_SINGLE_USE };
+    pub const AUTH_SERVICE: Self =
+        Self { host: HostRule::Optional, body: BodyRule::Signed, single_use: API_SINGLE_USE };
     /// PutObject and UploadPart.
     pub const UPLOAD: Self = Self { host: HostRule::Signed, body: BodyRule::Optional, single_use: API_SINGLE_USE };
     /// Places that give a new credential for a signature: it counts once.
@@ -125,8 +126,7 @@ pub fn evaluate(
 ) -> Decision {
     match verify(request, options, now, resolve) {
         Ok(verified) => {
-            let mut grant =
-                Grant { principal: verified.principal.id.clone(), held: verified.held, ..Grant::default() };
+            let mut grant = Grant { principal: verified.principal.id.clone(), held: verified.held, ..Grant::default() };
             grant.attributes.insert("type".to_owned(), verified.principal.kind.clone());
             grant.attributes.insert("tenancy".to_owned(), verified.principal.tenancy.clone());
             Decision::Allow(grant)
@@ -312,7 +312,12 @@ fn require_date(request: &SignedRequest<'_>, authorization: &Authorization<'_>, 
         }
         let text = single(request.headers, &name)?;
         let date = parse_http_date(text).ok_or_else(|| {
-            refuse("date", show(text), "a date such as Tue, 21 Jul 2026 10:00:00 GMT", "send the date as RFC 7231 wants it")
+            refuse(
+                "date",
+                show(text),
+                "a date such as Tue, 21 Jul 2026 10:00:00 GMT",
+                "send the date as RFC 7231 wants it",
+            )
         })?;
         let skew = date.duration_since(now);
         if skew.abs() > MAX_SKEW {

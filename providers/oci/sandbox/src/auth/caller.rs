@@ -115,17 +115,14 @@ fn claims(principal: &Principal, headers: &HeaderMap) -> Vec<Claim> {
         value: value.clone(),
         issuer: CLAIM_ISSUER.to_owned(),
     });
-    let signed = headers
-        .get("authorization")
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| parse_authorization(text).ok())
-        .map(|authorization| authorization.headers.iter().map(|name| (*name).to_ascii_lowercase()).collect())
-        .unwrap_or_else(Vec::new);
-    let shown = signed.into_iter().filter_map(|name| {
+    let authorization =
+        headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(|text| parse_authorization(text).ok());
+    let signed = authorization.into_iter().flat_map(|authorization| authorization.headers).filter_map(|name| {
+        let name = name.to_ascii_lowercase();
         let value = headers.get(&name)?.to_str().ok()?.to_owned();
         Some(Claim { key: format!("h_{name}"), value, issuer: "h".to_owned() })
     });
-    own.chain(shown).collect()
+    own.chain(signed).collect()
 }
 
 fn headers(given: &BTreeMap<String, Vec<String>>) -> Result<HeaderMap, ApiError> {

@@ -51,6 +51,10 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
                 let mut content = String::new();
                 loop {
                     match chars.next() {
+                        // A pattern may hold slashes: the last one before a gap ends it.
+                        Some(('/', _)) if c == '/' && !chars.peek().is_none_or(|(next, _)| ends_a_pattern(*next)) => {
+                            content.push('/');
+                        }
                         Some((end, _)) if end == c => break,
                         Some((other, _)) => content.push(other),
                         None => return Err(SyntaxError { column, message: format!("no second {c} for this one") }),
@@ -65,7 +69,9 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
             }
             _ => {
                 let mut word = String::from(c);
-                while let Some((next, _)) = chars.next_if(|(next, _)| !next.is_whitespace() && !"{},=!'".contains(*next)) {
+                while let Some((next, _)) =
+                    chars.next_if(|(next, _)| !next.is_whitespace() && !"{},=!'".contains(*next))
+                {
                     word.push(next);
                 }
                 Token::Word(word)
@@ -74,6 +80,10 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
         found.push((column, token));
     }
     Ok(found)
+}
+
+fn ends_a_pattern(next: char) -> bool {
+    next.is_whitespace() || matches!(next, ',' | '}')
 }
 
 impl<'t> Cursor<'t> {

@@ -24,8 +24,7 @@ pub fn parse_statement(text: &str) -> Result<Statement, SyntaxError> {
     let what = what(&mut cursor)?;
     cursor.expect_word("in")?;
     let location = location(&mut cursor)?;
-    let condition =
-        if cursor.take_word("where") { Some(Condition::parse(&mut cursor, false)?) } else { None };
+    let condition = if cursor.take_word("where") { Some(Condition::parse(&mut cursor, false)?) } else { None };
     cursor.expect_end()?;
     let source = text.split_whitespace().collect::<Vec<_>>().join(" ");
     Ok(Statement { source, subject, what, location, condition })
@@ -47,9 +46,10 @@ fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, SyntaxError> {
             }
             Ok(Subject::Services(names))
         }
-        "resource" => {
-            Ok(Subject::Resource { kind: cursor.word("a resource type")?, name: name(cursor, "the name of a resource")? })
-        }
+        "resource" => Ok(Subject::Resource {
+            kind: cursor.word("a resource type")?,
+            name: name(cursor, "the name of a resource")?,
+        }),
         other => Err(match nearest(other, SUBJECTS.into_iter()) {
             Some(near) => SyntaxError { message: format!("{}; did you mean {near}", missing.message), ..missing },
             None => missing,

@@ -28,10 +28,7 @@ const ROWS: [Row; 15] = [
             (Inspect, &["BUCKET_INSPECT"]),
             (Read, &["BUCKET_READ"]),
             (Use, &["BUCKET_UPDATE"]),
-            (
-                Manage,
-                &["BUCKET_CREATE", "BUCKET_DELETE", "PAR_MANAGE", "RETENTION_RULE_MANAGE", "RETENTION_RULE_LOCK"],
-            ),
+            (Manage, &["BUCKET_CREATE", "BUCKET_DELETE", "PAR_MANAGE", "RETENTION_RULE_MANAGE", "RETENTION_RULE_LOCK"]),
         ],
     ),
     (
@@ -60,10 +57,7 @@ const ROWS: [Row; 15] = [
             (Manage, &["DYNAMIC_GROUP_CREATE", "DYNAMIC_GROUP_DELETE"]),
         ],
     ),
-    (
-        "groups",
-        &[(Inspect, &["GROUP_INSPECT"]), (Use, &["GROUP_UPDATE"]), (Manage, &["GROUP_CREATE", "GROUP_DELETE"])],
-    ),
+    ("groups", &[(Inspect, &["GROUP_INSPECT"]), (Use, &["GROUP_UPDATE"]), (Manage, &["GROUP_CREATE", "GROUP_DELETE"])]),
     (
         "objects",
         &[

@@ -25,8 +25,8 @@ pub fn parse_http_date(text: &str) -> Option<Timestamp> {
     if clock.next().is_some() {
         return None;
     }
-    let date =
-        Date::new(digits(year, 4)?, i8::try_from(month).ok()?.checked_add(1)?, digits(day, 2)?.try_into().ok()?).ok()?;
+    let date = Date::new(digits(year, 4)?, i8::try_from(month).ok()?.checked_add(1)?, digits(day, 2)?.try_into().ok()?)
+        .ok()?;
     let time = Time::new(
         digits(hour, 2)?.try_into().ok()?,
         digits(minute, 2)?.try_into().ok()?,

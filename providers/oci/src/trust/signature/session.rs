@@ -99,7 +99,12 @@ impl fmt::Debug for SessionVerifier {
 /// `jwk` is a JSON string and not an object; no other form has been seen, so none is accepted.
 fn session_key(claims: &Claims) -> Checked<PublicKey> {
     let bad = |seen: &str| {
-        refuse("token", seen, "jwk, a JSON string with a public RSA key", "get a new session token; this one names no key")
+        refuse(
+            "token",
+            seen,
+            "jwk, a JSON string with a public RSA key",
+            "get a new session token; this one names no key",
+        )
     };
     let text = claims.str("jwk").ok_or_else(|| bad("a token whose jwk is not a string"))?;
     let jwk: Jwk = serde_json::from_str(text).map_err(|_ignored| bad("a jwk that is not a public JSON Web Key"))?;
@@ -111,7 +116,9 @@ fn refused(error: &JwtError) -> Box<carnet_trust::Refusal> {
     let (clause, fix) = match error.clause {
         JwtClause::Expired => ("expired", "get a new session token: exchange again, or refresh the profile"),
         JwtClause::NotYet => ("not-yet", "set the clock, or wait until the token counts"),
-        JwtClause::Key => ("token", "get a new session token; the auth service has changed its key, or never signed this one"),
+        JwtClause::Key => {
+            ("token", "get a new session token; the auth service has changed its key, or never signed this one")
+        }
         _ => ("token", "get a new session token from the auth service or the identity domain"),
     };
     refuse(
