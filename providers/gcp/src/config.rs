@@ -17,6 +17,8 @@ use crate::{
 /// Shortest and longest life of an impersonated token, in seconds ("service_account_impersonation" of Google's own
 /// credential file). Over an hour the organisation must allow it for the account.
 pub(crate) const LIFETIME: std::ops::RangeInclusive<i64> = 600..=43_200;
+/// How long an executable may take, in milliseconds ("executable-sourced credentials").
+pub(crate) const EXECUTABLE_TIMEOUT: std::ops::RangeInclusive<i64> = 5_000..=120_000;
 
 /// Exchanges a JWT for a Google Cloud access token, or for an ID token by impersonation.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -200,3 +202,5 @@ pub(crate) fn check_account(field: &str, account: &str) -> Result<(), Mistake> {
     Err(Mistake::new(field, "is not the e-mail or numeric id of a service account").hint(hint))
 }
 
+#[cfg(test)]
+mod tests;

@@ -231,3 +231,5 @@ fn base(kind: ErrorKind, what: &str, said: &GoogleError) -> Error {
     if code.is_empty() { error } else { error.code(code) }
 }
 
+#[cfg(test)]
+mod tests;

@@ -219,3 +219,5 @@ fn malformed(who: &str, response: &Response, wrong: &'static str) -> Error {
     ))
 }
 
+#[cfg(test)]
+mod tests;

@@ -9,20 +9,37 @@ pub mod trust;
 #[cfg(feature = "client")]
 mod config;
 #[cfg(feature = "client")]
+mod deliver;
+#[cfg(feature = "client")]
 mod endpoint;
 #[cfg(feature = "client")]
 mod error;
 #[cfg(feature = "client")]
 mod exchange;
 #[cfg(feature = "client")]
+mod external_account;
+#[cfg(feature = "client")]
+mod metadata;
+#[cfg(feature = "client")]
 mod resource;
+#[cfg(test)]
+#[cfg(feature = "client")]
+mod testing;
 #[cfg(feature = "client")]
 mod wire;
 
 #[cfg(feature = "client")]
 pub use config::Gcp;
 #[cfg(feature = "client")]
+pub use deliver::{
+    ExecutableForm, FileForm, GcpCredentialFile, GcpEnv, GcpExecutable, TokenFormat, UrlForm, executable_failure,
+};
+#[cfg(feature = "client")]
 pub use error::{GoogleError, parse_error};
+#[cfg(feature = "client")]
+pub use external_account::{CredentialSource, ExternalAccount, parse_external_account};
+#[cfg(feature = "client")]
+pub use metadata::{GcpMetadata, MetadataToken, parse_identity};
 #[cfg(feature = "client")]
 pub use resource::ProviderName;
 #[cfg(feature = "client")]
@@ -31,5 +48,9 @@ pub use wire::{SubjectTokenType, TokenAnswer, parse_access_token_answer, parse_i
 /// Names the sources, exchanges and deliveries of this crate.
 #[cfg(feature = "client")]
 pub fn register(register: &mut impl carnet_core::Register) {
+    register.source::<GcpMetadata>();
     register.exchange::<Gcp>();
+    register.delivery::<GcpCredentialFile>();
+    register.delivery::<GcpExecutable>();
+    register.delivery::<GcpEnv>();
 }
