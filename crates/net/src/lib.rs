@@ -30,5 +30,5 @@ pub use client::Client;
 pub use guard::{is_metadata, is_public};
 pub use proxy::{NoProxy, Proxy, ProxyError, parse_connect_answer};
 pub use roots::parse_roots;
-pub use server::{Limits, ServerCertificate, TlsServerConfig, serve, serve_stream, serve_with};
+pub use server::{Limits, ServerCertificate, TlsServerConfig, serve, serve_stream, serve_with, take_over};
 pub use settings::Settings;

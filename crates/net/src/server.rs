@@ -5,6 +5,7 @@ mod tls;
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
+use carnet_core::Error;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -52,7 +53,7 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// Serves the router on the listener until `shutdown`, then lets running requests end. HTTP/1.1 only.
 ///
 /// Handlers see the path and query as they were sent, byte by byte; the peer's address as
-/// [`axum::extract::ConnectInfo`]; and may take over the connection ([`hyper::upgrade`]).
+/// [`axum::extract::ConnectInfo`]; and may take over the connection ([`take_over`]).
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -132,6 +133,18 @@ pub async fn serve_stream<S>(
         Ok(Err(error)) => tracing::debug!(%error, net.peer = %peer, "a TLS handshake failed"),
         Err(_) => tracing::debug!(net.peer = %peer, "a TLS handshake took too long"),
     }
+}
+
+/// The connection of a request, once it has been answered with a status that ends HTTP on it: 2xx to `CONNECT`
+/// (RFC 9110, 9.3.6) or 101. Await it in a task of its own, because the answer must leave first.
+///
+/// # Errors
+/// When the connection closed before, or was not to be taken over.
+pub async fn take_over(
+    request: axum::extract::Request,
+) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, Error> {
+    let upgraded = hyper::upgrade::on(request).await;
+    upgraded.map(TokioIo::new).map_err(|error| Error::unreachable("take over a connection").because(error))
 }
 
 async fn serve_http<S>(stream: S, peer: SocketAddr, router: Router, limits: Limits, shutdown: CancellationToken)

@@ -164,3 +164,25 @@ fn server_name(target: &Target) -> Result<ServerName<'static>, HttpError> {
 fn with_cause(error: HttpError, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HttpError {
     HttpError { cause: Some(cause.into()), ..error }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_refuses_does_not_cost_the_next() {
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let open = open.local_addr().unwrap();
+        assert_eq!(race(&[closed, closed, open]).await.unwrap().peer_addr().unwrap(), open);
+    }
+
+    #[tokio::test]
+    async fn when_no_address_answers_the_last_error_tells_why() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        assert_eq!(race(&[closed, closed]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(race(&[]).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -197,6 +197,29 @@ async fn a_kept_connection_that_the_server_closed_costs_nothing() {
     assert_eq!(connections.load(Ordering::SeqCst), 3);
 }
 
+#[tokio::test]
+async fn no_more_than_four_connections_of_one_origin_are_kept() {
+    let together = Arc::new(tokio::sync::Barrier::new(6));
+    let (server, connections) = raw(move |mut stream, _| {
+        let together = Arc::clone(&together);
+        async move {
+            while read_request(&mut stream).await.is_some() {
+                together.wait().await;
+                drop(stream.write_all(HELLO).await);
+            }
+        }
+    })
+    .await;
+    let client = client();
+    for _ in 0..2 {
+        let six = std::array::from_fn::<_, 6, _>(|_| client.send(get(&format!("http://{server}/"))));
+        for answer in futures_util::future::join_all(six).await {
+            answer.unwrap();
+        }
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 6 + 2);
+}
+
 /// The first connection answers once, then takes a request and closes without a word.
 async fn forgets_the_second() -> (std::net::SocketAddr, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
