@@ -10,6 +10,7 @@ mod file;
 mod find;
 mod mask;
 mod parts;
+mod refresh;
 mod schema;
 mod section;
 mod show;
@@ -39,6 +40,10 @@ pub(crate) mod limits {
     pub(crate) const NAME: usize = 64;
     /// Mistakes that are reported for one section.
     pub(crate) const MISTAKES: usize = 50;
+    /// Mistakes that are looked for at all.
+    pub(crate) const COLLECTED: usize = 1000;
+    /// Mistakes that are reported with their places.
+    pub(crate) const REPORTED: usize = 100;
 }
 
 /// The version of the file format that this build reads.

@@ -10,7 +10,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use carnet_core::Error;
 use serde::Serialize;
 
-use super::mask::mask;
+use super::{limits, mask::mask};
 
 /// What the command line is called where a file would have its path.
 const COMMAND_LINE: &str = "command line";
@@ -76,9 +76,14 @@ impl Problem {
         Self { place: None, field: String::new(), message, hint: None, span: Some(span), related: None }
     }
 
-    /// Whether it is about exactly this place.
-    pub(crate) fn is_at(&self, span: &Range<usize>) -> bool {
-        self.span.as_ref() == Some(span)
+    pub(crate) fn span(&self) -> Option<&Range<usize>> {
+        self.span.as_ref()
+    }
+
+    /// Changes what it says.
+    pub(crate) fn redact(&mut self, change: impl Fn(&str) -> String) {
+        self.message = change(&self.message);
+        self.hint = self.hint.as_deref().map(change);
     }
 
     /// About the whole file.
@@ -109,6 +114,10 @@ impl Problem {
 
 impl ConfigError {
     pub(crate) fn new(origin: TextOrigin, text: &str, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
+        problems.dedup();
+        let more = problems.len().saturating_sub(limits::REPORTED);
+        problems.truncate(limits::REPORTED);
         for problem in &mut problems {
             if let Some(span) = &mut problem.span {
                 *span = clamp(text, span);
@@ -118,8 +127,9 @@ impl ConfigError {
                 *span = clamp(text, span);
             }
         }
-        problems.sort_by_key(|problem| problem.place);
-        problems.dedup();
+        if more > 0 {
+            problems.push(Problem::whole(format!("{more} more mistakes")).hint("correct these first"));
+        }
         Self { origin, text: mask(text), problems }
     }
 

@@ -1,11 +1,35 @@
 //! `${NAME}` in strings.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use carnet_core::Environment;
 use toml::{Spanned, de::DeValue};
 
 use super::error::Problem;
+
+/// Values shorter than this are left in messages: no secret is that short, and `a` is in every word.
+const SHORTEST_REDACTED: usize = 4;
+
+/// All strings in which variables were put.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expansions {
+    by_start: BTreeMap<usize, Expansion>,
+    values: BTreeMap<String, String>,
+}
+
+impl Expansions {
+    /// That of the string at this place.
+    pub(crate) fn at(&self, span: &Range<usize>) -> Option<&Expansion> {
+        self.by_start.get(&span.start).filter(|expansion| expansion.span == *span)
+    }
+
+    /// Puts the names of variables where their values are. What a variable holds may be a secret even where the field
+    /// does not say so.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        let long = self.values.iter().filter(|(_, value)| value.len() >= SHORTEST_REDACTED);
+        long.fold(text.to_owned(), |text, (name, value)| text.replace(value.as_str(), &format!("${{{name}}}")))
+    }
+}
 
 /// A string in which a variable was put.
 #[derive(Clone, Debug)]
@@ -14,8 +38,8 @@ pub(crate) struct Expansion {
     pub(crate) span: Range<usize>,
     /// What it became.
     pub(crate) value: String,
-    /// The variables and their values.
-    pub(crate) variables: Vec<(String, String)>,
+    /// The variables.
+    pub(crate) variables: Vec<String>,
     /// Whether the string is one reference and nothing else.
     pub(crate) whole: bool,
     /// Whether a reference in it was a mistake.
@@ -29,8 +53,8 @@ pub(crate) fn expand(
     text: &str,
     environment: &dyn Environment,
     problems: &mut Vec<Problem>,
-) -> Vec<Expansion> {
-    let mut expansions = Vec::new();
+    expansions: &mut Expansions,
+) {
     walk(tree, &mut |span, string| {
         if !string.contains("${") {
             return None;
@@ -71,7 +95,8 @@ pub(crate) fn expand(
                 );
             } else if let Some(value) = environment.get(name) {
                 expanded.push_str(&value);
-                variables.push((name.to_owned(), value));
+                expansions.values.insert(name.to_owned(), value);
+                variables.push(name.to_owned());
             } else {
                 let message = format!("the environment variable `{name}` is not set, or empty");
                 problems.push(
@@ -84,10 +109,10 @@ pub(crate) fn expand(
         expanded.push_str(rest);
         let whole = super::mask::is_reference(string);
         let broken = problems.len() > before;
-        expansions.push(Expansion { span: span.clone(), value: expanded.clone(), variables, whole, broken });
+        let expansion = Expansion { span: span.clone(), value: expanded.clone(), variables, whole, broken };
+        expansions.by_start.insert(span.start, expansion);
         Some(expanded)
     });
-    expansions
 }
 
 pub(crate) fn is_variable_name(name: &str) -> bool {

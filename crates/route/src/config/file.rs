@@ -1,10 +1,10 @@
 //! The file: its version, its routes, the steps of each route.
 
-use std::{ops::Range, path::Path, sync::Arc, time::Duration};
+use std::{ops::Range, path::Path, sync::Arc};
 
-use carnet_core::{Environment, Mistake};
+use carnet_core::Environment;
 use carnet_renew::Schedule;
-use schemars::{JsonSchema, generate::SchemaSettings};
+use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use toml::{
     Spanned,
@@ -15,6 +15,7 @@ use super::{
     VERSION,
     error::{ConfigError, Problem, TextOrigin},
     expand, limits,
+    refresh::RefreshSection,
     section::{Reader, type_words},
     show::{self, Setting},
     tree::{self, Node},
@@ -25,45 +26,6 @@ use crate::{
     route::{MAX_EXCHANGES, Misfit, Step},
     suggest,
 };
-
-/// When the credential of a route is renewed by whatever keeps it fresh. The defaults suit tokens of any life.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RefreshSection {
-    /// Renew after this percentage of the life that was left when it was fetched, 1 to 90.
-    #[serde(default = "half")]
-    at_percent: u8,
-    /// Renew before the last so many seconds of its life, at most 43200.
-    #[serde(default = "five_minutes")]
-    margin_seconds: u32,
-}
-
-impl RefreshSection {
-    fn build(self) -> Result<Schedule, Vec<Mistake>> {
-        let Self { at_percent, margin_seconds } = self;
-        let mut mistakes = Vec::new();
-        if !(1..=90).contains(&at_percent) {
-            let message = format!("{at_percent} is not between 1 and 90");
-            mistakes.push(Mistake::new("at_percent", message).hint("50 renews at half of the life"));
-        }
-        if margin_seconds > 43_200 {
-            let message = format!("{margin_seconds} is more than 43200, which is twelve hours");
-            mistakes.push(Mistake::new("margin_seconds", message).hint("300 is five minutes"));
-        }
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
-        Ok(Schedule::default().at_percent(at_percent).margin(Duration::from_secs(margin_seconds.into())))
-    }
-}
-
-fn half() -> u8 {
-    50
-}
-
-fn five_minutes() -> u32 {
-    300
-}
 
 /// The fields of the file and of a route, for suggestions.
 const TOP: &[&str] = &["version", "route"];
@@ -88,7 +50,8 @@ pub(crate) fn read(
     let span = tree.span();
     let mut tree = Spanned::new(span, DeValue::Table(tree.into_inner()));
     let mut problems = Vec::new();
-    let expansions = expand::expand(&mut tree, text, environment, &mut problems);
+    let mut expansions = expand::Expansions::default();
+    expand::expand(&mut tree, text, environment, &mut problems, &mut expansions);
     let name = origin.name();
     let reader = Reader { text, name, expansions, problems, settings: Vec::new(), untyped: false };
     let mut file = File { reader, registry };
@@ -157,7 +120,14 @@ impl<'t> File<'t, '_> {
         let number = version.get_ref().as_integer().map(ToString::to_string);
         match number {
             Some(number) if number == VERSION.to_string() => {
-                let setting = show::setting(self.reader.text, &self.reader.name, &[], "version", &span, number);
+                let setting = show::setting(
+                    self.reader.text,
+                    &self.reader.name,
+                    &self.reader.expansions,
+                    "version",
+                    &span,
+                    number,
+                );
                 self.reader.settings.push(setting);
             }
             Some(number) => {

@@ -211,11 +211,11 @@ impl<'p> Layout<'p> {
     ) -> Result<T, ConfigError> {
         let origin = TextOrigin::CommandLine;
         let mut problems = Vec::new();
-        let mut expansions = Vec::new();
+        let mut expansions = expand::Expansions::default();
         for (part, line) in &self.parts {
             for ((_, value), (_, span)) in part.fields.iter().zip(&line.fields) {
                 let mut node = Spanned::new(span.clone(), DeValue::String(value.as_str().into()));
-                expansions.extend(expand::expand(&mut node, &self.text, environment, &mut problems));
+                expand::expand(&mut node, &self.text, environment, &mut problems, &mut expansions);
             }
         }
         let name = origin.name();

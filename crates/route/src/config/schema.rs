@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value as Json, json};
 
-use super::{VERSION, file::RefreshSection, limits};
+use super::{VERSION, limits, refresh::RefreshSection};
 use crate::{Auto, Registry, registry::Entry, route::MAX_EXCHANGES};
 
 /// The JSON Schema (draft 2020-12) of the configuration file: what `carnet config schema` prints and editors use.

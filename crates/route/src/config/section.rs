@@ -11,7 +11,7 @@ use toml::{
 
 use super::{
     error::Problem,
-    expand::Expansion,
+    expand::Expansions,
     limits,
     mask::is_reference,
     show::{self, Setting},
@@ -19,15 +19,12 @@ use super::{
 };
 use crate::{registry::Entry, suggest};
 
-/// Values shorter than this are left in messages: no secret is that short, and `a` is in every word.
-const SHORTEST_REDACTED: usize = 4;
-
 /// What is read, and what was found wrong with it so far.
 pub(crate) struct Reader<'t> {
     pub(crate) text: &'t str,
     /// What the text is called in `config show`.
     pub(crate) name: String,
-    pub(crate) expansions: Vec<Expansion>,
+    pub(crate) expansions: Expansions,
     pub(crate) problems: Vec<Problem>,
     pub(crate) settings: Vec<Setting>,
     /// Words of the command line have no type: a string that does not fit is tried as a TOML value.
@@ -37,12 +34,11 @@ pub(crate) struct Reader<'t> {
 impl<'t> Reader<'t> {
     pub(crate) fn problem(&mut self, mut problem: Problem) {
         // What a string would have been without its broken reference says nothing.
-        let broken = |expansion: &Expansion| expansion.broken && problem.is_at(&expansion.span);
-        if self.expansions.iter().any(broken) {
-            return;
+        let broken = problem.span().and_then(|span| self.expansions.at(span)).is_some_and(|found| found.broken);
+        if !broken && self.problems.len() < limits::COLLECTED {
+            problem.redact(|text| self.expansions.redact(text));
+            self.problems.push(problem);
         }
-        problem.message = self.redact(problem.message);
-        self.problems.push(problem);
     }
 
     /// Builds what `entry` describes. `anchor` is the place of its name, `path` its dotted name.
@@ -189,7 +185,6 @@ impl<'t> Reader<'t> {
             _ => message,
         };
         let problem = Problem::new(place, message).field(name);
-        let hint = hint.map(|hint| self.redact(hint));
         self.problem(match hint {
             Some(hint) => problem.hint(hint),
             None => problem,
@@ -201,8 +196,8 @@ impl<'t> Reader<'t> {
     fn refuse_written_secrets(&mut self, schema: &Json, fields: &Node<'_>, path: &str) {
         let mut found = Vec::new();
         show::leaves(fields, &mut Vec::new(), &mut |name, value| {
-            let written = value.get_ref().as_str().is_some() && !self.is_reference(&value.span());
-            if written && show::is_secret(schema, name) {
+            let text = value.get_ref().is_str();
+            if text && show::is_secret(schema, name) && !self.is_reference(&value.span()) {
                 found.push((name.to_vec(), value.span()));
             }
         });
@@ -219,25 +214,17 @@ impl<'t> Reader<'t> {
 
     /// What a string became, if there was a variable in it.
     pub(crate) fn expanded(&self, span: &Range<usize>) -> Option<String> {
-        self.expansions.iter().find(|expansion| expansion.span == *span).map(|expansion| expansion.value.clone())
+        self.expansions.at(span).map(|expansion| expansion.value.clone())
     }
 
     fn is_reference(&self, span: &Range<usize>) -> bool {
         let raw = self.text.get(span.clone()).unwrap_or_default();
-        self.expansions.iter().any(|expansion| expansion.whole && expansion.span == *span)
-            || is_reference(raw.trim_matches(['"', '\'']))
+        self.expansions.at(span).is_some_and(|expansion| expansion.whole) || is_reference(raw.trim_matches(['"', '\'']))
     }
 
     fn record(&mut self, schema: &Json, fields: &Node<'_>, path: &str) {
         let mut settings = show::record(self.text, &self.name, &self.expansions, schema, fields, path);
         self.settings.append(&mut settings);
-    }
-
-    /// What a variable holds may be a secret even where the field does not say so.
-    fn redact(&self, text: String) -> String {
-        let variables = self.expansions.iter().flat_map(|expansion| &expansion.variables);
-        let long = variables.filter(|(_, value)| value.len() >= SHORTEST_REDACTED);
-        long.fold(text, |text, (name, value)| text.replace(value.as_str(), &format!("${{{name}}}")))
     }
 }
 

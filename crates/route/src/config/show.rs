@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::{
     error::{Place, place, plain},
-    expand::Expansion,
+    expand::Expansions,
     mask::sounds_secret,
     tree::Node,
 };
@@ -65,13 +65,12 @@ impl std::fmt::Display for Origin {
 pub(crate) fn setting(
     text: &str,
     file: &str,
-    expansions: &[Expansion],
+    expansions: &Expansions,
     field: &str,
     span: &Range<usize>,
     value: String,
 ) -> Setting {
-    let variables = expansions.iter().filter(|expansion| expansion.span == *span);
-    let variables = variables.flat_map(|expansion| expansion.variables.iter().map(|(name, _)| name.clone())).collect();
+    let variables = expansions.at(span).map(|expansion| expansion.variables.clone()).unwrap_or_default();
     let origin =
         Origin::Text { file: file.to_owned(), place: place(text, text.floor_char_boundary(span.start)), variables };
     Setting { field: plain(field), value, origin }
@@ -81,7 +80,7 @@ pub(crate) fn setting(
 pub(crate) fn record(
     text: &str,
     file: &str,
-    expansions: &[Expansion],
+    expansions: &Expansions,
     schema: &Json,
     fields: &Node<'_>,
     path: &str,

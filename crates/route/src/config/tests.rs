@@ -194,6 +194,13 @@ fn a_file_that_is_too_large_is_refused() {
     assert_eq!(error.problems()[0].message, "the file is larger than 1048576 bytes");
 }
 
+#[test]
+fn a_file_full_of_mistakes_is_answered_with_the_first_of_them() {
+    let error = refused(&(0..5000).fold(String::new(), |text, at| text + &format!("x{at} = \"${{NO}}\"\n")));
+    assert_eq!(error.problems().len(), limits::REPORTED + 1);
+    assert!(error.problems()[limits::REPORTED].message.ends_with("more mistakes"));
+}
+
 /// Which of the places counts, when these hold a file.
 fn found(flag: Option<&str>, variables: &[(&str, &str)], files: &[&str]) -> Result<Option<PathBuf>, ConfigError> {
     let memory = MemoryFiles::default();

@@ -12,8 +12,8 @@ use crate::registry::Registry;
 /// otherwise let a job act as whoever once logged in on the machine. `carnet whoami` shows them all the same.
 const PERSONAL: &[&str] = &["oci-config"];
 
-/// Tries every source that needs no setting, in the order of the registry: what was given to this very job (a CI job's
-/// token) before what belongs to the machine (its metadata service).
+/// Tries every source that needs no setting, in the order of the registry: what was given to this very job (a CI
+/// job's token) before what belongs to the machine (its metadata service).
 ///
 /// - The first identity in that order wins, also when a later one answers sooner.
 /// - A source that can only give what the next step does not take is passed over.
@@ -91,7 +91,8 @@ impl Auto {
                 Ok(Found::NotHere(reason)) => skipped.push((name, reason)),
                 Err(error) => {
                     let hint = format!(
-                        "`auto` goes no further when an identity is there but broken; to use another, name it: source = \"…\" in place of {name}"
+                        "`auto` goes no further when an identity is there but broken; to use another in place of {name}, \
+                         name it: source = \"…\""
                     );
                     return Err((Some(name), error.hint(hint)));
                 }
