@@ -22,8 +22,8 @@ fn exchange<C: ExchangeConfig>(extra: &serde_json::Value) -> Result<std::sync::A
     serde_json::from_value::<C>(config).unwrap().build()
 }
 
-fn mistakes<C: ExchangeConfig>(extra: serde_json::Value) -> Vec<String> {
-    exchange::<C>(&extra).unwrap_err().into_iter().map(|mistake| mistake.field).collect()
+fn mistakes<C: ExchangeConfig>(extra: &serde_json::Value) -> Vec<String> {
+    exchange::<C>(extra).unwrap_err().into_iter().map(|mistake| mistake.field).collect()
 }
 
 fn context(script: &Script) -> Context {
@@ -273,16 +273,19 @@ async fn refuses_a_missing_or_empty_secret_by_its_place() {
 #[test]
 fn all_mistakes_of_a_section_are_told_at_once() {
     let both = json!({"caller": {"oci-instance": {}}, "url": "http://a.example"});
-    assert_eq!(mistakes::<UpstConfig>(both), ["url", "caller"]);
-    assert_eq!(mistakes::<UpstConfig>(json!({"client_id": null, "client_secret_file": null})), [""]);
-    assert_eq!(mistakes::<UpstConfig>(json!({"client_id": "a b"})), ["client_id"]);
-    assert_eq!(mistakes::<UpstConfig>(json!({"client_secret_env": "X"})), ["client_id"]);
-    assert_eq!(mistakes::<UpstConfig>(json!({"client_secret_file": null, "client_key_file": "/k"})), ["client_key_id"]);
-    assert_eq!(mistakes::<UpstConfig>(json!({"client_secret_file": null, "client_key_id": "k"})), ["client_key_file"]);
+    assert_eq!(mistakes::<UpstConfig>(&both), ["url", "caller"]);
+    assert_eq!(mistakes::<UpstConfig>(&json!({"client_id": null, "client_secret_file": null})), [""]);
+    assert_eq!(mistakes::<UpstConfig>(&json!({"client_id": "a b"})), ["client_id"]);
+    assert_eq!(mistakes::<UpstConfig>(&json!({"client_secret_env": "X"})), ["client_id"]);
+    assert_eq!(
+        mistakes::<UpstConfig>(&json!({"client_secret_file": null, "client_key_file": "/k"})),
+        ["client_key_id"]
+    );
+    assert_eq!(mistakes::<UpstConfig>(&json!({"client_secret_file": null, "client_key_id": "k"})), ["client_key_file"]);
     let nested = json!({"client_id": null, "caller": {"oci-instance": {"auth_url": "ftp://x"}}});
-    assert_eq!(mistakes::<UpstConfig>(nested), ["client_secret_file", "caller.oci-instance.auth_url"]);
-    assert_eq!(mistakes::<RpstConfig>(json!({"res_type": " ", "rpst_exp": "13h"})), ["res_type", "rpst_exp"]);
-    assert_eq!(mistakes::<RpstConfig>(json!({"res_type": "w", "rpst_exp": 59})), ["rpst_exp"]);
+    assert_eq!(mistakes::<UpstConfig>(&nested), ["client_secret_file", "caller.oci-instance.auth_url"]);
+    assert_eq!(mistakes::<RpstConfig>(&json!({"res_type": " ", "rpst_exp": "13h"})), ["res_type", "rpst_exp"]);
+    assert_eq!(mistakes::<RpstConfig>(&json!({"res_type": "w", "rpst_exp": 59})), ["rpst_exp"]);
 }
 
 #[test]
