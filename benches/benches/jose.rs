@@ -10,6 +10,7 @@ use aws_lc_rs::{
         RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
     },
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use carnet_core::{Secret, SecretBytes};
 use carnet_jose::{Algorithm, KeySet, Rules, SigningKey, UnverifiedJwt, encode_jwt, verify_jwt};
 use divan::Bencher;
@@ -169,11 +170,22 @@ fn es256_sign_2_encode_jwt(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
-fn rsa_key_1_one_search() -> bool {
-    SigningKey::generate(Algorithm::Rs256).is_ok()
+fn parse_1_base64_alone(bencher: Bencher<'_, '_>) {
+    let token = token(&key(Algorithm::Rs256));
+    bencher.bench(|| {
+        let parts = black_box(token.expose()).split('.');
+        parts.map(|part| URL_SAFE_NO_PAD.decode(part).map_or(0, |bytes| bytes.len())).sum::<usize>()
+    });
 }
 
 #[divan::bench]
-fn rsa_key_2_racing() -> bool {
-    SigningKey::generate_rsa_racing(Algorithm::Rs256).is_ok()
+fn parse_2_claims_alone(bencher: Bencher<'_, '_>) {
+    let text = Value::Object(claims()).to_string();
+    bencher.bench(|| serde_json::from_str::<Map<String, Value>>(black_box(&text)));
+}
+
+#[divan::bench]
+fn parse_3_token(bencher: Bencher<'_, '_>) {
+    let token = token(&key(Algorithm::Rs256));
+    bencher.bench(|| UnverifiedJwt::parse(black_box(token.expose())));
 }
