@@ -2,7 +2,8 @@
 //!
 //! The token service has few codes and many causes, so the clause is inferred from the description. The texts are
 //! those quoted by users in public issues and on Google's page "Troubleshoot Workload Identity Federation"; a text that is
-//! not known still gives code and description. The README's table lists them with their sources.
+//! not known still gives code and description. The clauses are those of [`crate::trust`], which decides the same
+//! questions; the README's table lists codes and texts with their sources.
 
 use carnet_core::{Error, ErrorKind, Response, safe_text};
 use http::StatusCode;
@@ -90,30 +91,31 @@ struct Known {
 }
 
 /// Descriptions by a part that does not vary, most telling first.
-const CATALOGUE: [Known; 13] = [
+const CATALOGUE: [Known; 14] = [
     Known { text: "is stale to sign-in", clause: "expired", kind: ErrorKind::Expired },
+    Known { text: "not yet valid", clause: "not-yet", kind: ErrorKind::Expired },
     Known { text: "audience in ID Token", clause: "audience", kind: ErrorKind::Refused },
     Known { text: "issuer in ID Token", clause: "issuer", kind: ErrorKind::Refused },
     Known { text: "connecting to the given credential's issuer", clause: "keys", kind: ErrorKind::Refused },
     Known { text: "rejected by the attribute condition", clause: "condition", kind: ErrorKind::Policy },
-    Known { text: "must be of type", clause: "mapping", kind: ErrorKind::Refused },
-    Known { text: "exceeds the 127 bytes limit", clause: "mapping", kind: ErrorKind::Refused },
+    Known { text: "must be of type", clause: "mapping-type", kind: ErrorKind::Refused },
+    Known { text: "size of", clause: "mapping-size", kind: ErrorKind::Refused },
     Known { text: "Could not obtain a value for", clause: "mapping", kind: ErrorKind::Refused },
-    Known { text: "full resource name of the Identity Provider", clause: "provider", kind: ErrorKind::Refused },
-    Known { text: "The target service indicated by", clause: "provider", kind: ErrorKind::Refused },
+    Known { text: "full resource name of the Identity Provider", clause: "request", kind: ErrorKind::Refused },
+    Known { text: "The target service indicated by", clause: "target", kind: ErrorKind::Refused },
     Known { text: "signature", clause: "signature", kind: ErrorKind::Refused },
     Known { text: "expired", clause: "expired", kind: ErrorKind::Expired },
-    Known { text: "alg", clause: "algorithm", kind: ErrorKind::Refused },
+    Known { text: "algorithm", clause: "algorithm", kind: ErrorKind::Refused },
 ];
 
 fn recognise(said: &GoogleError) -> &'static Known {
-    const BY_CODE: Known = Known { text: "", clause: "provider", kind: ErrorKind::Refused };
+    const TARGET: Known = Known { text: "", clause: "target", kind: ErrorKind::Refused };
     const CONDITION: Known = Known { text: "", clause: "condition", kind: ErrorKind::Policy };
     const TOKEN: Known = Known { text: "", clause: "subject-token", kind: ErrorKind::Refused };
     let description = said.description.as_deref().unwrap_or_default().to_ascii_lowercase();
     let by_text = CATALOGUE.iter().find(|known| description.contains(&known.text.to_ascii_lowercase()));
     by_text.unwrap_or(match said.code.as_deref() {
-        Some("invalid_target") => &BY_CODE,
+        Some("invalid_target") => &TARGET,
         Some("unauthorized_client") => &CONDITION,
         _ => &TOKEN,
     })
@@ -141,6 +143,7 @@ fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
             format!("Google must be able to read {}/.well-known/openid-configuration over https with a public certificate", issuer.unwrap_or("ISSUER").trim_end_matches('/')),
             "for a private issuer, upload its keys to the provider (`--jwk-json-path`)".to_owned(),
         ],
+        "not-yet" => vec!["the token counts from a time in the future: compare the clock of the issuer with the real time".to_owned()],
         "expired" => vec![
             "get a new subject token just before the exchange; the token service wants one issued within the last 24 hours".to_owned(),
             "compare the clock of the issuer with the real time".to_owned(),
@@ -150,10 +153,13 @@ fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
             subject.unwrap_or("not known")
         )],
         "mapping" => vec![
+            "the provider's attribute mapping names a claim that the token does not have (`carnet inspect` shows its claims)".to_owned(),
+        ],
+        "mapping-type" | "mapping-size" => vec![
             "google.subject must be mapped to a text of at most 127 bytes; map a shorter claim, or cut it with `extract`".to_owned(),
             "a mapping that compares (`assertion.sub == 'x'`) gives true or false: comparisons belong in the condition".to_owned(),
         ],
-        "provider" => vec![
+        "request" | "target" => vec![
             format!("check that {provider} exists, is enabled and not deleted, and that the project is named by its number"),
             PROPAGATION.to_owned(),
         ],
@@ -179,8 +185,8 @@ pub(crate) fn impersonation(response: &Response, account: &str, attempt: &Attemp
         (_, Some("SERVICE_DISABLED")) => base(ErrorKind::Refused, &what, &said)
             .clause("api")
             .hint("enable it: `gcloud services enable iamcredentials.googleapis.com` in the service account's project"),
-        (StatusCode::FORBIDDEN, _) => base(ErrorKind::Policy, &what, &said)
-            .clause("impersonation")
+        (StatusCode::FORBIDDEN, _) => base(ErrorKind::Refused, &what, &said)
+            .clause("permission")
             .hint(format!(
                 "on the service account {account}, grant roles/iam.workloadIdentityUser to {} (if the provider maps google.subject from `sub`)",
                 attempt.provider.principal(attempt.subject.unwrap_or("SUBJECT"))
@@ -196,7 +202,7 @@ pub(crate) fn impersonation(response: &Response, account: &str, attempt: &Attemp
         (StatusCode::NOT_FOUND, _) => base(ErrorKind::Refused, &what, &said)
             .clause("service-account")
             .hint("check the service account's e-mail, and the endpoint if you set one"),
-        _ => base(ErrorKind::Refused, &what, &said).clause("impersonation"),
+        _ => base(ErrorKind::Refused, &what, &said).clause("request"),
     }
 }
 

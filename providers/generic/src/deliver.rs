@@ -212,3 +212,5 @@ impl Env {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 
 mod deliver;
 mod source;
+#[cfg(test)]
+mod testing;
 mod token;
 
 pub use deliver::{Env, Header, Json, TokenFile, TokenOutput};

@@ -139,3 +139,5 @@ impl Source for Variable {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -142,3 +142,5 @@ fn looks_like_jwt(token: &str) -> bool {
     token.starts_with("eyJ") && token.split('.').count() == 3
 }
 
+#[cfg(test)]
+mod tests;

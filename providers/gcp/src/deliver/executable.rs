@@ -100,7 +100,7 @@ impl GcpExecutable {
                 "answer for {}: this route is for {ours}",
                 carnet_core::safe_text(&asked)
             ))
-            .clause("provider")
+            .clause("target")
             .hint("`audience` in the credential file and in the route must be the same")),
             _ => Ok(()),
         }
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn rejects_other_audience() {
         let error = answer(&[(AUDIENCE, "//iam.googleapis.com/other")], json!({ "audience": PROVIDER })).unwrap_err();
-        assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Configuration, Some("provider")));
+        assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Configuration, Some("target")));
     }
 
     #[test]

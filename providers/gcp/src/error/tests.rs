@@ -39,13 +39,13 @@ fn each_known_text_tells_its_clause() {
         (
             "invalid_request",
             "Invalid value for \"audience\". This value should be the full resource name of the Identity Provider. See https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token for the list of possible formats.",
-            "provider",
+            "request",
             Refused,
         ),
         (
             "invalid_target",
             "The target service indicated by the \"audience\" parameters is invalid. This might either be because the pool or provider is disabled or deleted or because it doesn't exist.",
-            "provider",
+            "target",
             Refused,
         ),
         ("invalid_grant", "The audience in ID Token [x] does not match the expected audience y.", "audience", Refused),
@@ -58,11 +58,16 @@ fn each_known_text_tells_its_clause() {
         ("invalid_grant", "Error connecting to the given credential's issuer.", "keys", Refused),
         ("invalid_grant", "ID Token issued at 1795262400 is stale to sign-in.", "expired", Expired),
         ("unauthorized_client", "The given credential is rejected by the attribute condition.", "condition", Policy),
-        ("unauthorized_client", "The mapped attribute 'google.subject' must be of type STRING.", "mapping", Refused),
+        (
+            "unauthorized_client",
+            "The mapped attribute 'google.subject' must be of type STRING.",
+            "mapping-type",
+            Refused,
+        ),
         (
             "invalid_request",
             "The size of mapped attribute google.subject exceeds the 127 bytes limit. Either modify your attribute mapping or the incoming assertion to produce a mapped attribute that is less than 127 bytes.",
-            "mapping",
+            "mapping-size",
             Refused,
         ),
         ("invalid_grant", "Could not obtain a value for google.subject from the given credential.", "mapping", Refused),
@@ -78,7 +83,7 @@ fn each_known_text_tells_its_clause() {
 #[test]
 fn an_unknown_pool_may_only_be_new() {
     let error = refused("invalid_target", "anything");
-    assert_eq!(error.failed_clause(), Some("provider"));
+    assert_eq!(error.failed_clause(), Some("target"));
     assert!(error.hints().iter().any(|hint| hint.contains("5 minutes")));
 }
 

@@ -180,8 +180,8 @@ fn rejects_impersonation_and_names_the_member_to_grant() {
     let body = r#"{"error":{"code":403,"message":"Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"IAM_PERMISSION_DENIED","domain":"iam.googleapis.com","metadata":{"permission":"iam.serviceAccounts.getAccessToken"}}]}}"#;
     let world = offline(ScriptedHttp::default().answer(200, STS).answer(403, body));
     let error = exchange::<Gcp>(impersonate(), &world).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Policy);
-    assert_eq!((error.provider_code(), error.failed_clause()), (Some("PERMISSION_DENIED"), Some("impersonation")));
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert_eq!((error.provider_code(), error.failed_clause()), (Some("PERMISSION_DENIED"), Some("permission")));
     let member = format!("principal:{}/subject/{SUBJECT}", PROVIDER.trim_end_matches("/providers/github"));
     assert!(error.hints()[0].contains(&member), "{:?}", error.hints());
     assert!(error.hints().iter().any(|hint| hint.contains("5 minutes")));

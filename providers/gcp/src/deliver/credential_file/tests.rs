@@ -1,4 +1,5 @@
-use carnet_core::{AccessToken, ErrorKind, ScriptedHttp};
+use carnet_core::{AccessToken, Credential, ErrorKind, Material, ScriptedHttp};
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{
