@@ -121,6 +121,18 @@ pub trait Emulator: Send + Sync {
     /// service is a metadata service.
     fn environment(&self, urls: &Urls, folder: &Path) -> Vec<(String, String)>;
 
+    /// What a job of this CI system sees in its environment, for instance of `github`. `None` when this emulator plays no
+    /// such system. `audience` is for systems whose job definition fixes it.
+    fn job_environment(
+        &self,
+        job: &str,
+        audience: Option<&str>,
+        urls: &Urls,
+    ) -> Option<Result<Vec<(String, String)>, carnet_core::Error>> {
+        let _ = (job, audience, urls);
+        None
+    }
+
     /// Makes the keys that will be needed soon. Runs on a thread of its own after the sandbox is ready.
     fn warm(&self) {}
 

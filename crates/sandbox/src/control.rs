@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 use tower::ServiceExt as _;
 
-use crate::{Flavour, routes::is_loopback, sandbox::Inner};
+use crate::{Flavour, inner::Inner, routes::is_loopback};
 
 /// Which emulator mints the tokens of the demo's CI systems.
 const MINT: &str = "ci";
@@ -38,7 +38,7 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route("/decisions", get(decisions))
         .route("/shutdown", post(shutdown))
         .with_state(Arc::clone(inner));
-    for (name, emulator) in inner.emulators() {
+    for (name, emulator) in &inner.emulators {
         if let Some(control) = emulator.control() {
             router = router.nest(&format!("/emulator/{name}"), control);
         }
@@ -59,7 +59,7 @@ fn objection(inner: &Inner, headers: &HeaderMap) -> Option<Response> {
         return Some(refuse(StatusCode::FORBIDDEN, "the Host header must be loopback"));
     }
     let bearer = header(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    if bool::from(bearer.as_bytes().ct_eq(inner.control_token().expose().as_bytes())) {
+    if bool::from(bearer.as_bytes().ct_eq(inner.control_token.expose().as_bytes())) {
         return None;
     }
     let mut refusal = refuse(StatusCode::UNAUTHORIZED, "the control token is missing or wrong");
@@ -73,22 +73,22 @@ fn is_loopback_authority(authority: &str) -> bool {
 }
 
 async fn status(State(inner): State<Arc<Inner>>) -> Response {
-    let services: Vec<&str> = inner.urls().keys().copied().collect();
+    let services: Vec<&str> = inner.urls.keys().copied().collect();
     answer(json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "now": inner.world().clock.now().to_string(),
-        "offset_seconds": inner.world().clock.offset().as_secs(),
+        "now": inner.world.clock.now().to_string(),
+        "offset_seconds": inner.world.clock.offset().as_secs(),
         "services": services,
-        "faults": inner.world().faults.list(),
-        "refused_hosts": inner.routes().refused(),
+        "faults": inner.world.faults.list(),
+        "refused_hosts": inner.routes.refused(),
         "proxy": inner.proxy_url(),
-        "folder": inner.folder(),
+        "folder": inner.folder.path(),
     }))
 }
 
 async fn urls(State(inner): State<Arc<Inner>>) -> Response {
     let urls: Map<String, Value> = inner
-        .urls()
+        .urls
         .iter()
         .map(|(name, urls)| ((*name).to_owned(), json!({ "plain": urls.plain_origin(), "tls": urls.tls_origin() })))
         .collect();
@@ -100,6 +100,10 @@ async fn urls(State(inner): State<Arc<Inner>>) -> Response {
 struct EnvironmentQuery {
     #[serde(default)]
     flavour: Option<String>,
+    #[serde(default)]
+    job: Option<String>,
+    #[serde(default)]
+    audience: Option<String>,
 }
 
 async fn environment(State(inner): State<Arc<Inner>>, Query(query): Query<EnvironmentQuery>) -> Response {
@@ -108,7 +112,15 @@ async fn environment(State(inner): State<Arc<Inner>>, Query(query): Query<Enviro
         Some("direct") => Flavour::Direct,
         Some(_) => return refuse(StatusCode::BAD_REQUEST, "the flavour is direct or proxy"),
     };
-    match inner.environment(flavour).await {
+    let job = match &query.job {
+        Some(job) => inner.job_environment(job, query.audience.as_deref()),
+        None => Ok(Vec::new()),
+    };
+    let variables = match (inner.environment(flavour).await, job) {
+        (Ok(variables), Ok(job)) => Ok(variables.into_iter().chain(job).collect::<Vec<_>>()),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    };
+    match variables {
         Ok(variables) => {
             answer(Value::Object(variables.into_iter().map(|(name, value)| (name, Value::String(value))).collect()))
         }
@@ -125,11 +137,11 @@ struct DecisionsQuery {
 }
 
 async fn decisions(State(inner): State<Arc<Inner>>, Query(query): Query<DecisionsQuery>) -> Response {
-    answer(json!({ "decisions": inner.world().decisions.since(query.after) }))
+    answer(json!({ "decisions": inner.world.decisions.since(query.after) }))
 }
 
 async fn clock(State(inner): State<Arc<Inner>>) -> Response {
-    let clock = &inner.world().clock;
+    let clock = &inner.world.clock;
     answer(json!({ "now": clock.now().to_string(), "offset_seconds": clock.offset().as_secs() }))
 }
 
@@ -146,17 +158,17 @@ enum Move {
 
 async fn move_clock(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
     match read(&body, r#"one of {"advance":"10m"}, {"set":"2026-11-21T12:00:00Z"}, {"reset":true}"#) {
-        Ok(Move::Advance(by)) => drop(inner.world().clock.advance(by)),
-        Ok(Move::Reset(true)) => inner.world().clock.reset(),
+        Ok(Move::Advance(by)) => drop(inner.world.clock.advance(by)),
+        Ok(Move::Reset(true)) => inner.world.clock.reset(),
         Ok(Move::Reset(false)) => {}
-        Ok(Move::Set(now)) => drop(inner.world().clock.set(now)),
+        Ok(Move::Set(now)) => drop(inner.world.clock.set(now)),
         Err(text) => return refuse(StatusCode::BAD_REQUEST, &text),
     }
     clock(State(inner)).await
 }
 
 async fn faults(State(inner): State<Arc<Inner>>) -> Response {
-    answer(json!({ "faults": inner.world().faults.list() }))
+    answer(json!({ "faults": inner.world.faults.list() }))
 }
 
 async fn add_fault(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
@@ -171,12 +183,12 @@ async fn add_fault(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
 }
 
 async fn clear_faults(State(inner): State<Arc<Inner>>) -> Response {
-    inner.world().faults.clear();
+    inner.world.faults.clear();
     faults(State(inner)).await
 }
 
 async fn mint(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
-    let control = inner.emulators().iter().find(|(name, _)| *name == MINT).and_then(|(_, emulator)| emulator.control());
+    let control = inner.emulators.iter().find(|(name, _)| *name == MINT).and_then(|(_, emulator)| emulator.control());
     let Some(control) = control else {
         return refuse(StatusCode::NOT_IMPLEMENTED, "this sandbox has no emulator that mints tokens");
     };
@@ -192,7 +204,7 @@ async fn mint(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
 }
 
 async fn shutdown(State(inner): State<Arc<Inner>>) -> Response {
-    inner.shutdown().cancel();
+    inner.shutdown.cancel();
     (StatusCode::ACCEPTED, axum::Json(json!({ "stopping": true }))).into_response()
 }
 

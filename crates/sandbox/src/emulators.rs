@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
+use carnet_ci_sandbox::CiEmulator;
 use carnet_sandbox_kit::{Emulator, World};
 
 /// Emulators by the name of their provider, which is also their place in the control API: `/emulator/NAME`.
 pub type Emulators = Vec<(&'static str, Arc<dyn Emulator>)>;
 
-/// All that this build has.
-pub(crate) fn all(world: &World) -> Emulators {
-    let _ = world;
+/// All that there are. `ci` is given, because whoever has the sandbox also mints with it.
+pub(crate) fn all(world: &World, ci: CiEmulator) -> Emulators {
     vec![
-        #[cfg(feature = "ci")]
-        ("ci", Arc::new(carnet_ci_sandbox::emulator(world.clone())) as Arc<dyn Emulator>),
-        #[cfg(feature = "oci")]
-        ("oci", Arc::new(carnet_oci_sandbox::emulator(world.clone())) as Arc<dyn Emulator>),
+        ("ci", Arc::new(ci)),
+        ("gcp", Arc::new(carnet_gcp_sandbox::emulator(world.clone()))),
+        ("oci", Arc::new(carnet_oci_sandbox::emulator(world.clone()))),
     ]
 }

@@ -28,11 +28,15 @@ mod environment;
 mod faults;
 mod folder;
 mod in_process;
+mod inner;
 mod proxy;
 mod routes;
 mod sandbox;
+mod seed;
 
+pub use carnet_ci_sandbox::{Flaw, Issuer, MintRequest};
 pub use carnet_sandbox_kit::{Fault, FaultKind, ServiceUrls, Urls};
 pub use emulators::Emulators;
 pub use environment::Flavour;
 pub use sandbox::{Options, Sandbox};
+pub use seed::{ci, gcp, oci, seed};

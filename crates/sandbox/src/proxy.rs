@@ -8,8 +8,7 @@ use axum::{
     http::{Method, StatusCode, Uri, header, uri::Scheme},
     response::{IntoResponse, Response},
 };
-use carnet_net::{Limits, TlsServerConfig, serve_stream};
-use hyper_util::rt::TokioIo;
+use carnet_net::{Limits, TlsServerConfig, serve_stream, take_over};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     time::timeout,
@@ -70,8 +69,7 @@ fn tunnel(proxy: Proxy, peer: SocketAddr, request: Request) -> Response {
     tracker.spawn(async move {
         let Proxy { routes, tls, limits, shutdown, .. } = proxy;
         let opened = async {
-            let upgraded = hyper::upgrade::on(request).await.ok()?;
-            let mut stream = BufReader::new(TokioIo::new(upgraded));
+            let mut stream = BufReader::new(take_over(request).await.ok()?);
             let first = timeout(FIRST_BYTE, stream.fill_buf()).await.ok()?.ok()?.first().copied()?;
             Some((stream, first))
         };

@@ -9,9 +9,10 @@ use std::{
 };
 
 use axum::Router;
+use carnet_ci_sandbox::{CiEmulator, MintRequest};
 use carnet_core::{Clock, Error, HttpSend, Random, Secret};
 use carnet_net::{Limits, TlsServerConfig, serve_with};
-use carnet_sandbox_kit::{Fault, FaultKind, Faults, SandboxClock, ServiceUrls, Urls, World};
+use carnet_sandbox_kit::{Fault, Faults, SandboxClock, ServiceUrls, Urls, World};
 use tokio::{net::TcpListener, sync::OnceCell};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
@@ -20,10 +21,11 @@ use crate::{
     certificates::Certificates,
     control,
     emulators::{self, Emulators},
-    environment::{CA_FILE, Flavour, Places, TOKEN_FILE, variables},
+    environment::{CA_FILE, Flavour, TOKEN_FILE},
     faults,
     folder::Folder,
     in_process::InProcess,
+    inner::Inner,
     proxy::Proxy,
     routes::{Route, Routes},
 };
@@ -66,6 +68,7 @@ const GRACE: Duration = Duration::from_millis(300);
 pub struct Sandbox {
     inner: Arc<Inner>,
     tracker: TaskTracker,
+    ci: Option<CiEmulator>,
 }
 
 impl Sandbox {
@@ -74,7 +77,15 @@ impl Sandbox {
     /// # Errors
     /// When the folder cannot be made or a port cannot be had.
     pub async fn start(options: Options, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, Error> {
-        Self::start_with(options, clock, random, emulators::all).await
+        let mut minting = None;
+        let mut sandbox = Self::start_with(options, clock, random, |world| {
+            let ci = carnet_ci_sandbox::emulator(world.clone());
+            minting = Some(ci.clone());
+            emulators::all(world, ci)
+        })
+        .await?;
+        sandbox.ci = minting;
+        Ok(sandbox)
     }
 
     /// Starts these emulators.
@@ -162,7 +173,7 @@ impl Sandbox {
                 emulator.warm();
             }
         }));
-        Ok(Self { inner, tracker })
+        Ok(Self { inner, tracker, ci: None })
     }
 
     /// Where every service listens.
@@ -213,6 +224,24 @@ impl Sandbox {
     /// What an emulator adds to the control API, to be called without a socket: `ci` mints tokens there.
     pub fn emulator_control(&self, name: &str) -> Option<Router> {
         self.inner.emulators.iter().find(|(known, _)| *known == name).and_then(|(_, emulator)| emulator.control())
+    }
+
+    /// A token of an emulated CI system, good or broken on purpose.
+    ///
+    /// # Errors
+    /// When this sandbox plays no CI system, or a key cannot be made.
+    pub fn mint(&self, request: &MintRequest) -> Result<String, Error> {
+        let ci = self.ci.as_ref().ok_or_else(|| Error::configuration("mint a token: no CI system is emulated"))?;
+        ci.mint(request)
+    }
+
+    /// What a job of this CI system (`github`, `gitlab`) sees in its environment, besides that of the sandbox. `audience` is
+    /// for systems whose job definition fixes it.
+    ///
+    /// # Errors
+    /// When no emulator plays that system, or a key cannot be made.
+    pub fn job_environment(&self, job: &str, audience: Option<&str>) -> Result<Vec<(String, String)>, Error> {
+        self.inner.job_environment(job, audience)
     }
 
     /// Switches a fault on.
@@ -266,107 +295,6 @@ impl Drop for Sandbox {
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox").field("inner", &self.inner).finish_non_exhaustive()
-    }
-}
-
-/// What the control API and the sandbox's owner share.
-pub(crate) struct Inner {
-    folder: Folder,
-    world: World,
-    emulators: Emulators,
-    urls: Urls,
-    routes: Arc<Routes>,
-    ca_pem: String,
-    control_token: Secret,
-    control: Url,
-    proxy: Url,
-    files: OnceCell<()>,
-    shutdown: CancellationToken,
-}
-
-impl Inner {
-    pub(crate) fn world(&self) -> &World {
-        &self.world
-    }
-
-    pub(crate) fn emulators(&self) -> &Emulators {
-        &self.emulators
-    }
-
-    pub(crate) fn urls(&self) -> &Urls {
-        &self.urls
-    }
-
-    pub(crate) fn routes(&self) -> &Routes {
-        &self.routes
-    }
-
-    pub(crate) fn control_token(&self) -> &Secret {
-        &self.control_token
-    }
-
-    pub(crate) fn shutdown(&self) -> &CancellationToken {
-        &self.shutdown
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// `http://127.0.0.1:PORT`
-    pub(crate) fn proxy_url(&self) -> String {
-        self.proxy.origin().ascii_serialization()
-    }
-
-    /// Switches a fault on. A key is replaced now and not at each request.
-    pub(crate) fn add_fault(&self, fault: Fault) -> Result<(), Error> {
-        if !self.urls.keys().any(|name| fault.concerns(name)) {
-            let names: Vec<&str> = self.urls.keys().copied().collect();
-            return Err(Error::configuration(format!("switch on a fault of {:?}, which is no service", fault.service))
-                .hint(format!("services are {}", names.join(", "))));
-        }
-        if fault.kind == FaultKind::KeyRotated {
-            for name in self.urls.keys().filter(|name| fault.concerns(name)) {
-                for (_, emulator) in &self.emulators {
-                    emulator.rotate_keys(name);
-                }
-            }
-        }
-        self.world.faults.add(fault);
-        Ok(())
-    }
-
-    pub(crate) async fn environment(self: &Arc<Self>, flavour: Flavour) -> Result<Vec<(String, String)>, Error> {
-        self.files
-            .get_or_try_init(|| async {
-                let inner = Arc::clone(self);
-                let made = tokio::task::spawn_blocking(move || inner.write_files()).await;
-                made.map_err(|error| Error::internal("write the emulators' files").because(error))?
-            })
-            .await?;
-        let control = self.control.origin().ascii_serialization();
-        let places = Places {
-            folder: self.folder.path(),
-            proxy: &self.proxy_url(),
-            control: &control,
-            urls: &self.urls,
-            routes: &self.routes,
-        };
-        Ok(variables(flavour, &self.emulators, &places))
-    }
-
-    fn write_files(&self) -> Result<(), Error> {
-        let mut files = Vec::new();
-        for (_, emulator) in &self.emulators {
-            files.extend(emulator.files(&self.urls, self.folder.path())?);
-        }
-        self.folder.write(files)
-    }
-}
-
-impl fmt::Debug for Inner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").field("urls", &self.urls).field("folder", &self.folder).finish_non_exhaustive()
     }
 }
 
