@@ -14,6 +14,7 @@ use super::{
 use crate::{
     scim::{ResourceType, text},
     seed as tenancy,
+    state::User,
 };
 
 impl Domain {
@@ -43,9 +44,16 @@ impl Domain {
         }
     }
 
-    /// The users and groups that the tenancy has already, and the service user that only the domain knows.
+    /// The users and groups that the tenancy has already, and the service user of deployments, whom the domain adds.
     fn seed_directory(&self) {
-        let (mut users, groups) = {
+        let now = self.now();
+        self.state().directory_mut().users.entry(seed::DEPLOY_USER.to_owned()).or_insert_with(|| {
+            let description = "Service user that deployments become";
+            let mut user = User::new(seed::DEPLOY_USER, seed::DEPLOY_USER_NAME, description, now);
+            user.groups.insert(tenancy::DEPLOYERS_GROUP.to_owned());
+            user
+        });
+        let (users, groups) = {
             let directory = self.state().directory();
             let known = directory.users.values();
             let users: Vec<(String, Value)> = known
@@ -60,13 +68,6 @@ impl Domain {
             let groups: Vec<(String, Value)> = groups.collect();
             (users, groups)
         };
-        for (ocid, name) in
-            [(tenancy::SERVICE_USER, tenancy::SERVICE_USER_NAME), (seed::DEPLOY_USER, seed::DEPLOY_USER_NAME)]
-        {
-            if !users.iter().any(|(known, ..)| known == ocid) {
-                users.push((ocid.to_owned(), user(name, "service user of the sandbox", None)));
-            }
-        }
         for (number, (ocid, body)) in (1_u16..).zip(users) {
             self.plant(&USERS, &format!("05e20000000000000000000000{number:06}"), Some(ocid), body);
         }

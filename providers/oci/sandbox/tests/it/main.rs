@@ -1,0 +1,4 @@
+//! The emulated services through their routers.
+
+mod domain;
+mod services;
