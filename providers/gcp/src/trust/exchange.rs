@@ -130,6 +130,11 @@ impl<'a> Admitted<'a> {
         self.provider
     }
 
+    /// The key that the token names, unverified: whether keys that are known already will do.
+    pub fn unverified_kid(&self) -> Option<&str> {
+        self.token.unverified_kid()
+    }
+
     /// Signature, mapping, condition. `keys` are the issuer's, or `None` when they could not be fetched; a provider
     /// with uploaded keys uses those.
     ///

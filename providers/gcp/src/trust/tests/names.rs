@@ -24,7 +24,7 @@ fn names_come_back_as_they_went() {
 fn rejects_members_that_are_none() {
     let pool = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p";
     for member in [
-        "".to_owned(),
+        String::new(),
         "somebody@example.com".to_owned(),
         "serviceAccount:".to_owned(),
         "martian:x".to_owned(),
