@@ -1,6 +1,7 @@
 //! Sources, exchanges and deliveries that need no cloud.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -302,6 +303,9 @@ pub(crate) struct SwapConfig {
     pub(crate) client_secret: Option<Secret>,
     /// The file that the secret of the client is in.
     pub(crate) client_secret_file: Option<String>,
+    /// What is sent along.
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, Secret>,
     /// How it is done.
     #[serde(default)]
     pub(crate) mode: Mode,
@@ -331,7 +335,7 @@ impl ExchangeConfig for SwapConfig {
         if self.client_secret.is_some() && self.client_secret_file.is_some() {
             mistakes.push(Mistake::new("", "both client_secret and client_secret_file are given").hint("give one"));
         }
-        let _ = self.mode;
+        let _ = (self.mode, self.headers);
         if !mistakes.is_empty() {
             return Err(mistakes);
         }

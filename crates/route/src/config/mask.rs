@@ -32,7 +32,8 @@ pub(crate) fn mask(text: &str) -> String {
 pub(crate) fn sounds_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
     let place = ["_file", "_path", "_env", "_url", "_type", "_id", "_name", "_endpoint", "_dir", "_field", "_format"];
-    let secret = ["secret", "password", "passphrase", "token", "assertion", "private_key", "api_key"];
+    let secret =
+        ["secret", "password", "passphrase", "token", "assertion", "private_key", "api_key", "authorization", "cookie"];
     secret.iter().any(|word| key.contains(word)) && !place.iter().any(|end| key.ends_with(end))
 }
 

@@ -78,16 +78,15 @@ fn step<T: ?Sized>(entries: &[Entry<T>], generator: &mut SchemaGenerator) -> Jso
         fields.insert("description".to_owned(), entry.about().into());
         properties.insert(entry.name().to_owned(), fields.to_value());
     }
-    json!({
-        "anyOf": [
-            { "enum": bare },
-            {
-                "type": "object",
-                "properties": properties,
-                "minProperties": 1,
-                "maxProperties": 1,
-                "additionalProperties": false,
-            },
-        ],
-    })
+    let mut choices = vec![json!({
+        "type": "object",
+        "properties": properties,
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": false,
+    })];
+    if !bare.is_empty() {
+        choices.insert(0, json!({ "enum": bare }));
+    }
+    json!({ "anyOf": choices })
 }

@@ -13,7 +13,7 @@ use super::{
     error::Problem,
     expand::Expansions,
     limits,
-    mask::is_reference,
+    mask::{is_reference, sounds_secret},
     show::{self, Setting},
     tree::{self, Node},
 };
@@ -197,7 +197,7 @@ impl<'t> Reader<'t> {
         let mut found = Vec::new();
         show::leaves(fields, &mut Vec::new(), &mut |name, value| {
             let text = value.get_ref().is_str();
-            if text && show::is_secret(schema, name) && !self.is_reference(&value.span()) {
+            if text && show::is_secret(schema, name) && self.is_written(schema, name, &value.span()) {
                 found.push((name.to_vec(), value.span()));
             }
         });
@@ -215,6 +215,16 @@ impl<'t> Reader<'t> {
     /// What a string became, if there was a variable in it.
     pub(crate) fn expanded(&self, span: &Range<usize>) -> Option<String> {
         self.expansions.at(span).map(|expansion| expansion.value.clone())
+    }
+
+    /// Whether what must be a reference is not. A field made for a secret holds nothing else. In a map, such as headers,
+    /// most values are not secret, and a secret may stand behind a word such as `Bearer`.
+    fn is_written(&self, schema: &Json, name: &[String], span: &Range<usize>) -> bool {
+        if show::is_named(schema, name) {
+            return !self.is_reference(span);
+        }
+        let referred = self.expansions.at(span).is_some_and(|expansion| !expansion.variables.is_empty());
+        name.last().is_some_and(|last| sounds_secret(last)) && !referred
     }
 
     fn is_reference(&self, span: &Range<usize>) -> bool {

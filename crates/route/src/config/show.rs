@@ -133,6 +133,12 @@ pub(crate) fn is_secret(schema: &Json, name: &[String]) -> bool {
     reach(schema, name).iter().any(|found| found.get("writeOnly") == Some(&Json::Bool(true)))
 }
 
+/// Whether the schema has a field of just this name, rather than a map in which any name may stand.
+pub(crate) fn is_named(schema: &Json, name: &[String]) -> bool {
+    let Some((last, parents)) = name.split_last() else { return false };
+    reach(schema, parents).iter().any(|parent| has_field(parent, last))
+}
+
 /// Whether the schema knows a field of this name at its top.
 pub(crate) fn has_field(schema: &Json, name: &str) -> bool {
     schema.get("properties").is_some_and(|properties| properties.get(name).is_some())

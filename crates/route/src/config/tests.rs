@@ -96,6 +96,7 @@ route.reader.through[0] = "swap"  # carnet.toml:7:5
 route.reader.through[0].swap.url = "https://swap.example/token"  # carnet.toml:7:20, from HOST
 route.reader.through[0].swap.scopes = ["read"]  # carnet.toml:7:54
 route.reader.through[0].swap.client_secret = ***  # carnet.toml:7:80, from SECRET
+route.reader.through[0].swap.headers = {}  # default
 route.reader.through[1] = "upgrade"  # carnet.toml:8:3
 route.reader.deliver[0] = "paper"  # carnet.toml:10:15
 route.reader.deliver[0].paper.path = "/run/${kept}"  # carnet.toml:10:32
@@ -107,6 +108,7 @@ route.tables.source = "robot"  # carnet.toml:19:22
 route.tables.source.robot.volume = 3  # carnet.toml:20:10
 route.tables.through[0] = "swap"  # carnet.toml:18:1
 route.tables.through[0].swap.url = "https://x"  # carnet.toml:18:12
+route.tables.through[0].swap.headers = {}  # default
 route.tables.through[0].swap.scopes = []  # default
 "#);
 }
@@ -134,6 +136,18 @@ fn a_written_secret_is_not_in_errors() {
     let error = refused(text);
     assert!(!format!("{error:?}{}{}", error.render(false, 100), error.to_json()).contains("hunter2"));
     assert!(!format!("{:?}", Error::from(error)).contains("hunter2"));
+}
+
+#[test]
+fn only_headers_that_sound_secret_must_come_from_a_variable() {
+    let with = |headers: &str| {
+        let swap = format!("{{ swap = {{ url = \"https://x\", headers = {{ {headers} }} }} }}");
+        parse(&format!("version = 1\n[route.a]\nsource = \"robot\"\nthrough = [ {swap} ]\n"))
+    };
+    with("Metadata = \"True\", Authorization = \"Bearer ${SECRET}\"").unwrap();
+    let error = with("Authorization = \"Bearer hunter2\"").unwrap_err();
+    assert_eq!(error.problems()[0].message, "`Authorization` is a secret and is written out");
+    assert!(!error.render(false, 100).contains("hunter2"));
 }
 
 #[test]

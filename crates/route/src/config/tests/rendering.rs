@@ -301,7 +301,7 @@ error: unknown field `extra`
 11 | extra = true
    | ^^^^^
    |
-help: the fields are: url, lifetime, scopes, client_secret, client_secret_file, mode, caller
+help: the fields are: url, lifetime, scopes, client_secret, client_secret_file, headers, mode, caller
 "#);
 }
 
