@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use axum::{
@@ -13,6 +13,7 @@ use axum::{
 };
 use bytes::Bytes;
 use carnet_oci::trust::{Principal, signature::Options};
+use carnet_trust::Grant;
 use http::{Method, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Limited};
 use percent_encoding::percent_decode_str;
@@ -39,6 +40,7 @@ pub(crate) struct Call {
     pub(crate) parts: Parts,
     pub(crate) body: Bytes,
     principal: OnceLock<Arc<Principal>>,
+    granted: Mutex<Option<Grant>>,
 }
 
 /// What a service does with a request.
@@ -58,7 +60,7 @@ async fn serve(
         Ok(body) => (body.to_bytes(), true),
         Err(_) => (Bytes::new(), false),
     };
-    let call = Call { state, service, parts, body, principal: OnceLock::new() };
+    let call = Call { state, service, parts, body, principal: OnceLock::new(), granted: Mutex::default() };
     let answer = if whole {
         // Keys are made on first use and signatures verified: both are work for a thread that may block.
         match tokio::task::spawn_blocking(move || {
@@ -148,10 +150,12 @@ impl Call {
         compartment: &str,
         variables: &BTreeMap<&'static str, String>,
     ) -> Result<(), ApiError> {
-        self.state
+        let grant = self
+            .state
             .authorize_with(self.service, principal, permission, compartment, variables)
-            .map(drop)
-            .map_err(ApiError::denied)
+            .map_err(ApiError::denied)?;
+        *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = Some(grant);
+        Ok(())
     }
 
     /// Whether it came in under the name of this region's service; IAM objects are written in the home region only.
@@ -169,6 +173,7 @@ impl Call {
     fn finish(self, mut response: Response) -> Response {
         let reason = response.extensions_mut().remove::<Reason>();
         let principal = self.principal.get();
+        self.note(reason.as_ref(), response.status());
         self.state.audit().record(AuditEvent {
             event_time: self.state.world().now(self.service),
             source: self.service,
@@ -185,6 +190,23 @@ impl Call {
             *response.body_mut() = Body::empty();
         }
         with_header(response, REQUEST_ID, &id)
+    }
+
+    /// Tells the operator what was decided: the refusal, or the last statement that allowed it.
+    fn note(&self, reason: Option<&Reason>, status: StatusCode) {
+        let decisions = &self.state.world().decisions;
+        if let Some(Reason(refusal)) = reason {
+            decisions.refused(self.service, refusal);
+        } else if let Some(principal) = self.principal.get().filter(|_| status.is_success()) {
+            let granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let mut grant = granted.unwrap_or_else(|| Grant {
+                principal: principal.id.clone(),
+                held: vec!["signature"],
+                ..Grant::default()
+            });
+            grant.attributes.insert("type".to_owned(), principal.kind.clone());
+            decisions.allowed(self.service, &grant);
+        }
     }
 
     /// The client's own first group when it has the usual form, then two of the service's. Object storage has its own.

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use axum::{Json, Router, routing::get};
 use carnet_core::Error;
 use carnet_sandbox_kit::{Emulator, Service, Urls, World};
 
@@ -14,7 +15,7 @@ mod auth;
 mod call;
 mod client_files;
 mod compute;
-mod domain;
+pub mod domain;
 mod identity;
 mod imds;
 mod network;
@@ -97,5 +98,11 @@ impl Emulator for OciEmulator {
             "oci-imds" => self.state.compute().rotate_leaf(),
             _ => {}
         }
+    }
+
+    /// `GET /audit`: the last requests of the signed services, with the reasons that callers are not told.
+    fn control(&self) -> Option<Router> {
+        let state = self.state.clone();
+        Some(Router::new().route("/audit", get(move || async move { Json(state.audit_events()) })))
     }
 }

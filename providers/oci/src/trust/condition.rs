@@ -202,7 +202,7 @@ impl Outcome<'_> {
 
 impl Compare {
     /// Several values: one must be equal; for "not", none may be.
-    fn holds(&self, values: &[&str]) -> bool {
+    pub(crate) fn holds(&self, values: &[&str]) -> bool {
         let is = |text: &str| values.iter().any(|value| value.to_lowercase() == text.to_lowercase());
         let like = |pattern: &str| {
             let glob = Glob::new(&pattern.to_lowercase());

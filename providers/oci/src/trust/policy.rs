@@ -148,7 +148,8 @@ pub struct Access<'a> {
 
 /// Whether the policies allow this.
 ///
-/// The refusal names the statement that came closest: clause `condition` when only its condition failed, else `policy`.
+/// The refusal names the statement that came closest: clause `condition` when only its condition failed, else `policy`. A
+/// statement whose condition is about principals of another type did not come close.
 pub fn evaluate(policies: &[Policy], compartments: &Compartments, access: &Access<'_>) -> Decision {
     let mut closest: Option<(usize, &Statement, Outcome<'_>)> = None;
     for policy in policies {
@@ -164,7 +165,8 @@ pub fn evaluate(policies: &[Policy], compartments: &Compartments, access: &Acces
             if outcome.holds {
                 return allow(access, policy, statement, variables::warnings(&outcome.unknown));
             }
-            if closest.as_ref().is_none_or(|(held, ..)| *held < outcome.held) {
+            let other = condition.names_other_type(access.principal);
+            if !other && closest.as_ref().is_none_or(|(held, ..)| *held < outcome.held) {
                 closest = Some((outcome.held, statement, outcome));
             }
         }
@@ -222,6 +224,19 @@ fn nothing_allows(access: &Access<'_>) -> Refusal {
         NOT_AUTHORIZED_OR_NOT_FOUND,
         format!("add a policy such as: {}", suggestion(access)),
     )
+}
+
+impl Condition {
+    /// Whether it asks for a type of principal, and this one is of none of those.
+    fn names_other_type(&self, principal: &Principal) -> bool {
+        let mut asked = self
+            .tests()
+            .into_iter()
+            .filter(|test| test.variable.eq_ignore_ascii_case("request.principal.type"))
+            .map(|test| test.compare.holds(&[principal.kind.as_str()]))
+            .peekable();
+        asked.peek().is_some() && asked.all(|holds| !holds)
+    }
 }
 
 /// The narrowest statement that would do.

@@ -300,6 +300,13 @@ fn the_refusal_names_the_statement_that_came_closest() {
 }
 
 #[test]
+fn a_statement_for_another_type_of_principal_did_not_come_close() {
+    let statement = "Allow any-user to read buckets in tenancy where all {request.principal.namespace = 'x', request.principal.type = 'workload'}";
+    let clause = |principal| Question::of(statement).by(principal, Vec::new()).decide().refusal().unwrap().clause;
+    assert_eq!((clause(instance()), clause(pod())), ("policy", "condition"));
+}
+
+#[test]
 fn without_a_statement_the_refusal_offers_one_that_parses() {
     for (principal, groups) in [
         (instance(), vec![group("runners", true)]),
