@@ -52,3 +52,27 @@ impl LazyKey {
         state.rotations = state.rotations.saturating_add(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_gets_the_same_key() {
+        let key = LazyKey::new(Algorithm::Es256, "k");
+        let made = std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..4).map(|_| scope.spawn(|| key.get().unwrap())).collect();
+            asking.into_iter().map(|asking| asking.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert!(made.iter().all(|other| Arc::ptr_eq(other, &made[0])));
+    }
+
+    #[test]
+    fn a_replaced_key_has_another_name() {
+        let key = LazyKey::new(Algorithm::Es256, "k");
+        let before = key.get().unwrap();
+        key.rotate();
+        let after = key.get().unwrap();
+        assert_eq!((before.kid(), after.kid()), (Some("k"), Some("k-1")));
+    }
+}

@@ -175,6 +175,16 @@ mod tests {
         assert!(!host.matches("a.sts.googleapis.com"));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_name_can_be_asked_for(name: String) {
+            let host = Host::Between("auth.", ".example.com");
+            let claimed = format!("auth.{name}.example.com");
+            proptest::prop_assert_eq!(host.matches(&claimed), !name.is_empty() && !name.contains('.'));
+            proptest::prop_assert!(!host.matches(&name));
+        }
+    }
+
     #[test]
     fn origins_have_no_slash_at_the_end() {
         let urls = ServiceUrls {

@@ -152,6 +152,17 @@ mod tests {
         assert_eq!(name("STS.googleapis.com.", 443, "/"), Some("gcp-sts"));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_host_can_be_asked_for(host: String, port: u16, path: String) {
+            let routes = routes();
+            let _ = routes.find(&host, port, &path);
+            routes.refuse(&host, port);
+            let kept = routes.refused().concat();
+            proptest::prop_assert!(kept.len() <= 253 + ":65535".len() && kept.chars().all(|c| c.is_ascii_graphic()));
+        }
+    }
+
     #[test]
     fn refused_hosts_are_kept_once_and_printable() {
         let routes = routes();
