@@ -226,7 +226,11 @@ impl ResourceType {
     /// client sent another value.
     pub(crate) fn replacement(&self, old: &Resource, mut new: Resource) -> Result<Resource, ScimError> {
         for attribute in self.known().filter(|attribute| attribute.read_only) {
-            let Some(kept) = old.get(attribute.name) else { continue };
+            let Some(kept) = old.get(attribute.name) else {
+                // Shown in an answer but no part of the resource: a client secret that comes back with the rest.
+                new.remove(attribute.name);
+                continue;
+            };
             match new.get(attribute.name) {
                 None => {
                     new.insert(attribute.name.to_owned(), kept.clone());

@@ -4,7 +4,7 @@ use carnet_oci_sandbox::seed;
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use super::support::{Answer, Sandbox};
+use super::support::{Answer, SESSION_KEY, Sandbox};
 
 const TRUSTS: &str = "/admin/v1/IdentityPropagationTrusts";
 const USERS: &str = "/admin/v1/Users";
@@ -16,7 +16,7 @@ fn service_user(name: &str) -> Value {
     })
 }
 
-fn patch(operations: Value) -> Value {
+fn patch(operations: &Value) -> Value {
     json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations})
 }
 
@@ -50,6 +50,16 @@ async fn rejects_who_is_not_an_administrator() {
     nobody.scim_error(401);
     assert_eq!(nobody.header("www-authenticate"), "Bearer");
     sandbox.bearer("eyJhbGciOiJub25lIn0.e30.", Method::GET, USERS, None).await.scim_error(401);
+
+    // A signature that does not verify, and one that does, of a service user without a role.
+    let (mut parts, body) = sandbox.signed_by_admin(&Method::GET, USERS, "application/json", "").into_parts();
+    parts.uri = "/admin/v1/Groups".parse().unwrap();
+    sandbox.send(Request::from_parts(parts, body)).await.scim_error(401);
+    assert_eq!(sandbox.last_clause(), "signature");
+    assert_eq!(sandbox.signed_admin(Method::GET, USERS, None).await.status, 200);
+    let key_id = format!("ST${}", super::exchange::session_token(&sandbox).await);
+    let request = sandbox.signed(&Method::GET, USERS, "application/json", "", &key_id, &SESSION_KEY);
+    sandbox.send(request).await.scim_error(403);
 
     // The exchange client has no role.
     let client = (seed::domain::EXCHANGE_CLIENT_ID, seed::domain::EXCHANGE_CLIENT_SECRET);
@@ -215,16 +225,16 @@ async fn patches_in_any_case_and_refuses_read_only_attributes() {
     let created = create(&sandbox, TRUSTS, trust()).await.ok(201);
     let path = format!("{TRUSTS}/{}", created["id"].as_str().unwrap());
     for (op, value) in [("REPLACE", false), ("replace", true), ("Replace", false)] {
-        let body = patch(json!([{"op": op, "path": "active", "value": value}]));
+        let body = patch(&json!([{"op": op, "path": "active", "value": value}]));
         let patched = sandbox.admin(Method::PATCH, &path, Some(body)).await.ok(200);
         assert_eq!(patched["active"], json!(value));
     }
     for attribute in ["id", "meta", "idcsCreatedBy", "domainOcid", "name"] {
-        let body = patch(json!([{"op": "replace", "path": attribute, "value": "x"}]));
+        let body = patch(&json!([{"op": "replace", "path": attribute, "value": "x"}]));
         let answer = sandbox.admin(Method::PATCH, &path, Some(body)).await;
         assert_eq!(answer.scim_error(400), "error.common.validation.readOnlyAttribute", "{attribute}");
     }
-    let half = patch(json!([
+    let half = patch(&json!([
         {"op": "replace", "path": "active", "value": true}, {"op": "replace", "path": "issuer", "value": 7},
     ]));
     sandbox.admin(Method::PATCH, &path, Some(half)).await.scim_error(400);
@@ -249,6 +259,15 @@ async fn replaces_with_put_and_ignores_read_only_attributes_on_creation() {
     assert_ne!(replaced["meta"]["version"], created["meta"]["version"]);
     changed["ocid"] = json!("ocid1.user.oc1..mine");
     sandbox.admin(Method::PUT, &path, Some(changed)).await.scim_error(400);
+
+    let app = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:oracle:idcs:App"], "displayName": "a",
+        "basedOnTemplate": {"value": "CustomWebAppTemplateId"},
+    });
+    let app = create(&sandbox, "/admin/v1/Apps", app).await.ok(201);
+    let path = format!("/admin/v1/Apps/{}", app["id"].as_str().unwrap());
+    let again = sandbox.admin(Method::PUT, &path, Some(app.clone())).await.ok(200);
+    assert_eq!(again["clientSecret"], app["clientSecret"], "an answer can be sent back as it came");
 }
 
 #[tokio::test]
@@ -258,7 +277,7 @@ async fn a_stale_version_is_refused() {
     let tag = created.header("etag").to_owned();
     let path = format!("{USERS}/{}", created.body["id"].as_str().unwrap());
     let change = |tag: &str, name: &str| {
-        let body = patch(json!([{"op": "replace", "path": "displayName", "value": name}])).to_string();
+        let body = patch(&json!([{"op": "replace", "path": "displayName", "value": name}])).to_string();
         let mut request = sandbox.signed_by_admin(&Method::PATCH, &path, "application/scim+json", &body);
         request.headers_mut().insert("if-match", tag.parse().unwrap());
         request
@@ -312,7 +331,7 @@ async fn rejects_users_that_lack_something() {
     create(&sandbox, USERS, json!({"schemas": []})).await.scim_error(400);
 
     let path = format!("{USERS}/{}", created["id"].as_str().unwrap());
-    let body = patch(json!([{"op": "replace", "path": format!("{EXTENSION}:serviceUser"), "value": true}]));
+    let body = patch(&json!([{"op": "replace", "path": format!("{EXTENSION}:serviceUser"), "value": true}]));
     sandbox.admin(Method::PATCH, &path, Some(body)).await.scim_error(400);
 }
 
@@ -401,7 +420,7 @@ async fn rejects_settings_out_of_bounds() {
         ("signingCertPublicAccess", json!("yes")),
         ("prevIssuer", json!("https://x.example")),
     ] {
-        let body = patch(json!([{"op": "replace", "path": name, "value": value}]));
+        let body = patch(&json!([{"op": "replace", "path": name, "value": value}]));
         sandbox.admin(Method::PATCH, "/admin/v1/Settings/Settings", Some(body)).await.scim_error(400);
     }
     sandbox.admin(Method::DELETE, "/admin/v1/Settings/Settings", None).await.scim_error(405);

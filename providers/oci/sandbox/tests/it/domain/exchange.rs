@@ -74,6 +74,12 @@ impl Exchange {
     }
 }
 
+/// A session token of the service user, bound to the session key.
+pub(crate) async fn session_token(sandbox: &Sandbox) -> String {
+    let answer = sandbox.token_raw(Some(CLIENT), &Exchange::upst().body()).await.ok(200);
+    answer["token"].as_str().unwrap().to_owned()
+}
+
 fn is(error: &str, clause: &str) -> (String, String) {
     (error.to_owned(), clause.to_owned())
 }
@@ -132,8 +138,7 @@ async fn rejects_signed_caller_without_the_policy() {
     let sandbox = Sandbox::new();
     patch_trust(&sandbox, "https://gitlab.com", json!([{"op": "remove", "path": "oauthClients"}])).await;
     // A service user is in no group that may GET_RPST.
-    let answer = sandbox.token_raw(Some(CLIENT), &Exchange::upst().body()).await.ok(200);
-    let key_id = format!("ST${}", answer["token"].as_str().unwrap());
+    let key_id = format!("ST${}", session_token(&sandbox).await);
     let media_type = "application/x-www-form-urlencoded";
     let body = Exchange::rpst().body();
     let request = sandbox.signed(&Method::POST, super::support::TOKEN_PATH, media_type, &body, &key_id, &SESSION_KEY);

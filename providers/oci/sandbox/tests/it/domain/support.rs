@@ -263,7 +263,7 @@ impl Sandbox {
     #[track_caller]
     pub(crate) fn last_clause(&self) -> String {
         let decided = self.world.decisions.since(0);
-        decided.last().unwrap().decision.refusal().expect("the last decision is a refusal").clause.to_owned()
+        decided.last().and_then(|decided| decided.decision.refusal()).unwrap().clause.to_owned()
     }
 }
 
