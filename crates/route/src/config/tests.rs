@@ -96,7 +96,6 @@ route.reader.through[0] = "swap"  # carnet.toml:7:5
 route.reader.through[0].swap.url = "https://swap.example/token"  # carnet.toml:7:20, from HOST
 route.reader.through[0].swap.scopes = ["read"]  # carnet.toml:7:54
 route.reader.through[0].swap.client_secret = ***  # carnet.toml:7:80, from SECRET
-route.reader.through[0].swap.headers = {}  # default
 route.reader.through[1] = "upgrade"  # carnet.toml:8:3
 route.reader.deliver[0] = "paper"  # carnet.toml:10:15
 route.reader.deliver[0].paper.path = "/run/${kept}"  # carnet.toml:10:32
@@ -108,7 +107,6 @@ route.tables.source = "robot"  # carnet.toml:19:22
 route.tables.source.robot.volume = 3  # carnet.toml:20:10
 route.tables.through[0] = "swap"  # carnet.toml:18:1
 route.tables.through[0].swap.url = "https://x"  # carnet.toml:18:12
-route.tables.through[0].swap.headers = {}  # default
 route.tables.through[0].swap.scopes = []  # default
 "#);
 }
