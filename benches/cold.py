@@ -104,7 +104,7 @@ def measure(report, folder, ready):
     seed = ready["seed"]
     token = os.path.join(folder, "bench.jwt")
     minted = subprocess.run(
-        [CARNET, "--output", "json", "sandbox", "token", "github", "--at", folder, "--audience", seed["gcp_subject_audience"]],
+        [CARNET, "--output", "json", "sandbox", "token", "github", "--at", folder, "--audience", "https:" + seed["gcp_github_audience"]],
         env=BARE, check=True, stdout=subprocess.PIPE,
     )
     pathlib.Path(token).write_text(json.loads(minted.stdout)["token"], encoding="utf-8")
@@ -114,15 +114,15 @@ def measure(report, folder, ready):
     os.chmod(key, 0o600)
     python = sys.executable
     sts = url["gcp-sts"] + "/v1/token"
-    google = [CARNET, "get", "--from", "file", f"path={token}", "--to", "gcp", f"audience={seed['gcp_audience']}",
+    google = [CARNET, "get", "--from", "file", f"path={token}", "--to", "gcp", f"audience={seed['gcp_github_audience']}",
               f"token_url={sts}", "--format", "token"]
     oracle = [CARNET, "get", "--from", "file", f"path={token}", "--to", "oci-upst", f"url={url['oci-domain']}",
               f"client_id={seed['oci_client_id']}", f"client_secret_file={secret}"]
-    theirs_google = [python, "-c", GOOGLE, seed["gcp_audience"], token, sts]
+    theirs_google = [python, "-c", GOOGLE, seed["gcp_github_audience"], token, sts]
     theirs_oracle = [python, "-c", ORACLE, token, url["oci-domain"], seed["oci_client_id"], secret]
     cases = [
         ("Google STS exchange", google, theirs_google, 40),
-        ("OCI UPST exchange, key given", oracle + [f"key_file={key}"], theirs_oracle, 40),
+        ("OCI UPST exchange, key given", oracle + [f"session_key.file={key}"], theirs_oracle, 40),
         ("OCI UPST exchange, key generated", oracle, theirs_oracle, 4),
     ]
     for name, ours, theirs, goal in cases:

@@ -110,18 +110,10 @@ pub(crate) struct RouteArgs {
 pub(crate) struct Get {
     #[command(flatten)]
     pub(crate) route: RouteArgs,
-    /// The form of the credential and its fields: json, token, env, header, gcp-executable, oci-signature …
+    /// The form of the credential and its fields: json, token, env, header, gcp-executable,
+    /// `oci-signature url=https://…` and every other delivery.
     #[arg(long, short = 'f', num_args = 1.., value_names = ["FORM", "FIELD=VALUE"], default_values = ["json"])]
     pub(crate) format: Vec<String>,
-    /// With `--format oci-signature`: the request to sign, for instance `GET https://…`.
-    #[arg(long, value_name = "METHOD URL")]
-    pub(crate) request: Option<String>,
-    /// With `--format oci-signature`: a file with the body of the request.
-    #[arg(long, value_name = "FILE", requires = "request")]
-    pub(crate) body: Option<PathBuf>,
-    /// With `--format oci-signature`: the content type of the body.
-    #[arg(long, value_name = "TYPE", requires = "request", default_value = "application/json")]
-    pub(crate) content_type: String,
     /// Run the route and its deliveries, but write nothing to standard output.
     #[arg(long)]
     pub(crate) quiet: bool,
@@ -169,6 +161,9 @@ pub(crate) struct Sandbox {
     /// The folder for its files (certificate, profiles); otherwise a new one that is removed at the end.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
+    /// Stop when standard input ends, so that the sandbox goes away with the program that started it.
+    #[arg(long)]
+    pub(crate) stop_with_stdin: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -181,9 +176,12 @@ pub(crate) enum SandboxCommand {
         /// Reach the clouds under their real host names through the sandbox's proxy, instead of by endpoint variables.
         #[arg(long)]
         proxy: bool,
-        /// Also play a CI job of this system.
+        /// Also play a CI job of this system: github or gitlab.
         #[arg(long, value_name = "SYSTEM")]
         job: Option<String>,
+        /// The audience of the job's token, where the job's definition fixes it (gitlab).
+        #[arg(long, requires = "job")]
+        audience: Option<String>,
     },
     /// Start a sandbox, run a command in it, and stop: the command reaches the clouds under their real host names.
     Run {
@@ -193,6 +191,9 @@ pub(crate) enum SandboxCommand {
         /// Also play a CI job of this system: github or gitlab.
         #[arg(long, value_name = "SYSTEM")]
         job: Option<String>,
+        /// The audience of the job's token, where the job's definition fixes it (gitlab).
+        #[arg(long, requires = "job")]
+        audience: Option<String>,
         /// The command and its arguments.
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<String>,
@@ -233,6 +234,9 @@ pub(crate) enum SandboxCommand {
         /// A claim to set, as NAME=VALUE; the value is JSON if it parses, text otherwise.
         #[arg(long = "claim", value_name = "NAME=VALUE")]
         claims: Vec<String>,
+        /// What is wrong with it: alg-none, es256, expired, no-kid, not-yet, tampered, unknown-kid, wrong-key.
+        #[arg(long)]
+        flaw: Option<String>,
         /// The folder of the sandbox. Otherwise CARNET_SANDBOX.
         #[arg(long, value_name = "FOLDER")]
         at: Option<PathBuf>,

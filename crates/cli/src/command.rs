@@ -2,6 +2,7 @@
 
 mod completion;
 mod config;
+mod default_delivery;
 mod demo;
 mod get;
 mod inspect;

@@ -34,6 +34,11 @@ impl Terminal {
         self.json
     }
 
+    /// Whether talk may have colour.
+    pub(crate) fn colours(self) -> bool {
+        self.colour != anstream::ColorChoice::Never
+    }
+
     /// Whether a person looks at standard output.
     pub(crate) fn stdout_is_terminal() -> bool {
         io::stdout().is_terminal()

@@ -9,7 +9,7 @@ const LOG_VARIABLE: &str = "CARNET_LOG";
 
 /// The context of this process. Costs nothing until it is used.
 pub(crate) fn context() -> Result<Context, Error> {
-    let settings = carnet_net::Settings::from_environment(&SystemEnvironment)?;
+    let settings = carnet_net::Settings::from_environment(&SystemEnvironment);
     Ok(carnet_route::system::context(Arc::new(carnet_net::Client::new(settings))))
 }
 

@@ -6,7 +6,9 @@ use std::{
 };
 
 use carnet_core::{Context, Destination, Error, Files as _, Secret, SecretBytes, SystemFiles};
+use carnet_gcp::{CredentialSource, ExternalAccount, parse_external_account};
 use carnet_jose::{Algorithm, JwtError, KeySet, Rules, UnverifiedJwt, discover, fetch_key_set, verify_jwt};
+use carnet_trust::Warning;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -213,19 +215,48 @@ fn members(text: &mut String, title: &str, members: &Map<String, Value>) {
 
 /// A Google credential file: what it points at, and what of that is not Google.
 fn external_account(text: &str, terminal: Terminal) -> Result<u8, Error> {
-    let file = carnet_gcp::parse_external_account(text.as_bytes())?;
-    let warnings = file.warnings();
+    let file = parse_external_account(text.as_bytes()).map_err(|mistakes| {
+        let error = Error::configuration("read the credential file");
+        mistakes.into_iter().fold(error, |error, mistake| {
+            let hint = mistake.hint.map_or(String::new(), |hint| format!(" ({hint})"));
+            error.hint(format!("{} {}{hint}", mistake.field, mistake.message))
+        })
+    })?;
+    let facts = facts(&file);
     if terminal.is_json() {
-        terminal.json(json!({"kind": "external-account", "file": file.summary(), "warnings": warnings}))?;
-    } else {
-        let mut shown = format!("{}Google credential file{}\n", bold().render(), bold().render_reset());
-        for (name, value) in file.summary() {
-            shown.push_str(&format!("  {name:<24} {value}\n"));
-        }
-        for warning in &warnings {
-            shown.push_str(&format!("{}warning{}   {warning}\n", cyan().render(), cyan().render_reset()));
-        }
-        terminal.text(&shown)?;
+        let facts: Map<String, Value> = facts.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        terminal.json(json!({"kind": "external-account", "file": facts, "warnings": file.warnings}))?;
+        return Ok(0);
     }
+    let mut shown = format!("{}Google credential file{}\n", bold().render(), bold().render_reset());
+    for (name, value) in facts {
+        shown.push_str(&format!("  {name:<24} {value}\n"));
+    }
+    for Warning { clause, message, fix } in &file.warnings {
+        let (cyan, plain) = (cyan().render(), cyan().render_reset());
+        shown.push_str(&format!("{cyan}warning{plain}   {clause}: {message}; {fix}\n"));
+    }
+    terminal.text(&shown)?;
     Ok(0)
+}
+
+fn facts(file: &ExternalAccount) -> Vec<(&'static str, String)> {
+    let source = match &file.source {
+        CredentialSource::Aws => "the AWS identity of this machine".to_owned(),
+        CredentialSource::Certificate => "a client certificate".to_owned(),
+        CredentialSource::Executable { command, .. } => format!("the program {command}"),
+        CredentialSource::File { path, .. } => format!("the file {}", path.display()),
+        CredentialSource::Url { url, .. } => format!("the URL {url}"),
+    };
+    let mut facts = vec![
+        ("audience", file.audience.to_string()),
+        ("subject token from", source),
+        ("subject token type", file.subject_token_type.clone()),
+        ("token endpoint", file.token_url.to_string()),
+        ("universe", file.universe_domain.clone()),
+    ];
+    facts.extend(file.service_account.clone().map(|account| ("impersonates", account)));
+    facts.extend(file.lifetime.map(|seconds| ("lifetime", format!("{seconds} seconds"))));
+    facts.extend(file.quota_project.clone().map(|project| ("quota project", project)));
+    facts
 }

@@ -121,6 +121,23 @@ impl Emulator for CiEmulator {
         Vec::new()
     }
 
+    fn job_environment(
+        &self,
+        job: &str,
+        audience: Option<&str>,
+        urls: &Urls,
+    ) -> Option<Result<Vec<(String, String)>, Error>> {
+        let issuer = match job {
+            "github" => Issuer::Github,
+            "gitlab" => Issuer::Gitlab,
+            _ => return None,
+        };
+        // A GitLab job's tokens have fixed audiences; without one it has no token.
+        let id_tokens: Vec<(&str, &str)> =
+            audience.map(|audience| (seed::GITLAB_VARIABLE, audience)).into_iter().collect();
+        Some(Self::job_environment(self, issuer, urls, &id_tokens))
+    }
+
     fn warm(&self) {
         // A key that cannot be made is reported by the first request that needs it.
         drop((self.0.github.active(), self.0.gitlab.active()));

@@ -25,6 +25,8 @@ pub const ORACLE_ISSUER: &str = "https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.i
 pub const GITHUB_ISSUER: &str = "https://token.actions.githubusercontent.com";
 /// The repository whose jobs may list buckets without a service account.
 pub const REPOSITORY: &str = "carnet-sandbox/app";
+/// The instance of OCI that may list buckets without a service account: the subject of its identity-domain token.
+pub const ORACLE_INSTANCE: &str = "ocid1.instance.oc1.iad.anuwcljtcarnetsandboxinstance000000000000000000000000000001";
 /// The buckets.
 pub const BUCKETS: [&str; 2] = ["carnet-logs", "carnet-reports"];
 /// An object in `carnet-reports`, and what is in it.
@@ -63,13 +65,14 @@ pub(crate) fn fill(inner: &mut Inner, now: Timestamp) {
     );
     inner.account_policies.insert(BUILDER.to_owned(), policy(&[]));
     let jobs = pool_members(GITHUB, &format!("attribute.repository/{REPOSITORY}"));
+    let instance = format!("principal://iam.googleapis.com/{}/subject/{ORACLE_INSTANCE}", pool_name(ORACLE));
     let only_builder = std::slice::from_ref(&builder);
     inner.project_policy = policy(&[
         ("roles/iam.serviceAccountAdmin", only_builder),
         ("roles/iam.workloadIdentityPoolAdmin", only_builder),
         ("roles/resourcemanager.projectIamAdmin", only_builder),
         ("roles/storage.admin", only_builder),
-        ("roles/storage.bucketViewer", &[reader.clone(), jobs]),
+        ("roles/storage.bucketViewer", &[reader.clone(), jobs, instance]),
         ("roles/storage.objectViewer", &[reader]),
     ]);
     for name in BUCKETS {

@@ -1,0 +1,173 @@
+//! What must be refused: one good input bent in one place, and the clause that stops it.
+
+use carnet_core::{Context, Error, ErrorKind, Request, chain};
+use carnet_oci::{signer::OciSigner, wire::Scope};
+use carnet_sandbox::{Fault, FaultKind, Flaw, Issuer, MintRequest, gcp, oci};
+use carnet_trust::Refusal as Refused;
+use http::{HeaderValue, header};
+use jiff::SignedDuration;
+
+use super::{
+    calls::{self, Call},
+    crossings,
+    report::RefusalRow,
+    stage::Stage,
+};
+
+/// One row.
+pub(super) struct Refusal {
+    pub(super) name: &'static str,
+    /// The clause that must fail, as the emulated cloud sees it.
+    clause: &'static str,
+    bend: Bend,
+}
+
+/// What is bent.
+#[derive(Clone, Copy)]
+enum Bend {
+    /// The subject token of the exchange with OCI: a claim that differs.
+    Claim(&'static str, &'static str),
+    /// The clocks of all services run two hours ahead of the token.
+    Expired,
+    /// The subject token of the exchange with OCI: a flaw.
+    Flaw(Flaw),
+    /// The subject token of the exchange with Google names another audience.
+    GoogleAudience,
+    /// A principal that may read asks to create.
+    Policy,
+    /// The same signed request for a token, twice.
+    Replay,
+    /// The clock of object storage is ten minutes ahead.
+    Skew,
+}
+
+/// All rows, in order.
+pub(super) fn all() -> Vec<Refusal> {
+    vec![
+        Refusal { name: "wrong audience, at Google", clause: "audience", bend: Bend::GoogleAudience },
+        Refusal { name: "wrong audience, at OCI", clause: "audience", bend: Bend::Claim("aud", "https://somebody.else") },
+        Refusal {
+            name: "wrong subject",
+            clause: "subject",
+            bend: Bend::Claim("sub", "repo:carnet-sandbox/other:ref:refs/heads/main"),
+        },
+        Refusal {
+            name: "a stranger at the same issuer",
+            clause: "claim-validation",
+            bend: Bend::Claim("repository_owner", "stranger"),
+        },
+        Refusal { name: "expired", clause: "expired", bend: Bend::Expired },
+        Refusal { name: "wrong key", clause: "signature", bend: Bend::Flaw(Flaw::WrongKey) },
+        Refusal { name: "tampered", clause: "signature", bend: Bend::Flaw(Flaw::Tampered) },
+        Refusal { name: "replayed signed request", clause: "replay", bend: Bend::Replay },
+        Refusal { name: "clock skew", clause: "date", bend: Bend::Skew },
+        Refusal { name: "denied by policy", clause: "policy", bend: Bend::Policy },
+    ]
+}
+
+/// Plays a row: it passes when the cloud refuses it by that clause.
+pub(super) async fn refuse(stage: &Stage, refusal: &Refusal) -> RefusalRow {
+    let mut row = RefusalRow::new(refusal.name, refusal.clause);
+    let before = stage.sandbox.world().decisions.count();
+    let outcome = bend(stage, refusal.bend).await;
+    stage.sandbox.clock().reset();
+    stage.sandbox.clear_faults();
+    match outcome {
+        Ok(()) => row.error = Some(Error::internal("be refused: it was allowed")),
+        Err(error) => {
+            row.message = chain(&error).join(": ");
+            row.kind = Some(error.kind());
+            row.code = error.provider_code().map(ToOwned::to_owned);
+            row.hints = error.hints().into_iter().map(ToOwned::to_owned).collect();
+        }
+    }
+    let decided = stage.sandbox.world().decisions.since(before);
+    row.decision = decided.into_iter().rev().find_map(|one| one.decision.refusal().cloned());
+    let failed = row.decision.as_ref().map(|decision: &Refused| decision.clause);
+    if row.error.is_none() && failed != Some(refusal.clause) {
+        let failed = failed.unwrap_or("none");
+        row.error = Some(Error::internal(format!("fail by the clause {}: the clause is {failed}", refusal.clause)));
+    }
+    row
+}
+
+/// Does the bent thing; the error is the refusal.
+async fn bend(stage: &Stage, bend: Bend) -> Result<(), Error> {
+    let good = MintRequest::new(Issuer::Github, oci::DOMAIN_URL);
+    match bend {
+        Bend::Claim(claim, value) => exchange(stage, &good.claim(claim, value)).await,
+        Bend::Expired => {
+            stage.put_token("token.jwt", &good)?;
+            stage.sandbox.clock().advance(SignedDuration::from_hours(2));
+            upst(stage).await.map(drop)
+        }
+        Bend::Flaw(flaw) => exchange(stage, &MintRequest { flaw: Some(flaw), ..good }).await,
+        Bend::GoogleAudience => {
+            let route = format!(
+                "version = 1\n[route.demo]\nsource = \"github-actions\"\nthrough = [{{ gcp = {{ audience = \"{}\", \
+                 subject_audience = \"https://somebody.else\" }} }}]\n",
+                gcp::audience(gcp::GITHUB)
+            );
+            let context = stage.context(Some(("github", None)))?;
+            stage.route(&route, &context)?.run(&context).await.map(drop).map_err(Error::from)
+        }
+        Bend::Policy => {
+            let context = stage.context(None)?;
+            let instance = instance(stage, &context).await?;
+            calls::make(Call::OciCreateBucket("not-allowed"), &context, &instance).await.map(drop)
+        }
+        Bend::Replay => replay(stage).await,
+        Bend::Skew => {
+            let context = stage.context(None)?;
+            let instance = instance(stage, &context).await?;
+            stage.sandbox.add_fault(Fault::new(FaultKind::Skew).service("oci-objectstorage"))?;
+            calls::make(Call::OciListBuckets, &context, &instance).await.map(drop)
+        }
+    }
+}
+
+async fn exchange(stage: &Stage, request: &MintRequest) -> Result<(), Error> {
+    stage.put_token("token.jwt", request)?;
+    upst(stage).await.map(drop)
+}
+
+/// The exchange with OCI, without the audience in its configuration: the cloud is to refuse, not carnet.
+async fn upst(stage: &Stage) -> Result<carnet_core::Credential, Error> {
+    let context = stage.context(None)?;
+    let exchange = crossings::upst().replace(&format!(", audience = \"{}\"", oci::DOMAIN_URL), "");
+    let route = format!("version = 1\n[route.demo]\n{}\n", crossings::from_file(&exchange));
+    let run = stage.route(&route, &context)?.run(&context).await.map_err(Error::from)?;
+    Ok(run.credential)
+}
+
+async fn instance(stage: &Stage, context: &Context) -> Result<carnet_core::Credential, Error> {
+    let route = stage.route("version = 1\n[route.demo]\nsource = \"oci-instance\"\n", context)?;
+    Ok(route.run(context).await.map_err(Error::from)?.credential)
+}
+
+/// Whoever records a signed request on its way must not get a second token with it.
+async fn replay(stage: &Stage) -> Result<(), Error> {
+    let context = stage.context(None)?;
+    let signer = OciSigner::new(&instance(stage, &context).await?)?;
+    let url = format!("{}/oauth2/v1/token", oci::DOMAIN_URL);
+    let url = url.parse().map_err(|error| Error::internal(format!("read the URL {url}")).because(error))?;
+    let mut request = Request::post_form(
+        url,
+        &[
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("requested_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+            ("scope", "urn:opc:idm:__myscopes__"),
+        ],
+    )
+    .header(header::ACCEPT, HeaderValue::from_static("application/json"));
+    signer.sign(&mut request, Scope::Full, context.now())?;
+    let first = context.http.send(request.clone()).await?;
+    if !first.status.is_success() {
+        return Err(Error::internal(format!("get the first token: HTTP {}", first.status.as_u16())));
+    }
+    let second = context.http.send(request).await?;
+    if second.status.is_success() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Refused, "send a recorded request again").code(second.status.as_str()))
+}

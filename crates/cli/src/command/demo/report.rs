@@ -1,0 +1,182 @@
+//! What the rows did, for people and for programs.
+
+use std::fmt::Write as _;
+
+use carnet_core::{Error, ErrorKind};
+use carnet_route::{Hop, RouteRun};
+use carnet_trust::Refusal;
+use serde_json::{Value, json};
+
+use super::calls::Called;
+use crate::output::{bold, error_json, green, red};
+
+/// All rows.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) crossings: Vec<Row>,
+    pub(super) refusals: Vec<RefusalRow>,
+}
+
+/// A crossing.
+pub(super) struct Row {
+    name: &'static str,
+    pub(super) hops: Vec<Hop>,
+    pub(super) principal: Option<String>,
+    expires_at: Option<jiff::Timestamp>,
+    pub(super) call: Option<Called>,
+    pub(super) error: Option<Error>,
+}
+
+/// A refusal.
+pub(super) struct RefusalRow {
+    name: &'static str,
+    clause: &'static str,
+    pub(super) message: String,
+    pub(super) kind: Option<ErrorKind>,
+    pub(super) code: Option<String>,
+    pub(super) hints: Vec<String>,
+    pub(super) decision: Option<Refusal>,
+    /// Why the row failed: it was allowed, or refused by another clause.
+    pub(super) error: Option<Error>,
+}
+
+impl Report {
+    pub(super) fn is_empty(&self) -> bool {
+        self.crossings.is_empty() && self.refusals.is_empty()
+    }
+
+    pub(super) fn passed(&self) -> bool {
+        self.crossings.iter().all(Row::passed) && self.refusals.iter().all(RefusalRow::passed)
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "passed": self.passed(),
+            "crossings": self.crossings.iter().map(Row::to_json).collect::<Vec<_>>(),
+            "refusals": self.refusals.iter().map(RefusalRow::to_json).collect::<Vec<_>>(),
+        })
+    }
+
+    pub(super) fn summary(&self) -> String {
+        let crossed = self.crossings.iter().filter(|row| row.passed()).count();
+        let refused = self.refusals.iter().filter(|row| row.passed()).count();
+        format!(
+            "\n{crossed} of {} crossings made, {refused} of {} bent ones refused by the right clause\n",
+            self.crossings.len(),
+            self.refusals.len()
+        )
+    }
+}
+
+impl Row {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, hops: Vec::new(), principal: None, expires_at: None, call: None, error: None }
+    }
+
+    /// Notes what a route gave.
+    pub(super) fn reached(&mut self, run: &RouteRun) {
+        self.hops.extend(run.hops.iter().cloned());
+        self.principal = run.credential.facts.get("principal").or_else(|| run.credential.facts.get("subject")).cloned();
+        self.expires_at = run.credential.expires_at;
+    }
+
+    fn passed(&self) -> bool {
+        self.error.is_none() && self.call.as_ref().is_some_and(|call| (200..300).contains(&call.status))
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "passed": self.passed(),
+            "hops": self.hops,
+            "principal": self.principal,
+            "expires_at": self.expires_at,
+            "call": self.call,
+            "error": self.error.as_ref().map(error_json),
+        })
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = headline(self.passed(), self.name);
+        for hop in &self.hops {
+            let principal = hop.facts.get("principal").or_else(|| hop.facts.get("subject"));
+            line(
+                &mut text,
+                &format!("{}", hop.step),
+                &format!("{:<13} {:>6.1} ms  {}", hop.kind, hop.elapsed.as_secs_f64() * 1e3, principal.map_or("", |x| x)),
+            );
+        }
+        if let Some(end) = self.expires_at {
+            line(&mut text, "expires", &format!("{end:.0}"));
+        }
+        if let Some(call) = &self.call {
+            line(&mut text, &format!("{} {}", call.method, call.url), &format!("{} {}", call.status, call.answer));
+        }
+        failure(&mut text, self.error.as_ref());
+        text
+    }
+}
+
+impl RefusalRow {
+    pub(super) fn new(name: &'static str, clause: &'static str) -> Self {
+        let (message, kind, code, hints, decision, error) = (String::new(), None, None, Vec::new(), None, None);
+        Self { name, clause, message, kind, code, hints, decision, error }
+    }
+
+    fn passed(&self) -> bool {
+        self.error.is_none()
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "passed": self.passed(),
+            "clause": self.decision.as_ref().map(|decision| decision.clause),
+            "clause_wanted": self.clause,
+            "decision": self.decision,
+            "client": {
+                "kind": self.kind,
+                "exit_code": self.kind.map(ErrorKind::exit_code),
+                "message": self.message,
+                "code": self.code,
+                "hints": self.hints,
+            },
+            "error": self.error.as_ref().map(error_json),
+        })
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = headline(self.passed(), &format!("refused: {}", self.name));
+        if let Some(decision) = &self.decision {
+            line(&mut text, "clause", decision.clause);
+            line(&mut text, "seen", &decision.seen);
+            line(&mut text, "wanted", &decision.wanted);
+            line(&mut text, "fix", &decision.fix);
+        }
+        if let (Some(kind), Some(code)) = (self.kind, &self.code) {
+            line(&mut text, "the client is told", &format!("{code}, exit code {}", kind.exit_code()));
+        }
+        failure(&mut text, self.error.as_ref());
+        text
+    }
+}
+
+fn headline(passed: bool, name: &str) -> String {
+    let (style, word) = if passed { (green(), "ok    ") } else { (red(), "FAILED") };
+    let (bold, plain) = (bold().render(), bold().render_reset());
+    format!("{}{word}{} {bold}{name}{plain}\n", style.render(), style.render_reset())
+}
+
+fn line(text: &mut String, left: &str, right: &str) {
+    // Writing to a string cannot fail.
+    drop(writeln!(text, "       {left:<34} {right}"));
+}
+
+fn failure(text: &mut String, error: Option<&Error>) {
+    if let Some(error) = error {
+        line(text, "failed", &carnet_core::chain(error).join(": "));
+        for hint in error.hints() {
+            line(text, "hint", hint);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The sandbox that the rows play in, and a context that reaches it under the clouds' real names.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use carnet_core::{Context, Error, MapEnvironment, NewFile, SystemClock, SystemRandom, replace_files};
+use carnet_net::{Client, Settings};
+use carnet_route::{Config, Registry, Route};
+use carnet_sandbox::{Flavour, MintRequest, Options, Sandbox};
+
+/// The running sandbox and how rows reach it.
+pub(super) struct Stage {
+    pub(super) sandbox: Sandbox,
+    environment: BTreeMap<String, String>,
+}
+
+impl Stage {
+    /// Starts the sandbox.
+    pub(super) async fn open() -> Result<Self, Error> {
+        let sandbox = Sandbox::start(Options::default(), Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
+        let environment = sandbox.environment(Flavour::Proxy).await?.into_iter().collect();
+        Ok(Self { sandbox, environment })
+    }
+
+    /// Stops it and removes its folder.
+    pub(super) async fn close(self) {
+        self.sandbox.stop().await;
+    }
+
+    /// A private folder for what rows write.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.sandbox.folder().join("demo")
+    }
+
+    /// What a process in the sandbox sees; with `job`, what a job of that CI system sees.
+    pub(super) fn context(&self, job: Option<(&str, Option<&str>)>) -> Result<Context, Error> {
+        let mut variables = self.environment.clone();
+        if let Some((system, audience)) = job {
+            variables.extend(self.sandbox.job_environment(system, audience)?);
+        }
+        variables.insert("CLIENT_SECRET".to_owned(), carnet_sandbox::oci::EXCHANGE_CLIENT_SECRET.to_owned());
+        variables.insert("OCI_REGION".to_owned(), carnet_sandbox::oci::REGION.to_owned());
+        variables.insert("DEMO".to_owned(), self.folder().to_string_lossy().into_owned());
+        let environment = MapEnvironment(variables);
+        let http = Client::new(Settings::from_environment(&environment));
+        let mut context = carnet_route::system::context(Arc::new(http));
+        context.environment = Arc::new(environment);
+        Ok(context)
+    }
+
+    /// A token of an emulated issuer, good or bent, in a private file that routes read.
+    pub(super) fn put_token(&self, name: &str, request: &MintRequest) -> Result<PathBuf, Error> {
+        let token = self.sandbox.mint(request)?;
+        let path = self.folder().join(name);
+        replace_files(&[NewFile::new(&path, token)])?;
+        Ok(path)
+    }
+
+    /// The route in this text of configuration.
+    pub(super) fn route(&self, text: &str, context: &Context) -> Result<Route, Error> {
+        let config =
+            Config::parse(text, Some(Path::new("demo.toml")), &Registry::standard(), &*context.environment)?;
+        config.route("demo").cloned()
+    }
+}

@@ -1,0 +1,96 @@
+//! `carnet run ROUTE… -- CMD`: a child whose credentials are kept fresh.
+
+use std::sync::Arc;
+
+use carnet_core::{Context, Error, Secret};
+use carnet_renew::{RenewError, Renewer, Settings};
+use carnet_route::{Route, RouteRun, keep};
+use clap::ArgMatches;
+use tokio::task::JoinSet;
+
+use super::{default_delivery, route_args, supervise};
+use crate::{
+    args::{Global, Run},
+    output::Terminal,
+    world,
+};
+
+pub(super) fn run(
+    global: &Global,
+    args: &Run,
+    matches: Option<&ArgMatches>,
+    terminal: Terminal,
+) -> Result<u8, Error> {
+    let context = world::context()?;
+    let routes = route_args::routes(global, &args.route, matches, &context)?;
+    let folder = default_delivery::PrivateFolder::new(&context);
+    let routes = routes
+        .into_iter()
+        .map(|route| default_delivery::complete(route, &folder, &context))
+        .collect::<Result<Vec<_>, _>>()?;
+    world::block_on(async {
+        let renewer = keep(routes.iter().cloned(), &context, Settings::default());
+        let outcome = supervise_all(&context, &routes, &renewer, &args.command, terminal).await;
+        renewer.shutdown().await;
+        outcome
+    })
+}
+
+async fn supervise_all(
+    context: &Context,
+    routes: &[Route],
+    renewer: &Renewer<String, RouteRun>,
+    command: &[String],
+    terminal: Terminal,
+) -> Result<u8, Error> {
+    let mut environment = Vec::new();
+    let mut keepers = JoinSet::new();
+    for route in routes {
+        let mut states = renewer.watch(&route.name().to_owned()).await.map_err(error_of)?;
+        // Nothing is started before every credential is there: a child without its credential would fail in its own way.
+        let first = renewer.get(&route.name().to_owned()).await.map_err(error_of)?;
+        environment.extend(deliver(context, route, &first).await?);
+        states.mark_unchanged();
+        let (context, route) = (context.clone(), route.clone());
+        keepers.spawn(async move { keep_delivered(&context, &route, states, first, terminal).await });
+    }
+    let outcome = supervise::child(command, &environment, terminal).await;
+    keepers.shutdown().await;
+    outcome
+}
+
+/// Delivers every new credential of a route until its watch ends. What cannot be written is said, and tried again with the
+/// next one; what was delivered before still counts until it ends.
+async fn keep_delivered(
+    context: &Context,
+    route: &Route,
+    mut states: tokio::sync::watch::Receiver<carnet_renew::State<RouteRun>>,
+    mut last: Arc<RouteRun>,
+    terminal: Terminal,
+) {
+    while states.changed().await.is_ok() {
+        let (value, failure) = {
+            let state = states.borrow_and_update();
+            (state.value().cloned(), state.failure().cloned())
+        };
+        if let Some(failure) = failure {
+            terminal.say(&format!("carnet: cannot renew {}, next attempt at {:.0}", route.name(), failure.retry_at));
+            terminal.fail(&failure.error);
+        }
+        if let Some(value) = value.filter(|value| !Arc::ptr_eq(value, &last)) {
+            match deliver(context, route, &value).await {
+                Ok(_environment) => last = value,
+                Err(error) => terminal.fail(&error),
+            }
+        }
+    }
+}
+
+async fn deliver(context: &Context, route: &Route, run: &RouteRun) -> Result<Vec<(String, Secret)>, Error> {
+    let delivered = route.deliver(context, &run.credential).await?;
+    Ok(delivered.into_iter().flat_map(|one| one.environment).collect())
+}
+
+fn error_of(error: RenewError) -> Error {
+    error.into()
+}

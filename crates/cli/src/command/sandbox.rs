@@ -1,0 +1,142 @@
+//! `carnet sandbox`: the emulated clouds on loopback.
+
+mod remote;
+
+use std::{io::Read as _, path::PathBuf, sync::Arc};
+
+use carnet_core::{Error, NewFile, Secret, SystemClock, SystemRandom, replace_files};
+use carnet_sandbox::{Flavour, Options};
+use serde_json::{Map, Value, json};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
+
+use super::supervise;
+use crate::{
+    args::{Sandbox, SandboxCommand},
+    output::{SCHEMA_VERSION, Terminal, bold},
+    world,
+};
+
+/// The file in the sandbox's folder that says where its control API listens.
+const CONTROL_FILE: &str = "control-url";
+
+pub(super) fn run(args: Sandbox, terminal: Terminal) -> Result<u8, Error> {
+    let Some(command) = args.command else {
+        return world::block_on(stay(args.folder, args.stop_with_stdin, terminal));
+    };
+    match command {
+        SandboxCommand::Run { direct, job, audience, command } => {
+            let job = job.as_deref().map(|job| (job, audience.as_deref()));
+            world::block_on(run_in(args.folder, direct, job, &command, terminal))
+        }
+        other => world::block_on(remote::run(other, terminal)),
+    }
+}
+
+async fn start(folder: Option<PathBuf>) -> Result<carnet_sandbox::Sandbox, Error> {
+    let options = Options { folder, ..Options::default() };
+    let sandbox = carnet_sandbox::Sandbox::start(options, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
+    let control = sandbox.control_url().origin().ascii_serialization();
+    replace_files(&[NewFile::new(sandbox.folder().join(CONTROL_FILE), control)])?;
+    Ok(sandbox)
+}
+
+/// Starts, says where everything is, and stays until a signal or the end of standard input.
+async fn stay(folder: Option<PathBuf>, stop_with_stdin: bool, terminal: Terminal) -> Result<u8, Error> {
+    let sandbox = start(folder).await?;
+    if terminal.is_json() {
+        // One line, so that a program can read it without waiting for the end.
+        let ready = json!({
+            "version": SCHEMA_VERSION,
+            "ready": true,
+            "folder": sandbox.folder(),
+            "control": sandbox.control_url().origin().ascii_serialization(),
+            "proxy": sandbox.proxy_url().origin().ascii_serialization(),
+            "urls": urls(&sandbox),
+            "seed": carnet_sandbox::seed(),
+        });
+        terminal.data(format!("{ready}\n").as_bytes())?;
+    } else {
+        terminal.text(&welcome(&sandbox))?;
+    }
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    let stopped = sandbox.shutdown().clone();
+    tokio::select! {
+        () = stopped.cancelled() => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+        () = end_of_input(), if stop_with_stdin => {}
+    }
+    sandbox.stop().await;
+    Ok(0)
+}
+
+async fn run_in(
+    folder: Option<PathBuf>,
+    direct: bool,
+    job: Option<(&str, Option<&str>)>,
+    command: &[String],
+    terminal: Terminal,
+) -> Result<u8, Error> {
+    let sandbox = start(folder).await?;
+    let flavour = if direct { Flavour::Direct } else { Flavour::Proxy };
+    let mut environment: Vec<(String, Secret)> = sandbox
+        .environment(flavour)
+        .await?
+        .into_iter()
+        .map(|(name, value)| (name, Secret::new(value)))
+        .collect();
+    if let Some((job, audience)) = job {
+        let variables = sandbox.job_environment(job, audience)?;
+        environment.extend(variables.into_iter().map(|(name, value)| (name, Secret::new(value))));
+    }
+    environment.push(("CARNET_SANDBOX".to_owned(), Secret::new(sandbox.folder().to_string_lossy())));
+    let code = supervise::child(command, &environment, terminal).await;
+    for host in sandbox.refused_hosts() {
+        terminal.say(&format!("carnet: the sandbox refused {host}, which no emulated cloud answers for"));
+    }
+    sandbox.stop().await;
+    code
+}
+
+fn urls(sandbox: &carnet_sandbox::Sandbox) -> Value {
+    let urls: Map<String, Value> = sandbox
+        .urls()
+        .iter()
+        .map(|(name, urls)| ((*name).to_owned(), json!({"plain": urls.plain_origin(), "tls": urls.tls_origin()})))
+        .collect();
+    Value::Object(urls)
+}
+
+fn welcome(sandbox: &carnet_sandbox::Sandbox) -> String {
+    let mut text = format!("{}The emulated clouds are up.{}\n\n", bold().render(), bold().render_reset());
+    for (name, urls) in sandbox.urls() {
+        text.push_str(&format!("  {name:<22} {:<24} {}\n", urls.plain_origin(), urls.tls_origin()));
+    }
+    let folder = sandbox.folder().display();
+    text.push_str(&format!(
+        "\n  files                  {folder}\n\nIn another shell:\n  eval \"$(carnet sandbox env --at {folder})\"\n\n\
+         Stop with Ctrl-C.\n"
+    ));
+    text
+}
+
+fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Error> {
+    signal(kind).map_err(|error| Error::internal("listen for signals").because(error))
+}
+
+/// Ends when whoever started this has gone away. A thread of its own waits: one of the runtime's would hold up its end.
+async fn end_of_input() {
+    let (ended, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 64];
+        while matches!(std::io::stdin().read(&mut buffer), Ok(count) if count > 0) {}
+        drop(ended.send(()));
+    });
+    drop(end.await);
+}

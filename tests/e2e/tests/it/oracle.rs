@@ -1,0 +1,185 @@
+//! Oracle's own clients: against the sandbox, fed by carnet, and through the proxy without any endpoint.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Sandbox, carnet, json, node, output, python};
+
+/// The words of a route from a CI job's token to a session.
+fn upst(sandbox: &Sandbox, domain: &str) -> Vec<String> {
+    let secret = sandbox.put("client-secret", sandbox.seed("oci_client_secret"));
+    [
+        "get",
+        "--from",
+        "github-actions",
+        "--to",
+        "oci-upst",
+        &format!("url={domain}"),
+        &format!("client_id={}", sandbox.seed("oci_client_id")),
+        &format!("client_secret_file={secret}"),
+        &format!("audience={}", sandbox.seed("oci_domain")),
+        &format!("region={}", sandbox.seed("oci_region")),
+        "--quiet",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// A profile that carnet wrote with the session of a CI job.
+fn profile(sandbox: &Sandbox, folder: &Path) -> Vec<(String, String)> {
+    let directory = folder.join("profile");
+    let mut command = carnet(upst(sandbox, &sandbox.plain("oci-domain")));
+    command.arg("--deliver").arg("oci-profile").arg(format!("directory={}", directory.display()));
+    let done = output(command.envs(sandbox.environment(&["--job", "github"])));
+    assert!(done.status.success(), "{}", crate::harness::both(&done));
+    let config = directory.join("current/config").display().to_string();
+    vec![
+        ("OCI_CLI_CONFIG_FILE".to_owned(), config.clone()),
+        ("OCI_CONFIG_FILE".to_owned(), config),
+        ("OCI_CLI_PROFILE".to_owned(), "CARNET".to_owned()),
+        ("OCI_CLI_AUTH".to_owned(), "security_token".to_owned()),
+    ]
+}
+
+fn compartment(sandbox: &Sandbox) -> Vec<String> {
+    vec!["--compartment".to_owned(), sandbox.seed("oci_compartment").to_owned()]
+}
+
+fn expect_buckets(answer: &Value) {
+    assert_eq!(answer["namespace"], "axcarnetsbx", "{answer}");
+    assert_eq!(answer["buckets"], json!(["artifacts"]), "{answer}");
+}
+
+#[test]
+fn the_python_sdk_uses_a_profile_that_carnet_wrote() {
+    let sandbox = Sandbox::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = python("oci_session_token.py");
+    program.args(compartment(sandbox)).args(["--put", "artifacts/from-python.txt"]);
+    for (option, service) in [("--objectstorage", "oci-objectstorage"), ("--identity", "oci-identity"), ("--core", "oci-core")] {
+        program.arg(option).arg(sandbox.plain(service));
+    }
+    let answer = json(program.envs(profile(sandbox, folder.path())));
+    expect_buckets(&answer);
+    assert_eq!(answer["object"], "hello from a session token");
+    assert_eq!(answer["compartments"], json!(["ci"]));
+    assert_eq!(answer["domains"].as_array().unwrap().len(), 3);
+    assert_eq!(answer["vcns"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_python_sdk_needs_no_endpoint_inside_the_sandbox() {
+    let sandbox = Sandbox::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = python("oci_session_token.py");
+    program.args(compartment(sandbox)).envs(sandbox.environment(&["--proxy"]));
+    expect_buckets(&json(program.envs(profile(sandbox, folder.path()))));
+}
+
+#[test]
+fn the_node_sdk_uses_a_profile_that_carnet_wrote() {
+    let sandbox = Sandbox::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = node("oci_session_token.mjs");
+    program.arg(sandbox.plain("oci-objectstorage")).arg(sandbox.seed("oci_compartment"));
+    expect_buckets(&json(program.envs(profile(sandbox, folder.path()))));
+}
+
+#[test]
+fn the_oci_command_line_uses_a_profile_that_carnet_wrote() {
+    let sandbox = Sandbox::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = crate::harness::installed("oci");
+    program.args(["os", "bucket", "list", "--namespace-name", "axcarnetsbx", "--compartment-id"]);
+    program.arg(sandbox.seed("oci_compartment")).arg("--endpoint").arg(sandbox.plain("oci-objectstorage"));
+    let answer = json(program.envs(profile(sandbox, folder.path())));
+    assert_eq!(answer["data"][0]["name"], "artifacts", "{answer}");
+}
+
+#[test]
+fn oracles_instance_principal_signer_is_served_directly() {
+    let sandbox = Sandbox::shared();
+    let mut program = python("oci_instance_principal.py");
+    program.args(compartment(sandbox)).arg("--federation").arg(format!("{}/v1/x509", sandbox.plain("oci-auth")));
+    program.arg("--objectstorage").arg(sandbox.plain("oci-objectstorage"));
+    let answer = json(program.envs(sandbox.environment(&[])));
+    expect_buckets(&answer);
+    assert_eq!(answer["region"], "us-ashburn-1");
+}
+
+#[test]
+fn oracles_instance_principal_signer_needs_no_argument_inside_the_sandbox() {
+    let sandbox = Sandbox::shared();
+    let mut program = python("oci_instance_principal.py");
+    expect_buckets(&json(program.args(compartment(sandbox)).envs(sandbox.environment(&["--proxy"]))));
+}
+
+#[test]
+fn oracles_resource_principal_signer_is_served() {
+    let sandbox = Sandbox::shared();
+    let mut program = python("oci_resource_principal.py");
+    program.args(compartment(sandbox)).arg("--objectstorage").arg(sandbox.plain("oci-objectstorage"));
+    expect_buckets(&json(program.envs(sandbox.environment(&[]))));
+}
+
+#[test]
+fn a_resource_principal_that_carnet_delivers_is_one_to_oracles_sdk() {
+    let sandbox = Sandbox::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("principal");
+    let mut command = carnet(upst(sandbox, &sandbox.plain("oci-domain")));
+    command.arg("--deliver").arg("oci-resource-principal").arg(format!("directory={}", directory.display()));
+    let done = output(command.envs(sandbox.environment(&["--job", "github"])));
+    assert!(done.status.success(), "{}", crate::harness::both(&done));
+    let current = directory.join("current");
+    let files: Vec<_> = std::fs::read_dir(&current).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let file = |part: &str| {
+        let name = files.iter().find(|name| name.to_string_lossy().contains(part));
+        current.join(name.unwrap_or_else(|| panic!("no {part} in {files:?}"))).display().to_string()
+    };
+    let mut program = python("oci_resource_principal.py");
+    program.args(compartment(sandbox)).arg("--objectstorage").arg(sandbox.plain("oci-objectstorage"));
+    program.env("OCI_RESOURCE_PRINCIPAL_VERSION", "2.2").env("OCI_RESOURCE_PRINCIPAL_REGION", "us-ashburn-1");
+    program.env("OCI_RESOURCE_PRINCIPAL_RPST", file("token")).env("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", file("key"));
+    expect_buckets(&json(&mut program));
+}
+
+fn token_exchange(sandbox: &Sandbox, token: &str) -> Value {
+    let mut program = python("oci_token_exchange.py");
+    program.args(compartment(sandbox)).arg("--domain").arg(sandbox.plain("oci-domain"));
+    program.arg("--client-id").arg(sandbox.seed("oci_client_id"));
+    program.arg("--objectstorage").arg(sandbox.plain("oci-objectstorage"));
+    json(program.env("SUBJECT_TOKEN", token).env("CLIENT_SECRET", sandbox.seed("oci_client_secret")))
+}
+
+#[test]
+fn oracles_token_exchange_signer_gets_a_session() {
+    let sandbox = Sandbox::shared();
+    let token = sandbox.token("github", &["--audience", sandbox.seed("oci_domain")]);
+    expect_buckets(&token_exchange(sandbox, &token));
+}
+
+#[test]
+fn oracles_token_exchange_signer_is_refused_a_stranger() {
+    let sandbox = Sandbox::shared();
+    let claim = ["--audience", sandbox.seed("oci_domain"), "--claim", "repository_owner=stranger"];
+    let answer = token_exchange(sandbox, &sandbox.token("github", &claim));
+    assert!([400, 401].contains(&answer["refused"].as_i64().unwrap_or_default()), "{answer}");
+    assert!(answer["body"]["error"].is_string(), "{answer}");
+}
+
+#[test]
+fn a_signature_from_carnet_lets_curl_call_oci() {
+    let sandbox = Sandbox::shared();
+    let url = format!("{}/n/axcarnetsbx/b?compartmentId={}", sandbox.plain("oci-objectstorage"), sandbox.seed("oci_compartment"));
+    let mut command = carnet(["get", "--from", "oci-instance", "--format", "oci-signature"]);
+    let signed = output(command.arg(format!("url={url}")).envs(sandbox.environment(&[])));
+    assert!(signed.status.success(), "{}", crate::harness::both(&signed));
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("curl");
+    std::fs::write(&config, signed.stdout).unwrap();
+    let mut curl = std::process::Command::new("curl");
+    let answer = json(curl.env_clear().args(["--silent", "--config"]).arg(config));
+    assert_eq!(answer[0]["name"], "artifacts", "{answer}");
+}
