@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use carnet_core::{HttpSend, Request, SystemClock, SystemRandom};
+use carnet_core::{Request, SystemClock, SystemRandom};
 use carnet_sandbox::{Options, Sandbox};
 
 async fn start() -> Sandbox {
