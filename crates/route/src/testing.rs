@@ -289,6 +289,14 @@ pub(crate) struct Caller {
     region: String,
 }
 
+/// Who vouches.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Voucher {
+    Priest(Caller),
+    Notary(Caller),
+}
+
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SwapConfig {
@@ -311,6 +319,8 @@ pub(crate) struct SwapConfig {
     pub(crate) mode: Mode,
     /// Who calls.
     pub(crate) caller: Option<Caller>,
+    /// Who vouches.
+    pub(crate) voucher: Option<Voucher>,
 }
 
 impl ExchangeConfig for SwapConfig {
@@ -331,6 +341,11 @@ impl ExchangeConfig for SwapConfig {
         }
         if self.caller.is_some_and(|caller| caller.region == "moon") {
             mistakes.push(Mistake::new("caller.region", "nobody lives there").hint("choose another"));
+        }
+        if let Some(Voucher::Priest(caller) | Voucher::Notary(caller)) = &self.voucher
+            && caller.region.is_empty()
+        {
+            mistakes.push(Mistake::new("voucher", "lives nowhere"));
         }
         if self.client_secret.is_some() && self.client_secret_file.is_some() {
             mistakes.push(Mistake::new("", "both client_secret and client_secret_file are given").hint("give one"));

@@ -121,13 +121,13 @@ impl<'t> Reader<'t> {
         let secret = entry.as_deref().is_some_and(|entry| show::is_secret(schema, entry));
         let Explained { message, hint, meant } = explain(error.message(), secret);
         removed.meant.extend(meant);
-        let mut problem = Problem::new(span, message).field(field);
+        let mut problem = Problem::new(span.clone(), message).field(field);
         let about = || show::description(schema, entry.as_deref()?);
         if let Some(hint) = hint.or_else(about) {
             problem = problem.hint(hint);
         }
         self.problem(problem);
-        match entry {
+        match entry.map(|entry| tree::whole_choice(fields, entry, &span, error.message())) {
             Some(entry) if tree::remove(fields, &entry) => {
                 removed.names.extend(entry.into_iter().next());
                 true

@@ -58,6 +58,21 @@ pub(crate) fn entry_at(node: &Node<'_>, span: &Range<usize>) -> Option<Vec<Strin
     }
 }
 
+/// Where the name of a choice (`caller = { NAME = { … } }`) is unknown, the whole choice goes: without its only entry,
+/// it would be wrong once more.
+pub(crate) fn whole_choice(
+    node: &mut Node<'_>,
+    mut entry: Vec<String>,
+    span: &Range<usize>,
+    message: &str,
+) -> Vec<String> {
+    let value = get_mut(node, &entry).map(|value| value.span());
+    if message.starts_with("unknown variant") && entry.len() > 1 && value.is_some_and(|value| value != *span) {
+        entry.pop();
+    }
+    entry
+}
+
 /// Whether this is an array with an element of exactly this place.
 fn holds(node: &Node<'_>, span: &Range<usize>) -> bool {
     let DeValue::Array(array) = node.get_ref() else { return false };

@@ -301,7 +301,7 @@ error: unknown field `extra`
 11 | extra = true
    | ^^^^^
    |
-help: the fields are: url, lifetime, scopes, client_secret, client_secret_file, headers, mode, caller
+help: the fields are: url, lifetime, scopes, client_secret, client_secret_file, headers, mode, caller, voucher
 "#);
 }
 
@@ -614,4 +614,21 @@ error: unknown field `trough`
   |
 help: did you mean `through`?
 ");
+}
+
+#[test]
+fn an_unknown_choice() {
+    insta::assert_snapshot!(shown(r#"version = 1
+[route.a]
+source = "robot"
+through = [ { swap = { url = "https://x", voucher = { preist = { region = "here" } } } } ]
+"#), @r#"
+error: `preist` is not one of the values
+ --> carnet.toml:4:55
+  |
+4 | through = [ { swap = { url = "https://x", voucher = { preist = { region = "here" } } } } ]
+  |                                                       ^^^^^^
+  |
+help: did you mean `priest`?
+"#);
 }
