@@ -175,3 +175,14 @@ async fn the_control_api_mints() {
     let body: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
     assert_eq!(claims(body["token"].as_str().unwrap()).str("sub"), Some("x"));
 }
+
+#[test]
+fn jobs_are_played_by_name() {
+    let ci = ci();
+    let play = |job: &str, audience| Emulator::job_environment(&ci, job, audience, &urls());
+    let names = |variables: Vec<(String, String)>| variables.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert!(names(play("github", None).unwrap().unwrap()).contains(&"ACTIONS_ID_TOKEN_REQUEST_URL".to_owned()));
+    assert!(names(play("gitlab", Some("https://a")).unwrap().unwrap()).contains(&"CARNET_ID_TOKEN".to_owned()));
+    assert!(!names(play("gitlab", None).unwrap().unwrap()).contains(&"CARNET_ID_TOKEN".to_owned()));
+    assert!(play("jenkins", None).is_none());
+}
