@@ -185,6 +185,16 @@ mod tests {
     }
 
     #[test]
+    fn hosts_of_no_proxy_go_past_the_proxy() {
+        let proxy = Some(Proxy::parse("proxy.example:3128"));
+        let no_proxy = crate::NoProxy::parse(".corp.example,10.0.0.0/8");
+        let settings = Settings { http_proxy: proxy, no_proxy, ..Settings::default() };
+        assert!(target("http://a.corp.example/", Destination::Configured, &settings).proxy.is_none());
+        assert!(target("http://10.1.2.3/", Destination::Configured, &settings).proxy.is_none());
+        assert!(target("http://corp.example.org/", Destination::Configured, &settings).proxy.is_some());
+    }
+
+    #[test]
     fn each_scheme_has_its_own_proxy() {
         let settings = Settings { https_proxy: Some(Proxy::parse("proxy:1")), ..Settings::default() };
         assert!(target("https://a.example/", Destination::Configured, &settings).proxy.is_some());

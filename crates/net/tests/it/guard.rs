@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 
 use carnet_core::{Destination, HttpError, HttpErrorKind, HttpSend};
 
-use crate::support::{SHORT, answers, client, get};
+use crate::support::{answers, client, get};
 
 async fn refused(url: &str, destination: Destination) -> HttpError {
-    let error = client().send(get(url).destination(destination).timeout(SHORT)).await.unwrap_err();
+    let error = client().send(get(url).destination(destination)).await.unwrap_err();
     assert_eq!(error.kind, HttpErrorKind::Blocked, "{error}");
     error
 }

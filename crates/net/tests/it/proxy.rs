@@ -11,7 +11,7 @@ use carnet_net::{Client, Limits, Settings, serve_stream};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{SHORT, answers, authority, get, raw, read_request, tls};
+use crate::support::{answers, authority, get, raw, read_request, tls};
 
 fn through(variables: &[(&str, &str)]) -> Client {
     Client::new(Settings::from_environment(&MapEnvironment::of(variables)))
@@ -117,16 +117,6 @@ async fn loopback_goes_past_the_proxy() {
     let client = through(&[("http_proxy", &proxy.to_string())]);
     let answer = client.send(get(&format!("http://{server}/"))).await.unwrap();
     assert_eq!((answer.text(), asked.load(Ordering::SeqCst)), (Some("direct"), 0));
-}
-
-#[tokio::test]
-async fn hosts_of_no_proxy_go_past_the_proxy() {
-    let (proxy, asked) = answers("").await;
-    let client = through(&[("http_proxy", &proxy.to_string()), ("no_proxy", ".invalid")]);
-    // RFC 6761, 6.4: this name never resolves, so the request fails without having been anywhere.
-    let error = client.send(get("http://host.invalid/").timeout(SHORT)).await.unwrap_err();
-    assert!(matches!(error.kind, HttpErrorKind::Connect | HttpErrorKind::Timeout), "{error}");
-    assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
