@@ -167,7 +167,7 @@ impl OciState {
     ) -> Checked<Arc<Principal>> {
         let verified = signature::verify(request, options, now, |key_id| resolve(key_id, now))?;
         if options.single_use {
-            self.0.replay.use_once(verified.digest, now)?;
+            self.0.replay.use_once(&verified.signature, now)?;
         }
         Ok(verified.principal)
     }

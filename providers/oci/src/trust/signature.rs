@@ -110,8 +110,8 @@ pub struct Signer {
 pub struct Verified {
     /// Who signed it.
     pub principal: Arc<Principal>,
-    /// SHA-256 of the signature: the name under which a [`ReplayCache`] remembers it.
-    pub digest: [u8; 32],
+    /// The signature: what a [`ReplayCache`] remembers, by its digest.
+    pub signature: Vec<u8>,
     /// The clauses that held, in order.
     pub held: Vec<&'static str>,
 }
@@ -148,7 +148,7 @@ pub fn verify(
 ) -> Checked<Verified> {
     let mut held = Vec::with_capacity(8);
     match check(request, options, now, resolve, &mut held) {
-        Ok((principal, digest)) => Ok(Verified { principal, digest, held }),
+        Ok((principal, signature)) => Ok(Verified { principal, signature, held }),
         Err(mut refusal) => {
             refusal.held = held;
             Err(refusal)
@@ -162,7 +162,7 @@ fn check(
     now: Timestamp,
     resolve: impl FnOnce(&KeyId<'_>) -> Checked<Signer>,
     held: &mut Vec<&'static str>,
-) -> Checked<(Arc<Principal>, [u8; 32])> {
+) -> Checked<(Arc<Principal>, Vec<u8>)> {
     let authorization = authorization_of(request.headers)?;
     let signature = STANDARD.decode(authorization.signature).map_err(|_ignored| {
         refuse("authorization", "a signature that is not base64", "standard base64 with padding", FIX_HEADER)
@@ -196,7 +196,7 @@ fn check(
         require_body(request.headers, &authorization, body)?;
         held.push("body-hash");
     }
-    Ok((signer.principal, sha256(&signature)))
+    Ok((signer.principal, signature))
 }
 
 const FIX_HEADER: &str =

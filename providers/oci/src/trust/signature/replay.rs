@@ -5,6 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use carnet_jose::sha256;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{MAX_SKEW, refuse};
@@ -25,11 +26,12 @@ struct Seen {
 }
 
 impl ReplayCache {
-    /// Counts one use of a signature, named by its SHA-256.
+    /// Counts one use of a signature. How the header was written does not matter, only the signature's bytes do.
     ///
     /// # Errors
     /// Clause `replay` at the second use, and at the first when the cache is full.
-    pub fn use_once(&self, digest: [u8; 32], now: Timestamp) -> Checked<()> {
+    pub fn use_once(&self, signature: &[u8], now: Timestamp) -> Checked<()> {
+        let digest = sha256(signature);
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((end, old)) = seen.ends.front().copied() {
             if end > now {
@@ -70,9 +72,9 @@ mod tests {
     fn rejects_a_second_use_until_the_date_is_too_old_anyway() {
         let cache = ReplayCache::default();
         let start = Timestamp::from_second(1_795_262_400).unwrap();
-        assert!(cache.use_once([1; 32], start).is_ok());
-        assert!(cache.use_once([2; 32], start).is_ok());
-        assert_eq!(cache.use_once([1; 32], start + SignedDuration::from_mins(10)).unwrap_err().clause, "replay");
-        assert!(cache.use_once([1; 32], start + SignedDuration::from_mins(11)).is_ok());
+        assert!(cache.use_once(&[1], start).is_ok());
+        assert!(cache.use_once(&[2], start).is_ok());
+        assert_eq!(cache.use_once(&[1], start + SignedDuration::from_mins(10)).unwrap_err().clause, "replay");
+        assert!(cache.use_once(&[1], start + SignedDuration::from_mins(11)).is_ok());
     }
 }

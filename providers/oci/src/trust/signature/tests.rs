@@ -471,6 +471,16 @@ fn a_remembered_token_still_ends() {
 }
 
 #[test]
+fn a_token_that_ends_like_a_remembered_one_is_still_verified() {
+    let verifier = SessionVerifier::new(KeySet::of(KEY.public_key().unwrap()));
+    let good = token(json!({}));
+    assert!(verifier.verify(&good, at_date(0)).is_ok());
+    let other = token(json!({"sub": "ocid1.instance.oc1..other"}));
+    let (claims, signature) = (other.rsplit_once('.').unwrap().0, good.rsplit_once('.').unwrap().1);
+    assert_eq!(verifier.verify(&format!("{claims}.{signature}"), at_date(0)).unwrap_err().clause, "token");
+}
+
+#[test]
 fn no_part_of_a_token_stands_in_a_refusal() {
     let token = token(json!({"exp": at_date(-1).as_second()}));
     let decision = session(&token);

@@ -1,6 +1,7 @@
 //! Instance metadata and what an instance gets for its certificate.
 
 use axum::body::Body;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use carnet_core::Clock;
 use carnet_jose::Algorithm;
 use carnet_oci_sandbox::seed;
@@ -152,17 +153,16 @@ async fn the_token_has_the_claims_of_public_samples() {
 async fn rejects_federation_requests_bent_in_one_place() {
     let cloud = Cloud::new();
     let other_tenancy = seed::TENANCY.replace("0001", "0002");
-    type Bend = Box<dyn Fn(&mut Federation)>;
     let bends: Vec<(&str, Bend)> = vec![
         ("signature", Box::new(|request| request.signer.key = STRANGER.clone())),
-        ("fingerprint", Box::new(|request| request.signer.key_id = request.signer.key_id.replace(":", ":0")[..200].to_owned())),
+        ("fingerprint", Box::new(|request| request.signer.key_id = request.signer.key_id.replace(':', ":0")[..200].to_owned())),
         ("tenancy", Box::new(move |request| {
             request.signer.key_id = request.signer.key_id.replace(seed::TENANCY, &other_tenancy);
         })),
         ("key", Box::new(|request| request.signer.key_id = request.signer.key_id.replace("fed-x509-sha256", "ocid1.user.oc1..u"))),
         ("chain", Box::new(|request| request.body["intermediateCertificates"] = json!([]))),
         ("signed-headers", Box::new(|request| request.draft = request.draft.clone().signed(GENERAL))),
-        ("chain", Box::new(|request| foreign_leaf(request))),
+        ("chain", Box::new(foreign_leaf)),
     ];
     for (clause, bend) in bends {
         let mut request = Federation::new(&cloud).await;
@@ -172,9 +172,11 @@ async fn rejects_federation_requests_bent_in_one_place() {
     }
 }
 
+/// Changes one thing about a good request.
+type Bend = Box<dyn Fn(&mut Federation)>;
+
 /// The same subject, from another authority.
 fn foreign_leaf(request: &mut Federation) {
-    use base64::{Engine, engine::general_purpose::STANDARD};
     let own = Certificate::from_der(&request.certificate).unwrap();
     let (from, until) = (own.not_before(), own.not_after());
     let root = Authority::root("PKISVC Identity Root", Algorithm::Es256, from, until).unwrap();
