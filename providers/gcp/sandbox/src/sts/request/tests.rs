@@ -36,7 +36,9 @@ fn with(name: &'static str, value: &str) -> Vec<(&'static str, String)> {
 
 #[test]
 fn takes_both_encodings_and_both_spellings() {
-    let snake: Value = fields().into_iter().collect::<serde_json::Map<_, _>>().into();
+    let snake: serde_json::Map<_, _> =
+        fields().into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+    let snake = Value::from(snake);
     let camel = json!({
         "grantType": GRANT_TYPE, "audience": "//iam.googleapis.com/x", "requestedTokenType": ACCESS_TOKEN,
         "scope": "https://www.googleapis.com/auth/cloud-platform", "subjectToken": "a.b.c",
