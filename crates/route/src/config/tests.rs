@@ -7,6 +7,7 @@ use super::*;
 use crate::{Start, testing::registry};
 
 mod rendering;
+mod rendering_steps;
 
 fn environment() -> MapEnvironment {
     MapEnvironment::of(&[("HOST", "swap.example"), ("SECRET", "hunter2-hunter2"), ("NUMBER", "3600")])
