@@ -2,6 +2,7 @@
 
 use carnet_jose::{Algorithm, Claims, KeySet, Rules, UnverifiedJwt, verify_jwt};
 use carnet_oci::trust::signature::Options;
+use carnet_trust::Refusal;
 use http::request::Parts;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -64,12 +65,18 @@ impl Caller {
 impl Domain {
     /// Who sends this request: by bearer token of this domain, or by OCI signature.
     pub(super) fn caller(&self, parts: &Parts, body: &[u8]) -> Result<Caller, ScimError> {
-        match wire::authorization(&parts.headers) {
+        let found = match wire::authorization(&parts.headers) {
             Some((scheme, token)) if scheme == "bearer" => self.bearer(token),
-            Some((scheme, _)) if scheme == "signature" => self.signer(parts, body),
+            Some((scheme, _)) if scheme == "signature" => return self.signer(parts, body),
             Some(_) => Err(ScimError::unauthorized("The authorization scheme is not supported.")),
             None => Err(ScimError::unauthorized("Authorization is required.")),
-        }
+        };
+        found.inspect_err(|error| {
+            let wanted = "an access token of this identity domain, or an OCI signature";
+            let fix = "ask the token endpoint for a new access token";
+            let refusal = Refusal::new("token", &error.detail, wanted, error.message_id, fix);
+            self.state().world().decisions.refused(SERVICE, &refusal);
+        })
     }
 
     /// The claims of an access token of this domain that is good now.

@@ -5,13 +5,14 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use carnet_trust::Refusal;
 use http::{HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use serde_json::Value;
 
 use super::{
-    Domain,
+    Domain, SERVICE,
     resources::Precondition,
-    types::{ALL, APPS, SETTINGS},
+    types::{ADMINISTRATOR_ROLE, ALL, APPS, SETTINGS},
     wire::{self, Unreadable},
 };
 use crate::scim::{MEDIA_TYPE, Patch, Projection, Query, Resource, ResourceType, ScimError, text, version};
@@ -29,7 +30,14 @@ pub(super) async fn endpoint(State(domain): State<Domain>, request: Request<Body
         Err(Unreadable::TooLarge) => return too_large().into_response(),
         Err(Unreadable::Broken) => return ScimError::invalid_syntax("The body cannot be read.").into_response(),
     };
-    let mut response = answer(&domain, &parts, &body).unwrap_or_else(ScimError::into_response);
+    let answer = answer(&domain, &parts, &body).inspect_err(|error| {
+        if error.status == StatusCode::FORBIDDEN {
+            let fix = "grant the role to the app or user, and ask for a new access token";
+            let refusal = Refusal::new("role", parts.uri.path(), ADMINISTRATOR_ROLE, error.message_id, fix);
+            domain.state().world().decisions.refused(SERVICE, &refusal);
+        }
+    });
+    let mut response = answer.unwrap_or_else(ScimError::into_response);
     let id = parts.headers.get("opc-request-id").cloned();
     let id = id.or_else(|| HeaderValue::from_str(&domain.state().world().random_hex::<16>()).ok());
     if let Some(id) = id {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     access::sub,
     admin_base,
-    types::{ADMINISTRATOR_ROLE, APP_ROLES, APPS, GROUPS, PLATFORM_APP, SETTINGS, TRUSTS, USERS},
+    types::{APP_ROLES, APPS, GROUPS, PLATFORM_APP, SETTINGS, TRUSTS, USERS},
 };
 use crate::scim::{Resource, ResourceType, ScimError, Stamp, Store, text};
 
@@ -180,11 +180,6 @@ fn complete_settings(settings: &mut Resource, old: Option<&Resource>) -> Result<
         settings.insert("prevIssuer".to_owned(), before);
     }
     Ok(())
-}
-
-/// The roles that exist, for messages.
-pub(super) fn is_known_role(store: &Store, name: &str) -> bool {
-    name == ADMINISTRATOR_ROLE || store.all(&APP_ROLES).iter().any(|role| text(role, "displayName") == Some(name))
 }
 
 /// The trusts as the trust model reads them.

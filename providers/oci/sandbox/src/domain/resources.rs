@@ -55,7 +55,8 @@ impl Domain {
             ocid: kind.ocid_type.map(|name| format!("ocid1.{name}.oc1..aaaaaaaa{}", world.random_hex::<26>())),
             client_id: (kind.endpoint == APPS.endpoint).then(|| world.random_hex::<16>()),
         };
-        let secret = Secret::new(format!("idcscs-{}", world.random_hex::<16>()));
+        let part = [world.random_hex::<4>(), world.random_hex::<2>(), world.random_hex::<2>(), world.random_hex::<8>()];
+        let secret = Secret::new(format!("idcscs-{}", part.join("-")));
         self.create_as(kind, body, author, &names, Some(secret))
     }
 

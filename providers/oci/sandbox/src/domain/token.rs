@@ -16,11 +16,12 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use carnet_trust::Refusal;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
-    Domain,
+    Domain, SERVICE,
     wire::{self, Unreadable},
 };
 
@@ -44,32 +45,56 @@ pub(super) struct TokenError {
     status: StatusCode,
     error: String,
     description: String,
+    /// Why, for the operator. Never sent.
+    refusal: Option<Box<Refusal>>,
 }
 
 impl TokenError {
     pub(super) fn new(error: &str, description: impl Into<String>) -> Self {
         // 401 only for the client (RFC 6749, 5.2); Oracle's sample of an error body names no status.
         let status = if error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
-        Self { status, error: error.to_owned(), description: description.into() }
+        Self { status, error: error.to_owned(), description: description.into(), refusal: None }
     }
 
     /// The published text, whatever is wrong with the client.
-    pub(super) fn client() -> Self {
-        Self::new("invalid_client", "Client authentication failed.")
+    pub(super) fn client(refusal: impl Into<Box<Refusal>>) -> Self {
+        Self::new("invalid_client", "Client authentication failed.").because(refusal)
+    }
+
+    /// Keeps what the operator should know.
+    pub(super) fn because(mut self, refusal: impl Into<Box<Refusal>>) -> Self {
+        self.refusal = Some(refusal.into());
+        self
     }
 
     pub(super) fn request(description: impl Into<String>) -> Self {
         Self::new("invalid_request", description)
     }
 
-    pub(super) fn scope() -> Self {
-        Self::new("invalid_scope", "The requested scope is invalid, unknown or not granted.")
+    /// `seen` is what was asked for.
+    pub(super) fn scope(seen: &str) -> Self {
+        let error = Self::new("invalid_scope", "The requested scope is invalid, unknown or not granted.");
+        error.because(Refusal::new(
+            "scope",
+            seen,
+            "urn:opc:idm:__myscopes__, a role that is granted, or a scope of an active resource server",
+            "invalid_scope",
+            "grant the role to the client, or add the scope to its allowed scopes",
+        ))
     }
 
     pub(super) fn server() -> Self {
         let mut error = Self::new("server_error", "Internal error.");
         error.status = StatusCode::INTERNAL_SERVER_ERROR;
         error
+    }
+
+    fn reason(&self) -> Refusal {
+        let fix = "send the request as the documentation of the grant type has it";
+        match &self.refusal {
+            Some(refusal) => (**refusal).clone(),
+            None => Refusal::new("request", &self.description, "a request that can be read", &self.error, fix),
+        }
     }
 }
 
@@ -80,6 +105,7 @@ pub(super) async fn endpoint(State(domain): State<Domain>, request: Request<Body
     let answer = match answer(&domain, request).await {
         Ok(body) => (StatusCode::OK, body),
         Err(error) => {
+            domain.state().world().decisions.refused(SERVICE, &error.reason());
             let body = json!({"error": error.error, "error_description": error.description, "ecid": ecid});
             (error.status, body)
         }

@@ -3,7 +3,7 @@
 use carnet_jose::encode_jwt;
 use carnet_oci::trust::Principal;
 use carnet_sandbox_kit::FaultKind;
-use carnet_trust::Grant;
+use carnet_trust::{Grant, Refusal};
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,6 @@ use crate::{
     domain::{
         Domain, SERVICE,
         access::role_scope,
-        references,
         types::{APPS, USERS},
     },
     scim::{Resource, text},
@@ -59,15 +58,21 @@ impl Domain {
     pub(super) fn client_credentials(&self, client: &Client, form: &Form) -> Result<Value, TokenError> {
         let unauthorized = || {
             let description = "The client is not authorized to use the client credentials grant.";
-            TokenError::new("unauthorized_client", description)
+            TokenError::new("unauthorized_client", description).because(Refusal::new(
+                "grant",
+                CLIENT_CREDENTIALS,
+                "a grant that the App's allowedGrants list",
+                "unauthorized_client",
+                "add client_credentials to allowedGrants of the App",
+            ))
         };
         let Client::App(app) = client else { return Err(unauthorized()) };
         if !app.allows(CLIENT_CREDENTIALS) {
             return Err(unauthorized());
         }
-        let scopes = form.get("scope").and_then(Scopes::parse).ok_or_else(TokenError::scope)?;
+        let scopes = read_scopes(form)?;
         if scopes.offline {
-            return Err(TokenError::scope());
+            return Err(TokenError::scope("offline_access"));
         }
         let holder = Holder::of_app(app);
         let issue = self.resolve(&holder, &scopes, Some(app))?;
@@ -83,8 +88,7 @@ impl Domain {
         if form.get("subject_token").is_some() {
             return Err(TokenError::request("The subject is the signer: subject_token must be left out."));
         }
-        let scope = form.get("scope").ok_or_else(TokenError::scope)?;
-        let scopes = Scopes::parse(scope).ok_or_else(TokenError::scope)?;
+        let scopes = read_scopes(form)?;
         let holder = self.holder_of(principal)?;
         let issue = self.resolve(&holder, &scopes, None)?;
         let mut answer = self.issue(&holder, &issue)?;
@@ -92,7 +96,12 @@ impl Domain {
             let client_id = self.refresh_client(form)?;
             self.add_refresh_token(
                 &mut answer,
-                RefreshGrant { client_id, holder, scope: scope.to_owned(), given: self.now() },
+                RefreshGrant {
+                    client_id,
+                    holder,
+                    scope: form.get("scope").unwrap_or_default().to_owned(),
+                    given: self.now(),
+                },
             );
         }
         Ok(answer)
@@ -104,7 +113,11 @@ impl Domain {
         let token = form.required("refresh_token")?;
         let refused = || TokenError::new("invalid_grant", "The refresh token is invalid or was used before.");
         let grant = self.tokens().take_refresh(token).ok_or_else(refused)?;
-        if grant.client_id != client_id || self.active_app(client_id).is_none() {
+        let gone = match &grant.holder {
+            Holder::User { id, .. } => !self.is_active_user(id),
+            Holder::App { .. } | Holder::Other { .. } => false,
+        };
+        if gone || grant.client_id != client_id || self.active_app(client_id).is_none() {
             return Err(refused());
         }
         let scopes = Scopes::parse(&grant.scope).ok_or_else(refused)?;
@@ -119,7 +132,7 @@ impl Domain {
         let client_id = form.get("client_id").filter(|_| form.get("isCLI") == Some("true"));
         let client_id =
             client_id.ok_or_else(|| TokenError::request("offline_access needs client_id and isCLI=true."))?;
-        self.active_app(client_id).map(|app| app.client_id).ok_or_else(TokenError::client)
+        self.active_app(client_id).map(|app| app.client_id).ok_or_else(|| not_active(client_id))
     }
 
     fn add_refresh_token(&self, answer: &mut Value, grant: RefreshGrant) {
@@ -130,6 +143,10 @@ impl Domain {
         self.tokens().keep_refresh(&token, grant);
     }
 
+    fn is_active_user(&self, id: &str) -> bool {
+        self.store().find(&USERS, id).is_some_and(|user| user.get("active") == Some(&Value::Bool(true)))
+    }
+
     /// UNCONFIRMED for instances and resources: `sub` is their OCID, `sub_type` is `client` because they are not users.
     fn holder_of(&self, principal: &Principal) -> Result<Holder, TokenError> {
         if !principal.is_user() {
@@ -138,7 +155,7 @@ impl Domain {
         let store = self.store();
         let user =
             store.find_by(&USERS, "ocid", &principal.id).filter(|user| user.get("active") == Some(&Value::Bool(true)));
-        user.map(Holder::of_user).ok_or_else(TokenError::client)
+        user.map(Holder::of_user).ok_or_else(|| not_active(&principal.id))
     }
 
     /// Turns scopes into an audience, a scope claim and a life.
@@ -152,9 +169,7 @@ impl Domain {
             Holder::Other { .. } => Vec::new(),
         };
         if let Some(unknown) = scopes.roles.iter().find(|role| !granted.contains(role)) {
-            let exists = references::is_known_role(&self.store(), unknown);
-            tracing::debug!(role.exists = exists, "role is not granted to the client");
-            return Err(TokenError::scope());
+            return Err(TokenError::scope(&role_scope(unknown)));
         }
         let roles = if scopes.mine { &granted } else { &scopes.roles };
         let mut scope: Vec<String> = roles.iter().map(|role| role_scope(role)).collect();
@@ -174,13 +189,13 @@ impl Domain {
         let mut values = Vec::new();
         for wanted in &scopes.resources {
             let found = store.all(&APPS).iter().find_map(|server| resource_scope(server, wanted));
-            let (server, value) = found.ok_or_else(TokenError::scope)?;
+            let (server, value) = found.ok_or_else(|| TokenError::scope(wanted))?;
             if app.is_some_and(|app| !may_use(&app.resource, wanted)) {
-                return Err(TokenError::scope());
+                return Err(TokenError::scope(wanted));
             }
             let own = text(server, "audience").unwrap_or_default();
             if audience.get_or_insert_with(|| own.to_owned()) != own {
-                return Err(TokenError::scope());
+                return Err(TokenError::scope(wanted));
             }
             lifetime = server.get("accessTokenExpiry").and_then(Value::as_i64).unwrap_or(lifetime);
             values.push(value);
@@ -265,6 +280,16 @@ impl Holder {
         claims.insert("sub".to_owned(), self.subject().into());
         claims
     }
+}
+
+fn read_scopes(form: &Form) -> Result<Scopes, TokenError> {
+    let scope = form.get("scope").unwrap_or_default();
+    Scopes::parse(scope).ok_or_else(|| TokenError::scope(scope))
+}
+
+fn not_active(seen: &str) -> TokenError {
+    let fix = "activate it in the identity domain";
+    TokenError::client(Refusal::new("client", seen, "active in this identity domain", "invalid_client", fix))
 }
 
 /// The resource server that has the scope under this full name, and the scope's own value.

@@ -71,10 +71,10 @@ impl Domain {
             (Some((scheme, _)), None, None) if scheme == "signature" => self.by_signature(parts, body),
             (None, Some(secret), None) => {
                 let client_id = form.required("client_id")?;
-                self.by_secret(client_id, secret).ok_or_else(|| self.refused(client_id))
+                self.by_secret(client_id, secret).ok_or_else(|| refused(client_id))
             }
             (None, None, Some(assertion)) => self.by_assertion(form, assertion),
-            (_, None, None) => Err(self.refused("no client authentication that is known")),
+            (_, None, None) => Err(refused("no client authentication that is known")),
             _ => Err(TokenError::request("The client authenticates in more than one way.")),
         }
     }
@@ -94,9 +94,9 @@ impl Domain {
 
     fn by_basic(&self, value: &str) -> Result<Client, TokenError> {
         let decoded = STANDARD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let decoded = decoded.map(Secret::new).ok_or_else(|| self.refused("Basic that is not base64"))?;
+        let decoded = decoded.map(Secret::new).ok_or_else(|| refused("Basic that is not base64"))?;
         let Some((client_id, secret)) = decoded.expose().split_once(':') else {
-            return Err(self.refused("Basic without a colon"));
+            return Err(refused("Basic without a colon"));
         };
         if let Some(client) = self.by_secret(client_id, secret) {
             return Ok(client);
@@ -107,7 +107,7 @@ impl Domain {
         };
         let pair = decode(client_id).zip(decode(secret).map(Secret::new));
         pair.and_then(|(client_id, secret)| self.by_secret(&client_id, secret.expose()))
-            .ok_or_else(|| self.refused(client_id))
+            .ok_or_else(|| refused(client_id))
     }
 
     fn by_secret(&self, client_id: &str, secret: &str) -> Option<Client> {
@@ -123,9 +123,9 @@ impl Domain {
         let principal = self
             .state()
             .authenticate_signed_request(SERVICE, parts, body, &Options::TOKEN_ENDPOINT)
-            .map_err(|refusal| self.note(&refusal))?;
+            .map_err(TokenError::client)?;
         if principal.tenancy != seed::TENANCY {
-            return Err(self.note(&Refusal::new(
+            return Err(TokenError::client(Refusal::new(
                 "client",
                 &principal.tenancy,
                 seed::TENANCY,
@@ -141,11 +141,10 @@ impl Domain {
         if form.get("client_assertion_type") != Some(JWT_BEARER) {
             return Err(TokenError::request(format!("client_assertion_type must be {JWT_BEARER}.")));
         }
-        let (app, expires) = self
-            .verify_assertion(form, assertion)
-            .ok_or_else(|| self.refused("a client assertion that does not verify"))?;
+        let (app, expires) =
+            self.verify_assertion(form, assertion).ok_or_else(|| refused("a client assertion that does not verify"))?;
         if !self.tokens().is_first_use(assertion, expires, self.now()) {
-            return Err(self.refused("a client assertion that was used before"));
+            return Err(refused("a client assertion that was used before"));
         }
         Ok(Client::App(Box::new(app)))
     }
@@ -176,21 +175,16 @@ impl Domain {
         let expires = verified.claims().time("exp")?;
         (verified.claims().str("sub") == Some(client_id.as_str())).then_some((app, expires))
     }
+}
 
-    fn refused(&self, seen: &str) -> TokenError {
-        self.note(&Refusal::new(
-            "client",
-            seen,
-            "an active confidential application with its secret or certificate, or an OCI signature",
-            "invalid_client",
-            "use the client id (the App's name) and its secret, and activate the App",
-        ))
-    }
-
-    fn note(&self, refusal: &Refusal) -> TokenError {
-        self.state().world().decisions.refused(SERVICE, refusal);
-        TokenError::client()
-    }
+fn refused(seen: &str) -> TokenError {
+    TokenError::client(Refusal::new(
+        "client",
+        seen,
+        "an active confidential application with its secret or certificate, or an OCI signature",
+        "invalid_client",
+        "use the client id (the App's name) and its secret, and activate the App",
+    ))
 }
 
 /// The certificate among `certificates` of the app whose alias or key id is `kid`, or whose thumbprint is `x5t`.

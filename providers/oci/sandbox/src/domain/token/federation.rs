@@ -39,7 +39,7 @@ impl Domain {
         }
         let key = session_key::read(form.required("public_key")?)?;
         let token = UnverifiedJwt::parse(form.required("subject_token")?).map_err(|error| {
-            self.refuse(&Refusal::new(
+            refused(Refusal::new(
                 "form",
                 error.message,
                 "a JWT",
@@ -71,13 +71,13 @@ impl Domain {
                 self.state().world().decisions.allowed(SERVICE, &grant);
                 Ok(minted)
             }
-            Decision::Refuse(refusal) => Err(self.refuse(&refusal)),
+            Decision::Refuse(refusal) => Err(refused(refusal)),
         }
     }
 
     fn trust_for(&self, token: &UnverifiedJwt) -> Result<PropagationTrust, TokenError> {
         let trusts = references::trusts(&self.store());
-        find_trust(&trusts, token).cloned().map_err(|refusal| self.refuse(&refusal))
+        find_trust(&trusts, token).cloned().map_err(refused)
     }
 
     fn caller_of<'a>(&self, client: &'a Client) -> Caller<'a> {
@@ -98,14 +98,14 @@ impl Domain {
     /// UNCONFIRMED: for how long the domain keeps what it fetched.
     async fn keys_of(&self, trust: &PropagationTrust) -> Result<KeySet, TokenError> {
         if let Some(certificate) = &trust.public_certificate {
-            let key = certificate_key(certificate).ok_or_else(|| self.no_keys("publicCertificate cannot be read"))?;
+            let key = certificate_key(certificate).ok_or_else(|| no_keys("publicCertificate cannot be read"))?;
             return Ok(KeySet::of(key));
         }
         let endpoint = trust.public_key_endpoint.as_deref().unwrap_or_default();
-        let url = Url::parse(endpoint).map_err(|_not_a_url| self.no_keys("publicKeyEndpoint is not a URL"))?;
+        let url = Url::parse(endpoint).map_err(|_not_a_url| no_keys("publicKeyEndpoint is not a URL"))?;
         // The administrator of the domain chose it. The world's client never leaves loopback.
         let fetched = fetch_key_set(&self.context(), &url, Destination::Configured).await;
-        fetched.map_err(|error| self.no_keys(&carnet_core::chain(&error).join(": ")))
+        fetched.map_err(|error| no_keys(carnet_core::chain(&error).join(": ")))
     }
 
     fn context(&self) -> Context {
@@ -118,27 +118,6 @@ impl Domain {
             files: Arc::new(MemoryFiles::default()),
             commands: Arc::new(NoCommands),
         }
-    }
-
-    fn no_keys(&self, seen: &str) -> TokenError {
-        self.refuse(&Refusal::new(
-            "key",
-            seen,
-            "a key set at publicKeyEndpoint of the trust",
-            "invalid_grant",
-            "see that publicKeyEndpoint of the trust answers with the issuer's keys, without signing in",
-        ))
-    }
-
-    /// Outward little is said; the clause goes to the operator's log of decisions.
-    fn refuse(&self, refusal: &Refusal) -> TokenError {
-        self.state().world().decisions.refused(SERVICE, refusal);
-        let description = match refusal.code.as_str() {
-            "unauthorized_client" => "The client is not authorized to exchange this token.",
-            "invalid_request" => "The request does not fit the identity propagation trust.",
-            _ => "The subject token is invalid, expired or not trusted.",
-        };
-        TokenError::new(&refusal.code, description)
     }
 
     fn mint(&self, requested: RequestedToken, grant: &Grant, key: &Jwk) -> Result<Value, TokenError> {
@@ -171,6 +150,27 @@ impl Domain {
         set("sess_exp", end.strftime("%a, %d %b %Y %H:%M:%S UTC").to_string().into());
         claims
     }
+}
+
+/// Outward little is said; the clause is for the operator.
+fn refused(refusal: impl Into<Box<Refusal>>) -> TokenError {
+    let refusal = refusal.into();
+    let description = match refusal.code.as_str() {
+        "unauthorized_client" => "The client is not authorized to exchange this token.",
+        "invalid_request" => "The request does not fit the identity propagation trust.",
+        _ => "The subject token is invalid, expired or not trusted.",
+    };
+    TokenError::new(&refusal.code, description).because(refusal)
+}
+
+fn no_keys(seen: impl Into<String>) -> TokenError {
+    refused(Refusal::new(
+        "key",
+        seen,
+        "a key set at publicKeyEndpoint of the trust",
+        "invalid_grant",
+        "see that publicKeyEndpoint of the trust answers with the issuer's keys, without signing in",
+    ))
 }
 
 /// UNCONFIRMED beyond `sub` and `var_ext_…`; the Terraform provider wants `tenant`.

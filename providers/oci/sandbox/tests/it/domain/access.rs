@@ -134,6 +134,7 @@ async fn scopes_set_the_life_and_narrow_the_roles() {
     assert_eq!(sandbox.bearer(token, Method::GET, "/admin/v1/Users", None).await.status, 200);
     let other = sandbox.token(ADMIN, &fields("urn:opc:idm:role.User%20Manager")).await;
     assert_eq!(other.oauth_error(400), "invalid_scope");
+    assert_eq!(sandbox.last_clause(), "scope");
 }
 
 #[tokio::test]
@@ -177,6 +178,7 @@ async fn rejects_client_credentials_that_the_app_may_not_use() {
     let client = (app["name"].as_str().unwrap(), app["clientSecret"].as_str().unwrap());
     let fields = [("grant_type", "client_credentials"), ("scope", "urn:opc:idm:__myscopes__")];
     assert_eq!(sandbox.token(client, &fields).await.oauth_error(400), "unauthorized_client");
+    assert_eq!(sandbox.last_clause(), "grant");
 }
 
 #[tokio::test]

@@ -50,6 +50,7 @@ async fn rejects_who_is_not_an_administrator() {
     nobody.scim_error(401);
     assert_eq!(nobody.header("www-authenticate"), "Bearer");
     sandbox.bearer("eyJhbGciOiJub25lIn0.e30.", Method::GET, USERS, None).await.scim_error(401);
+    assert_eq!(sandbox.last_clause(), "token");
 
     // A signature that does not verify, and one that does, of a service user without a role.
     let (mut parts, body) = sandbox.signed_by_admin(&Method::GET, USERS, "application/json", "").into_parts();
@@ -66,6 +67,7 @@ async fn rejects_who_is_not_an_administrator() {
     let fields = [("grant_type", "client_credentials"), ("scope", "urn:opc:idm:__myscopes__")];
     let token = sandbox.token(client, &fields).await.ok(200)["access_token"].as_str().unwrap().to_owned();
     sandbox.bearer(&token, Method::GET, USERS, None).await.scim_error(403);
+    assert_eq!(sandbox.last_clause(), "role");
     sandbox.bearer(&token, Method::POST, TRUSTS, Some(trust())).await.scim_error(403);
 }
 
