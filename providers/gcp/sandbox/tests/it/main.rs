@@ -1,4 +1,10 @@
 //! The emulated services through their routers, as clients see them.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy does not see as tests"
+)]
 
 mod certs;
 mod credentials;

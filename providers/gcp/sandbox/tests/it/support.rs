@@ -36,17 +36,12 @@ impl HttpSend for Documents {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let found = self.answers.lock().unwrap().get(request.url.as_str()).cloned();
         Box::pin(async move {
-            match found {
-                Some(document) => Ok(carnet_core::Response {
-                    status: StatusCode::OK,
-                    headers: HeaderMap::new(),
-                    body: SecretBytes::new(document.to_string()),
-                }),
-                None => {
-                    let message = format!("{request:?}: nobody is there");
-                    Err(HttpError { kind: HttpErrorKind::Connect, message, cause: None })
-                }
-            }
+            let Some(document) = found else {
+                let message = format!("{request:?}: nobody is there");
+                return Err(HttpError { kind: HttpErrorKind::Connect, message, cause: None });
+            };
+            let body = SecretBytes::new(document.to_string());
+            Ok(carnet_core::Response { status: StatusCode::OK, headers: HeaderMap::new(), body })
         })
     }
 }
@@ -160,6 +155,7 @@ impl Sandbox {
     }
 
     /// A token of a job in the repository, with these changes.
+    #[expect(clippy::needless_pass_by_value, reason = "callers write the changes in place")]
     pub(crate) fn job(&self, changes: Value) -> String {
         let now = self.now();
         let mut claims = json!({
