@@ -122,7 +122,7 @@ pub struct UrlForm {
 #[serde(deny_unknown_fields)]
 pub struct ExecutableForm {
     /// The program by its absolute path and its arguments in one text, for instance
-    /// `/usr/local/bin/carnet helper gcp ROUTE`. No quotes: libraries differ in how they read them.
+    /// `/usr/local/bin/carnet get ROUTE --format gcp-executable` with a ROUTE that ends with the subject token. No quotes: libraries differ in how they read them.
     pub command: String,
     /// How long it may take, from `5s` to `2m`. By default `30s`.
     #[serde(default)]
@@ -169,7 +169,7 @@ impl DeliveryConfig for GcpCredentialFile {
         if matches!(form, Form::File { .. }) && self.audience.is_none() {
             mistakes.push(
                 Mistake::new("audience", "is missing: in the file form the route ends with the subject token, which does not know the provider")
-                    .hint("end the route before `gcp` and set `audience` (and `service_account`) here; or keep `gcp` and set `executable = { command = \"/PATH/TO/carnet helper gcp ROUTE\" }`"),
+                    .hint("end the route before `gcp` and set `audience` (and `service_account`) here; or let the library run carnet: `executable = { command = \"/PATH/TO/carnet get ROUTE --format gcp-executable\" }`, with a ROUTE that ends before `gcp`"),
             );
         }
         if !mistakes.is_empty() {
@@ -256,7 +256,7 @@ fn check_command(command: &str, mistakes: &mut Vec<Mistake>) {
     if !command.starts_with('/') {
         mistakes.push(
             Mistake::new("executable.command", "does not start with an absolute path")
-                .hint("write for instance `/usr/local/bin/carnet helper gcp ROUTE`"),
+                .hint("write for instance `/usr/local/bin/carnet get ROUTE --format gcp-executable`"),
         );
     }
     if command.contains(['"', '\'', '\\', '\n', '$']) {

@@ -62,14 +62,14 @@ fn a_json_token_file_names_its_member() {
 #[test]
 fn the_executable_form_takes_provider_and_account_from_the_exchange() {
     let world = offline();
-    let section = json!({ "path": PATH, "executable": { "command": "/usr/bin/carnet helper gcp r", "timeout": "20s", "output_file": "/run/o" } });
+    let section = json!({ "path": PATH, "executable": { "command": "/usr/bin/carnet get r --format gcp-executable", "timeout": "20s", "output_file": "/run/o" } });
     let done = deliver::<GcpCredentialFile>(section, &access_token(), &world).unwrap();
     let file = written(&world);
     assert_eq!(file["audience"], PROVIDER);
     assert!(file["service_account_impersonation_url"].as_str().unwrap().contains(READER));
     assert_eq!(
         file["credential_source"],
-        json!({ "executable": { "command": "/usr/bin/carnet helper gcp r", "timeout_millis": 20000, "output_file": "/run/o" } })
+        json!({ "executable": { "command": "/usr/bin/carnet get r --format gcp-executable", "timeout_millis": 20000, "output_file": "/run/o" } })
     );
     assert!(done.environment.iter().any(|(name, _)| name == "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"));
     assert!(!file.to_string().contains("ya29"));
@@ -93,7 +93,7 @@ fn direct_access_names_no_account() {
     let world = offline();
     let mut credential = access_token();
     credential.facts.insert("principal", "principal://iam.googleapis.com/projects/1/x/subject/s".to_owned());
-    let section = json!({ "path": PATH, "executable": { "command": "/usr/bin/carnet helper gcp r" } });
+    let section = json!({ "path": PATH, "executable": { "command": "/usr/bin/carnet get r --format gcp-executable" } });
     deliver::<GcpCredentialFile>(section, &credential, &world).unwrap();
     assert!(written(&world).get("service_account_impersonation_url").is_none());
 }
@@ -115,13 +115,13 @@ fn rejects_access_token_in_the_file_form_and_says_what_to_do() {
     let section = json!({ "path": PATH, "audience": PROVIDER });
     let error = deliver::<GcpCredentialFile>(section, &access_token(), &world).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    assert!(error.hints().iter().any(|hint| hint.contains("carnet helper gcp")));
+    assert!(error.hints().iter().any(|hint| hint.contains("--format gcp-executable")));
     assert!(world.files.get(PATH).is_none());
 }
 
 #[test]
 fn rejects_unknown_provider() {
-    let section = json!({ "path": PATH, "executable": { "command": "/usr/bin/carnet helper gcp r" } });
+    let section = json!({ "path": PATH, "executable": { "command": "/usr/bin/carnet get r --format gcp-executable" } });
     let error = deliver::<GcpCredentialFile>(section, &subject(), &offline()).unwrap_err();
     assert!(error.to_string().contains("provider is not known"));
 }
@@ -138,7 +138,7 @@ fn rejects_sections_bent_in_one_place() {
         ("file", json!({ "field": "x" }), "file.field"),
         ("url", json!({ "url": "x" }), "url.url"),
         ("url", json!({ "url": "https://a", "headers": { "a": "b\nc" } }), "url.headers"),
-        ("executable", json!({ "command": "carnet helper gcp r" }), "executable.command"),
+        ("executable", json!({ "command": "carnet get r" }), "executable.command"),
         ("executable", json!({ "command": "/a b 'c d'" }), "executable.command"),
         ("executable", json!({ "command": "/a", "timeout": "1s" }), "executable.timeout"),
         ("executable", json!({ "command": "/a", "output_file": "o" }), "executable.output_file"),

@@ -65,7 +65,7 @@ impl CredentialFile {
                 "write a credential file in the file form: the route ends with an access token, and the library needs the subject token",
             )
             .hint("end the route before `gcp`: the library makes that exchange itself")
-            .hint("or keep `gcp` and set `executable = { command = \"/PATH/TO/carnet helper gcp ROUTE\" }`"));
+            .hint("or let the library run carnet: `executable = { command = \"/PATH/TO/carnet get ROUTE --format gcp-executable\" }`, with a ROUTE that ends before `gcp`"));
         };
         let content = match format {
             // Libraries send a text as it is, so a newline at the end would become part of the token.
