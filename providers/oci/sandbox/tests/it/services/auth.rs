@@ -23,7 +23,7 @@ async fn generate(cloud: &Cloud, minutes: Value) -> super::support::Answer {
 
 #[tokio::test]
 async fn a_user_with_an_api_key_gets_a_session() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let upst = session(&generate(&cloud, json!(30)).await.ok());
     let token = claims(&upst);
     assert_eq!((token["ptype"].as_str(), token["sub"].as_str()), (Some("user"), Some(seed::ADMIN_USER)));
@@ -34,7 +34,7 @@ async fn a_user_with_an_api_key_gets_a_session() {
 
 #[tokio::test]
 async fn rejects_sessions_of_another_length_and_without_an_api_key() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     for minutes in [4, 61, -1] {
         assert_eq!(generate(&cloud, json!(minutes)).await.error(), (400, "InvalidParameter".to_owned()), "{minutes}");
     }
@@ -70,7 +70,7 @@ async fn refreshing_does_not_extend_the_session() {
 
 #[tokio::test]
 async fn a_scoped_token_acts_as_its_caller_with_another_key() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let body = json!({"scope": "urn:x", "public_key": public_key(), "target_compartment": seed::COMPARTMENT});
     let mut draft = cloud.draft("oci-auth", Method::POST, "/v1/oauth2/scoped").signed(super::support::WITHOUT_HOST);
     draft.body = serde_json::to_vec(&body).unwrap();
@@ -83,7 +83,7 @@ async fn a_scoped_token_acts_as_its_caller_with_another_key() {
 
 #[tokio::test]
 async fn a_database_token_is_no_session_token() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let body = json!({"scope": "urn:oracle:db::id::*", "publicKey": SESSION.public_pem().unwrap()});
     let answer = cloud.post(&cloud.admin(), "oci-auth", "/v1/actions/generateScopedAccessToken", &body).await;
     let token = session(&answer.ok());
@@ -108,7 +108,7 @@ fn login(cloud: &Cloud, signer: &Signer) -> Value {
 
 #[tokio::test]
 async fn relying_parties_learn_who_signed_and_in_which_groups_that_is() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let asker = cloud.instance().await;
     let ask = async |body: &Value| cloud.post(&asker, "oci-auth", "/v1/authentication/authenticateClient", body).await.ok();
     let found = ask(&login(&cloud, &cloud.admin())).await;
@@ -132,7 +132,7 @@ async fn relying_parties_learn_who_signed_and_in_which_groups_that_is() {
 
 #[tokio::test]
 async fn a_login_that_does_not_verify_is_no_success() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let asker = cloud.instance().await;
     let mut login = login(&cloud, &Signer { key: STRANGER.clone(), ..cloud.admin() });
     let answer = cloud.post(&asker, "oci-auth", "/v1/authentication/authenticateClient", &login).await.ok();
@@ -144,7 +144,7 @@ async fn a_login_that_does_not_verify_is_no_success() {
 
 #[tokio::test]
 async fn rejects_relying_parties_without_the_permission() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let body = login(&cloud, &cloud.admin());
     let answer = cloud.post(&cloud.function(), "oci-auth", "/v1/authentication/authenticateClient", &body).await;
     assert_eq!(answer.error(), (404, "NotAuthorizedOrNotFound".to_owned()));

@@ -46,7 +46,7 @@ async fn an_administrator_reads_what_there_is() {
 
 #[tokio::test]
 async fn a_user_has_the_fields_that_relying_parties_read() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let answer = cloud.get(&cloud.admin(), SERVICE, &path(&format!("users/{}", seed::ADMIN_USER))).await;
     let user = answer.ok();
     assert_eq!((user["compartmentId"].as_str(), user["name"].as_str()), (Some(seed::TENANCY), Some(seed::ADMIN_USER_NAME)));
@@ -77,7 +77,7 @@ async fn lists_come_in_pages() {
 
 #[tokio::test]
 async fn a_list_needs_its_compartment() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let answer = cloud.get(&cloud.admin(), SERVICE, &path("users")).await;
     assert_eq!(answer.error(), (400, "MissingParameter".to_owned()));
     let answer = cloud.get(&cloud.admin(), SERVICE, &path("users?compartmentId=ocid1.compartment.oc1..other")).await;
@@ -103,7 +103,7 @@ async fn a_policy_counts_from_its_creation_to_its_deletion() {
 
 #[tokio::test]
 async fn rejects_policies_that_are_malformed_or_taken() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let admin = cloud.admin();
     let create = async |body: Value| cloud.post(&admin, SERVICE, &path("policies"), &body).await;
     let malformed = create(policy("p", &["Allow group a to read buckets in tenancy", "Allow group a to read"])).await;
@@ -138,7 +138,7 @@ async fn a_new_dynamic_group_takes_members_by_its_rule() {
 
 #[tokio::test]
 async fn iam_is_written_in_the_home_region_and_read_in_subscribed_ones() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let admin = cloud.admin();
     let phoenix = "identity.us-phoenix-1.oci.oraclecloud.com";
     let read = cloud.draft(SERVICE, Method::GET, &in_tenancy("users")).at(phoenix);
@@ -153,7 +153,7 @@ async fn iam_is_written_in_the_home_region_and_read_in_subscribed_ones() {
 
 #[tokio::test]
 async fn rejects_api_keys_bent_in_one_place() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let good = cloud.admin();
     for (from, to) in [
         (seed::TENANCY, "ocid1.tenancy.oc1..other"),

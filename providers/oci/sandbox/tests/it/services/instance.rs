@@ -21,7 +21,7 @@ fn unauthenticated() -> (u16, String) {
 
 #[tokio::test]
 async fn the_metadata_says_where_the_instance_is() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     for (path, expected) in [
         ("instance/region", "iad"),
         ("instance/canonicalRegionName", "us-ashburn-1"),
@@ -43,7 +43,7 @@ async fn the_metadata_says_where_the_instance_is() {
 
 #[tokio::test]
 async fn the_metadata_refuses_all_but_the_instance_itself() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let ask = async |path: &str, headers: &[(&str, &str)]| {
         let request = headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
         cloud.send("oci-imds", request.body(Body::empty()).unwrap()).await.status.as_u16()
@@ -103,7 +103,7 @@ impl Federation {
 
 #[tokio::test]
 async fn every_sdk_gets_a_token_for_the_certificate() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let go = Federation::new(&cloud).await;
     let sha1 = colons(&Certificate::from_der(&go.certificate).unwrap().sha1());
     let key_ids = [
@@ -127,7 +127,7 @@ async fn every_sdk_gets_a_token_for_the_certificate() {
 
 #[tokio::test]
 async fn the_token_has_the_claims_of_public_samples() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let signer = cloud.instance().await;
     let token = claims(&signer);
     for (name, expected) in [
@@ -151,7 +151,7 @@ async fn the_token_has_the_claims_of_public_samples() {
 
 #[tokio::test]
 async fn rejects_federation_requests_bent_in_one_place() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let other_tenancy = seed::TENANCY.replace("0001", "0002");
     let bends: Vec<(&str, Bend)> = vec![
         ("signature", Box::new(|request| request.signer.key = STRANGER.clone())),
@@ -230,7 +230,7 @@ async fn rejects_a_key_of_another_certificate_during_rotation() {
 
 #[tokio::test]
 async fn rejects_bodies_that_are_no_federation_request() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     for (bend, code) in [
         (json!({"certificate": "-----BEGIN CERTIFICATE-----"}), "InvalidParameter"),
         (json!({"publicKey": "AAAA"}), "InvalidParameter"),
@@ -249,7 +249,7 @@ async fn rejects_bodies_that_are_no_federation_request() {
 
 #[tokio::test]
 async fn an_instance_may_do_what_its_dynamic_group_may() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let instance = cloud.instance().await;
     let buckets = format!("/n/{}/b?compartmentId={}", seed::NAMESPACE, seed::COMPARTMENT);
     let listed = cloud.get(&instance, "oci-objectstorage", &buckets).await.ok();
@@ -319,7 +319,7 @@ async fn rejects_a_signed_request_that_is_replayed_after_five_minutes() {
 
 #[tokio::test]
 async fn rejects_requests_that_miss_the_host_outside_of_the_auth_service() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let draft = cloud.draft("oci-identity", Method::GET, "/20160918/regions").signed("date (request-target)");
     assert_eq!(cloud.send("oci-identity", draft.sign(&cloud.admin())).await.error(), unauthenticated());
     assert_eq!(cloud.last_clause(), "signed-headers");

@@ -25,7 +25,7 @@ async fn step_2(cloud: &Cloud, signer: &Signer, tokens: &Value, key: &[u8]) -> s
 
 #[tokio::test]
 async fn version_2_2_works_from_the_files_alone() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let token = claims(&cloud.function());
     assert_eq!((token["res_tenant"].as_str(), token["res_compartment"].as_str()), (Some(seed::TENANCY), Some(seed::COMPARTMENT)));
     assert!(!cloud.file("oci/function/rpst").ends_with('\n'));
@@ -36,7 +36,7 @@ async fn version_2_2_works_from_the_files_alone() {
 
 #[tokio::test]
 async fn versions_2_1_sign_with_the_registered_key() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     for (path, version) in [
         ("resourcePrincipalTokenV2", "v2.1/".to_owned()),
         ("resourcePrincipalTokenV2", format!("v2.1.1/{}/", seed::TENANCY)),
@@ -55,7 +55,7 @@ async fn versions_2_1_sign_with_the_registered_key() {
 
 #[tokio::test]
 async fn version_1_1_is_for_the_instance_that_hosts_the_resource() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let instance = cloud.instance().await;
     let target = format!("/20180711/resourcePrincipalToken/{}", seed::FUNCTION);
     let tokens = cloud.get(&instance, "oci-auth", &target).await.ok();
@@ -68,7 +68,7 @@ async fn version_1_1_is_for_the_instance_that_hosts_the_resource() {
 
 #[tokio::test]
 async fn version_3_0_goes_from_the_leaf_to_its_parent() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let target = format!("/20180711/resourcePrincipalToken/{}", seed::FUNCTION_PARENT);
     let leaf = cloud.function();
     let tokens = cloud.get(&leaf, "oci-auth", &target).await.ok();
@@ -82,7 +82,7 @@ async fn version_3_0_goes_from_the_leaf_to_its_parent() {
 
 #[tokio::test]
 async fn rejects_a_resource_that_is_somebody_elses() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let not_found = (404, "NotAuthorizedOrNotFound".to_owned());
     for (signer, id) in [
         (cloud.function(), seed::INSTANCE),
@@ -96,7 +96,7 @@ async fn rejects_a_resource_that_is_somebody_elses() {
 
 #[tokio::test]
 async fn rejects_registered_keys_bent_in_one_place() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let target = format!("/20180711/resourcePrincipalTokenV2/{}", seed::FUNCTION);
     for (key, key_id, clause) in [
         (STRANGER.clone(), format!("resource/v2.1/{}", seed::FUNCTION), "signature"),
@@ -114,7 +114,7 @@ async fn rejects_registered_keys_bent_in_one_place() {
 
 #[tokio::test]
 async fn rejects_tokens_of_another_caller_or_another_sort_in_the_second_step() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let instance = cloud.instance().await;
     let target = format!("/20180711/resourcePrincipalToken/{}", seed::FUNCTION);
     let tokens = cloud.call(&instance, "oci-auth", Method::GET, &target).await.ok();

@@ -25,7 +25,7 @@ fn upload(cloud: &Cloud, target: &str, content: &[u8]) -> Draft {
 
 #[tokio::test]
 async fn the_namespace_is_a_json_string_and_needs_no_permission() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let instance = cloud.instance().await;
     for path in ["/n", "/n/"] {
         let answer = cloud.get(&instance, SERVICE, path).await;
@@ -38,7 +38,7 @@ async fn the_namespace_is_a_json_string_and_needs_no_permission() {
 
 #[tokio::test]
 async fn buckets_are_made_listed_and_deleted() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let admin = cloud.admin();
     let made = cloud.post(&admin, SERVICE, &bucket(""), &create("new")).await;
     let body = made.ok();
@@ -67,7 +67,7 @@ async fn buckets_are_made_listed_and_deleted() {
 
 #[tokio::test]
 async fn a_denied_creation_reads_like_a_name_that_is_taken() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let instance = cloud.instance().await;
     let denied = cloud.post(&instance, SERVICE, &bucket(""), &create("mine")).await;
     assert_eq!(denied.error(), (409, "BucketAlreadyExists".to_owned()));
@@ -81,7 +81,7 @@ async fn a_denied_creation_reads_like_a_name_that_is_taken() {
 
 #[tokio::test]
 async fn absence_has_its_own_codes_here() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let admin = cloud.admin();
     for (target, code) in [
         (bucket("/nothing"), "BucketNotFound"),
@@ -104,7 +104,7 @@ async fn put(cloud: &Cloud, signer: &Signer, target: &str, content: &[u8]) -> An
 
 #[tokio::test]
 async fn objects_are_put_read_and_deleted_under_their_raw_names() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let admin = cloud.admin();
     let target = bucket("/artifacts/o/dir%2Fa%20b.txt");
     let draft = upload(&cloud, &target, b"content").header("content-type", "text/plain").header("opc-meta-run", "7");
@@ -146,7 +146,7 @@ async fn objects_are_listed_by_prefix_and_folder() {
 
 #[tokio::test]
 async fn who_may_read_may_not_write() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let instance = cloud.instance().await;
     let object = bucket("/artifacts/o/hello.txt");
     assert_eq!(cloud.get(&instance, SERVICE, &object).await.text(), seed::OBJECT_CONTENT);
@@ -159,7 +159,7 @@ async fn who_may_read_may_not_write() {
 
 #[tokio::test]
 async fn rejects_uploads_whose_preconditions_fail() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let admin = cloud.admin();
     let object = bucket("/artifacts/o/hello.txt");
     for (name, value, status, code) in [
@@ -174,7 +174,7 @@ async fn rejects_uploads_whose_preconditions_fail() {
 
 #[tokio::test]
 async fn rejects_a_body_that_was_changed_after_it_was_signed() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let mut draft = cloud.draft(SERVICE, Method::POST, &bucket(""));
     draft.body = serde_json::to_vec(&create("one")).unwrap();
     let authorization = draft.authorization(&cloud.admin());
@@ -190,7 +190,7 @@ async fn rejects_a_body_that_was_changed_after_it_was_signed() {
 async fn rejects_requests_without_a_signature() {
     use axum::body::Body;
     use http::Request;
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared().await;
     let answer = cloud.send(SERVICE, Request::get("/n").body(Body::empty()).unwrap()).await;
     assert_eq!(answer.error(), (401, "NotAuthenticated".to_owned()));
     assert_eq!(

@@ -20,6 +20,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
 use tower::ServiceExt;
 
 pub(crate) const GENERAL: &str = "date (request-target) host";
@@ -243,6 +244,13 @@ impl Cloud {
             signed: signed.to_owned(),
             headers: Vec::new(),
         }
+    }
+
+    /// A cloud for tests that leave its clock, its keys and its faults alone and look at nothing that another may have
+    /// made; one test at a time. Making the keys of a cloud takes longer than most tests.
+    pub(crate) async fn shared() -> MutexGuard<'static, Self> {
+        static SHARED: LazyLock<Mutex<Cloud>> = LazyLock::new(|| Mutex::new(Cloud::new()));
+        SHARED.lock().await
     }
 
     pub(crate) async fn send(&self, service: &str, request: Request<Body>) -> Answer {
