@@ -22,6 +22,10 @@ const REQUEST_TARGET: &str = "(request-target)";
 pub enum Scope {
     /// The rule: date, target and host, and for POST, PUT and PATCH also length, type and hash of the body.
     Full,
+    /// As [`Scope::Full`] with `opc-request-id`, for endpoints that give a credential: a verifier that lets a signature
+    /// count only once must not take two requests of one second for a replay. Signing further headers is allowed; Oracle's
+    /// Audit reference shows a request that signs this one.
+    Once,
     /// The exception of Object Storage's PutObject and UploadPart: the body is not signed.
     HeadersOnly,
     /// Calls to the auth service: as [`Scope::Full`] without the host, as Oracle's Go and Python SDKs sign them.
@@ -108,6 +112,9 @@ pub(crate) fn signing_string(request: &Request, scope: Scope) -> Result<(String,
     }
     if has_signed_body(&request.method) && scope != Scope::HeadersOnly {
         names.extend(["content-length", "content-type", "x-content-sha256"]);
+    }
+    if scope == Scope::Once {
+        names.push("opc-request-id");
     }
     let mut text = String::with_capacity(256);
     for name in &names {
@@ -246,6 +253,16 @@ mod tests {
         let (names, text) = signed(request(Method::POST, "/v1/x509", "{}"), Scope::WithoutHost);
         assert_eq!(names, "date (request-target) content-length content-type x-content-sha256");
         assert!(!text.contains("host: "));
+    }
+
+    #[test]
+    fn a_request_that_counts_once_signs_its_id() {
+        let id = HeaderName::from_static("opc-request-id");
+        let request = request(Method::POST, "/oauth2/v1/token", "a=b").header(id, HeaderValue::from_static("one"));
+        let (names, text) = signed(request.clone(), Scope::Once);
+        assert!(names.ends_with(" x-content-sha256 opc-request-id"));
+        assert!(text.ends_with("\nopc-request-id: one"));
+        assert!(!signed(request, Scope::Full).1.contains("opc-request-id"));
     }
 
     #[test]

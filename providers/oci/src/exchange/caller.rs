@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use crate::{
+    client::{OPC_REQUEST_ID, request_id},
     domain_url::DomainUrl,
     signer::OciSigner,
     source::{instance::InstanceConfig, profile::ProfileConfig, resource::ResourceConfig},
@@ -211,7 +212,10 @@ impl Proof {
         match self {
             Self::Form(_) => {}
             Self::Basic(value, _) => drop(request.headers.insert(header::AUTHORIZATION, value.clone())),
-            Self::Signed(signer) => signer.sign(&mut request, Scope::Full, context.now())?,
+            Self::Signed(signer) => {
+                request.headers.insert(OPC_REQUEST_ID, request_id(context));
+                signer.sign(&mut request, Scope::Once, context.now())?;
+            }
         }
         Ok(request)
     }

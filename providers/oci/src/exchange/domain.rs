@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::federation::GRANT_TYPE;
-use crate::{client::SigningClient, domain_url::DomainUrl, signer::OciSigner};
+use crate::{client::SigningClient, domain_url::DomainUrl, signer::OciSigner, wire::Scope};
 
 /// Whatever the caller may do in the domain: the scope of Oracle's own samples.
 const MY_SCOPES: &str = "urn:opc:idm:__myscopes__";
@@ -103,7 +103,7 @@ impl Exchange for Domain {
                 [("grant_type", GRANT_TYPE), ("scope", self.scope.as_str()), ("requested_token_type", ACCESS_TOKEN)];
             let request = Request::post_form(self.url.token_endpoint(), &fields);
             let what = format!("get an access token of the identity domain {}", self.url);
-            let response = SigningClient::new(context, &signer).send(request, &what).await?;
+            let response = SigningClient::new(context, &signer).send_scoped(request, Scope::Once, &what).await?;
             let answer: Answer = response.json("the identity domain's access token")?;
             self.credential(context, answer, want)
         })

@@ -43,7 +43,9 @@ async fn the_signer_is_the_subject_of_the_token() {
          &requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token"
     );
     let header = request.headers["authorization"].to_str().unwrap();
-    assert!(header.contains("headers=\"date (request-target) host content-length content-type x-content-sha256\""));
+    assert!(header.contains(
+        "headers=\"date (request-target) host content-length content-type x-content-sha256 opc-request-id\""
+    ));
     assert!(header.contains("keyId=\"ST$eyJ"));
     assert_eq!(request.headers["x-content-sha256"].to_str().unwrap(), crate::wire::body_hash(&request.body));
     assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");

@@ -166,7 +166,7 @@ async fn a_signed_caller_needs_no_secret() {
     exchange.exchange(&context, &jwt(json!({})), &carnet_core::Want::default()).await.unwrap();
     let request = script.request("/token");
     let header = request.headers["authorization"].to_str().unwrap();
-    let names = "date (request-target) host content-length content-type x-content-sha256";
+    let names = "date (request-target) host content-length content-type x-content-sha256 opc-request-id";
     assert!(header.starts_with(&format!("Signature version=\"1\",headers=\"{names}\",keyId=\"{TENANCY}/")), "{header}");
     assert_eq!(request.headers["x-content-sha256"].to_str().unwrap(), crate::wire::body_hash(&request.body));
 }
