@@ -21,6 +21,7 @@ use std::{
 };
 
 use carnet_core::{Error, Secret};
+use carnet_jose::CachedKeySets;
 use carnet_sandbox_kit::{Host, Service, Urls};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -51,12 +52,15 @@ struct Inner {
     secrets: RwLock<BTreeMap<String, Secret>>,
     signing: SigningCert,
     tokens: TokenState,
+    /// Keys of the issuers that the trusts name.
+    issuer_keys: CachedKeySets,
 }
 
 impl Domain {
     /// The seeded domain.
     pub(crate) fn new(state: OciState) -> Self {
         let domain = Self(Arc::new(Inner {
+            issuer_keys: token::issuer_keys(state.world()),
             state,
             store: RwLock::default(),
             secrets: RwLock::default(),
@@ -140,6 +144,10 @@ impl Domain {
 
     fn tokens(&self) -> &TokenState {
         &self.0.tokens
+    }
+
+    fn issuer_keys(&self) -> &CachedKeySets {
+        &self.0.issuer_keys
     }
 
     fn signing(&self) -> &SigningCert {

@@ -25,6 +25,7 @@ use super::{
     wire::{self, Unreadable},
 };
 
+pub(super) use federation::issuer_keys;
 pub use form::{Form, FormError};
 pub(super) use state::TokenState;
 

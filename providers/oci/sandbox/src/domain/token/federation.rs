@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carnet_core::{Context, Destination, MapEnvironment, MemoryFiles, NoCommands};
-use carnet_jose::{Jwk, KeySet, PublicKey, UnverifiedJwt, fetch_key_set};
+use carnet_jose::{CacheLimits, CachedKeySets, Jwk, KeySet, KeySource, PublicKey, UnverifiedJwt};
 use carnet_oci::trust::{
-    Principal,
+    Checked, Principal,
     principal::{CLAIM_DOMAIN_ID, CLAIM_EXTERNAL_PREFIX, PTYPE_FEDERATED, PTYPE_USER},
     propagation::{
         Caller, Domain as Known, ExchangeRequest, PROPAGATED_PREFIX, PropagationTrust, RequestedToken,
         SIGNED_CALLER_PERMISSION, evaluate, find_trust,
     },
 };
+use carnet_sandbox_kit::World;
 use carnet_trust::{Decision, Grant, Refusal};
 use carnet_x509::Certificate;
 use jiff::SignedDuration;
@@ -53,7 +54,7 @@ impl Domain {
             RequestedToken::Upst
         };
         let trust = self.trust_for(&token)?;
-        let keys = self.keys_of(&trust).await?;
+        let keys = self.keys_of(&trust, &token).await.map_err(refused)?;
         let (users, upst_max) = {
             let store = self.store();
             (references::users(&store), references::upst_minutes(&store).map(SignedDuration::from_mins))
@@ -93,31 +94,18 @@ impl Domain {
         self.state().authorize(SERVICE, principal, SIGNED_CALLER_PERMISSION, seed::TENANCY).is_ok()
     }
 
-    /// The keys that the trust names: fetched at each exchange, so that a rotated key counts at once.
-    ///
-    /// UNCONFIRMED: for how long the domain keeps what it fetched.
-    async fn keys_of(&self, trust: &PropagationTrust) -> Result<KeySet, TokenError> {
+    /// The keys that the trust names.
+    async fn keys_of(&self, trust: &PropagationTrust, token: &UnverifiedJwt) -> Checked<Arc<KeySet>> {
         if let Some(certificate) = &trust.public_certificate {
             let key = certificate_key(certificate).ok_or_else(|| no_keys("publicCertificate cannot be read"))?;
-            return Ok(KeySet::of(key));
+            return Ok(Arc::new(KeySet::of(key)));
         }
         let endpoint = trust.public_key_endpoint.as_deref().unwrap_or_default();
         let url = Url::parse(endpoint).map_err(|_not_a_url| no_keys("publicKeyEndpoint is not a URL"))?;
         // The administrator of the domain chose it. The world's client never leaves loopback.
-        let fetched = fetch_key_set(&self.context(), &url, Destination::Configured).await;
-        fetched.map_err(|error| no_keys(carnet_core::chain(&error).join(": ")))
-    }
-
-    fn context(&self) -> Context {
-        let world = self.state().world();
-        Context {
-            clock: Arc::clone(&world.clock) as _,
-            random: Arc::clone(&world.random),
-            http: Arc::clone(&world.http),
-            environment: Arc::new(MapEnvironment::default()),
-            files: Arc::new(MemoryFiles::default()),
-            commands: Arc::new(NoCommands),
-        }
+        let source = KeySource::Url(url, Destination::Configured);
+        let keys = self.issuer_keys().keys(&trust.issuer, &source, token.unverified_kid()).await;
+        keys.map_err(|error| no_keys(carnet_core::chain(&error).join(": ")))
     }
 
     fn mint(&self, requested: RequestedToken, grant: &Grant, key: &Jwk) -> Result<Value, TokenError> {
@@ -163,8 +151,8 @@ fn refused(refusal: impl Into<Box<Refusal>>) -> TokenError {
     TokenError::new(&refusal.code, description).because(refusal)
 }
 
-fn no_keys(seen: impl Into<String>) -> TokenError {
-    refused(Refusal::new(
+fn no_keys(seen: impl Into<String>) -> Box<Refusal> {
+    Box::new(Refusal::new(
         "key",
         seen,
         "a key set at publicKeyEndpoint of the trust",
@@ -191,6 +179,24 @@ fn resource_claims(grant: &Grant) -> Map<String, Value> {
         }
     }
     claims
+}
+
+/// The key sets of external issuers over this world.
+///
+/// UNCONFIRMED: for how long the domain keeps what it fetched. A `kid` that is not known is looked for at once, so that a key
+/// that was rotated a moment ago counts.
+pub(in crate::domain) fn issuer_keys(world: &World) -> CachedKeySets {
+    let context = Context {
+        clock: Arc::clone(&world.clock) as _,
+        random: Arc::clone(&world.random),
+        http: Arc::clone(&world.http),
+        environment: Arc::new(MapEnvironment::default()),
+        files: Arc::new(MemoryFiles::default()),
+        commands: Arc::new(NoCommands),
+    };
+    let limits =
+        CacheLimits { unknown_kid: SignedDuration::ZERO, failure: SignedDuration::ZERO, ..CacheLimits::default() };
+    CachedKeySets::new(context, limits)
 }
 
 fn certificate_key(text: &str) -> Option<PublicKey> {
