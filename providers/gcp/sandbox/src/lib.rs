@@ -67,6 +67,8 @@ impl Emulator for GcpEmulator {
             service(
                 metadata::SERVICE,
                 vec![
+                    // Other clouds have their servers there too; the sandbox tells them apart by path.
+                    Host::Exact("169.254.169.254"),
                     Host::Exact("metadata.google.internal"),
                     Host::Exact("metadata.google.internal."),
                     Host::Exact("metadata"),
