@@ -7,17 +7,19 @@ mod world;
 
 use std::process::ExitCode;
 
+use carnet_core::Error;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::{args::Cli, output::Terminal};
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
-    let cli = match Cli::from_arg_matches(&matches) {
-        Ok(cli) => cli,
-        Err(error) => {
-            error.exit();
-        }
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((cli, matches))
+    });
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return usage(&error),
     };
     let terminal = Terminal::new(&cli.global);
     world::start_logging(cli.global.log.as_deref());
@@ -28,4 +30,21 @@ fn main() -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// Help, the version, or a mistake in the arguments; the latter as JSON for who asked for that.
+fn usage(error: &clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let own = words.iter().take_while(|word| *word != "--");
+    let json = own.clone().any(|word| word == "--output=json")
+        || own.clone().zip(own.skip(1)).any(|(flag, value)| flag == "--output" && value == "json");
+    if !(json && error.use_stderr()) {
+        error.exit();
+    }
+    let text = error.to_string();
+    // The first line says what is wrong; the usage below it is for people.
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let error = Error::configuration(format!("read the arguments: {message}")).hint("try '--help'");
+    Terminal::for_programs().fail(&error);
+    ExitCode::from(error.kind().exit_code())
 }

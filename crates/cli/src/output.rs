@@ -29,6 +29,11 @@ impl Terminal {
         Self { json: global.output == Output::Json, colour }
     }
 
+    /// One that writes JSON, before the arguments could be read.
+    pub(crate) fn for_programs() -> Self {
+        Self { json: true, colour: anstream::ColorChoice::Never }
+    }
+
     /// Whether results are JSON.
     pub(crate) fn is_json(self) -> bool {
         self.json
@@ -84,6 +89,15 @@ impl Terminal {
         let mut out = anstream::AutoStream::new(io::stderr().lock(), self.colour);
         // When nobody can hear it there is nobody to tell.
         drop(writeln!(out, "{text}"));
+    }
+
+    /// Tells of something that is no failure yet.
+    pub(crate) fn warn(self, step: &str, warning: &str) {
+        if self.json {
+            self.say(&json!({"version": SCHEMA_VERSION, "warning": {"step": step, "message": warning}}).to_string());
+            return;
+        }
+        self.say(&format!("{}warning{}: {warning} (step {step})", cyan().render(), cyan().render_reset()));
     }
 
     /// Tells of a failure.

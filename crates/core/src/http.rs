@@ -96,8 +96,9 @@ impl Request {
     /// # Errors
     /// When the token holds a character that a header cannot carry.
     pub fn bearer(mut self, token: &crate::Secret) -> Result<Self, Error> {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-            .map_err(|_| Error::configuration("send a bearer token that is not one line of visible ASCII"))?;
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_unprintable| {
+            Error::configuration("send a bearer token that is not one line of visible ASCII")
+        })?;
         value.set_sensitive(true);
         self.headers.insert(::http::header::AUTHORIZATION, value);
         Ok(self)
@@ -233,8 +234,18 @@ impl From<HttpError> for Error {
             HttpErrorKind::Tls => Self::unreachable("set up TLS")
                 .because(error)
                 .hint("if the server has an authority of its own, name its certificate file in SSL_CERT_FILE"),
-            HttpErrorKind::Timeout => Self::unreachable("wait for an answer").because(error),
-            _ => Self::unreachable("send a request").because(error),
+            HttpErrorKind::Timeout => Self::unreachable("wait for an answer")
+                .because(error)
+                .hint("something between here and there drops it, or the service is overloaded; the same request may succeed later"),
+            HttpErrorKind::Connect => Self::unreachable("send a request")
+                .because(error)
+                .hint("check the address, and that this place may reach it; a proxy is taken from HTTPS_PROXY and NO_PROXY"),
+            HttpErrorKind::TooLarge => Self::unreachable("read the answer")
+                .because(error)
+                .hint("this is not what the service answers: check the address, and what stands between here and there"),
+            HttpErrorKind::Protocol => Self::unreachable("send a request")
+                .because(error)
+                .hint("the connection broke in mid-answer; the same request may succeed later"),
         }
     }
 }

@@ -87,7 +87,7 @@ pub enum RenewError {
 impl fmt::Display for RenewError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(failure) => write!(f, "get a fresh credential (next attempt at {:.0})", failure.retry_at),
+            Self::Failed(_) => f.write_str("get a fresh credential"),
             Self::Forgotten => f.write_str("wait for a credential that is no longer kept"),
             Self::Full { most } => write!(f, "keep one more credential fresh: {most} are kept already"),
             Self::Stopped => f.write_str("ask the renewal worker, which has been shut down"),

@@ -1,7 +1,7 @@
 //! `carnet get ROUTE`: the credential on standard output.
 
 use carnet_core::{Context, Delivered, Error};
-use carnet_route::{Registry, Route};
+use carnet_route::{Registry, Route, RouteRun};
 use clap::ArgMatches;
 use serde_json::json;
 
@@ -30,6 +30,10 @@ pub(super) fn run(
     }
     world::block_on(async {
         let run = route.run(&context).await.map_err(Error::from)?;
+        // Google's Python library reads standard error as part of the answer.
+        if args.quiet || args.format.first().is_none_or(|form| form != "gcp-executable") {
+            warn(&run, terminal);
+        }
         for delivered in route.deliver(&context, &run.credential).await? {
             write(&delivered, terminal)?;
         }
@@ -42,6 +46,15 @@ fn with_format(route: Route, words: &[String], context: &Context) -> Result<Rout
     let part = route_args::delivery_words("--format", words)?;
     let delivery = part.delivery(&Registry::standard(), &*context.environment).map_err(route_args::told)?;
     route.deliver_also(delivery)
+}
+
+/// Says what the steps of a route warned of.
+pub(super) fn warn(run: &RouteRun, terminal: Terminal) {
+    for hop in &run.hops {
+        if let Some(warning) = hop.facts.get("warning") {
+            terminal.warn(&hop.step.to_string(), warning);
+        }
+    }
 }
 
 fn write(delivered: &Delivered, terminal: Terminal) -> Result<(), Error> {

@@ -36,17 +36,25 @@ const ALGORITHMS: &[Algorithm] = &[
 ];
 
 pub(super) fn run(args: &Inspect, terminal: Terminal) -> Result<u8, Error> {
-    let input = read(&args.token)?;
+    let (input, place) = read(&args.token)?;
     let text = std::str::from_utf8(input.expose())
-        .map_err(|error| Error::configuration("read the token: it is not text").because(error))?
+        .map_err(|error| {
+            Error::configuration(format!("read {place}: it is not text"))
+                .because(error)
+                .hint("give a JSON Web Token in compact form, or a Google credential file")
+        })?
         .trim();
+    if text.is_empty() {
+        return Err(Error::configuration(format!("read {place}: there is nothing in it"))
+            .hint("look at what should have written the token"));
+    }
     if text.starts_with('{') {
-        return external_account(text, terminal);
+        return external_account(text, &place, terminal);
     }
     // OCI writes its session tokens with this prefix into signatures.
     let token = Secret::new(text.strip_prefix("ST$").unwrap_or(text));
     let jwt = UnverifiedJwt::parse(token.expose()).map_err(|error| {
-        Error::configuration("read the token: it is not a JSON Web Token in compact form")
+        Error::configuration(format!("read {place}: it is not a JSON Web Token in compact form"))
             .because(error)
             .hint("an opaque access token, such as Google's ya29…, says nothing that could be shown")
     })?;
@@ -69,12 +77,13 @@ pub(super) fn run(args: &Inspect, terminal: Terminal) -> Result<u8, Error> {
         terminal.text(&describe(&jwt, now, verdict.as_ref(), &warnings))?;
     }
     match verdict {
-        Some(Err(error)) => Err(error.into()),
+        Some(Err(error)) => Err(Error::from(error).hint("what the token says is above; what it must say is what was asked for")),
         _ => Ok(0),
     }
 }
 
-fn read(argument: &str) -> Result<SecretBytes, Error> {
+/// The input, and where it is from, for people.
+fn read(argument: &str) -> Result<(SecretBytes, String), Error> {
     if argument == "-" {
         let mut bytes = Vec::new();
         let most = u64::try_from(MAX_INPUT).unwrap_or(u64::MAX);
@@ -82,16 +91,17 @@ fn read(argument: &str) -> Result<SecretBytes, Error> {
             .take(most)
             .read_to_end(&mut bytes)
             .map_err(|error| Error::configuration("read standard input").because(error))?;
-        return Ok(SecretBytes::new(bytes));
+        return Ok((SecretBytes::new(bytes), "standard input".to_owned()));
     }
     let looks_like_token = argument.matches('.').count() == 2 && argument.starts_with("eyJ");
     if looks_like_token || argument.starts_with("ST$") || argument.starts_with('{') {
-        return Ok(SecretBytes::new(argument.as_bytes().to_vec()));
+        return Ok((SecretBytes::new(argument.as_bytes().to_vec()), "the argument".to_owned()));
     }
-    SystemFiles.read(&PathBuf::from(argument), MAX_INPUT)?.ok_or_else(|| {
+    let bytes = SystemFiles.read(&PathBuf::from(argument), MAX_INPUT)?.ok_or_else(|| {
         Error::configuration("find the token: the argument is neither a token nor a file that exists")
             .hint("give a token, the path of a file, or `-` for standard input")
-    })
+    })?;
+    Ok((bytes, format!("the file {argument}")))
 }
 
 async fn verify(
@@ -187,7 +197,7 @@ fn describe(
     members(&mut text, "header", jwt.unverified_header());
     members(&mut text, "claims", &jwt.unverified_claims().0);
     if let Some(end) = jwt.unverified_expiry() {
-        text.push_str(&format!("\nexpires   {end} ({:#})\n", end.duration_since(now)));
+        text.push_str(&format!("\nexpires   {end} ({:#})\n", whole_seconds(end.duration_since(now))));
     }
     match verdict {
         None => text.push_str("\nnot verified; give --issuer or --jwks to check the signature\n"),
@@ -198,6 +208,10 @@ fn describe(
         text.push_str(&format!("{}warning{}   {warning}\n", cyan().render(), cyan().render_reset()));
     }
     text
+}
+
+fn whole_seconds(time: SignedDuration) -> SignedDuration {
+    SignedDuration::from_secs(time.as_secs())
 }
 
 fn members(text: &mut String, title: &str, members: &Map<String, Value>) {
@@ -214,9 +228,9 @@ fn members(text: &mut String, title: &str, members: &Map<String, Value>) {
 }
 
 /// A Google credential file: what it points at, and what of that is not Google.
-fn external_account(text: &str, terminal: Terminal) -> Result<u8, Error> {
+fn external_account(text: &str, place: &str, terminal: Terminal) -> Result<u8, Error> {
     let file = parse_external_account(text.as_bytes()).map_err(|mistakes| {
-        let error = Error::configuration("read the credential file");
+        let error = Error::configuration(format!("read {place}: it is not a credential file that Google's libraries take"));
         mistakes.into_iter().fold(error, |error, mistake| {
             let hint = mistake.hint.map_or(String::new(), |hint| format!(" ({hint})"));
             error.hint(format!("{} {}{hint}", mistake.field, mistake.message))

@@ -8,7 +8,7 @@ use carnet_route::{Route, RouteRun, keep};
 use clap::ArgMatches;
 use tokio::task::JoinSet;
 
-use super::{default_delivery, route_args, supervise};
+use super::{default_delivery, get, route_args, supervise};
 use crate::{
     args::{Global, Run},
     output::Terminal,
@@ -49,6 +49,7 @@ async fn supervise_all(
         let mut states = renewer.watch(&route.name().to_owned()).await.map_err(error_of)?;
         // Nothing is started before every credential is there: a child without its credential would fail in its own way.
         let first = renewer.get(&route.name().to_owned()).await.map_err(error_of)?;
+        get::warn(&first, terminal);
         environment.extend(deliver(context, route, &first).await?);
         states.mark_unchanged();
         let (context, route) = (context.clone(), route.clone());

@@ -149,6 +149,12 @@ impl Instance {
             Ok(response) if response.status.is_success() => response,
             Ok(response) => return not_an_instance(&imds, &response),
             Err(error) if error.kind == HttpErrorKind::Blocked => return Err(error.into()),
+            // Somebody said that it is there, and somebody answers: another identity would be the wrong one.
+            Err(error) if imds.is_expected() && error.kind != HttpErrorKind::Connect => {
+                return Err(Error::unreachable(format!("ask the metadata service at {}", imds.base()))
+                    .because(error)
+                    .hint("if it is not there, unset OCI_METADATA_BASE_URL or correct it"));
+            }
             Err(error) => {
                 return Ok(Looked::NotHere(format!("no metadata service at {}: {}", imds.base(), error.message)));
             }
