@@ -95,6 +95,23 @@ async fn a_federated_session_can_be_traded_for_an_access_token() {
 }
 
 #[tokio::test]
+async fn a_resource_gets_a_token_under_its_own_name_and_no_rights() {
+    let sandbox = Sandbox::new();
+    let key_id = format!("ST${}", super::exchange::resource_token(&sandbox).await);
+    let body = form(&exchange("urn:opc:idm:__myscopes__"));
+    let media_type = "application/x-www-form-urlencoded";
+    let request = sandbox.signed(&Method::POST, super::support::TOKEN_PATH, media_type, &body, &key_id, &SESSION_KEY);
+    let answer = sandbox.send(request).await.ok(200);
+    let token = answer["access_token"].as_str().unwrap();
+    let claims = claims(token);
+    assert_eq!(claims["sub"], json!("project_path:carnet-sandbox/app:ref_type:branch:ref:main"));
+    assert_eq!((&claims["sub_type"], &claims["aud"]), (&json!("client"), &json!(seed::DOMAIN_URL)));
+    sandbox.bearer(token, Method::GET, "/admin/v1/Users", None).await.scim_error(403);
+    let request = sandbox.signed(&Method::GET, "/admin/v1/Users", "application/json", "", &key_id, &SESSION_KEY);
+    sandbox.send(request).await.scim_error(403);
+}
+
+#[tokio::test]
 async fn rejects_exchange_for_access_token_by_a_client() {
     let sandbox = Sandbox::new();
     let answer = sandbox.token(ADMIN, &exchange("urn:opc:idm:__myscopes__")).await;

@@ -78,6 +78,12 @@ pub(crate) async fn session_token(sandbox: &Sandbox) -> String {
     answer["token"].as_str().unwrap().to_owned()
 }
 
+/// A session token of a resource that exists only in the token, bound to the session key.
+pub(crate) async fn resource_token(sandbox: &Sandbox) -> String {
+    let answer = sandbox.token_raw(Some(CLIENT), &Exchange::rpst().body()).await.ok(200);
+    answer["token"].as_str().unwrap().to_owned()
+}
+
 fn is(error: &str, clause: &str) -> (String, String) {
     (error.to_owned(), clause.to_owned())
 }
