@@ -69,6 +69,10 @@ pub fn curl_config(
         text.push_str(&line("header", &format!("{name}: {value}"))?);
     }
     if let Some(file) = body_file {
+        if !headers.contains_key(http::header::CONTENT_TYPE) {
+            // An object's body is not signed and has no type of its own; curl would call it a form.
+            text.push_str(&line("header", "content-type: application/octet-stream")?);
+        }
         text.push_str(&line("data-binary", &format!("@{file}"))?);
     }
     Ok(SecretBytes::new(text))

@@ -10,13 +10,13 @@ use carnet_oci::{
 use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use crate::support::{METADATA, World, buckets, client, deliver, exchange, find, get, read, seed, url};
+use crate::support::{METADATA, World, buckets, client, deliver, exchange, find, get, github, gitlab, read, seed, url};
 
 #[tokio::test]
 async fn a_github_job_becomes_a_user_and_lists_buckets() {
     let world = World::shared().await;
     let context = world.elsewhere();
-    let session = exchange::<UpstConfig>(client(&json!({})), &context, &world.jwt(&world.github())).await.unwrap();
+    let session = exchange::<UpstConfig>(client(&json!({})), &context, &world.jwt(&github())).await.unwrap();
     assert_eq!(session.kind(), Kind::OciSession);
     assert_eq!(session.facts["tenancy"], seed::TENANCY);
     assert_eq!(buckets(&context, &session).await.unwrap(), [seed::BUCKET]);
@@ -31,7 +31,7 @@ async fn a_gitlab_job_becomes_a_resource_whose_claims_a_policy_reads() {
     let world = World::shared().await;
     let context = world.elsewhere();
     let config = client(&json!({"res_type": seed::domain::GITLAB_RESOURCE, "rpst_exp": "30m"}));
-    let session = exchange::<RpstConfig>(config, &context, &world.jwt(&world.gitlab())).await.unwrap();
+    let session = exchange::<RpstConfig>(config, &context, &world.jwt(&gitlab())).await.unwrap();
     let life = session.expires_at.unwrap().duration_since(session.issued_at.unwrap());
     assert_eq!(life.as_secs(), 1800);
     let path = format!("/n/{}/b/{}/o/{}", seed::NAMESPACE, seed::BUCKET, seed::OBJECT);
@@ -154,7 +154,7 @@ async fn an_instance_that_signs_needs_no_client_secret() {
     let config = json!({
         "res_type": seed::domain::GITLAB_RESOURCE, "region": "iad", "caller": {"oci-instance": {}},
     });
-    let session = exchange::<RpstConfig>(config, &context, &world.jwt(&world.gitlab())).await.unwrap();
+    let session = exchange::<RpstConfig>(config, &context, &world.jwt(&gitlab())).await.unwrap();
     assert_eq!(session.kind(), Kind::OciSession);
 }
 
@@ -173,7 +173,7 @@ async fn trust_call(
 async fn a_profile_that_was_delivered_is_a_source_again() {
     let world = World::shared().await;
     let context = world.elsewhere();
-    let session = exchange::<UpstConfig>(client(&json!({})), &context, &world.jwt(&world.github())).await.unwrap();
+    let session = exchange::<UpstConfig>(client(&json!({})), &context, &world.jwt(&github())).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = json!({"directory": folder.path()});
     let delivered = deliver::<ProfileDeliveryConfig>(config, &context, &session).await;
@@ -221,7 +221,7 @@ async fn a_signature_that_was_delivered_opens_the_door_for_any_tool() {
 async fn an_object_is_put_and_read_back() {
     let world = World::shared().await;
     let context = world.elsewhere();
-    let session = exchange::<UpstConfig>(client(&json!({})), &context, &world.jwt(&world.github())).await.unwrap();
+    let session = exchange::<UpstConfig>(client(&json!({})), &context, &world.jwt(&github())).await.unwrap();
     let target = url("objectstorage", &format!("/n/{}/b/{}/o/a%20b", seed::NAMESPACE, seed::BUCKET));
     let body = json!({"a": 1});
     call(&context, &session, http::Method::PUT, target.clone(), Some(&body)).await.unwrap();

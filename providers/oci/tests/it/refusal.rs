@@ -7,7 +7,7 @@ use carnet_sandbox::{Flaw, MintRequest};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::support::{World, buckets, client, exchange, find, get, seed};
+use crate::support::{World, buckets, client, exchange, find, get, github, gitlab, seed};
 
 async fn upst(world: &World, token: &MintRequest) -> Error {
     let jwt = world.jwt(token);
@@ -22,7 +22,7 @@ async fn upst(world: &World, token: &MintRequest) -> Error {
 async fn a_token_that_does_not_verify_is_no_grant() {
     let world = World::shared().await;
     for flaw in [Flaw::Tampered, Flaw::WrongKey, Flaw::AlgNone, Flaw::NotYet] {
-        let error = upst(&world, &world.github().flaw(flaw)).await;
+        let error = upst(&world, &github().flaw(flaw)).await;
         assert!(matches!(error.kind(), ErrorKind::Refused | ErrorKind::Configuration), "{flaw:?}: {error:?}");
     }
 }
@@ -31,7 +31,7 @@ async fn a_token_that_does_not_verify_is_no_grant() {
 async fn an_expired_token_is_not_even_sent() {
     let world = World::start().await;
     let before = world.sandbox.world().decisions.count();
-    let error = upst(&world, &world.github().flaw(Flaw::Expired)).await;
+    let error = upst(&world, &github().flaw(Flaw::Expired)).await;
     assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Expired, Some("expired")));
     assert_eq!(world.sandbox.world().decisions.count(), before);
 }
@@ -39,8 +39,7 @@ async fn an_expired_token_is_not_even_sent() {
 #[tokio::test]
 async fn a_foreign_repository_is_no_grant() {
     let world = World::shared().await;
-    let token =
-        world.github().claim("sub", "repo:stranger/app:ref:refs/heads/main").claim("repository", "stranger/app");
+    let token = github().claim("sub", "repo:stranger/app:ref:refs/heads/main").claim("repository", "stranger/app");
     let error = upst(&world, &token).await;
     assert_eq!(error.provider_code(), Some("invalid_grant"));
     assert!(error.hints().iter().any(|hint| hint.contains("repo:stranger/app")), "{:?}", error.hints());
@@ -50,7 +49,7 @@ async fn a_foreign_repository_is_no_grant() {
 async fn a_wrong_secret_is_an_unknown_client() {
     let world = World::shared().await;
     let context = world.context(&[], &[("OCI_TOKEN_EXCHANGE_CLIENT_SECRET", "MARK-wrong")]);
-    let jwt = world.jwt(&world.github());
+    let jwt = world.jwt(&github());
     let error = exchange::<UpstConfig>(client(&json!({})), &context, &jwt).await.unwrap_err();
     assert_eq!((error.provider_code(), error.failed_clause()), (Some("invalid_client"), Some("client")));
     assert!(!format!("{error:?}").contains("MARK"));
@@ -60,7 +59,7 @@ async fn a_wrong_secret_is_an_unknown_client() {
 async fn another_resource_label_is_refused() {
     let world = World::shared().await;
     let config = client(&json!({"res_type": "other"}));
-    let jwt = world.jwt(&world.gitlab());
+    let jwt = world.jwt(&gitlab());
     let error = exchange::<RpstConfig>(config, &world.elsewhere(), &jwt).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
 }

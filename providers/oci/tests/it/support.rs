@@ -83,17 +83,17 @@ impl World {
         self.sandbox.folder().join(name).display().to_string()
     }
 
-    pub(crate) fn github(&self) -> MintRequest {
-        MintRequest::new(Issuer::Github, seed::domain::GITHUB_AUDIENCE)
-    }
-
-    pub(crate) fn gitlab(&self) -> MintRequest {
-        MintRequest::new(Issuer::Gitlab, seed::DOMAIN_URL)
-    }
-
     pub(crate) fn jwt(&self, request: &MintRequest) -> Credential {
         Credential::new(Material::Jwt(Secret::new(self.sandbox.mint(request).unwrap())))
     }
+}
+
+pub(crate) fn github() -> MintRequest {
+    MintRequest::new(Issuer::Github, seed::domain::GITHUB_AUDIENCE)
+}
+
+pub(crate) fn gitlab() -> MintRequest {
+    MintRequest::new(Issuer::Gitlab, seed::DOMAIN_URL)
 }
 
 pub(crate) async fn find<C: SourceConfig>(config: Value, context: &Context) -> Result<Credential, Error> {

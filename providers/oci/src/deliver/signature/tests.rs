@@ -60,6 +60,8 @@ async fn an_object_is_put_without_a_hash() {
     let text = write(config).await.unwrap();
     assert!(!text.contains("x-content-sha256"), "{text}");
     assert!(text.contains("content-length: 13\n"));
+    let text = write(json!({"url": url, "method": "PUT", "body_file": "/body.json"})).await.unwrap();
+    assert!(text.contains("header = \"content-type: application/octet-stream\"\n"), "{text}");
 }
 
 #[tokio::test]
