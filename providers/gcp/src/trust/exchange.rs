@@ -3,6 +3,7 @@
 use carnet_jose::{Algorithm, Claims, JwtClause, KeySet, Rules, UnverifiedJwt, verify_jwt};
 use carnet_trust::{Decision, Grant, Refusal};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{
     CLOCK_SKEW, CheckedProvider, Federated, MAX_AGE, Pool, ProviderName, State, TOKEN_LIFETIME, lint, mapping, refuse,
@@ -155,11 +156,11 @@ impl<'a> Admitted<'a> {
     }
 
     fn decide_noting(&self, keys: Option<&KeySet>, held: &mut Vec<&'static str>) -> Result<Allowed, Box<Refusal>> {
-        let claims = self.verify(keys)?;
+        let assertion = Value::Object(self.verify(keys)?.0);
         held.push("signature");
-        let who = mapping::map(&self.name, self.provider, &claims)?;
+        let who = mapping::map(&self.name, self.provider, &assertion)?;
         held.push("mapping");
-        mapping::check_condition(self.provider, &claims, &who)?;
+        mapping::check_condition(self.provider, &assertion, &who)?;
         held.push("condition");
         let grant = Grant {
             principal: who.principal(),

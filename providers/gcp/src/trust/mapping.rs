@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use carnet_jose::Claims;
 use carnet_trust::{CelErrorKind, Refusal};
 use serde_json::{Map, Value};
 
@@ -48,14 +47,17 @@ impl Federated {
 }
 
 /// Maps the claims of a verified token.
-pub(super) fn map(name: &ProviderName, provider: &CheckedProvider, claims: &Claims) -> Result<Federated, Box<Refusal>> {
-    let assertion = Value::Object(claims.0.clone());
+pub(super) fn map(
+    name: &ProviderName,
+    provider: &CheckedProvider,
+    assertion: &Value,
+) -> Result<Federated, Box<Refusal>> {
     let mut who =
         Federated { pool: name.pool.clone(), subject: String::new(), groups: Vec::new(), attributes: BTreeMap::new() };
     let mut size = 0_usize;
     for (key, expression) in provider.mapping() {
         let value = expression
-            .evaluate(&[("assertion", &assertion)])
+            .evaluate(&[("assertion", assertion)])
             .map_err(|error| no_value(key, expression.source(), &error))?;
         match (key.as_str(), value) {
             ("google.groups", Value::Array(groups)) => {
@@ -85,18 +87,17 @@ pub(super) fn map(name: &ProviderName, provider: &CheckedProvider, claims: &Clai
 /// Whether the condition holds for the claims and what was mapped from them.
 pub(super) fn check_condition(
     provider: &CheckedProvider,
-    claims: &Claims,
+    assertion: &Value,
     who: &Federated,
 ) -> Result<(), Box<Refusal>> {
     let Some(condition) = provider.condition() else { return Ok(()) };
     let text = |value: &String| Value::String(value.clone());
-    let assertion = Value::Object(claims.0.clone());
     let google = Value::Object(Map::from_iter([
         ("subject".to_owned(), text(&who.subject)),
         ("groups".to_owned(), Value::Array(who.groups.iter().map(text).collect())),
     ]));
     let attribute = Value::Object(who.attributes.iter().map(|(name, value)| (name.clone(), text(value))).collect());
-    let variables = [("assertion", &assertion), ("google", &google), ("attribute", &attribute)];
+    let variables = [("assertion", assertion), ("google", &google), ("attribute", &attribute)];
     let seen = match condition.evaluate(&variables) {
         Ok(Value::Bool(true)) => return Ok(()),
         Ok(Value::Bool(false)) => "false".to_owned(),
