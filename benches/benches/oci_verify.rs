@@ -107,11 +107,11 @@ impl Case {
     fn verifier(&self) -> SessionVerifier {
         SessionVerifier::new(KeySet::of(self.key.public_key().unwrap_or_else(|error| unusable(&error))))
     }
+}
 
-    fn must_be_allowed(&self, decision: &Decision) {
-        if let Some(refusal) = decision.refusal() {
-            unusable(refusal);
-        }
+fn must_be_allowed(decision: &Decision) {
+    if let Some(refusal) = decision.refusal() {
+        unusable(refusal);
     }
 }
 
@@ -142,7 +142,7 @@ fn api_key(bencher: Bencher<'_, '_>) {
         principal: Arc::new(Principal::user("ocid1.user.oc1..aaaa", "ocid1.tenancy.oc1..aaaa", "somebody")),
         key: Arc::new(case.key.public_key().unwrap_or_else(|error| unusable(&error))),
     };
-    case.must_be_allowed(&case.evaluate(|_| Ok(signer.clone())));
+    must_be_allowed(&case.evaluate(|_| Ok(signer.clone())));
     bencher.bench_local(|| black_box(&case).evaluate(|_| Ok(signer.clone())));
 }
 
@@ -150,7 +150,7 @@ fn api_key(bencher: Bencher<'_, '_>) {
 fn session_token(bencher: Bencher<'_, '_>) {
     let case = session(b"");
     let verifier = case.verifier();
-    case.must_be_allowed(&case.evaluate(|key_id| resolve_session(&verifier, key_id)));
+    must_be_allowed(&case.evaluate(|key_id| resolve_session(&verifier, key_id)));
     bencher.bench_local(|| black_box(&case).evaluate(|key_id| resolve_session(&verifier, key_id)));
 }
 
@@ -158,7 +158,7 @@ fn session_token(bencher: Bencher<'_, '_>) {
 fn session_token_with_body(bencher: Bencher<'_, '_>) {
     let case = session(BODY);
     let verifier = case.verifier();
-    case.must_be_allowed(&case.evaluate(|key_id| resolve_session(&verifier, key_id)));
+    must_be_allowed(&case.evaluate(|key_id| resolve_session(&verifier, key_id)));
     bencher.bench_local(|| black_box(&case).evaluate(|key_id| resolve_session(&verifier, key_id)));
 }
 

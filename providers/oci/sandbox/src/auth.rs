@@ -53,9 +53,9 @@ fn answer(call: &Call) -> Result<Response, ApiError> {
 
 /// The session key that a body offers: a public RSA key of at least 2048 bits, base64 of DER.
 fn session_key(field: &str, text: &str) -> Result<PublicKey, ApiError> {
-    let der = STANDARD
-        .decode(text)
-        .map_err(|_ignored| ApiError::invalid(format!("{field} must be base64 of a DER public key, without PEM armour")))?;
+    let der = STANDARD.decode(text).map_err(|_ignored| {
+        ApiError::invalid(format!("{field} must be base64 of a DER public key, without PEM armour"))
+    })?;
     rsa_key(field, &der)
 }
 

@@ -106,7 +106,9 @@ impl Call {
             // serde_json's words can quote a value, so only the place goes out.
             let (line, column) = (error.line(), error.column());
             if error.is_data() {
-                ApiError::invalid(format!("the body lacks a field or has one of another type, line {line} column {column}"))
+                ApiError::invalid(format!(
+                    "the body lacks a field or has one of another type, line {line} column {column}"
+                ))
             } else {
                 ApiError::new(
                     StatusCode::BAD_REQUEST,
@@ -164,7 +166,10 @@ impl Call {
             Some(region) if region != seed::REGION => Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "NotAllowed",
-                format!("Please go to your home region {} to execute CREATE, UPDATE and DELETE operations.", seed::REGION_KEY),
+                format!(
+                    "Please go to your home region {} to execute CREATE, UPDATE and DELETE operations.",
+                    seed::REGION_KEY
+                ),
             )),
             _ => Ok(()),
         }

@@ -43,7 +43,8 @@ pub(crate) fn files(state: &OciState, folder: &Path) -> Result<Vec<(PathBuf, Vec
     })?;
     Ok(vec![
         (PathBuf::from(CONFIG), config.into_bytes()),
-        (PathBuf::from(ADMIN_KEY), admin.to_pkcs8_pem()?.expose().as_bytes().to_vec()),
+        // The label keeps Oracle's SDKs from warning about a key without one.
+        (PathBuf::from(ADMIN_KEY), format!("{}OCI_API_KEY\n", admin.to_pkcs8_pem()?.expose()).into_bytes()),
         // Python's parser fails on a newline behind the token.
         (PathBuf::from(FUNCTION_TOKEN), token.expose().as_bytes().to_vec()),
         (PathBuf::from(FUNCTION_KEY), function.to_pkcs8_pem()?.expose().as_bytes().to_vec()),
@@ -70,9 +71,7 @@ pub(crate) fn environment(urls: &Urls, folder: &Path) -> Vec<(String, String)> {
         variables.push(("OCI_SDK_AUTH_CLIENT_REGION_URL", auth));
     }
     if let (Some(identity), Some(storage)) = (origin(crate::identity::NAME), origin(object_storage::NAME)) {
-        let hosts = format!(
-            "oci_identity.IdentityClient={identity};oci_object_storage.ObjectStorageClient={storage}"
-        );
+        let hosts = format!("oci_identity.IdentityClient={identity};oci_object_storage.ObjectStorageClient={storage}");
         variables.push(("TF_VAR_CLIENT_HOST_OVERRIDES", hosts));
     }
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

@@ -12,8 +12,12 @@ use crate::{
     call::{Call, REGIONS, decode, router},
     reply::{ApiError, ok, ok_tagged, page},
     seed,
-    state::{Compartment, DynamicGroup, Group, StoredPolicy, User},
+    state::{DynamicGroup, Group, StoredPolicy},
 };
+
+mod shapes;
+
+use shapes::{compartment_json, dynamic_group_json, group_json, policy_json, user_json};
 
 /// The service's name.
 pub(crate) const NAME: &str = "oci-identity";
@@ -251,8 +255,13 @@ fn create_policy(call: &Call, principal: &Principal) -> Result<Response, ApiErro
 
 fn delete_policy(call: &Call, principal: &Principal, id: &str) -> Result<Response, ApiError> {
     call.require_home_region()?;
-    let compartment =
-        call.state.rules().policies().get(id).map(|policy| policy.compartment.clone()).ok_or_else(ApiError::not_found)?;
+    let compartment = call
+        .state
+        .rules()
+        .policies()
+        .get(id)
+        .map(|policy| policy.compartment.clone())
+        .ok_or_else(ApiError::not_found)?;
     call.require(principal, "POLICY_DELETE", &compartment)?;
     match call.state.rules_mut().remove_policy(id) {
         Some(_) => Ok(axum::response::IntoResponse::into_response(StatusCode::NO_CONTENT)),
@@ -328,91 +337,4 @@ fn taken(what: &str, name: &str) -> ApiError {
 
 fn new_ocid(call: &Call, kind: &str) -> String {
     format!("ocid1.{kind}.oc1..aaaaaaaa{}", call.state.world().random_hex::<26>())
-}
-
-fn user_json(user: &User) -> Value {
-    json!({
-        "id": user.id,
-        "compartmentId": seed::TENANCY,
-        "name": user.name,
-        "description": user.description,
-        "email": user.email,
-        "emailVerified": user.email.is_some(),
-        "dbUserName": null,
-        "identityProviderId": null,
-        "externalIdentifier": null,
-        "timeCreated": user.time_created.to_string(),
-        "lifecycleState": if user.active { "ACTIVE" } else { "INACTIVE" },
-        "inactiveStatus": if user.active { Value::Null } else { json!(4) },
-        "freeformTags": {},
-        "definedTags": {},
-        "capabilities": {
-            "canUseConsolePassword": true,
-            "canUseApiKeys": true,
-            "canUseAuthTokens": true,
-            "canUseSmtpCredentials": true,
-            "canUseDbCredentials": true,
-            "canUseCustomerSecretKeys": true,
-            "canUseOAuth2ClientCredentials": true,
-        },
-        "isMfaActivated": false,
-        "lastSuccessfulLoginTime": null,
-        "previousSuccessfulLoginTime": null,
-    })
-}
-
-fn group_json(group: &Group) -> Value {
-    json!({
-        "id": group.id,
-        "compartmentId": seed::TENANCY,
-        "name": group.name,
-        "description": group.description,
-        "timeCreated": group.time_created.to_string(),
-        "lifecycleState": "ACTIVE",
-        "freeformTags": {},
-        "definedTags": {},
-    })
-}
-
-fn dynamic_group_json(group: &DynamicGroup) -> Value {
-    json!({
-        "id": group.id,
-        "compartmentId": seed::TENANCY,
-        "name": group.name,
-        "description": group.description,
-        "matchingRule": group.matching_rule,
-        "timeCreated": group.time_created.to_string(),
-        "lifecycleState": "ACTIVE",
-        "freeformTags": {},
-        "definedTags": {},
-    })
-}
-
-fn compartment_json(compartment: &Compartment) -> Value {
-    json!({
-        "id": compartment.id,
-        "compartmentId": compartment.parent,
-        "name": compartment.name,
-        "description": compartment.description,
-        "timeCreated": compartment.time_created.to_string(),
-        "lifecycleState": "ACTIVE",
-        "isAccessible": true,
-        "freeformTags": {},
-        "definedTags": {},
-    })
-}
-
-fn policy_json(policy: &StoredPolicy) -> Value {
-    json!({
-        "id": policy.id,
-        "compartmentId": policy.compartment,
-        "name": policy.name,
-        "description": policy.description,
-        "statements": policy.statements,
-        "timeCreated": policy.time_created.to_string(),
-        "lifecycleState": "ACTIVE",
-        "versionDate": null,
-        "freeformTags": {},
-        "definedTags": {},
-    })
 }

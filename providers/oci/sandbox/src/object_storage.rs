@@ -25,10 +25,8 @@ mod objects;
 pub(crate) const NAME: &str = "oci-objectstorage";
 
 pub(crate) fn service(state: &OciState) -> Service {
-    let hosts = [
-        Host::Between("objectstorage.", ".oraclecloud.com"),
-        Host::Between("objectstorage.", ".oci.oraclecloud.com"),
-    ];
+    let hosts =
+        [Host::Between("objectstorage.", ".oraclecloud.com"), Host::Between("objectstorage.", ".oci.oraclecloud.com")];
     Service::new(NAME, hosts, router(state, NAME, answer)).error_body(crate::reply::error_body)
 }
 
@@ -139,7 +137,8 @@ fn list(at: &Place<'_>) -> Result<Response, ApiError> {
     let compartment = at.call.need("compartmentId")?;
     at.call.require(at.principal, "BUCKET_INSPECT", &compartment)?;
     let storage = at.call.state.storage();
-    let shown: Vec<Value> = storage.buckets.values().filter(|own| own.compartment == compartment).map(summary).collect();
+    let shown: Vec<Value> =
+        storage.buckets.values().filter(|own| own.compartment == compartment).map(summary).collect();
     page(shown, at.call.query("limit").as_deref(), at.call.query("page").as_deref())
 }
 

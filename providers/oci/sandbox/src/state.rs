@@ -5,13 +5,13 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+use carnet_core::Clock;
+use carnet_jose::{Algorithm, KeyError, SigningKey};
 use carnet_oci::trust::{
     Checked, Principal,
     policy::{self, Access, Membership},
     signature::{self, KeyId, Options, ReplayCache, SignedRequest, Signer},
 };
-use carnet_core::Clock;
-use carnet_jose::{Algorithm, KeyError, SigningKey};
 use carnet_sandbox_kit::{LazyKey, World};
 use carnet_trust::{Decision, Grant, Refusal};
 use http::request::Parts;
@@ -184,7 +184,11 @@ impl OciState {
             }
         };
         let inactive = self.directory().users.get(&signer.principal.id).is_some_and(|user| !user.active);
-        if inactive { Err(unknown_key(format!("{}, who is inactive", signer.principal), "an active user")) } else { Ok(signer) }
+        if inactive {
+            Err(unknown_key(format!("{}, who is inactive", signer.principal), "an active user"))
+        } else {
+            Ok(signer)
+        }
     }
 
     /// Whether the policies let `principal` use `permission` in the compartment (an OCID; the tenancy's for the root).

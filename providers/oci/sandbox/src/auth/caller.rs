@@ -115,8 +115,10 @@ fn claims(principal: &Principal, headers: &HeaderMap) -> Vec<Claim> {
         value: value.clone(),
         issuer: CLAIM_ISSUER.to_owned(),
     });
-    let authorization =
-        headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(|text| parse_authorization(text).ok());
+    let authorization = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| parse_authorization(text).ok());
     let signed = authorization.into_iter().flat_map(|authorization| authorization.headers).filter_map(|name| {
         let name = name.to_ascii_lowercase();
         let value = headers.get(&name)?.to_str().ok()?.to_owned();

@@ -55,9 +55,9 @@ pub(super) fn federate(call: &Call) -> Result<Response, ApiError> {
                 refuse("chain", error.to_string(), "a certificate that leads to the platform's root", FIX_CERTIFICATE)
             })?;
             let principal = principal(&leaf, key_id)?;
-            let key = leaf.public_key().map_err(|error| {
-                refuse("key", error.to_string(), "a certificate with an RSA key", FIX_CERTIFICATE)
-            })?;
+            let key = leaf
+                .public_key()
+                .map_err(|error| refuse("key", error.to_string(), "a certificate with an RSA key", FIX_CERTIFICATE))?;
             Ok(Signer { principal: Arc::new(principal), key: Arc::new(key) })
         })
         .map_err(ApiError::not_authenticated)?;
@@ -129,9 +129,16 @@ fn require_times(leaf: &Certificate, now: Timestamp) -> Checked<()> {
 fn principal(leaf: &Certificate, key_id: &KeyId<'_>) -> Checked<Principal> {
     let values = leaf.subject_values();
     let unit = |name: &str| {
-        values.iter().find_map(|value| value.strip_prefix(name).and_then(|rest| rest.strip_prefix(':'))).ok_or_else(|| {
-            refuse("certificate", format!("no {name} in the subject"), "a certificate of an instance", FIX_CERTIFICATE)
-        })
+        values.iter().find_map(|value| value.strip_prefix(name).and_then(|rest| rest.strip_prefix(':'))).ok_or_else(
+            || {
+                refuse(
+                    "certificate",
+                    format!("no {name} in the subject"),
+                    "a certificate of an instance",
+                    FIX_CERTIFICATE,
+                )
+            },
+        )
     };
     let tenancy = unit("opc-tenant")?;
     let named = match key_id {

@@ -37,9 +37,8 @@ const SERVICE_TOKEN: &str = "servicePrincipalSessionToken";
 /// Step 1: `GET /20180711/resourcePrincipalToken…/{id}`.
 pub(super) fn token(call: &Call, id: &str) -> Result<Response, ApiError> {
     let principal = caller(call)?;
-    let resource = Compute::resource(id)
-        .filter(|resource| may_ask(&principal, *resource))
-        .ok_or_else(ApiError::not_found)?;
+    let resource =
+        Compute::resource(id).filter(|resource| may_ask(&principal, *resource)).ok_or_else(ApiError::not_found)?;
     let claims = resource_claims(resource);
     let mint = |audience: &str, mut claims: Map<String, Value>| {
         claims.insert("aud".to_owned(), audience.into());

@@ -146,7 +146,13 @@ impl AuthService {
             return Ok(Arc::clone(found));
         }
         let public = self.key.get().and_then(|key| key.public_key()).map_err(|error| {
-            Box::new(Refusal::new("key", error.to_string(), "a key of the auth service", "InternalServerError", "try again"))
+            Box::new(Refusal::new(
+                "key",
+                error.to_string(),
+                "a key of the auth service",
+                "InternalServerError",
+                "try again",
+            ))
         })?;
         let keys = KeySet::of(public);
         let made = Arc::new(Verifiers { sessions: SessionVerifier::new(keys.clone()), keys });

@@ -31,7 +31,24 @@ const DATABASE: SignedDuration = SignedDuration::from_mins(60);
 #[serde(rename_all = "camelCase")]
 struct Generate {
     public_key: String,
-    session_expiration_in_minutes: Option<i64>,
+    session_expiration_in_minutes: Option<Minutes>,
+}
+
+/// A number, or a number as text: the CLI passes its argument on as it was typed.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Minutes {
+    Number(i64),
+    Text(String),
+}
+
+impl Minutes {
+    fn get(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => text.parse().ok(),
+        }
+    }
 }
 
 /// `POST /v1/token/upst/actions/GenerateUpst`: a session for a user with an API key.
@@ -48,12 +65,13 @@ pub(super) fn generate(call: &Call) -> Result<Response, ApiError> {
         ))));
     }
     let most = SESSION.as_mins();
-    let minutes = body.session_expiration_in_minutes.unwrap_or(most);
-    if !(SHORTEST_MINUTES..=most).contains(&minutes) {
-        return Err(ApiError::invalid(format!(
-            "sessionExpirationInMinutes must be between {SHORTEST_MINUTES} and {most}"
-        )));
-    }
+    let minutes = body
+        .session_expiration_in_minutes
+        .map_or(Some(most), |minutes| minutes.get())
+        .filter(|minutes| (SHORTEST_MINUTES..=most).contains(minutes))
+        .ok_or_else(|| {
+            ApiError::invalid(format!("sessionExpirationInMinutes must be between {SHORTEST_MINUTES} and {most}"))
+        })?;
     let key = session_key_pem("publicKey", &body.public_key)?;
     let lifetime = SignedDuration::from_mins(minutes);
     let now = call.state.world().now(NAME);
@@ -96,7 +114,11 @@ pub(super) fn refresh(call: &Call) -> Result<Response, ApiError> {
     let (Some(end), true) = (end, signed_with) else {
         return Err(ApiError::not_authenticated(Box::new(Refusal::new(
             "session",
-            if signed_with { "a token without a session that goes on" } else { "another token than the one that signed" },
+            if signed_with {
+                "a token without a session that goes on"
+            } else {
+                "another token than the one that signed"
+            },
             "the token of a session that goes on, signed with itself",
             "NotAuthenticated",
             "authenticate anew, or exchange the external token again",

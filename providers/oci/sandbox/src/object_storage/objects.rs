@@ -136,7 +136,8 @@ pub(super) fn list(at: &Place<'_>) -> Result<Response, ApiError> {
             break;
         }
         let Some(rest) = name.strip_prefix(&prefix) else { continue };
-        let folder = delimiter.and_then(|delimiter| rest.split_once(delimiter)).map(|(first, _)| format!("{prefix}{first}/"));
+        let folder =
+            delimiter.and_then(|delimiter| rest.split_once(delimiter)).map(|(first, _)| format!("{prefix}{first}/"));
         if folder.as_ref().is_some_and(|folder| prefixes.last() == Some(folder)) {
             continue;
         }
@@ -188,11 +189,7 @@ fn described(object: &Object, body: Body) -> Response {
     let headers = response.headers_mut();
     let meta: BTreeMap<String, &String> =
         object.metadata.iter().map(|(name, value)| (format!("opc-meta-{name}"), value)).collect();
-    let own = [
-        (header::CONTENT_TYPE, &object.content_type),
-        (header::ETAG, &object.etag),
-        (CONTENT_MD5, &object.md5),
-    ];
+    let own = [(header::CONTENT_TYPE, &object.content_type), (header::ETAG, &object.etag), (CONTENT_MD5, &object.md5)];
     let pairs = own
         .into_iter()
         .chain(meta.iter().filter_map(|(name, value)| Some((HeaderName::from_bytes(name.as_bytes()).ok()?, *value))));

@@ -148,7 +148,9 @@ impl Directory {
         found.extend(
             self.dynamic_groups
                 .values()
-                .filter(|group| parse_matching_rule(&group.matching_rule).is_ok_and(|rule| rule.matches(principal, &tags)))
+                .filter(|group| {
+                    parse_matching_rule(&group.matching_rule).is_ok_and(|rule| rule.matches(principal, &tags))
+                })
                 .map(|group| Membership {
                     id: group.id.clone(),
                     name: group.name.clone(),

@@ -35,9 +35,8 @@ fn external() -> Principal {
 
 /// The root with `ci` and `ops` below it, and `ci:build` below `ci`.
 fn compartments() -> Compartments {
-    let row = |id: &str, name: &str, parent: Option<&str>| {
-        (id.to_owned(), (name.to_owned(), parent.map(str::to_owned)))
-    };
+    let row =
+        |id: &str, name: &str, parent: Option<&str>| (id.to_owned(), (name.to_owned(), parent.map(str::to_owned)));
     Compartments(BTreeMap::from([
         row(TENANCY, "root", None),
         row("ci", "CI", Some(TENANCY)),
@@ -82,7 +81,8 @@ impl<'a> Question<'a> {
             compartment: self.attached.to_owned(),
             statements: vec![parse_statement(self.statement).unwrap()],
         };
-        let variables = BTreeMap::from([("target.bucket.name", "logs-1".to_owned()), ("request.region", "IAD".to_owned())]);
+        let variables =
+            BTreeMap::from([("target.bucket.name", "logs-1".to_owned()), ("request.region", "IAD".to_owned())]);
         evaluate(
             &[policy],
             &compartments(),
@@ -103,8 +103,7 @@ impl<'a> Question<'a> {
 
 #[test]
 fn subjects() {
-    let in_domain =
-        Membership { domain: Some("Corp".to_owned()), ..group("deployers", false) };
+    let in_domain = Membership { domain: Some("Corp".to_owned()), ..group("deployers", false) };
     for (subject, by_user, by_instance, by_corp_user) in [
         ("group deployers", true, false, false),
         ("group Default/Deployers", true, false, false),
@@ -135,7 +134,8 @@ fn subjects() {
 #[test]
 fn any_group_leaves_service_principals_out() {
     let service = principal(json!({"ptype": "service", "sub": "objectstorage-us-ashburn-1", "tenant": TENANCY}));
-    for (subject, expected) in [("any-user", true), ("any-group", false), ("service objectstorage-us-ashburn-1", true)] {
+    for (subject, expected) in [("any-user", true), ("any-group", false), ("service objectstorage-us-ashburn-1", true)]
+    {
         let statement = format!("Allow {subject} to read buckets in tenancy");
         assert_eq!(Question::of(&statement).by(service.clone(), Vec::new()).allowed(), expected, "{subject}");
     }
@@ -158,8 +158,17 @@ fn verbs_include_the_weaker_ones() {
     ] {
         let statement = format!("Allow group deployers to {what} in tenancy");
         for permission in [
-            "BUCKET_INSPECT", "BUCKET_READ", "BUCKET_UPDATE", "BUCKET_CREATE", "BUCKET_DELETE", "OBJECT_READ",
-            "OBJECT_CREATE", "OBJECT_OVERWRITE", "OBJECT_DELETE", "OBJECTSTORAGE_NAMESPACE_READ", "VCN_READ",
+            "BUCKET_INSPECT",
+            "BUCKET_READ",
+            "BUCKET_UPDATE",
+            "BUCKET_CREATE",
+            "BUCKET_DELETE",
+            "OBJECT_READ",
+            "OBJECT_CREATE",
+            "OBJECT_OVERWRITE",
+            "OBJECT_DELETE",
+            "OBJECTSTORAGE_NAMESPACE_READ",
+            "VCN_READ",
         ] {
             let question = Question { permission, ..Question::of(&statement) };
             assert_eq!(question.allowed(), allowed.split(' ').any(|own| own == permission), "{what}: {permission}");
@@ -169,9 +178,11 @@ fn verbs_include_the_weaker_ones() {
 
 #[test]
 fn manage_all_resources_gives_every_permission() {
-    let question = Question { permission: "GET_RPST", ..Question::of("allow group deployers to manage all-resources in tenancy") };
+    let question =
+        Question { permission: "GET_RPST", ..Question::of("allow group deployers to manage all-resources in tenancy") };
     assert!(question.allowed());
-    let question = Question { permission: "GET_RPST", ..Question::of("allow group deployers to use all-resources in tenancy") };
+    let question =
+        Question { permission: "GET_RPST", ..Question::of("allow group deployers to use all-resources in tenancy") };
     assert!(!question.allowed());
 }
 
@@ -196,7 +207,8 @@ fn compartments_are_inherited_downwards_only() {
             assert_eq!(question.allowed(), expected, "{location} of a policy at {attached}, asked in {compartment}");
         }
     }
-    let unknown = Question { compartment: "elsewhere", ..Question::of("Allow group deployers to read buckets in tenancy") };
+    let unknown =
+        Question { compartment: "elsewhere", ..Question::of("Allow group deployers to read buckets in tenancy") };
     assert!(!unknown.allowed());
 }
 
@@ -340,7 +352,8 @@ fn every_instance_may_list_compartments() {
     };
     assert!(ask("COMPARTMENT_INSPECT"));
     assert!(!ask("COMPARTMENT_READ"));
-    let question = Question { permission: "COMPARTMENT_INSPECT", ..Question::of("Allow group x to read buckets in tenancy") };
+    let question =
+        Question { permission: "COMPARTMENT_INSPECT", ..Question::of("Allow group x to read buckets in tenancy") };
     assert!(!question.allowed());
 }
 

@@ -91,12 +91,8 @@ impl Signing {
     }
 
     fn check(&self, options: &Options<'_>, now: Timestamp) -> Decision {
-        let request = SignedRequest {
-            method: &self.method,
-            target: self.target,
-            headers: &self.headers,
-            body: Some(self.body),
-        };
+        let request =
+            SignedRequest { method: &self.method, target: self.target, headers: &self.headers, body: Some(self.body) };
         evaluate(&request, options, now, resolve)
     }
 
@@ -135,10 +131,16 @@ fn hex(bytes: [u8; 32]) -> String {
 fn signs_over_the_text_that_oracles_python_sdk_signs_over() {
     let request = Signing::get();
     assert_eq!(request.text().len(), 166);
-    assert_eq!(hex(sha256(request.text().as_bytes())), "42024329841c2fb84946e866907211ab11883a76c0161eaca3c153a112bdd49b");
+    assert_eq!(
+        hex(sha256(request.text().as_bytes())),
+        "42024329841c2fb84946e866907211ab11883a76c0161eaca3c153a112bdd49b"
+    );
     let request = Signing::post();
     assert_eq!(request.text().len(), 229);
-    assert_eq!(hex(sha256(request.text().as_bytes())), "5bb9bc096d8681060a238f79b03de2a75b02114de218f36d887c12539d39620a");
+    assert_eq!(
+        hex(sha256(request.text().as_bytes())),
+        "5bb9bc096d8681060a238f79b03de2a75b02114de218f36d887c12539d39620a"
+    );
 }
 
 #[test]
@@ -269,11 +271,9 @@ fn rejects_a_request_that_is_replayed_after_five_minutes() {
 
 #[test]
 fn rejects_a_missing_mandatory_header() {
-    for (signed, missing) in [
-        ("(request-target) host", "date"),
-        ("date host", "(request-target)"),
-        ("date (request-target)", "host"),
-    ] {
+    for (signed, missing) in
+        [("(request-target) host", "date"), ("date host", "(request-target)"), ("date (request-target)", "host")]
+    {
         let decision = Signing::get().signed(signed).outcome(&Options::API);
         let refusal = decision.refusal().unwrap();
         assert_eq!(refusal.clause, "signed-headers");
@@ -377,7 +377,10 @@ fn rejects_requests_without_one_good_header() {
 fn parameters_may_come_in_any_order_with_spaces() {
     let text = r#"signature version="1", keyId="ST$a.b.c",  algorithm="rsa-sha256",headers="date host" , extra="x", signature="AA==""#;
     let parsed = parse_authorization(text).unwrap();
-    assert_eq!((parsed.key_id, parsed.headers, parsed.signature), (KeyId::Session("a.b.c"), vec!["date", "host"], "AA=="));
+    assert_eq!(
+        (parsed.key_id, parsed.headers, parsed.signature),
+        (KeyId::Session("a.b.c"), vec!["date", "host"], "AA==")
+    );
 }
 
 #[test]
@@ -392,10 +395,7 @@ fn every_form_of_a_key_id_is_known() {
         id("t/fed-x509-sha256/aa"),
         Some(KeyId::X509 { tenancy: "t", digest: X509Digest::Sha256, fingerprint: "aa" })
     );
-    assert_eq!(
-        id("resource/v2.1/r"),
-        Some(KeyId::Resource { version: ResourceVersion::V2_1, tenancy: None, id: "r" })
-    );
+    assert_eq!(id("resource/v2.1/r"), Some(KeyId::Resource { version: ResourceVersion::V2_1, tenancy: None, id: "r" }));
     assert_eq!(
         id("resource/v2.1.2/t/r"),
         Some(KeyId::Resource { version: ResourceVersion::V2_1_2, tenancy: Some("t"), id: "r" })
@@ -437,9 +437,10 @@ fn rejects_session_tokens_bent_in_one_place() {
     let none = format!("{}.{}.", "eyJhbGciOiJub25lIn0", token(json!({})).split('.').nth(1).unwrap());
     let foreign = {
         let good = token(json!({}));
-        let claims: Value =
-            serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(good.split('.').nth(1).unwrap()).unwrap())
-                .unwrap();
+        let claims: Value = serde_json::from_slice(
+            &base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(good.split('.').nth(1).unwrap()).unwrap(),
+        )
+        .unwrap();
         encode_jwt(&OTHER_KEY, &Map::new(), claims.as_object().unwrap()).unwrap().expose().to_owned()
     };
     for (what, token, expected) in [

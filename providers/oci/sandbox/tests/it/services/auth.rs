@@ -24,6 +24,8 @@ async fn generate(cloud: &Cloud, minutes: Value) -> super::support::Answer {
 #[tokio::test]
 async fn a_user_with_an_api_key_gets_a_session() {
     let cloud = Cloud::shared().await;
+    // The CLI sends its argument as it was typed.
+    assert_eq!(generate(&cloud, json!("30")).await.status, 200);
     let upst = session(&generate(&cloud, json!(30)).await.ok());
     let token = claims(&upst);
     assert_eq!((token["ptype"].as_str(), token["sub"].as_str()), (Some("user"), Some(seed::ADMIN_USER)));
@@ -35,8 +37,8 @@ async fn a_user_with_an_api_key_gets_a_session() {
 #[tokio::test]
 async fn rejects_sessions_of_another_length_and_without_an_api_key() {
     let cloud = Cloud::shared().await;
-    for minutes in [4, 61, -1] {
-        assert_eq!(generate(&cloud, json!(minutes)).await.error(), (400, "InvalidParameter".to_owned()), "{minutes}");
+    for minutes in [json!(4), json!(61), json!(-1), json!("x"), json!("61")] {
+        assert_eq!(generate(&cloud, minutes.clone()).await.error(), (400, "InvalidParameter".to_owned()), "{minutes}");
     }
     let body = json!({"publicKey": SESSION.public_pem().unwrap()});
     let instance = cloud.instance().await;
@@ -110,13 +112,15 @@ fn login(cloud: &Cloud, signer: &Signer) -> Value {
 async fn relying_parties_learn_who_signed_and_in_which_groups_that_is() {
     let cloud = Cloud::shared().await;
     let asker = cloud.instance().await;
-    let ask = async |body: &Value| cloud.post(&asker, "oci-auth", "/v1/authentication/authenticateClient", body).await.ok();
+    let ask =
+        async |body: &Value| cloud.post(&asker, "oci-auth", "/v1/authentication/authenticateClient", body).await.ok();
     let found = ask(&login(&cloud, &cloud.admin())).await;
     assert_eq!(found["success"], true);
     assert_eq!(found["principal"]["subjectId"], seed::ADMIN_USER);
     assert_eq!(found["principal"]["tenantId"], seed::TENANCY);
     let claims = found["principal"]["claims"].as_array().unwrap();
-    let has = |key: &str, value: &str, issuer: &str| claims.contains(&json!({"key": key, "value": value, "issuer": issuer}));
+    let has =
+        |key: &str, value: &str, issuer: &str| claims.contains(&json!({"key": key, "value": value, "issuer": issuer}));
     assert!(has("ptype", "user", "authService.oracle.com"), "{claims:?}");
     assert!(has("h_host", "vault.example", "h"), "{claims:?}");
 

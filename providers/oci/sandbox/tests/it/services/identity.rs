@@ -40,8 +40,12 @@ async fn an_administrator_reads_what_there_is() {
     assert_eq!(names(path("regions")).await, ["us-ashburn-1", "us-phoenix-1"]);
     let domain = cloud.get(&admin, SERVICE, &in_tenancy("domains")).await.ok();
     assert_eq!((domain[0]["id"].as_str(), domain[0]["url"].as_str()), (Some(seed::DOMAIN), Some(seed::DOMAIN_URL)));
-    let regions = cloud.get(&admin, SERVICE, &path(&format!("tenancies/{}/regionSubscriptions", seed::TENANCY))).await.ok();
-    assert_eq!(regions[0], json!({"regionKey": "IAD", "regionName": "us-ashburn-1", "status": "READY", "isHomeRegion": true}));
+    let regions =
+        cloud.get(&admin, SERVICE, &path(&format!("tenancies/{}/regionSubscriptions", seed::TENANCY))).await.ok();
+    assert_eq!(
+        regions[0],
+        json!({"regionKey": "IAD", "regionName": "us-ashburn-1", "status": "READY", "isHomeRegion": true})
+    );
 }
 
 #[tokio::test]
@@ -49,8 +53,14 @@ async fn a_user_has_the_fields_that_relying_parties_read() {
     let cloud = Cloud::shared().await;
     let answer = cloud.get(&cloud.admin(), SERVICE, &path(&format!("users/{}", seed::ADMIN_USER))).await;
     let user = answer.ok();
-    assert_eq!((user["compartmentId"].as_str(), user["name"].as_str()), (Some(seed::TENANCY), Some(seed::ADMIN_USER_NAME)));
-    assert_eq!((user["lifecycleState"].as_str(), user["capabilities"]["canUseApiKeys"].as_bool()), (Some("ACTIVE"), Some(true)));
+    assert_eq!(
+        (user["compartmentId"].as_str(), user["name"].as_str()),
+        (Some(seed::TENANCY), Some(seed::ADMIN_USER_NAME))
+    );
+    assert_eq!(
+        (user["lifecycleState"].as_str(), user["capabilities"]["canUseApiKeys"].as_bool()),
+        (Some("ACTIVE"), Some(true))
+    );
     assert!(!answer.header("etag").is_empty());
 }
 
@@ -90,7 +100,8 @@ async fn a_policy_counts_from_its_creation_to_its_deletion() {
     let (admin, instance) = (cloud.admin(), cloud.instance().await);
     let vcns = path(&format!("vcns?compartmentId={}", seed::COMPARTMENT));
     assert_eq!(cloud.get(&instance, "oci-core", &vcns).await.status, 404);
-    let body = policy("vcns", &["Allow dynamic-group ci-instances to inspect virtual-network-family in compartment ci"]);
+    let body =
+        policy("vcns", &["Allow dynamic-group ci-instances to inspect virtual-network-family in compartment ci"]);
     let created = cloud.post(&admin, SERVICE, &path("policies"), &body).await.ok();
     assert_eq!(created["lifecycleState"], "ACTIVE");
     assert_eq!(cloud.get(&instance, "oci-core", &vcns).await.status, 200);
@@ -108,7 +119,10 @@ async fn rejects_policies_that_are_malformed_or_taken() {
     let create = async |body: Value| cloud.post(&admin, SERVICE, &path("policies"), &body).await;
     let malformed = create(policy("p", &["Allow group a to read buckets in tenancy", "Allow group a to read"])).await;
     assert_eq!(malformed.error(), (400, "InvalidParameter".to_owned()));
-    assert!(malformed.json()["message"].as_str().unwrap().contains("statement 2 is invalid: column 22"), "{malformed:?}");
+    assert!(
+        malformed.json()["message"].as_str().unwrap().contains("statement 2 is invalid: column 22"),
+        "{malformed:?}"
+    );
     assert_eq!(create(policy("p", &[])).await.error().0, 400);
     assert_eq!(create(json!({"name": "p"})).await.error(), (400, "InvalidParameter".to_owned()));
     let taken = create(policy("ci-deployers", &["Allow group a to read buckets in tenancy"])).await;
@@ -119,9 +133,7 @@ async fn rejects_policies_that_are_malformed_or_taken() {
 async fn a_new_dynamic_group_takes_members_by_its_rule() {
     let cloud = Cloud::new();
     let admin = cloud.admin();
-    let group = |name: &str, rule: &str| {
-        json!({"compartmentId": seed::TENANCY, "name": name, "description": "d", "matchingRule": rule})
-    };
+    let group = |name: &str, rule: &str| json!({"compartmentId": seed::TENANCY, "name": name, "description": "d", "matchingRule": rule});
     let rule = format!("resource.id = '{}'", seed::FUNCTION);
     let created = cloud.post(&admin, SERVICE, &path("dynamicGroups"), &group("fn", &rule)).await.ok();
     assert_eq!(created["matchingRule"], rule.as_str());
@@ -146,7 +158,8 @@ async fn iam_is_written_in_the_home_region_and_read_in_subscribed_ones() {
     let mut write = cloud.draft(SERVICE, Method::POST, &path("policies")).at(phoenix);
     write.body = serde_json::to_vec(&policy("p", &["Allow group a to read buckets in tenancy"])).unwrap();
     assert_eq!(cloud.send(SERVICE, write.sign(&admin)).await.error(), (403, "NotAllowed".to_owned()));
-    let elsewhere = cloud.draft(SERVICE, Method::GET, &in_tenancy("users")).at("identity.eu-frankfurt-1.oraclecloud.com");
+    let elsewhere =
+        cloud.draft(SERVICE, Method::GET, &in_tenancy("users")).at("identity.eu-frankfurt-1.oraclecloud.com");
     assert_eq!(cloud.send(SERVICE, elsewhere.sign(&admin)).await.error(), (401, "NotAuthenticated".to_owned()));
     assert_eq!(cloud.last_clause(), "region");
 }

@@ -155,11 +155,22 @@ async fn rejects_federation_requests_bent_in_one_place() {
     let other_tenancy = seed::TENANCY.replace("0001", "0002");
     let bends: Vec<(&str, Bend)> = vec![
         ("signature", Box::new(|request| request.signer.key = STRANGER.clone())),
-        ("fingerprint", Box::new(|request| request.signer.key_id = request.signer.key_id.replace(':', ":0")[..200].to_owned())),
-        ("tenancy", Box::new(move |request| {
-            request.signer.key_id = request.signer.key_id.replace(seed::TENANCY, &other_tenancy);
-        })),
-        ("key", Box::new(|request| request.signer.key_id = request.signer.key_id.replace("fed-x509-sha256", "ocid1.user.oc1..u"))),
+        (
+            "fingerprint",
+            Box::new(|request| request.signer.key_id = request.signer.key_id.replace(':', ":0")[..200].to_owned()),
+        ),
+        (
+            "tenancy",
+            Box::new(move |request| {
+                request.signer.key_id = request.signer.key_id.replace(seed::TENANCY, &other_tenancy);
+            }),
+        ),
+        (
+            "key",
+            Box::new(|request| {
+                request.signer.key_id = request.signer.key_id.replace("fed-x509-sha256", "ocid1.user.oc1..u");
+            }),
+        ),
         ("chain", Box::new(|request| request.body["intermediateCertificates"] = json!([]))),
         ("signed-headers", Box::new(|request| request.draft = request.draft.clone().signed(GENERAL))),
         ("chain", Box::new(foreign_leaf)),

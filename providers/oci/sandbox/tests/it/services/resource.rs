@@ -27,7 +27,10 @@ async fn step_2(cloud: &Cloud, signer: &Signer, tokens: &Value, key: &[u8]) -> s
 async fn version_2_2_works_from_the_files_alone() {
     let cloud = Cloud::shared().await;
     let token = claims(&cloud.function());
-    assert_eq!((token["res_tenant"].as_str(), token["res_compartment"].as_str()), (Some(seed::TENANCY), Some(seed::COMPARTMENT)));
+    assert_eq!(
+        (token["res_tenant"].as_str(), token["res_compartment"].as_str()),
+        (Some(seed::TENANCY), Some(seed::COMPARTMENT))
+    );
     assert!(!cloud.file("oci/function/rpst").ends_with('\n'));
     assert_eq!(cloud.get(&cloud.function(), "oci-objectstorage", &bucket()).await.ok()["name"], seed::BUCKET);
     let stranger = Signer { key: STRANGER.clone(), ..cloud.function() };

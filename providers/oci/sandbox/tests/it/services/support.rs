@@ -173,10 +173,7 @@ impl Draft {
         for (name, value) in self.sent() {
             request = request.header(name, value);
         }
-        request
-            .header("authorization", self.authorization(signer))
-            .body(Body::from(self.body.clone()))
-            .unwrap()
+        request.header("authorization", self.authorization(signer)).body(Body::from(self.body.clone())).unwrap()
     }
 }
 
@@ -285,7 +282,8 @@ impl Cloud {
         let certificate = der(self.metadata("identity/cert.pem").await.text());
         let intermediate = der(self.metadata("identity/intermediate.pem").await.text());
         let pem = self.metadata("identity/key.pem").await.text();
-        let key = SigningKey::from_pkcs8(Algorithm::Rs256, &private_key_from_pem(pem.as_bytes(), None).unwrap()).unwrap();
+        let key =
+            SigningKey::from_pkcs8(Algorithm::Rs256, &private_key_from_pem(pem.as_bytes(), None).unwrap()).unwrap();
         let key_id = format!("{}/fed-x509-sha256/{}", seed::TENANCY, colons(&sha256(&certificate)));
         (certificate, intermediate, Signer { key: Arc::new(key), key_id })
     }
