@@ -1,4 +1,5 @@
 //! `carnet`: the identity a workload has, exchanged for the short-lived credential it needs elsewhere.
+#![allow(clippy::format_push_string, reason = "text for people is put together once and read by them")]
 
 mod args;
 mod command;

@@ -50,6 +50,7 @@ impl Terminal {
     }
 
     /// Writes bytes to standard output as they are.
+    #[expect(clippy::unused_self, reason = "whoever may write has been given the terminal")]
     pub(crate) fn data(self, bytes: &[u8]) -> Result<(), Error> {
         let mut out = io::stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {

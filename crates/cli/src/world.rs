@@ -3,28 +3,29 @@
 use std::sync::Arc;
 
 use carnet_core::{Context, Environment as _, Error, SystemEnvironment};
-
-/// The variable that says what is logged.
-const LOG_VARIABLE: &str = "CARNET_LOG";
+use carnet_route::EnvVars;
 
 /// The context of this process. Costs nothing until it is used.
-pub(crate) fn context() -> Result<Context, Error> {
+pub(crate) fn context() -> Context {
     let settings = carnet_net::Settings::from_environment(&SystemEnvironment);
-    Ok(carnet_route::system::context(Arc::new(carnet_net::Client::new(settings))))
+    carnet_route::system::context(Arc::new(carnet_net::Client::new(settings)))
 }
 
 /// Runs a future to its end on one thread: a command waits for the network, it does not compute.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Error::internal("start the runtime").because(error))?
-        .block_on(future)
+        .map_err(|error| Error::internal("start the runtime").because(error))?;
+    let outcome = runtime.block_on(future);
+    // A resolver that does not answer must not hold up the end of the command.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Logs to standard error what the filter asks for, and nothing at all without one.
 pub(crate) fn start_logging(filter: Option<&str>) {
-    let Some(filter) = filter.map(ToOwned::to_owned).or_else(|| SystemEnvironment.get(LOG_VARIABLE)) else { return };
+    let Some(filter) = filter.map(ToOwned::to_owned).or_else(|| SystemEnvironment.get(EnvVars::LOG)) else { return };
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))

@@ -29,7 +29,7 @@ mod traits;
 
 pub use atomic::{NewFile, replace_directory, replace_files};
 pub use config::{DeliveryConfig, ExchangeConfig, Mistake, Register, SourceConfig};
-pub use context::{Clock, Command, CommandOutput, Commands, Context, Environment, Files, Random};
+pub use context::{Clock, Command, CommandOutput, Commands, Context, Environment, Files, Random, hex};
 pub use credential::{AccessToken, AwsKeys, Credential, Kind, Kinds, Material, OciApiKey, OciSession, X509Identity};
 pub use error::{Error, ErrorKind, Hint, Result, chain};
 pub use http::{Destination, HttpError, HttpErrorKind, HttpSend, Request, Response};

@@ -26,14 +26,14 @@ impl Clock for SystemClock {
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
-    #[expect(clippy::expect_used, reason = "invariant: getrandom without flags blocks until it can answer")]
+    #[expect(clippy::panic, reason = "without randomness nothing safe can be done, and the kernel always has some")]
     fn fill(&self, buffer: &mut [u8]) {
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             match rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty()) {
                 Ok(count) => filled = filled.saturating_add(count),
                 Err(rustix::io::Errno::INTR) => {}
-                Err(error) => Err(error).expect("invariant: the kernel has a random number generator"),
+                Err(error) => panic!("invariant: getrandom answers: {error}"),
             }
         }
     }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -38,6 +41,8 @@ pub(crate) struct Fake {
     pub(crate) behaves: Behaviour,
     pub(crate) audience: Option<String>,
     pub(crate) wants: Mutex<Vec<Want>>,
+    /// Whether it was told to begin its slow local work.
+    pub(crate) prepared: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +57,7 @@ pub(crate) enum Behaviour {
 
 impl Fake {
     pub(crate) fn new(name: &'static str, takes: Kinds, gives: Kinds, behaves: Behaviour) -> Self {
-        Self { name, takes, gives, behaves, audience: None, wants: Mutex::default() }
+        Self { name, takes, gives, behaves, audience: None, wants: Mutex::default(), prepared: AtomicBool::new(false) }
     }
 
     pub(crate) fn audience(mut self, audience: &str) -> Self {
@@ -129,6 +134,10 @@ impl Exchange for Fake {
 
     fn audience(&self) -> Option<String> {
         self.audience.clone()
+    }
+
+    fn prepare(&self) {
+        self.prepared.store(true, Ordering::Relaxed);
     }
 
     fn exchange<'a>(

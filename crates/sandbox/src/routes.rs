@@ -85,7 +85,7 @@ impl Routes {
 impl Route {
     /// Whether this is a metadata service, which clients reach without a proxy.
     pub(crate) fn is_metadata(&self) -> bool {
-        claims(self, METADATA_ADDRESS)
+        claims(self, METADATA_ADDRESS) || METADATA_PATHS.iter().any(|(_, name)| *name == self.name)
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn run(global: &Global, args: &args::Config, terminal: Terminal) -> R
         terminal.data(format!("{document}\n").as_bytes())?;
         return Ok(0);
     }
-    let context = world::context()?;
+    let context = world::context();
     match Config::load(global.config.as_deref(), &registry, &context) {
         Err(error) => {
             if terminal.is_json() {

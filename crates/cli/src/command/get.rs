@@ -18,7 +18,7 @@ pub(super) fn run(
     matches: Option<&ArgMatches>,
     terminal: Terminal,
 ) -> Result<u8, Error> {
-    let context = world::context()?;
+    let context = world::context();
     let mut routes = route_args::routes(global, &args.route, matches, &context)?;
     let Some(route) = routes.pop().filter(|_| routes.is_empty()) else {
         return Err(Error::configuration("get the credential of several routes at once")

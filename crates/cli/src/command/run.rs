@@ -21,7 +21,7 @@ pub(super) fn run(
     matches: Option<&ArgMatches>,
     terminal: Terminal,
 ) -> Result<u8, Error> {
-    let context = world::context()?;
+    let context = world::context();
     let routes = route_args::routes(global, &args.route, matches, &context)?;
     let folder = default_delivery::PrivateFolder::new(&context);
     let routes = routes

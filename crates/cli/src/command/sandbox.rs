@@ -136,7 +136,7 @@ async fn end_of_input() {
     std::thread::spawn(move || {
         let mut buffer = [0; 64];
         while matches!(std::io::stdin().read(&mut buffer), Ok(count) if count > 0) {}
-        drop(ended.send(()));
+        let _ = ended.send(());
     });
     drop(end.await);
 }

@@ -52,7 +52,7 @@ pub(super) async fn child(
             signal = signals.next() => {
                 if let Some(pid) = pid {
                     // The child may have ended in this instant; then there is nobody left to tell.
-                    drop(kill_process(pid, signal));
+                    let _ = kill_process(pid, signal);
                 }
             }
         }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(super) fn run(args: &Whoami, terminal: Terminal) -> Result<u8, Error> {
-    let context = world::context()?;
+    let context = world::context();
     let registry = Registry::standard();
     let want = Want { audience: args.audience.clone() };
     let looked = world::block_on(async { Ok(find_all(&registry, &context, &want).await) })?;

@@ -124,6 +124,10 @@ impl Route {
     /// The error of the step that failed, with the hops before it. The error names the step.
     pub async fn run(&self, context: &Context) -> Result<RouteRun, Box<RouteFailure>> {
         let watch = Stopwatch::start();
+        // Slow local work, such as the search for a key, goes on while the source and the steps before wait.
+        for exchange in &self.exchanges {
+            exchange.prepare();
+        }
         let mut hops = Vec::with_capacity(self.exchanges.len() + 1);
         let (hop, mut credential) = self.find(context).await?;
         hops.push(hop);

@@ -52,6 +52,14 @@ async fn audience_flows_backwards_and_the_last_step_gets_the_users() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn slow_local_work_begins_before_the_source_is_asked() {
+    let (badge, bureau) = (source("badge", Behaviour::Absent), bureau());
+    route(&badge, &[&bureau]).run(&test_context()).await.unwrap_err();
+    assert!(bureau.wanted().is_empty(), "the route ended at its source");
+    assert!(bureau.prepared.load(std::sync::atomic::Ordering::Relaxed));
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_exchanges_the_source_gets_the_users_audience() {
     let badge = jwt();
     route(&badge, &[]).audience(Some("the user".to_owned())).run(&test_context()).await.unwrap();

@@ -7,7 +7,7 @@ use carnet_sandbox::{Issuer, MintRequest, ci, gcp, oci};
 use super::{
     calls::{self, Call},
     report::Row,
-    stage::Stage,
+    stage::{self, Stage},
 };
 
 /// One row.
@@ -168,10 +168,10 @@ async fn play(stage: &Stage, crossing: &Crossing, row: &mut Row) -> Result<(), E
         stage.put_token("token.jwt", &request)?;
     }
     let context = stage.context(crossing.job)?;
-    run(stage, &context, &format!("version = 1\n[route.demo]\n{}\n", crossing.route), crossing, row).await?;
+    run(&context, &format!("version = 1\n[route.demo]\n{}\n", crossing.route), crossing, row).await?;
     if crossing.through_file {
         let route = from_credential_file(stage, &context)?;
-        run(stage, &context, &route, crossing, row).await?;
+        run(&context, &route, crossing, row).await?;
     }
     let reached = row.principal.as_deref().unwrap_or_default();
     if !reached.contains(crossing.principal) {
@@ -181,13 +181,12 @@ async fn play(stage: &Stage, crossing: &Crossing, row: &mut Row) -> Result<(), E
 }
 
 async fn run(
-    stage: &Stage,
     context: &Context,
     text: &str,
     crossing: &Crossing,
     row: &mut Row,
 ) -> Result<(), Error> {
-    let route = stage.route(text, context)?;
+    let route = stage::route(text, context)?;
     let run = match route.run(context).await {
         Ok(run) => run,
         Err(failure) => {

@@ -11,7 +11,7 @@ use super::{
     calls::{self, Call},
     crossings,
     report::RefusalRow,
-    stage::Stage,
+    stage::{self, Stage},
 };
 
 /// One row.
@@ -109,17 +109,17 @@ async fn bend(stage: &Stage, bend: Bend) -> Result<(), Error> {
                 gcp::audience(gcp::GITHUB)
             );
             let context = stage.context(Some(("github", None)))?;
-            stage.route(&route, &context)?.run(&context).await.map(drop).map_err(Error::from)
+            stage::route(&route, &context)?.run(&context).await.map(drop).map_err(Error::from)
         }
         Bend::Policy => {
             let context = stage.context(None)?;
-            let instance = instance(stage, &context).await?;
+            let instance = instance(&context).await?;
             calls::make(Call::OciCreateBucket("not-allowed"), &context, &instance).await.map(drop)
         }
         Bend::Replay => replay(stage).await,
         Bend::Skew => {
             let context = stage.context(None)?;
-            let instance = instance(stage, &context).await?;
+            let instance = instance(&context).await?;
             stage.sandbox.add_fault(Fault::new(FaultKind::Skew).service("oci-objectstorage"))?;
             calls::make(Call::OciListBuckets, &context, &instance).await.map(drop)
         }
@@ -136,19 +136,19 @@ async fn upst(stage: &Stage) -> Result<carnet_core::Credential, Error> {
     let context = stage.context(None)?;
     let exchange = crossings::upst().replace(&format!(", audience = \"{}\"", oci::DOMAIN_URL), "");
     let route = format!("version = 1\n[route.demo]\n{}\n", crossings::from_file(&exchange));
-    let run = stage.route(&route, &context)?.run(&context).await.map_err(Error::from)?;
+    let run = stage::route(&route, &context)?.run(&context).await.map_err(Error::from)?;
     Ok(run.credential)
 }
 
-async fn instance(stage: &Stage, context: &Context) -> Result<carnet_core::Credential, Error> {
-    let route = stage.route("version = 1\n[route.demo]\nsource = \"oci-instance\"\n", context)?;
+async fn instance(context: &Context) -> Result<carnet_core::Credential, Error> {
+    let route = stage::route("version = 1\n[route.demo]\nsource = \"oci-instance\"\n", context)?;
     Ok(route.run(context).await.map_err(Error::from)?.credential)
 }
 
 /// Whoever records a signed request on its way must not get a second token with it.
 async fn replay(stage: &Stage) -> Result<(), Error> {
     let context = stage.context(None)?;
-    let signer = OciSigner::new(&instance(stage, &context).await?)?;
+    let signer = OciSigner::new(&instance(&context).await?)?;
     let url = format!("{}/oauth2/v1/token", oci::DOMAIN_URL);
     let url = url.parse().map_err(|error| Error::internal(format!("read the URL {url}")).because(error))?;
     let mut request = Request::post_form(

@@ -169,7 +169,7 @@ fn headline(passed: bool, name: &str) -> String {
 
 fn line(text: &mut String, left: &str, right: &str) {
     // Writing to a string cannot fail.
-    drop(writeln!(text, "       {left:<34} {right}"));
+    let _ = writeln!(text, "       {left:<34} {right}");
 }
 
 fn failure(text: &mut String, error: Option<&Error>) {

@@ -58,11 +58,10 @@ impl Stage {
         replace_files(&[NewFile::new(&path, token)])?;
         Ok(path)
     }
+}
 
-    /// The route in this text of configuration.
-    pub(super) fn route(&self, text: &str, context: &Context) -> Result<Route, Error> {
-        let config =
-            Config::parse(text, Some(Path::new("demo.toml")), &Registry::standard(), &*context.environment)?;
-        config.route("demo").cloned()
-    }
+/// The route in this text of configuration.
+pub(super) fn route(text: &str, context: &Context) -> Result<Route, Error> {
+    let config = Config::parse(text, Some(Path::new("demo.toml")), &Registry::standard(), &*context.environment)?;
+    config.route("demo").cloned()
 }
