@@ -190,6 +190,12 @@ impl<'a> Admitted<'a> {
             types: &[],
         };
         match verify_jwt(&self.token, keys, &rules, self.now) {
+            // Google looks for the key by its id; one without an id is never found.
+            Ok(verified) if verified.kid() != self.token.unverified_kid() => {
+                let seen = format!("no key with the id {:?}", self.token.unverified_kid().unwrap_or_default());
+                let fix = "give the keys of the issuer the ids that its tokens name";
+                Err(refuse("key", seen, "a key with this `kid`", "invalid_grant", fix))
+            }
             Ok(verified) => Ok(verified.claims().clone()),
             Err(error) => {
                 let (clause, fix) = match error.clause {

@@ -303,6 +303,15 @@ fn rejects_unknown_key() {
 }
 
 #[test]
+fn rejects_key_without_an_id() {
+    let mut case = Case::valid();
+    let mut jwk = case.signer.public_jwk();
+    jwk.kid = None;
+    case.keys = Some(KeySet::of(PublicKey::from_jwk(&jwk).unwrap()));
+    case.refused("key");
+}
+
+#[test]
 fn rejects_signature_of_another_key() {
     let case = Case { keys: Some(public(&key(Some("k1"), Algorithm::Es256))), ..Case::valid() };
     case.refused("signature");

@@ -6,6 +6,7 @@
     reason = "helpers of tests, which clippy does not see as tests"
 )]
 
+mod any;
 mod certs;
 mod credentials;
 mod iam;
