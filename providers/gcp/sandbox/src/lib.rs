@@ -25,9 +25,9 @@ mod sts;
 mod tokens;
 
 pub use credentials::parse_lifetime;
-pub use iam::parse_resource;
+pub use iam::{Resource, parse_resource};
 pub use storage::parse_multipart;
-pub use sts::{ExchangeRequest, parse_exchange};
+pub use sts::{ExchangeRequest, RequestMistake, parse_exchange};
 
 use state::State;
 

@@ -18,7 +18,7 @@ use crate::{
     tokens::{self, Session},
 };
 
-pub use request::{ExchangeRequest, parse_exchange};
+pub use request::{ExchangeRequest, RequestMistake, parse_exchange};
 
 /// The name of the service.
 pub(crate) const SERVICE: &str = "gcp-sts";
