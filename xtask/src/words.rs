@@ -15,7 +15,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("todo!(", "finish it"),
     ("unimplemented!(", "finish it"),
     ("#[ignore", "a test that does not run proves nothing"),
-    ("{source}", "the cause is printed by the one chain printer; a message must not repeat it"),
+    (": {source}\")]", "the cause is printed by the one chain printer; a message must not repeat it"),
 ];
 
 /// Checks every Rust file of the repository.
