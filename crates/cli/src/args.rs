@@ -70,6 +70,9 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Write the environment variables that carnet reads, as JSON, for the manual.
+    #[command(hide = true)]
+    Environment,
     /// Write the manual pages to a folder.
     #[command(hide = true)]
     Man {

@@ -34,6 +34,7 @@ pub(crate) fn dispatch(cli: Cli, matches: &ArgMatches, terminal: Terminal) -> Re
         Command::Demo(args) => demo::run(&args, terminal),
         Command::Config(args) => config::run(&global, &args, terminal),
         Command::Completion { shell } => completion::run(shell, terminal),
+        Command::Environment => completion::environment(terminal),
         Command::Man { folder } => completion::man(&folder, terminal),
         Command::Version => version::run(terminal),
     }

@@ -177,7 +177,9 @@ fn sync_directory(path: &Path) -> Result<(), Error> {
 
 fn cannot(verb: &str, path: &Path, error: io::Error) -> Error {
     let hint = match error.kind() {
-        io::ErrorKind::StorageFull => Some("free space on that disk; what was there before is untouched"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            Some("free space on that disk; what was there before is untouched")
+        }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             Some("choose a folder that this user may write to; what was there before is untouched")
         }

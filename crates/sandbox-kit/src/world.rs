@@ -51,12 +51,7 @@ impl World {
     pub fn random_hex<const N: usize>(&self) -> String {
         let mut bytes = [0_u8; N];
         self.random.fill(&mut bytes);
-        bytes.iter().fold(String::with_capacity(N.saturating_mul(2)), |mut hex, byte| {
-            for digit in [byte >> 4, byte & 15] {
-                hex.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-            }
-            hex
-        })
+        carnet_core::hex(&bytes)
     }
 }
 

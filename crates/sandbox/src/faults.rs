@@ -1,6 +1,6 @@
 //! The faults that are the same for every service, put around its router.
 
-use std::{future::pending, io, sync::Arc, time::Duration};
+use std::{future::pending, io, time::Duration};
 
 use axum::{
     Router,
@@ -11,8 +11,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use carnet_sandbox_kit::{ErrorBody, FaultKind, Faults, Service};
+use carnet_sandbox_kit::{ErrorBody, FaultKind, Faults, Service, World};
 use futures_util::stream;
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 /// What `Retry-After` says under [`FaultKind::TooManyRequests`], in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -24,8 +25,8 @@ const MAX_DRAIN: usize = 1 << 20;
 static CHUNK: [u8; 64 << 10] = [b' '; 64 << 10];
 
 /// The service's router with faults around it.
-pub(crate) fn around(service: &Service, faults: Arc<Faults>, slow: Duration) -> Router {
-    let state = Layer { name: service.name, error_body: service.error_body, faults, slow };
+pub(crate) fn around(service: &Service, world: World, slow: Duration) -> Router {
+    let state = Layer { name: service.name, error_body: service.error_body, world, slow };
     service.router.clone().layer(from_fn_with_state(state, apply))
 }
 
@@ -33,13 +34,24 @@ pub(crate) fn around(service: &Service, faults: Arc<Faults>, slow: Duration) -> 
 struct Layer {
     name: &'static str,
     error_body: ErrorBody,
-    faults: Arc<Faults>,
+    world: World,
     slow: Duration,
 }
 
 async fn apply(State(layer): State<Layer>, request: Request, next: Next) -> Response {
+    let world = layer.world.clone();
+    let mut answer = answer(&layer, request, next).await;
+    // The service's own clock, moved or wrong as it may be: clients learn of a skew by it (RFC 9110, 6.6.1).
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&world.now(layer.name));
+    if let Some(date) = date.ok().and_then(|date| HeaderValue::try_from(date).ok()) {
+        answer.headers_mut().insert(header::DATE, date);
+    }
+    answer
+}
+
+async fn answer(layer: &Layer, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let hits = |kind| layer.faults.hits(kind, layer.name, &path);
+    let hits = |kind| layer.world.faults.hits(kind, layer.name, &path);
     if hits(FaultKind::Hang) {
         return pending().await;
     }

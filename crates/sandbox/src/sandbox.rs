@@ -114,7 +114,7 @@ impl Sandbox {
         let mut services = Vec::new();
         let mut listeners = Vec::new();
         for service in emulators.iter().flat_map(|(_, emulator)| emulator.services()) {
-            let router = faults::around(&service, Arc::clone(&world.faults), options.slow);
+            let router = faults::around(&service, world.clone(), options.slow);
             let (plain, plain_port) = bind(0).await?;
             let (tls, tls_port) = bind(0).await?;
             urls.insert(service.name, ServiceUrls { plain: url("http", plain_port)?, tls: url("https", tls_port)? });

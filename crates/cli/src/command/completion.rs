@@ -1,9 +1,11 @@
-//! `carnet completion SHELL`, and the manual pages.
+//! `carnet completion SHELL`, and what the manual is made from.
 
 use std::path::Path;
 
 use carnet_core::{Error, NewFile, replace_files};
+use carnet_route::EnvVars;
 use clap::CommandFactory as _;
+use serde_json::json;
 
 use crate::{args::Cli, output::Terminal};
 
@@ -11,6 +13,12 @@ pub(super) fn run(shell: clap_complete::Shell, terminal: Terminal) -> Result<u8,
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "carnet", &mut script);
     terminal.data(&script)?;
+    Ok(0)
+}
+
+/// Writes the variables, for the manual.
+pub(super) fn environment(terminal: Terminal) -> Result<u8, Error> {
+    terminal.json(json!({"variables": EnvVars::ALL}))?;
     Ok(0)
 }
 

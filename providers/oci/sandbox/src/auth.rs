@@ -28,6 +28,7 @@ pub(crate) const NAME: &str = "oci-auth";
 pub(crate) fn service(state: &OciState) -> Service {
     Service::new(NAME, [Host::Between("auth.", ".oraclecloud.com")], router(state, NAME, answer))
         .error_body(crate::reply::error_body)
+        .error_body(crate::reply::error_body)
 }
 
 fn answer(call: &Call) -> Result<Response, ApiError> {
