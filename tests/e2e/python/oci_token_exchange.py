@@ -5,7 +5,7 @@ import os
 import sys
 
 import oci
-import requests
+from oci._vendor import requests
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--domain", required=True)

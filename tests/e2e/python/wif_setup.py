@@ -32,7 +32,7 @@ admin = domains.IdentityDomainsClient(
 
 def confidential_app(name):
     app = admin.create_app(
-        domains.models.App(
+        app=domains.models.App(
             schemas=[APP],
             display_name=name,
             based_on_template=domains.models.AppBasedOnTemplate(value="CustomWebAppTemplateId"),
@@ -60,7 +60,7 @@ def confidential_app(name):
 setup_id, setup_client, setup_secret = confidential_app("set-up")
 role = admin.list_app_roles(filter='displayName eq "Identity Domain Administrator"').data.resources[0].id
 grant = admin.create_grant(
-    domains.models.Grant(
+    grant=domains.models.Grant(
         schemas=["urn:ietf:params:scim:schemas:oracle:idcs:Grant"],
         grant_mechanism="ADMINISTRATOR_TO_APP",
         grantee=domains.models.GrantGrantee(value=setup_id, type="App"),

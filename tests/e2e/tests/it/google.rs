@@ -70,8 +70,8 @@ fn the_python_library_reads_the_url_form() {
     let job: std::collections::BTreeMap<_, _> = sandbox.environment(&["--job", "github"]).into_iter().collect();
     let audience = format!("https:{}", sandbox.seed("gcp_github_audience"));
     let url = format!("url.url={}&audience={audience}", job["ACTIONS_ID_TOKEN_REQUEST_URL"]);
-    let header = format!("url.headers.Authorization=Bearer {}", job["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]);
-    let file = credential_file(sandbox, folder.path(), &[&url, &header, "url.format=json", "url.field=value"]);
+    let header = "url.headers.Authorization=Bearer ${ACTIONS_ID_TOKEN_REQUEST_TOKEN}";
+    let file = credential_file(sandbox, folder.path(), &[&url, header, "url.format=json", "url.field=value"]);
     assert_eq!(buckets(sandbox, &file, false), json!({"buckets": BUCKETS}));
 }
 

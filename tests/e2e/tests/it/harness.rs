@@ -58,11 +58,23 @@ fn path() -> String {
     format!("{}:{}", own.display(), std::env::var("PATH").expect("PATH is set"))
 }
 
-/// Runs it to its end; its standard output must be one JSON document and its exit code 0.
+/// A program that the virtual environment brings, for instance `oci`.
+pub(crate) fn installed(program: &str) -> Command {
+    let path_of = root().join(".venv/bin").join(program);
+    assert!(path_of.exists(), "{} is missing: run `cargo xtask setup` first", path_of.display());
+    let mut command = Command::new(path_of);
+    command.env_clear().env("PATH", path()).env("HOME", env!("CARGO_TARGET_TMPDIR"));
+    command
+}
+
+/// Runs it to its end; the last line of its standard output must be one JSON document, or all of it, and its exit code 0.
+/// (Oracle's JavaScript client talks on standard output.)
 pub(crate) fn json(command: &mut Command) -> Value {
     let output = command.output().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
     assert!(output.status.success(), "{command:?} ended with {}\n{}", output.status, both(&output));
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{}", both(&output)))
+    let last = output.stdout.trim_ascii().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let document = serde_json::from_slice(&output.stdout).or_else(|_| serde_json::from_slice(last));
+    document.unwrap_or_else(|error| panic!("{error}\n{}", both(&output)))
 }
 
 /// Runs it to its end, whatever that is.
@@ -86,8 +98,10 @@ impl Sandbox {
     /// Starts one and waits until it is ready.
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("make a folder");
-        let mut child = carnet(["--output", "json", "sandbox", "--folder"])
-            .arg(folder.path())
+        // It stops when this process goes away, even for the shared one, which nobody drops.
+        let mut child = carnet(["--output", "json", "sandbox", "--stop-with-stdin", "--folder"])
+            .arg(folder.path().join("sandbox"))
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -110,8 +124,20 @@ impl Sandbox {
     }
 
     /// Its folder.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().join("sandbox")
+    }
+
+    /// A name or value of the seeded world.
+    pub(crate) fn seed(&self, name: &str) -> &str {
+        self.ready["seed"][name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.ready["seed"]))
+    }
+
+    /// A private file with this content, and its path.
+    pub(crate) fn put(&self, name: &str, content: &str) -> String {
+        let path = self.folder().join(name);
+        std::fs::write(&path, content).expect("write a file");
+        path.display().to_string()
     }
 
     /// The plain address of a service, without a slash at the end.

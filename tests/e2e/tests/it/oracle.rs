@@ -141,7 +141,7 @@ fn a_resource_principal_that_carnet_delivers_is_one_to_oracles_sdk() {
     let mut program = python("oci_resource_principal.py");
     program.args(compartment(sandbox)).arg("--objectstorage").arg(sandbox.plain("oci-objectstorage"));
     program.env("OCI_RESOURCE_PRINCIPAL_VERSION", "2.2").env("OCI_RESOURCE_PRINCIPAL_REGION", "us-ashburn-1");
-    program.env("OCI_RESOURCE_PRINCIPAL_RPST", file("token")).env("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", file("key"));
+    program.env("OCI_RESOURCE_PRINCIPAL_RPST", file("rpst")).env("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", file("private.pem"));
     expect_buckets(&json(&mut program));
 }
 
