@@ -165,6 +165,7 @@ impl Response {
                 error.line(),
                 error.column()
             ))
+            .hint("this is not what the service answers: check the address, and what stands between here and there")
         })
     }
 

@@ -127,8 +127,9 @@ fn read_answer(response: &Response) -> Result<Secret, Error> {
                 "{REQUEST_TOKEN} ends with the job; check that it belongs to this job and was not kept from another"
             ))
             .hint("the job needs `permissions: { id-token: write }`"),
-        StatusCode::TOO_MANY_REQUESTS => Error::unreachable(asked).code(status.as_str()),
-        status if status.is_server_error() => Error::unreachable(asked).code(status.as_str()),
+        status if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => Error::unreachable(asked)
+            .code(status.as_str())
+            .hint("the service is busy or broken; the same request may succeed later"),
         _ => Error::refused(asked)
             .code(status.as_str())
             .hint(format!("check the audience, and that {REQUEST_URL} is as GitHub set it")),

@@ -214,7 +214,7 @@ fn not_an_answer(status: StatusCode, said: &GoogleError, what: &str) -> Option<E
             StatusCode::TOO_MANY_REQUESTS => {
                 error.hint("the project's quota is used up (6,000 exchanges a minute): share the token among callers")
             }
-            _ => error,
+            _ => error.hint("the service is busy or broken; the same request may succeed later"),
         });
     }
     if said.code.is_some() {

@@ -8,6 +8,8 @@ use serde::Deserialize;
 /// Largest text that is read as a token or as JSON with a token in it, in bytes. Tokens are a few kilobytes; the largest
 /// seen (with many groups) some tens.
 pub(crate) const MAX_BYTES: usize = 256 * 1024;
+/// Largest token, in bytes: no header of any service takes a longer one.
+const MAX_TOKEN: usize = 64 * 1024;
 
 /// How a token lies in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -111,6 +113,9 @@ pub fn parse_token(bytes: &[u8], format: Format, field: &str) -> Result<Secret, 
     };
     if token.is_empty() {
         return Err("there is nothing in it".to_owned());
+    }
+    if token.expose().len() > MAX_TOKEN {
+        return Err(format!("it is larger than {MAX_TOKEN} bytes, so it is no token"));
     }
     if !token.expose().chars().all(|c| c.is_ascii_graphic()) {
         let json = token.expose().starts_with('{');

@@ -12,7 +12,9 @@
     reason = "a program of tests: it stands outside and ends with a message"
 )]
 
+mod bad_input;
 mod google;
 mod harness;
 mod oracle;
 mod oracle_setup;
+mod scene;
