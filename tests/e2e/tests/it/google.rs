@@ -92,7 +92,9 @@ fn the_python_library_runs_carnet_for_the_subject_token() {
     let mut reader = python("google_adc.py");
     reader.args(["--project", sandbox.seed("gcp_project")]);
     reader.envs(sandbox.environment(&["--proxy", "--job", "github"])).env("GOOGLE_APPLICATION_CREDENTIALS", &file);
-    reader.env("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1").env("GOOGLE_CLOUD_PROJECT", sandbox.seed("gcp_project"));
+    reader
+        .env("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
+        .env("GOOGLE_CLOUD_PROJECT", sandbox.seed("gcp_project"));
     assert_eq!(json(&mut reader), json!({"buckets": BUCKETS}));
 }
 
@@ -101,7 +103,8 @@ fn a_token_for_another_audience_is_refused_in_googles_words() {
     let sandbox = Sandbox::shared();
     let folder = tempfile::tempdir().unwrap();
     let file = credential_file(sandbox, folder.path(), &[]);
-    std::fs::write(folder.path().join("google.json.token"), sandbox.token("github", &["--audience", "https://else"])).unwrap();
+    std::fs::write(folder.path().join("google.json.token"), sandbox.token("github", &["--audience", "https://else"]))
+        .unwrap();
     let answer = buckets(sandbox, &file, false);
     let said = answer["refused"].as_str().unwrap_or_else(|| panic!("{answer}"));
     assert!(said.contains("invalid_grant") && said.contains("audience"), "{said}");

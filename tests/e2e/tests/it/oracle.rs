@@ -57,7 +57,9 @@ fn the_python_sdk_uses_a_profile_that_carnet_wrote() {
     let folder = tempfile::tempdir().unwrap();
     let mut program = python("oci_session_token.py");
     program.args(compartment(sandbox)).args(["--put", "artifacts/from-python.txt"]);
-    for (option, service) in [("--objectstorage", "oci-objectstorage"), ("--identity", "oci-identity"), ("--core", "oci-core")] {
+    for (option, service) in
+        [("--objectstorage", "oci-objectstorage"), ("--identity", "oci-identity"), ("--core", "oci-core")]
+    {
         program.arg(option).arg(sandbox.plain(service));
     }
     let answer = json(program.envs(profile(sandbox, folder.path())));
@@ -141,7 +143,9 @@ fn a_resource_principal_that_carnet_delivers_is_one_to_oracles_sdk() {
     let mut program = python("oci_resource_principal.py");
     program.args(compartment(sandbox)).arg("--objectstorage").arg(sandbox.plain("oci-objectstorage"));
     program.env("OCI_RESOURCE_PRINCIPAL_VERSION", "2.2").env("OCI_RESOURCE_PRINCIPAL_REGION", "us-ashburn-1");
-    program.env("OCI_RESOURCE_PRINCIPAL_RPST", file("rpst")).env("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", file("private.pem"));
+    program
+        .env("OCI_RESOURCE_PRINCIPAL_RPST", file("rpst"))
+        .env("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", file("private.pem"));
     expect_buckets(&json(&mut program));
 }
 
@@ -172,7 +176,11 @@ fn oracles_token_exchange_signer_is_refused_a_stranger() {
 #[test]
 fn a_signature_from_carnet_lets_curl_call_oci() {
     let sandbox = Sandbox::shared();
-    let url = format!("{}/n/axcarnetsbx/b?compartmentId={}", sandbox.plain("oci-objectstorage"), sandbox.seed("oci_compartment"));
+    let url = format!(
+        "{}/n/axcarnetsbx/b?compartmentId={}",
+        sandbox.plain("oci-objectstorage"),
+        sandbox.seed("oci_compartment")
+    );
     let mut command = carnet(["get", "--from", "oci-instance", "--format", "oci-signature"]);
     let signed = output(command.arg(format!("url={url}")).envs(sandbox.environment(&[])));
     assert!(signed.status.success(), "{}", crate::harness::both(&signed));
