@@ -18,3 +18,4 @@ mod harness;
 mod oracle;
 mod oracle_setup;
 mod scene;
+mod unchanged;
