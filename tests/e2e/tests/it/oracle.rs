@@ -111,6 +111,15 @@ fn oracles_instance_principal_signer_is_served_directly() {
 }
 
 #[test]
+fn the_node_instance_principal_is_served_directly() {
+    let sandbox = Sandbox::shared();
+    let mut program = node("oci_instance_principal.mjs");
+    program.arg(format!("{}/opc/v2", sandbox.plain("oci-imds"))).arg(sandbox.plain("oci-auth"));
+    program.arg(sandbox.plain("oci-objectstorage")).arg(sandbox.seed("oci_compartment"));
+    expect_buckets(&json(&mut program));
+}
+
+#[test]
 fn oracles_instance_principal_signer_needs_no_argument_inside_the_sandbox() {
     let sandbox = Sandbox::shared();
     let mut program = python("oci_instance_principal.py");
