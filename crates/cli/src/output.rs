@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::args::{Colour, Global, Output};
 
+mod visible;
+
 /// The version of every JSON document that carnet writes. A field may be added without a new version; none is removed
 /// or changes its meaning.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -70,7 +72,7 @@ impl Terminal {
         };
         let mut plain = anstream::AutoStream::new(Vec::new(), choice);
         // Writing to memory cannot fail.
-        drop(plain.write_all(text.as_bytes()));
+        drop(plain.write_all(visible::for_people(text).as_bytes()));
         self.data(&plain.into_inner())
     }
 
@@ -79,8 +81,9 @@ impl Terminal {
         if let Some(members) = document.as_object_mut() {
             members.insert("version".to_owned(), json!(SCHEMA_VERSION));
         }
-        let mut text = serde_json::to_string_pretty(&document)
+        let text = serde_json::to_string_pretty(&document)
             .map_err(|error| Error::internal("write JSON").because(error))?;
+        let mut text = visible::for_programs(&text);
         text.push('\n');
         self.data(text.as_bytes())
     }
@@ -89,13 +92,13 @@ impl Terminal {
     pub(crate) fn say(self, text: &str) {
         let mut out = anstream::AutoStream::new(io::stderr().lock(), self.colour);
         // When nobody can hear it there is nobody to tell.
-        drop(writeln!(out, "{text}"));
+        drop(writeln!(out, "{}", visible::for_people(text)));
     }
 
     /// Tells of something that is no failure yet.
     pub(crate) fn warn(self, step: &str, warning: &str) {
         if self.json {
-            self.say(&json!({"version": SCHEMA_VERSION, "warning": {"step": step, "message": warning}}).to_string());
+            self.say(&visible::for_programs(&json!({"version": SCHEMA_VERSION, "warning": {"step": step, "message": warning}}).to_string()));
             return;
         }
         self.say(&format!("{}warning{}: {warning} (step {step})", cyan().render(), cyan().render_reset()));
@@ -104,7 +107,7 @@ impl Terminal {
     /// Tells of a failure.
     pub(crate) fn fail(self, error: &Error) {
         if self.json {
-            self.say(&json!({"version": SCHEMA_VERSION, "error": error_json(error)}).to_string());
+            self.say(&visible::for_programs(&json!({"version": SCHEMA_VERSION, "error": error_json(error)}).to_string()));
             return;
         }
         self.say(&error_text(error));

@@ -43,8 +43,11 @@ pub(super) fn complete(route: Route, folder: &PrivateFolder, context: &Context) 
         part.delivery(&registry, &*context.environment).map_err(|error: ConfigError| Error::from(error))
     };
     let folder = folder.0.join(route.name().replace(' ', "-"));
+    // What Google's own tools read, where the route ends there.
+    let last = route.exchanges().last().map(|exchange| exchange.name());
+    let variables = if last == Some("gcp") && route.gives().contains(Kind::AccessToken) { "gcp-env" } else { "env" };
     let usual = Usual {
-        variables: build("env", Vec::new())?,
+        variables: build(variables, Vec::new())?,
         profile: build("oci-profile", vec![("directory".to_owned(), folder.to_string_lossy().into_owned())])?,
     };
     route.deliver_also(Arc::new(usual))

@@ -222,7 +222,7 @@ fn members(text: &mut String, title: &str, members: &Map<String, Value>) {
             .then(|| value.as_i64().and_then(|seconds| Timestamp::from_second(seconds).ok()))
             .flatten()
             .map_or(String::new(), |at| format!("  ({at})"));
-        // JSON escapes every control character, so a hostile claim cannot steer the terminal.
+        // The terminal shows what of a hostile name or claim would steer it, see `output::visible`.
         text.push_str(&format!("  {name:<24} {value}{time}\n"));
     }
 }

@@ -49,6 +49,9 @@ fn describe(looked: &[Looked]) -> String {
             Identity::Broken { error } => {
                 let causes = carnet_core::chain(error).join(": ");
                 text.push_str(&format!("{}broken{}     {}: {causes}\n", red().render(), red().render_reset(), one.source));
+                for hint in error.hints() {
+                    text.push_str(&format!("             {hint}\n"));
+                }
             }
             Identity::NotHere { reason } => text.push_str(&format!("not here   {}: {reason}\n", one.source)),
         }
