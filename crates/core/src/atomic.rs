@@ -8,9 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
-use crate::{Error, SecretBytes};
+use crate::{Error, Random as _, SecretBytes, SystemRandom, hex};
 
 /// Owner may read and write, nobody else anything. A credential readable by others is a credential lost.
 const FILE_MODE: u32 = 0o600;
@@ -69,18 +69,20 @@ pub fn replace_directory(directory: &Path, files: &[NewFile]) -> Result<(), Erro
     let _lock = lock(directory)?;
     let generation = next_generation(directory)?;
     let folder = directory.join(&generation);
-    let outcome = make_directory(&folder).and_then(|()| {
+    let link = directory.join(format!(".{generation}.link"));
+    make_new_directory(&folder)?;
+    let outcome = (|| {
         for file in files {
             write_new(&folder.join(&file.path), &file.content)?;
         }
         sync_directory(&folder)?;
-        let link = directory.join(format!(".{generation}.link"));
         drop(fs::remove_file(&link));
         symlink(&generation, &link).map_err(|error| cannot("link", &link, error))?;
         let current = directory.join(CURRENT);
         fs::rename(&link, &current).map_err(|error| cannot("replace", &current, error))
-    });
+    })();
     if outcome.is_err() {
+        drop(fs::remove_file(&link));
         drop(fs::remove_dir_all(&folder));
     }
     outcome?;
@@ -97,9 +99,15 @@ fn stage<'a>(files: &'a [NewFile], staged: &mut Vec<(PathBuf, &'a Path)>) -> Res
             .path
             .file_name()
             .ok_or_else(|| Error::configuration(format!("write {}: the path names no file", file.path.display())))?;
-        // The process id keeps two processes apart; `create_new` refuses a name that somebody planted.
-        let new = folder.join(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
-        drop(fs::remove_file(&new));
+        // Found out before anything is replaced: a file cannot take the place of a folder.
+        if fs::symlink_metadata(&file.path).is_ok_and(|there| there.is_dir()) {
+            return Err(cannot("replace", &file.path, io::ErrorKind::IsADirectory.into()));
+        }
+        // A name that no other writer has, thread or process, and that nobody can plant where others may write too;
+        // `create_new` refuses one that is taken.
+        let mut random = [0; 8];
+        SystemRandom.fill(&mut random);
+        let new = folder.join(format!(".{}.{}.new", name.to_string_lossy(), hex(&random)));
         staged.push((new.clone(), file.path.as_path()));
         write_new(&new, &file.content)?;
     }
@@ -127,13 +135,24 @@ fn make_directory(path: &Path) -> Result<(), Error> {
         .map_err(|error| cannot("make the folder", path, error))
 }
 
+/// A folder that was not there before: one that somebody planted, or a link to elsewhere, is not written into.
+fn make_new_directory(path: &Path) -> Result<(), Error> {
+    fs::DirBuilder::new()
+        .mode(DIRECTORY_MODE)
+        .create(path)
+        .map_err(|error| cannot("make the new folder", path, error))
+}
+
 fn lock(directory: &Path) -> Result<File, Error> {
     let path = directory.join(".lock");
+    // A link in its place would have a file made where it points; a pipe would be waited for without end.
+    let flags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits().cast_signed();
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(FILE_MODE)
+        .custom_flags(flags)
         .open(&path)
         .map_err(|error| cannot("open", &path, error))?;
     flock(&file, FlockOperation::LockExclusive).map_err(|error| cannot("lock", &path, error.into()))?;
@@ -222,6 +241,62 @@ mod tests {
         assert_eq!(error.kind(), crate::ErrorKind::Configuration);
         assert_eq!(fs::read(&good).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no left-overs");
+    }
+
+    #[test]
+    fn when_one_is_a_folder_none_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (good, taken) = (folder.path().join("token"), folder.path().join("key.pem"));
+        replace_files(&[NewFile::new(&good, "old")]).unwrap();
+        fs::create_dir(&taken).unwrap();
+        replace_files(&[NewFile::new(&good, "new"), NewFile::new(&taken, "x")]).unwrap_err();
+        assert_eq!(fs::read(&good).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no left-overs");
+    }
+
+    #[test]
+    fn racing_writers_of_one_file_leave_one_of_theirs_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::thread::scope(|scope| {
+            for writer in 0..4_u8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..10 {
+                        replace_files(&[NewFile::new(path, vec![b'a' + writer; 100_000])]).unwrap();
+                    }
+                });
+            }
+        });
+        let content = fs::read(&path).unwrap();
+        assert_eq!((content.len(), content.iter().all(|byte| *byte == content[0])), (100_000, true));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no left-overs");
+    }
+
+    #[test]
+    fn a_planted_generation_is_not_written_into() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        symlink(elsewhere.path(), folder.path().join(format!("gen-{}", u64::MAX))).unwrap();
+        replace_directory(folder.path(), &[NewFile::new("token", "t")]).unwrap_err();
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_planted_lock_is_not_followed() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        symlink(elsewhere.path().join("made"), folder.path().join(".lock")).unwrap();
+        replace_directory(folder.path(), &[NewFile::new("token", "t")]).unwrap_err();
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_in_the_place_of_the_link_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("current")).unwrap();
+        replace_directory(folder.path(), &[NewFile::new("token", "t")]).unwrap_err();
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".lock", "current"]);
     }
 
     #[test]
