@@ -29,6 +29,7 @@ pub fn seed() -> Value {
         "oci_region": oci::REGION,
         "oci_tenancy": oci::TENANCY,
         "gcp_project": gcp::PROJECT,
+        "gcp_project_number": gcp::PROJECT_NUMBER,
         "gcp_github_audience": gcp::audience(gcp::GITHUB),
         "gcp_oracle_audience": gcp::audience(gcp::ORACLE),
         "gcp_service_account": gcp::READER,
