@@ -15,7 +15,7 @@ const CARGO_DENY: &str = "0.20.2";
 /// A step of the run: what it is called, and what it does.
 type Step = (&'static str, fn(&Path) -> anyhow::Result<()>);
 
-const SETUP: &[Step] = &[("openssl", openssl), ("python", python), ("node", node)];
+const SETUP: &[Step] = &[("programs", programs), ("python", python), ("node", node)];
 
 const CHECKS: &[Step] = &[
     ("format", |root| run(root, "cargo", &["fmt", "--all", "--check"])),
@@ -29,6 +29,7 @@ const CHECKS: &[Step] = &[
         run(root, "cargo", &["test", "--workspace", "--locked", "--exclude", "carnet-e2e"])
     }),
     ("release binary", |root| run(root, "cargo", &["build", "--release", "--locked", "--package", "carnet"])),
+    ("documents", |_| super::docs::check().map(say)),
     ("real clients", |root| run(root, "cargo", &["test", "--locked", "--package", "carnet-e2e"])),
 ];
 
@@ -66,13 +67,15 @@ fn say(line: impl std::fmt::Display) {
     eprintln!("{line}");
 }
 
-fn root() -> PathBuf {
+/// The repository.
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-/// OpenSSL is the independent witness for certificates.
-fn openssl(root: &Path) -> anyhow::Result<()> {
-    debian(root, "openssl", "openssl", &["version"])
+/// OpenSSL is the independent witness for certificates, curl for signed requests.
+fn programs(root: &Path) -> anyhow::Result<()> {
+    debian(root, "openssl", "openssl", &["version"])?;
+    debian(root, "curl", "curl", &["--version"])
 }
 
 fn python(root: &Path) -> anyhow::Result<()> {
@@ -139,7 +142,11 @@ fn same_content(one: &Path, other: &Path) -> bool {
     matches!((std::fs::read(one), std::fs::read(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-fn run(folder: &Path, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+/// Runs a program to its end.
+///
+/// # Errors
+/// When it cannot be started or does not succeed.
+pub(crate) fn run(folder: &Path, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let status = Command::new(program)
         .args(arguments)
         .current_dir(folder)
