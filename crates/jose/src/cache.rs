@@ -11,13 +11,15 @@ use futures_util::{FutureExt, future::Shared};
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
-use crate::{KeySet, discover, fetch_key_set};
+use crate::{KeySet, discover, discover_at, fetch_key_set};
 
 /// Where the keys of an issuer are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
     /// Where the discovery document of the issuer says.
     Discovery(Destination),
+    /// Where the discovery document at this URL says, which must name the issuer.
+    Document(Url, Destination),
     /// At this URL.
     Url(Url, Destination),
 }
@@ -198,6 +200,10 @@ async fn fetch(context: &Context, issuer: &str, source: &KeySource) -> Result<Ke
         KeySource::Url(url, destination) => fetch_key_set(context, url, *destination).await,
         KeySource::Discovery(destination) => {
             let url = discover(context, issuer, *destination).await?;
+            fetch_key_set(context, &url, *destination).await
+        }
+        KeySource::Document(document, destination) => {
+            let url = discover_at(context, document, issuer, *destination).await?;
             fetch_key_set(context, &url, *destination).await
         }
     }

@@ -43,9 +43,22 @@ pub async fn discover(context: &Context, issuer: &str, destination: Destination)
         Error::configuration(format!("discover the keys of issuer {issuer:?}"))
             .because(crate::KeyError("an issuer is an https URL without query and fragment".to_owned()))
     })?;
+    discover_at(context, &url, issuer, destination).await
+}
+
+/// [`discover`] with a document that is not below its issuer: it must name the issuer all the same.
+///
+/// # Errors
+/// As [`discover`].
+pub async fn discover_at(
+    context: &Context,
+    url: &Url,
+    issuer: &str,
+    destination: Destination,
+) -> Result<Url, Error> {
     let what = format!("discover the keys of issuer {issuer:?}");
-    https_unless_configured(&url, destination, &what)?;
-    let response = get(context, &url, destination, &what).await?;
+    https_unless_configured(url, destination, &what)?;
+    let response = get(context, url, destination, &what).await?;
     let document = strict::parse_object(response.body.expose()).map_err(|place| {
         let cause = crate::KeyError(format!("the discovery document is not one JSON object: {place}"));
         with_content_hint(Error::unreachable(&what).because(cause), &response)

@@ -56,7 +56,7 @@ pub use cache::{CacheLimits, CachedKeySets, KeySource};
 pub use claims::Claims;
 pub use digest::sha256;
 pub use error::{JwtClause, JwtError, KeyError};
-pub use fetch::{discover, fetch_key_set};
+pub use fetch::{discover, discover_at, fetch_key_set};
 pub use jwk::{Jwk, JwkSet};
 pub use jwt::UnverifiedJwt;
 pub use key_set::KeySet;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use carnet_core::{Clock, HttpSend, Random};
+use carnet_core::{Clock, Context, HttpSend, MapEnvironment, MemoryFiles, NoCommands, Random};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{Decisions, FaultKind, Faults, SandboxClock};
@@ -45,6 +45,19 @@ impl World {
             return now.saturating_add(SKEW).unwrap_or(now);
         }
         now
+    }
+
+    /// What an emulator needs to fetch something by itself: the clock, the randomness and the network of this world, and
+    /// nothing of the machine.
+    pub fn context(&self) -> Context {
+        Context {
+            clock: Arc::clone(&self.clock) as _,
+            random: Arc::clone(&self.random),
+            http: Arc::clone(&self.http),
+            environment: Arc::new(MapEnvironment::default()),
+            files: Arc::new(MemoryFiles::default()),
+            commands: Arc::new(NoCommands),
+        }
     }
 
     /// `N` random bytes as lower-case hexadecimal.

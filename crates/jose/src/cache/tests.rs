@@ -140,6 +140,18 @@ async fn another_source_for_the_issuer_forgets_the_old_keys() {
 }
 
 #[tokio::test]
+async fn a_discovery_document_leads_to_the_keys_wherever_it_is() {
+    let world = world();
+    let document = "https://issuer.example/elsewhere";
+    let body = serde_json::json!({ "issuer": "https://issuer.example", "jwks_uri": JWKS });
+    world.http.answer(document, 200, "application/json", body.to_string());
+    let source = KeySource::Document(document.parse().unwrap(), Destination::Untrusted);
+    assert!(knows(&world.cache.keys("https://issuer.example", &source, Some("one")).await.unwrap(), "one"));
+    let refused = world.cache.keys("https://other.example", &source, Some("one")).await.unwrap_err();
+    assert_eq!(refused.failed_clause(), Some("issuer"));
+}
+
+#[tokio::test]
 async fn the_issuer_asked_for_longest_ago_makes_room() {
     let mut world = world();
     world.cache.limits.issuers = 2;

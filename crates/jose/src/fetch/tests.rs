@@ -44,6 +44,20 @@ async fn an_issuer_with_a_slash_at_its_end_keeps_it() {
 }
 
 #[tokio::test]
+async fn a_document_elsewhere_must_name_the_issuer() {
+    let elsewhere: Url = "https://issuer.example/tenant/.well-known/keys".parse().unwrap();
+    for (named, accepted) in [(ISSUER, true), ("https://issuer.example/tenant", false)] {
+        let context = world(elsewhere.as_str(), 200, "application/json", &document(named, JWKS));
+        let found = discover_at(&context, &elsewhere, ISSUER, Destination::Untrusted).await;
+        assert_eq!(found.is_ok(), accepted, "{named}");
+    }
+    let plain: Url = "http://issuer.example/.well-known/openid-configuration".parse().unwrap();
+    let context = world(plain.as_str(), 200, "application/json", &document(ISSUER, JWKS));
+    let refused = discover_at(&context, &plain, ISSUER, Destination::Untrusted).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Configuration);
+}
+
+#[tokio::test]
 async fn rejects_a_document_of_another_issuer() {
     for other in
         ["https://issuer.example/", "https://Issuer.example", "https://issuer.example:443", "https://evil.example"]

@@ -97,7 +97,7 @@ impl State {
         let mut inner = Inner::default();
         seed::fill(&mut inner, world.now("gcp-iam"));
         Self {
-            issuers: IssuerKeys::default(),
+            issuers: IssuerKeys::new(&world),
             keys: Keys::default(),
             metadata_tokens: metadata::Cache::default(),
             inner: Mutex::new(inner),

@@ -79,7 +79,7 @@ async fn decide(state: &State, request: &ExchangeRequest, now: Timestamp) -> Res
     if admitted.provider().keys().is_some() {
         return admitted.decide(None);
     }
-    let keys = state.issuers.keys(&state.world, admitted.provider(), admitted.unverified_kid(), now).await;
+    let keys = state.issuers.keys(admitted.provider(), admitted.unverified_kid()).await;
     match &keys {
         Ok(keys) => admitted.decide(Some(keys)),
         Err(error) => admitted.decide(None).map_err(|mut refusal| {

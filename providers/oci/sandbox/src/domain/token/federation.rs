@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use carnet_core::{Context, Destination, MapEnvironment, MemoryFiles, NoCommands};
+use carnet_core::Destination;
 use carnet_jose::{CacheLimits, CachedKeySets, Jwk, KeySet, KeySource, PublicKey, UnverifiedJwt};
 use carnet_oci::trust::{
     Checked, Principal,
@@ -186,17 +186,9 @@ fn resource_claims(grant: &Grant) -> Map<String, Value> {
 /// UNCONFIRMED: for how long the domain keeps what it fetched. A `kid` that is not known is looked for at once, so that a key
 /// that was rotated a moment ago counts.
 pub(in crate::domain) fn issuer_keys(world: &World) -> CachedKeySets {
-    let context = Context {
-        clock: Arc::clone(&world.clock) as _,
-        random: Arc::clone(&world.random),
-        http: Arc::clone(&world.http),
-        environment: Arc::new(MapEnvironment::default()),
-        files: Arc::new(MemoryFiles::default()),
-        commands: Arc::new(NoCommands),
-    };
     let limits =
         CacheLimits { unknown_kid: SignedDuration::ZERO, failure: SignedDuration::ZERO, ..CacheLimits::default() };
-    CachedKeySets::new(context, limits)
+    CachedKeySets::new(world.context(), limits)
 }
 
 fn certificate_key(text: &str) -> Option<PublicKey> {
