@@ -5,7 +5,10 @@
 //! token_exchange_grant_type_workload_id-federation.htm).
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use carnet_core::{Context, Credential, Error, ErrorKind, Material, Mistake, Request, safe_text};
+use carnet_core::{
+    BoxFuture, Context, Credential, Error, ErrorKind, Exchange, Kind, Kinds, Material, Mistake, Request, Want,
+    safe_text,
+};
 use carnet_jose::SubjectToken;
 use futures_util::future::try_join;
 use jiff::SignedDuration;
@@ -38,16 +41,19 @@ pub(crate) enum Requested {
 /// An exchange of an external JWT for an OCI session.
 #[derive(Debug)]
 pub(crate) struct Federation {
+    name: &'static str,
     domain: DomainUrl,
     caller: Caller,
     keys: SessionKeys,
     region: Option<String>,
-    pub(crate) audience: Option<String>,
+    audience: Option<String>,
     requested: Requested,
 }
 
 /// The fields that every such exchange has.
 pub(crate) struct Fields {
+    /// The name of the exchange in a configuration.
+    pub(crate) name: &'static str,
     pub(crate) url: String,
     pub(crate) caller: CallerFields,
     pub(crate) region: Option<String>,
@@ -66,18 +72,14 @@ impl Federation {
         let keys = SessionKeys::build(fields.session_key, &mut mistakes);
         match (domain, caller) {
             (Some(domain), Some(caller)) if mistakes.is_empty() => {
-                Ok(Self { domain, caller, keys, region: fields.region, audience: fields.audience, requested })
+                let Fields { name, region, audience, .. } = fields;
+                Ok(Self { name, domain, caller, keys, region, audience, requested })
             }
             _ => Err(mistakes),
         }
     }
 
-    /// Starts the search for a session key.
-    pub(crate) fn prepare(&self) {
-        self.keys.prepare();
-    }
-
-    pub(crate) async fn exchange(&self, context: &Context, credential: &Credential) -> Result<Credential, Error> {
+    async fn session(&self, context: &Context, credential: &Credential) -> Result<Credential, Error> {
         let Material::Jwt(token) = &credential.material else {
             return Err(Error::internal(format!("exchange a credential of kind {} at OCI", credential.kind())));
         };
@@ -131,6 +133,37 @@ impl Federation {
     fn region(&self, context: &Context) -> Result<Option<Region>, Error> {
         let named = self.region.clone().or_else(|| context.env(REGION_VARIABLE));
         named.map(|text| Region::resolve(context, &text)).transpose()
+    }
+}
+
+impl Exchange for Federation {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn takes(&self) -> Kinds {
+        Kinds::of(&[Kind::Jwt])
+    }
+
+    fn gives(&self) -> Kinds {
+        Kinds::of(&[Kind::OciSession])
+    }
+
+    fn audience(&self) -> Option<String> {
+        self.audience.clone()
+    }
+
+    fn prepare(&self) {
+        self.keys.prepare();
+    }
+
+    fn exchange<'a>(
+        &'a self,
+        context: &'a Context,
+        credential: &'a Credential,
+        _: &'a Want,
+    ) -> BoxFuture<'a, Result<Credential, Error>> {
+        Box::pin(self.session(context, credential))
     }
 }
 

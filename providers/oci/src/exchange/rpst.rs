@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use carnet_core::{BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig, Kind, Kinds, Mistake, Want};
+use carnet_core::{Exchange, ExchangeConfig, Mistake};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -79,6 +79,7 @@ impl ExchangeConfig for RpstConfig {
             mistakes.push(Mistake::new("rpst_exp", "must be between one minute and 12 hours"));
         }
         let fields = Fields {
+            name: Self::NAME,
             url: self.url,
             caller: CallerFields {
                 client_id: self.client_id,
@@ -94,41 +95,6 @@ impl ExchangeConfig for RpstConfig {
         };
         let requested =
             Requested::Rpst { resource_type: self.res_type, lifetime: self.rpst_exp.map(|lifetime| lifetime.0) };
-        Ok(Arc::new(Rpst(Federation::build(fields, requested, mistakes)?)))
-    }
-}
-
-/// See [`RpstConfig`].
-#[derive(Debug)]
-struct Rpst(Federation);
-
-impl Exchange for Rpst {
-    fn name(&self) -> &'static str {
-        RpstConfig::NAME
-    }
-
-    fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::Jwt])
-    }
-
-    fn gives(&self) -> Kinds {
-        Kinds::of(&[Kind::OciSession])
-    }
-
-    fn audience(&self) -> Option<String> {
-        self.0.audience.clone()
-    }
-
-    fn prepare(&self) {
-        self.0.prepare();
-    }
-
-    fn exchange<'a>(
-        &'a self,
-        context: &'a Context,
-        credential: &'a Credential,
-        _: &'a Want,
-    ) -> BoxFuture<'a, Result<Credential, Error>> {
-        Box::pin(self.0.exchange(context, credential))
+        Ok(Arc::new(Federation::build(fields, requested, mistakes)?))
     }
 }

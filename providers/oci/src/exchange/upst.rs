@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use carnet_core::{BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig, Kind, Kinds, Mistake, Want};
+use carnet_core::{Exchange, ExchangeConfig, Mistake};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -55,6 +55,7 @@ impl ExchangeConfig for UpstConfig {
 
     fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
         let fields = Fields {
+            name: Self::NAME,
             url: self.url,
             caller: CallerFields {
                 client_id: self.client_id,
@@ -68,41 +69,6 @@ impl ExchangeConfig for UpstConfig {
             audience: self.audience,
             session_key: self.session_key,
         };
-        Ok(Arc::new(Upst(Federation::build(fields, Requested::Upst, Vec::new())?)))
-    }
-}
-
-/// See [`UpstConfig`].
-#[derive(Debug)]
-struct Upst(Federation);
-
-impl Exchange for Upst {
-    fn name(&self) -> &'static str {
-        UpstConfig::NAME
-    }
-
-    fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::Jwt])
-    }
-
-    fn gives(&self) -> Kinds {
-        Kinds::of(&[Kind::OciSession])
-    }
-
-    fn audience(&self) -> Option<String> {
-        self.0.audience.clone()
-    }
-
-    fn prepare(&self) {
-        self.0.prepare();
-    }
-
-    fn exchange<'a>(
-        &'a self,
-        context: &'a Context,
-        credential: &'a Credential,
-        _: &'a Want,
-    ) -> BoxFuture<'a, Result<Credential, Error>> {
-        Box::pin(self.0.exchange(context, credential))
+        Ok(Arc::new(Federation::build(fields, Requested::Upst, Vec::new())?))
     }
 }

@@ -45,7 +45,7 @@ async fn run<C: ExchangeConfig>(
     script: &Script,
     credential: &Credential,
 ) -> Result<Credential, Error> {
-    exchange::<C>(&config).unwrap().exchange(&context(script), credential, &carnet_core::Want::default()).await
+    exchange::<C>(&config).unwrap().exchange(&context(script), credential, &Want::default()).await
 }
 
 async fn upst(config: serde_json::Value, step: Step) -> (Result<Credential, Error>, Script) {
@@ -163,7 +163,7 @@ async fn a_signed_caller_needs_no_secret() {
     let context = with(script.context(), &[], &[("/c", profile.as_str()), ("/run/key.pem", &pem)]);
     let config = json!({"client_id": null, "client_secret_file": null, "caller": {"oci-config": {"file": "/c"}}});
     let exchange = exchange::<UpstConfig>(&config).unwrap();
-    exchange.exchange(&context, &jwt(json!({})), &carnet_core::Want::default()).await.unwrap();
+    exchange.exchange(&context, &jwt(json!({})), &Want::default()).await.unwrap();
     let request = script.request("/token");
     let header = request.headers["authorization"].to_str().unwrap();
     let names = "date (request-target) host content-length content-type x-content-sha256 opc-request-id";
