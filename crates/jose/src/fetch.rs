@@ -50,12 +50,7 @@ pub async fn discover(context: &Context, issuer: &str, destination: Destination)
 ///
 /// # Errors
 /// As [`discover`].
-pub async fn discover_at(
-    context: &Context,
-    url: &Url,
-    issuer: &str,
-    destination: Destination,
-) -> Result<Url, Error> {
+pub async fn discover_at(context: &Context, url: &Url, issuer: &str, destination: Destination) -> Result<Url, Error> {
     let what = format!("discover the keys of issuer {issuer:?}");
     https_unless_configured(url, destination, &what)?;
     let response = get(context, url, destination, &what).await?;
