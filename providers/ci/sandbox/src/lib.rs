@@ -14,14 +14,15 @@ use std::{path::Path, sync::Arc};
 
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::State,
     response::{IntoResponse, Response},
     routing::post,
 };
-use carnet_core::Error;
+use carnet_core::{Error, ErrorKind};
 use carnet_sandbox_kit::{Emulator, Host, Service, Urls, World};
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
 pub use crate::mint::{Flaw, Issuer, MintRequest};
@@ -157,8 +158,13 @@ impl Emulator for CiEmulator {
     }
 }
 
-async fn mint_route(State(emulator): State<CiEmulator>, Json(request): Json<MintRequest>) -> Response {
-    answer(emulator.mint(&request).map(|token| json!({ "token": token })))
+async fn mint_route(State(emulator): State<CiEmulator>, body: Bytes) -> Response {
+    answer(read(&body).and_then(|request| emulator.mint(&request)).map(|token| json!({ "token": token })))
+}
+
+/// What a person or a script asks for; the message names what is not known, and what is.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| Error::configuration(format!("read what is asked for: {error}")))
 }
 
 #[derive(Deserialize)]
@@ -167,14 +173,18 @@ struct Roll {
     issuer: Issuer,
 }
 
-async fn roll_route(State(emulator): State<CiEmulator>, Json(request): Json<Roll>) -> Response {
-    answer(emulator.roll_keys(request.issuer).map(|()| json!({})))
+async fn roll_route(State(emulator): State<CiEmulator>, body: Bytes) -> Response {
+    answer(read(&body).and_then(|request: Roll| emulator.roll_keys(request.issuer)).map(|()| json!({})))
 }
 
 fn answer(result: Result<serde_json::Value, Error>) -> Response {
     match result {
         Ok(body) => Json(body).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": error.to_string() }))).into_response(),
+        Err(error) => {
+            let asked = error.kind() == ErrorKind::Configuration;
+            let status = if asked { StatusCode::BAD_REQUEST } else { StatusCode::INTERNAL_SERVER_ERROR };
+            (status, Json(json!({ "error": error.to_string() }))).into_response()
+        }
     }
 }
 
