@@ -110,21 +110,7 @@ impl Sandbox {
         let emulators = emulators(&world);
         let control_token = Secret::new(world.random_hex::<32>());
 
-        let mut urls = Urls::new();
-        let mut services = Vec::new();
-        let mut listeners = Vec::new();
-        for service in emulators.iter().flat_map(|(_, emulator)| emulator.services()) {
-            let router = faults::around(&service, world.clone(), options.slow);
-            let (plain, plain_port) = bind(0).await?;
-            let (tls, tls_port) = bind(0).await?;
-            urls.insert(service.name, ServiceUrls { plain: url("http", plain_port)?, tls: url("https", tls_port)? });
-            if services.iter().any(|known: &Route| known.name == service.name) {
-                return Err(Error::internal(format!("start two services named {}", service.name)));
-            }
-            listeners.push((plain, tls, router.clone()));
-            services.push(Route { name: service.name, hosts: service.hosts, router, plain_port, tls_port });
-        }
-        let routes = Arc::new(Routes::new(services));
+        let Bound { listeners, urls, routes } = Bound::all(&emulators, &world, options.slow).await?;
         http.bind(&routes);
         let names = Arc::clone(&routes);
         // The port is not part of a certificate; loopback names are there anyway.
@@ -155,7 +141,7 @@ impl Sandbox {
         let listen = |listener, router: Router, tls: Option<Arc<TlsServerConfig>>| {
             tracker.spawn(serve_with(listener, router, tls, limits, shutdown.clone()));
         };
-        for (plain, tls, router) in listeners {
+        for Listeners { plain, tls, router } in listeners {
             listen(plain, router.clone(), None);
             listen(tls, router, Some(certificates.tls()));
         }
@@ -163,16 +149,7 @@ impl Sandbox {
             Proxy { routes, tls: certificates.tls(), limits, tracker: tracker.clone(), shutdown: shutdown.clone() };
         listen(proxy, answering.router(), None);
         listen(control, control::router(&inner), None);
-        let warming = Arc::clone(&inner);
-        // A thread and not a task of the runtime, which would wait for it at its end. It touches only keys.
-        drop(std::thread::Builder::new().name("sandbox-warm".to_owned()).spawn(move || {
-            for (_, emulator) in &warming.emulators {
-                if warming.shutdown.is_cancelled() {
-                    break;
-                }
-                emulator.warm();
-            }
-        }));
+        warm(Arc::clone(&inner));
         Ok(Self { inner, tracker, ci: None })
     }
 
@@ -219,11 +196,6 @@ impl Sandbox {
     /// An HTTP client that knows the real host names and never leaves this process.
     pub fn http(&self) -> Arc<dyn HttpSend> {
         Arc::clone(&self.inner.world.http)
-    }
-
-    /// What an emulator adds to the control API, to be called without a socket: `ci` mints tokens there.
-    pub fn emulator_control(&self, name: &str) -> Option<Router> {
-        self.inner.emulators.iter().find(|(known, _)| *known == name).and_then(|(_, emulator)| emulator.control())
     }
 
     /// A token of an emulated CI system, good or broken on purpose.
@@ -296,6 +268,52 @@ impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox").field("inner", &self.inner).finish_non_exhaustive()
     }
+}
+
+/// Every service with its two ports, before anything is answered there.
+struct Bound {
+    listeners: Vec<Listeners>,
+    urls: Urls,
+    routes: Arc<Routes>,
+}
+
+struct Listeners {
+    plain: TcpListener,
+    tls: TcpListener,
+    router: Router,
+}
+
+impl Bound {
+    async fn all(emulators: &Emulators, world: &World, slow: Duration) -> Result<Self, Error> {
+        let mut urls = Urls::new();
+        let mut services: Vec<Route> = Vec::new();
+        let mut listeners = Vec::new();
+        for service in emulators.iter().flat_map(|(_, emulator)| emulator.services()) {
+            if services.iter().any(|known| known.name == service.name) {
+                return Err(Error::internal(format!("start two services named {}", service.name)));
+            }
+            let router = faults::around(&service, world.clone(), slow);
+            let (plain, plain_port) = bind(0).await?;
+            let (tls, tls_port) = bind(0).await?;
+            urls.insert(service.name, ServiceUrls { plain: url("http", plain_port)?, tls: url("https", tls_port)? });
+            listeners.push(Listeners { plain, tls, router: router.clone() });
+            services.push(Route { name: service.name, hosts: service.hosts, router, plain_port, tls_port });
+        }
+        Ok(Self { listeners, urls, routes: Arc::new(Routes::new(services)) })
+    }
+}
+
+/// Lets the emulators make their keys before somebody asks. On a thread and not as a task of the runtime, which would
+/// wait for it at its end. It touches only keys.
+fn warm(inner: Arc<Inner>) {
+    drop(std::thread::Builder::new().name("sandbox-warm".to_owned()).spawn(move || {
+        for (_, emulator) in &inner.emulators {
+            if inner.shutdown.is_cancelled() {
+                break;
+            }
+            emulator.warm();
+        }
+    }));
 }
 
 async fn bind(port: u16) -> Result<(TcpListener, u16), Error> {
