@@ -81,8 +81,8 @@ impl Terminal {
         if let Some(members) = document.as_object_mut() {
             members.insert("version".to_owned(), json!(SCHEMA_VERSION));
         }
-        let text = serde_json::to_string_pretty(&document)
-            .map_err(|error| Error::internal("write JSON").because(error))?;
+        let text =
+            serde_json::to_string_pretty(&document).map_err(|error| Error::internal("write JSON").because(error))?;
         let mut text = visible::for_programs(&text);
         text.push('\n');
         self.data(text.as_bytes())
@@ -98,7 +98,9 @@ impl Terminal {
     /// Tells of something that is no failure yet.
     pub(crate) fn warn(self, step: &str, warning: &str) {
         if self.json {
-            self.say(&visible::for_programs(&json!({"version": SCHEMA_VERSION, "warning": {"step": step, "message": warning}}).to_string()));
+            self.say(&visible::for_programs(
+                &json!({"version": SCHEMA_VERSION, "warning": {"step": step, "message": warning}}).to_string(),
+            ));
             return;
         }
         self.say(&format!("{}warning{}: {warning} (step {step})", cyan().render(), cyan().render_reset()));
@@ -107,7 +109,9 @@ impl Terminal {
     /// Tells of a failure.
     pub(crate) fn fail(self, error: &Error) {
         if self.json {
-            self.say(&visible::for_programs(&json!({"version": SCHEMA_VERSION, "error": error_json(error)}).to_string()));
+            self.say(&visible::for_programs(
+                &json!({"version": SCHEMA_VERSION, "error": error_json(error)}).to_string(),
+            ));
             return;
         }
         self.say(&error_text(error));

@@ -33,7 +33,7 @@ pub use context::{Clock, Command, CommandOutput, Commands, Context, Environment,
 pub use credential::{AccessToken, AwsKeys, Credential, Kind, Kinds, Material, OciApiKey, OciSession, X509Identity};
 pub use error::{Error, ErrorKind, Hint, Result, chain};
 pub use http::{Destination, HttpError, HttpErrorKind, HttpSend, Request, Response};
-pub use redact::safe_text;
+pub use redact::{is_invisible, safe_text};
 pub use secret::{Secret, SecretBytes};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRandom};
 pub use testing::{

@@ -37,9 +37,14 @@ pub fn safe_text(text: &str) -> String {
     safe
 }
 
-/// Characters that change how a terminal shows what follows: direction overrides, zero-width marks, line separators.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// Characters that change how a terminal shows what follows, or show nothing themselves: direction marks and overrides,
+/// zero-width marks, line separators, tags (Unicode Technical Report 36, 2.5 and 2.10).
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 #[cfg(test)]
@@ -53,6 +58,13 @@ mod tests {
         let text = "Token ST$eyJhbGciOiJSUzI1NiJ9.e30.c2ln is \u{1b}[31mbad\u{202e}, key -----BEGIN PRIVATE KEY-----";
         let safe = safe_text(text);
         assert_eq!(safe, "Token [redacted] is [31mbad , key [redacted] PRIVATE KEY-----");
+    }
+
+    #[test]
+    fn every_mark_of_direction_is_taken_out() {
+        for mark in ['\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{e0041}'] {
+            assert_eq!(safe_text(&format!("a{mark}b")), "a b", "{mark:?}");
+        }
     }
 
     #[test]
