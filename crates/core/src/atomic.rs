@@ -137,10 +137,7 @@ fn make_directory(path: &Path) -> Result<(), Error> {
 
 /// A folder that was not there before: one that somebody planted, or a link to elsewhere, is not written into.
 fn make_new_directory(path: &Path) -> Result<(), Error> {
-    fs::DirBuilder::new()
-        .mode(DIRECTORY_MODE)
-        .create(path)
-        .map_err(|error| cannot("make the new folder", path, error))
+    fs::DirBuilder::new().mode(DIRECTORY_MODE).create(path).map_err(|error| cannot("make the new folder", path, error))
 }
 
 fn lock(directory: &Path) -> Result<File, Error> {

@@ -57,6 +57,12 @@ pub trait Files: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Whether the file belongs to a user other than this one and root. `false` when that cannot be known.
+    fn of_another_user(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
+
     /// The user's home folder, if there is one.
     fn home(&self) -> Option<std::path::PathBuf>;
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::Read,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -86,6 +86,11 @@ impl Files for SystemFiles {
 
     fn others_may_read(&self, path: &Path) -> bool {
         std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o044 != 0)
+    }
+
+    fn of_another_user(&self, path: &Path) -> bool {
+        let own = rustix::process::geteuid().as_raw();
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.uid() != own && metadata.uid() != 0)
     }
 
     fn home(&self) -> Option<PathBuf> {

@@ -27,6 +27,13 @@ pub(crate) fn find(flag: Option<&Path>, context: &Context) -> Result<Option<(Pat
         return Ok(Some((path, bytes)));
     }
     for path in candidates(context) {
+        // A configuration names programs to run and places to send tokens to. What lies in the folder where somebody happens
+        // to be may have been put there by another user of the machine, as anybody can in /tmp.
+        if context.files.of_another_user(&path) {
+            let problem = Problem::whole("the file belongs to another user, so it is not used by itself");
+            let hint = format!("if it is meant, name it: --config {}", path.display());
+            return Err(whole(&path, problem.hint(hint)));
+        }
         if let Some(bytes) = read(&path, &*context.files)? {
             return Ok(Some((path, bytes)));
         }

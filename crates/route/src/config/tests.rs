@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use carnet_core::{Kind, MapEnvironment, MemoryFiles, test_context};
+use carnet_core::{Kind, MapEnvironment, MemoryFiles, NewFile, SecretBytes, test_context};
 use proptest::prelude::*;
 
 use super::*;
@@ -227,6 +227,43 @@ fn found(flag: Option<&str>, variables: &[(&str, &str)], files: &[&str]) -> Resu
     };
     let config = Config::load(flag.map(Path::new), &registry(), &context)?;
     Ok(config.and_then(|config| config.path().map(Path::to_owned)))
+}
+
+/// Files that belong to another user.
+#[derive(Debug)]
+struct Planted(MemoryFiles);
+
+impl Files for Planted {
+    fn read(&self, path: &Path, limit: usize) -> Result<Option<SecretBytes>, Error> {
+        self.0.read(path, limit)
+    }
+
+    fn replace(&self, files: &[NewFile]) -> Result<(), Error> {
+        self.0.replace(files)
+    }
+
+    fn replace_directory(&self, folder: &Path, files: &[NewFile]) -> Result<(), Error> {
+        self.0.replace_directory(folder, files)
+    }
+
+    fn of_another_user(&self, path: &Path) -> bool {
+        self.0.get(path).is_some()
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        self.0.home()
+    }
+}
+
+#[test]
+fn rejects_a_file_of_another_user_that_nobody_named() {
+    let memory = MemoryFiles::default();
+    memory.put("carnet.toml", "version = 1\n");
+    let context = Context { files: std::sync::Arc::new(Planted(memory)), ..test_context() };
+    let error = Config::load(None, &registry(), &context).unwrap_err();
+    assert!(error.problems()[0].message.contains("belongs to another user"), "{:?}", error.problems()[0]);
+    let named = Config::load(Some(Path::new("carnet.toml")), &registry(), &context).unwrap();
+    assert!(named.is_some());
 }
 
 #[test]
