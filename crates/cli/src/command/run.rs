@@ -8,19 +8,17 @@ use carnet_route::{Route, RouteRun, keep};
 use clap::ArgMatches;
 use tokio::task::JoinSet;
 
-use super::{default_delivery, get, route_args, supervise};
+use super::{
+    default_delivery, get, route_args,
+    supervise::{self, Ready},
+};
 use crate::{
     args::{Global, Run},
     output::Terminal,
     world,
 };
 
-pub(super) fn run(
-    global: &Global,
-    args: &Run,
-    matches: Option<&ArgMatches>,
-    terminal: Terminal,
-) -> Result<u8, Error> {
+pub(super) fn run(global: &Global, args: &Run, matches: Option<&ArgMatches>, terminal: Terminal) -> Result<u8, Error> {
     let context = world::context();
     let routes = route_args::routes(global, &args.route, matches, &context)?;
     let folder = default_delivery::PrivateFolder::new(&context);
@@ -43,8 +41,27 @@ async fn supervise_all(
     command: &[String],
     terminal: Terminal,
 ) -> Result<u8, Error> {
-    let mut environment = Vec::new();
+    let mut signals = supervise::Signals::listen()?;
     let mut keepers = JoinSet::new();
+    let first = deliver_first(context, routes, renewer, &mut keepers, terminal);
+    let environment = match supervise::prepare(&mut signals, first).await? {
+        Ready::Done(environment) => environment,
+        Ready::Ended(code) => return Ok(code),
+    };
+    let outcome = supervise::child(command, &environment, &mut signals, terminal).await;
+    keepers.shutdown().await;
+    outcome
+}
+
+/// Delivers the first credential of every route and sees to the ones that follow; the variables for the child.
+async fn deliver_first(
+    context: &Context,
+    routes: &[Route],
+    renewer: &Renewer<String, RouteRun>,
+    keepers: &mut JoinSet<()>,
+    terminal: Terminal,
+) -> Result<Vec<(String, Secret)>, Error> {
+    let mut environment = Vec::new();
     for route in routes {
         let mut states = renewer.watch(&route.name().to_owned()).await.map_err(error_of)?;
         // Nothing is started before every credential is there: a child without its credential would fail in its own way.
@@ -55,9 +72,7 @@ async fn supervise_all(
         let (context, route) = (context.clone(), route.clone());
         keepers.spawn(async move { keep_delivered(&context, &route, states, first, terminal).await });
     }
-    let outcome = supervise::child(command, &environment, terminal).await;
-    keepers.shutdown().await;
-    outcome
+    Ok(environment)
 }
 
 /// Delivers every new credential of a route until its watch ends. What cannot be written is said, and tried again with the

@@ -12,7 +12,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::supervise;
+use super::supervise::{self, Ready};
 use crate::{
     args::{Sandbox, SandboxCommand},
     output::{SCHEMA_VERSION, Terminal, bold},
@@ -45,6 +45,10 @@ async fn start(folder: Option<PathBuf>) -> Result<carnet_sandbox::Sandbox, Error
 
 /// Starts, says where everything is, and stays until a signal or the end of standard input.
 async fn stay(folder: Option<PathBuf>, stop_with_stdin: bool, terminal: Terminal) -> Result<u8, Error> {
+    // Before there is a folder with keys: a signal that nobody listens for would leave it behind.
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
     let sandbox = start(folder).await?;
     if terminal.is_json() {
         // One line, so that a program can read it without waiting for the end.
@@ -61,9 +65,6 @@ async fn stay(folder: Option<PathBuf>, stop_with_stdin: bool, terminal: Terminal
     } else {
         terminal.text(&welcome(&sandbox))?;
     }
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
     let stopped = sandbox.shutdown().clone();
     tokio::select! {
         () = stopped.cancelled() => {}
@@ -83,20 +84,25 @@ async fn run_in(
     command: &[String],
     terminal: Terminal,
 ) -> Result<u8, Error> {
-    let sandbox = start(folder).await?;
+    let mut signals = supervise::Signals::listen()?;
     let flavour = if direct { Flavour::Direct } else { Flavour::Proxy };
-    let mut environment: Vec<(String, Secret)> = sandbox
-        .environment(flavour)
-        .await?
-        .into_iter()
-        .map(|(name, value)| (name, Secret::new(value)))
-        .collect();
+    let first = async {
+        let sandbox = start(folder).await?;
+        let environment = sandbox.environment(flavour).await?;
+        Ok((sandbox, environment))
+    };
+    let (sandbox, environment) = match supervise::prepare(&mut signals, first).await? {
+        Ready::Done(first) => first,
+        Ready::Ended(code) => return Ok(code),
+    };
+    let mut environment: Vec<(String, Secret)> =
+        environment.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
     if let Some((job, audience)) = job {
         let variables = sandbox.job_environment(job, audience)?;
         environment.extend(variables.into_iter().map(|(name, value)| (name, Secret::new(value))));
     }
     environment.push(("CARNET_SANDBOX".to_owned(), Secret::new(sandbox.folder().to_string_lossy())));
-    let code = supervise::child(command, &environment, terminal).await;
+    let code = supervise::child(command, &environment, &mut signals, terminal).await;
     for host in sandbox.refused_hosts() {
         terminal.say(&format!("carnet: the sandbox refused {host}, which no emulated cloud answers for"));
     }

@@ -17,18 +17,37 @@ const CANNOT_RUN: u8 = 126;
 /// The command does not exist; as env(1).
 const NOT_FOUND: u8 = 127;
 
+/// What came of getting ready.
+pub(super) enum Ready<T> {
+    /// It is done.
+    Done(T),
+    /// A signal ended it; the exit code for that.
+    Ended(u8),
+}
+
+/// Gets ready for a child. A signal ends this as it would end the process, but for what is dropped on the way out: there
+/// may be a folder with keys to remove by now.
+pub(super) async fn prepare<T>(
+    signals: &mut Signals,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<Ready<T>, Error> {
+    tokio::select! {
+        done = work => done.map(Ready::Done),
+        (signal, _) = signals.any() => Ok(Ready::Ended(code_of(signal.as_raw()))),
+    }
+}
+
 /// Starts `command` with these variables added, passes signals on, and returns its exit code (128 plus the signal's
 /// number when a signal ended it, as shells do).
 pub(super) async fn child(
     command: &[String],
     environment: &[(String, Secret)],
+    signals: &mut Signals,
     terminal: Terminal,
 ) -> Result<u8, Error> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Error::configuration("run a command: none was given"));
     };
-    // The handlers are set before the child starts, so that no signal falls into the gap.
-    let mut signals = Signals::listen()?;
     let mut child = tokio::process::Command::new(program);
     child.args(arguments).kill_on_drop(true);
     for (name, value) in environment {
@@ -60,11 +79,20 @@ pub(super) async fn child(
 }
 
 fn exit_code(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| status.signal().map(|signal| signal.saturating_add(128))).unwrap_or(1);
-    u8::try_from(code).unwrap_or(u8::MAX)
+    match (status.code(), status.signal()) {
+        (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
+        (None, Some(signal)) => code_of(signal),
+        (None, None) => 1,
+    }
 }
 
-struct Signals {
+/// The exit code for an end by this signal.
+fn code_of(signal: i32) -> u8 {
+    u8::try_from(signal.saturating_add(128)).unwrap_or(u8::MAX)
+}
+
+/// The signals that a child must get from us.
+pub(super) struct Signals {
     hangup: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     quit: tokio::signal::unix::Signal,
@@ -76,7 +104,9 @@ struct Signals {
 }
 
 impl Signals {
-    fn listen() -> Result<Self, Error> {
+    /// Takes them over. To be done before anything is written that must not outlive the process: a signal that nobody
+    /// listens for ends it on the spot.
+    pub(super) fn listen() -> Result<Self, Error> {
         let on = |kind| signal(kind).map_err(|error| Error::internal("listen for signals").because(error));
         Ok(Self {
             hangup: on(SignalKind::hangup())?,
@@ -92,17 +122,22 @@ impl Signals {
     /// The next signal that the child must get from us.
     async fn next(&mut self) -> Signal {
         loop {
-            let (signal, by_terminal) = tokio::select! {
-                _ = self.hangup.recv() => (Signal::HUP, false),
-                _ = self.interrupt.recv() => (Signal::INT, true),
-                _ = self.quit.recv() => (Signal::QUIT, true),
-                _ = self.terminate.recv() => (Signal::TERM, false),
-                _ = self.user_1.recv() => (Signal::USR1, false),
-                _ = self.user_2.recv() => (Signal::USR2, false),
-            };
+            let (signal, by_terminal) = self.any().await;
             if !(by_terminal && self.from_terminal) {
                 return signal;
             }
+        }
+    }
+
+    /// The next signal, and whether the terminal sends such a one to the child as well.
+    async fn any(&mut self) -> (Signal, bool) {
+        tokio::select! {
+            _ = self.hangup.recv() => (Signal::HUP, false),
+            _ = self.interrupt.recv() => (Signal::INT, true),
+            _ = self.quit.recv() => (Signal::QUIT, true),
+            _ = self.terminate.recv() => (Signal::TERM, false),
+            _ = self.user_1.recv() => (Signal::USR1, false),
+            _ = self.user_2.recv() => (Signal::USR2, false),
         }
     }
 }
@@ -115,5 +150,21 @@ mod tests {
     fn a_signal_becomes_128_and_its_number() {
         assert_eq!(exit_code(ExitStatus::from_raw(15)), 143);
         assert_eq!(exit_code(ExitStatus::from_raw(3 << 8)), 3);
+    }
+
+    #[tokio::test]
+    async fn a_signal_while_getting_ready_ends_it_and_drops_what_was_made() {
+        let folder = std::sync::Arc::new("a folder that is removed when it is dropped");
+        let made = std::sync::Arc::clone(&folder);
+        let mut signals = Signals::listen().unwrap();
+        let work = async move {
+            kill_process(rustix::process::getpid(), Signal::USR1).unwrap();
+            std::future::pending::<()>().await;
+            drop(made);
+            Ok(())
+        };
+        let ready = prepare(&mut signals, work).await.unwrap();
+        assert!(matches!(ready, Ready::Ended(138)));
+        assert_eq!(std::sync::Arc::strong_count(&folder), 1);
     }
 }

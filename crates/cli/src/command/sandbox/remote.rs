@@ -94,7 +94,9 @@ impl Remote {
     }
 
     fn url(&self, path: &str) -> Result<Url, Error> {
-        self.control.join(path).map_err(|error| Error::configuration(format!("ask the sandbox for {path}")).because(error))
+        self.control
+            .join(path)
+            .map_err(|error| Error::configuration(format!("ask the sandbox for {path}")).because(error))
     }
 
     async fn get(&self, path: &str) -> Result<Value, Error> {
@@ -131,7 +133,8 @@ fn line(path: &Path) -> Result<Secret, Error> {
 
 fn parse_claim(claim: &str) -> Result<(String, Value), Error> {
     let (name, value) = claim.split_once('=').ok_or_else(|| {
-        Error::configuration(format!("read the claim `{claim}`")).hint("write NAME=VALUE, for instance repository=me/app")
+        Error::configuration(format!("read the claim `{claim}`"))
+            .hint("write NAME=VALUE, for instance repository=me/app")
     })?;
     let value = serde_json::from_str(value).unwrap_or_else(|_not_json| Value::String(value.to_owned()));
     Ok((name.to_owned(), value))
