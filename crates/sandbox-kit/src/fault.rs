@@ -29,8 +29,10 @@ pub enum FaultKind {
     /// The answer comes after three seconds.
     Slow,
     /// HTTP 429 with the service's own body.
+    #[serde(alias = "429")]
     TooManyRequests,
     /// HTTP 503 with the service's own body.
+    #[serde(alias = "503")]
     Unavailable,
 }
 
@@ -213,7 +215,10 @@ mod tests {
             assert_eq!(name.parse::<FaultKind>().unwrap(), kind);
             assert_eq!(kind.to_string(), name);
         }
-        assert_eq!("503".parse(), Ok(FaultKind::Unavailable));
+        for (status, kind) in [("429", FaultKind::TooManyRequests), ("503", FaultKind::Unavailable)] {
+            assert_eq!(status.parse(), Ok(kind));
+            assert_eq!(serde_json::from_value::<FaultKind>(status.into()).unwrap(), kind);
+        }
         assert!("nonsense".parse::<FaultKind>().is_err());
     }
 

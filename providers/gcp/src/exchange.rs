@@ -146,6 +146,11 @@ impl Federation {
         }
         let answer = wire::parse_token_answer(response.body.expose())
             .map_err(|wrong| malformed("token service", &response, wrong))?;
+        if let Some(over) = answer.expires_in.filter(|seconds| *seconds <= 0) {
+            return Err(Error::expired(format!("use the token of Google's token service: its life is {over} s"))
+                .clause("expired")
+                .hint("it has just been issued: the service is out of order; try again"));
+        }
         let life = answer.expires_in.map(SignedDuration::from_secs);
         Ok(Federated { token: answer.access_token, expires_at: life.and_then(|life| now.checked_add(life).ok()) })
     }

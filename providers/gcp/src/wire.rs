@@ -73,7 +73,7 @@ impl TokenRequest<'_> {
 pub struct TokenAnswer {
     /// The federated access token.
     pub access_token: Secret,
-    /// Life in seconds. Absent only when the subject token was Google's own.
+    /// Life in seconds; not above 0 for a token that is over already. Absent only when the subject token was Google's own.
     pub expires_in: Option<i64>,
 }
 
@@ -108,7 +108,8 @@ pub fn parse_token_answer(body: &[u8]) -> Result<TokenAnswer, &'static str> {
 /// Google's libraries accept a number and a numeric text.
 fn seconds(value: &Value) -> Result<i64, &'static str> {
     let number = value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
-    number.filter(|seconds| (1..=86_400 * 366).contains(seconds)).ok_or("`expires_in` is not a number of seconds")
+    let bound = 86_400 * 366;
+    number.filter(|seconds| (-bound..=bound).contains(seconds)).ok_or("`expires_in` is not a number of seconds")
 }
 
 /// The body of `generateAccessToken`.
@@ -190,7 +191,7 @@ mod tests {
             (r#""t""#, r#""""#, "`access_token` is empty"),
             ("Bearer", "MAC", "`token_type` is not Bearer"),
             ("token-type:access_token", "token-type:saml2", "`issued_token_type` is not an access token"),
-            ("3599", "-1", "`expires_in` is not a number of seconds"),
+            ("3599", "1e99", "`expires_in` is not a number of seconds"),
             ("3599", "\"soon\"", "`expires_in` is not a number of seconds"),
             ("access_token\":\"t", "other\":\"t", "it is not JSON with `access_token` and `token_type`"),
         ] {

@@ -197,6 +197,17 @@ fn rejects_answers_that_are_not_google_s_without_quoting_them() {
 }
 
 #[test]
+fn rejects_token_that_is_over_when_it_comes() {
+    for section in [direct(), impersonate()] {
+        for over in ["0", "-60"] {
+            let world = offline(ScriptedHttp::default().answer(200, STS.replace("3599", over)));
+            let error = exchange::<Gcp>(section.clone(), &world).unwrap_err();
+            assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Expired, Some("expired")), "{error}");
+        }
+    }
+}
+
+#[test]
 fn an_outage_can_be_tried_again() {
     for status in [429, 500, 503] {
         let error = exchange::<Gcp>(direct(), &offline(ScriptedHttp::default().answer(status, "{}"))).unwrap_err();

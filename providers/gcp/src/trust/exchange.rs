@@ -274,11 +274,13 @@ fn check_times(claims: &Claims, now: Timestamp) -> Result<(), Box<Refusal>> {
         }
     }
     let fix = "take a fresh token from the issuer for each exchange";
+    // `iat` comes last: that is what the caller is told, whichever of the two is too old.
+    let seen = || format!("`exp` {expiry}, `iat` {}", issued.as_second());
     if now >= later(expiry, CLOCK_SKEW) {
-        return refusal("expired", issued.as_second().to_string(), format!("`exp` later than {now}"), fix);
+        return refusal("expired", seen(), format!("`exp` later than {now}"), fix);
     }
     if now.duration_since(issued) > MAX_AGE {
-        return refusal("expired", issued.as_second().to_string(), "`iat` at most 24 hours ago".to_owned(), fix);
+        return refusal("expired", seen(), format!("`iat` at most 24 hours before {now}"), fix);
     }
     Ok(())
 }

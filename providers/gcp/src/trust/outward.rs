@@ -30,7 +30,10 @@ fn description(refusal: &Refusal) -> String {
             .to_owned(),
         "issuer" => format!("The issuer in ID Token {seen} does not match the expected ones: {wanted}"),
         "audience" => format!("The audience in ID Token [{seen}] does not match the expected audience {wanted}."),
-        "expired" => format!("ID Token issued at {seen} is stale to sign-in."),
+        "expired" => {
+            let issued = seen.rsplit(' ').next().unwrap_or_default();
+            format!("ID Token issued at {issued} is stale to sign-in.")
+        }
         "not-yet" => NOT_YET.to_owned(),
         "keys" => "Error connecting to the given credential's issuer.".to_owned(),
         "key" | "signature" => SIGNATURE.to_owned(),

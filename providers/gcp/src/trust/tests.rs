@@ -275,7 +275,8 @@ fn rejects_wrong_audience() {
 #[test]
 fn rejects_expired_token() {
     assert!(Case::valid().claim("exp", json!(NOW - 59)).decide().grant().is_some(), "within the skew");
-    Case::valid().claim("exp", json!(NOW - 60)).refused("expired");
+    let refusal = Case::valid().claim("exp", json!(NOW - 60)).refused("expired");
+    assert!(refusal.seen.starts_with("`exp` ") && refusal.wanted.starts_with("`exp` later than "), "{refusal:?}");
 }
 
 #[test]
