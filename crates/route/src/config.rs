@@ -136,7 +136,7 @@ impl Config {
                 None if names.is_empty() => "the configuration has no route".to_owned(),
                 None => format!("there are: {}", names.join(", ")),
             };
-            Error::configuration(format!("find the route `{}`{place}", error::plain(name))).hint(hint)
+            Error::configuration(format!("find the route `{}`{place}", carnet_core::safe_text(name))).hint(hint)
         })
     }
 

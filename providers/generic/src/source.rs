@@ -65,7 +65,7 @@ impl Source for File {
         Box::pin(async move {
             let path = self.path.display();
             let Some(bytes) = context.files.read(&self.path, MAX_BYTES)? else {
-                return Ok(Found::not_here(format!("there is no file {path}")));
+                return Ok(Found::not_here(format!("there is no file {}", carnet_core::safe_text(&path.to_string()))));
             };
             let what = format!("the token in {path}");
             self.reader.read(bytes.expose(), &what, context, want).map(Found::credential)

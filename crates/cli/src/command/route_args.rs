@@ -18,7 +18,7 @@ pub(super) fn routes(
         return Ok(vec![from_flags(args, matches, &registry, context)?]);
     }
     let config = load(global, &registry, context)?.ok_or_else(|| {
-        Error::configuration(format!("find the route {}: there is no configuration", args.route.join(", ")))
+        Error::configuration(format!("find the route {}: there is no configuration", carnet_core::safe_text(&args.route.join(", "))))
             .hint("write carnet.toml, name a file with --config, or describe the route with --from and --to")
     })?;
     let deliver = parts("--deliver", "deliver", matches)?;

@@ -79,8 +79,8 @@ pub(crate) enum SecretPlace {
 pub(crate) enum Proof {
     /// Form fields.
     Form(Vec<(&'static str, Secret)>),
-    /// The header `Authorization: Basic`, and the secret in it so that no error quotes it.
-    Basic(HeaderValue, Secret),
+    /// The header `Authorization: Basic`, and the secret in it, plain and encoded, so that no error quotes it.
+    Basic(HeaderValue, [Secret; 2]),
     /// The request is signed.
     Signed(OciSigner),
 }
@@ -188,11 +188,12 @@ impl Caller {
                 let secret = place.read(context)?;
                 // As Oracle's SDKs write it: without the form encoding of RFC 6749, 2.3.1.
                 let pair = Secret::new(format!("{client_id}:{}", secret.expose()));
-                let text = Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())));
+                let encoded = Secret::new(STANDARD.encode(pair.expose()));
+                let text = Secret::new(format!("Basic {}", encoded.expose()));
                 let mut value = HeaderValue::from_str(text.expose())
                     .map_err(|error| Error::internal("write base64 into a header").because(error))?;
                 value.set_sensitive(true);
-                Ok(Proof::Basic(value, secret))
+                Ok(Proof::Basic(value, [secret, encoded]))
             }
             Self::Signed(source) => match source.find(context, &Want::default()).await? {
                 Found::Credential(credential) => Ok(Proof::Signed(OciSigner::new(&credential)?)),
@@ -226,7 +227,7 @@ impl Proof {
             Self::Form(fields) => {
                 fields.iter().filter(|(name, _)| *name == "client_assertion").map(|(_, secret)| secret).collect()
             }
-            Self::Basic(_, secret) => vec![secret],
+            Self::Basic(_, secrets) => secrets.iter().collect(),
             Self::Signed(_) => Vec::new(),
         }
     }

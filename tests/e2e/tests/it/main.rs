@@ -13,9 +13,12 @@
 )]
 
 mod bad_input;
+mod commands;
 mod google;
+mod google_setup;
 mod harness;
 mod oracle;
 mod oracle_setup;
 mod scene;
+mod secrets;
 mod unchanged;

@@ -157,6 +157,8 @@ impl Server {
 /// A request, as far as tests look at it.
 pub(crate) struct Asked {
     pub(crate) path: String,
+    /// The head and the body, as they came.
+    pub(crate) text: String,
 }
 
 fn serve(connection: TcpStream, answer: &impl Fn(&Asked) -> (u16, String)) -> std::io::Result<()> {
@@ -165,9 +167,11 @@ fn serve(connection: TcpStream, answer: &impl Fn(&Asked) -> (u16, String)) -> st
     reader.read_line(&mut line)?;
     let path = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
     let mut length = 0;
+    let mut text = line;
     loop {
         let mut header = String::new();
         reader.read_line(&mut header)?;
+        text.push_str(&header);
         let Some((name, value)) = header.trim_end().split_once(':') else { break };
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().unwrap_or(0);
@@ -175,7 +179,8 @@ fn serve(connection: TcpStream, answer: &impl Fn(&Asked) -> (u16, String)) -> st
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    let (status, body) = answer(&Asked { path });
+    text.push_str(&String::from_utf8_lossy(&body));
+    let (status, body) = answer(&Asked { path, text });
     let mut connection = reader.into_inner();
     write!(
         connection,

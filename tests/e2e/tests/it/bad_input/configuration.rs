@@ -49,18 +49,31 @@ through = [ { gcp = { audience = "//iam" } }, { oci-domain = { url = "idcs" } } 
 sorce = "auto"
 "#,
     );
-    let places: Vec<_> = list.iter().map(|one| (one["line"].as_u64().unwrap(), one["column"].as_u64().unwrap())).collect();
+    let places: Vec<_> =
+        list.iter().map(|one| (one["line"].as_u64().unwrap(), one["column"].as_u64().unwrap())).collect();
     assert_eq!(places, [(3, 12), (5, 29), (5, 42), (6, 34), (6, 70), (7, 8), (8, 1)], "{list:?}");
 }
 
 #[test]
 fn rejects_an_unknown_field_and_suggests_one() {
-    one("version = 1\n[route.a]\nsource = { file = { pth = \"x\", path = \"y\" } }\n", 3, 21, "`pth`", "did you mean `path`?");
+    one(
+        "version = 1\n[route.a]\nsource = { file = { pth = \"x\", path = \"y\" } }\n",
+        3,
+        21,
+        "`pth`",
+        "did you mean `path`?",
+    );
 }
 
 #[test]
 fn rejects_an_unknown_source_and_suggests_one() {
-    one("version = 1\n[route.a]\nsource = \"github-action\"\n", 3, 10, "`github-action`", "did you mean `github-actions`?");
+    one(
+        "version = 1\n[route.a]\nsource = \"github-action\"\n",
+        3,
+        10,
+        "`github-action`",
+        "did you mean `github-actions`?",
+    );
 }
 
 #[test]
@@ -72,7 +85,9 @@ fn rejects_a_variable_that_is_not_set() {
 #[test]
 fn rejects_kinds_that_do_not_fit() {
     let pool = "//iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/p/providers/p";
-    let text = format!("version = 1\n[route.a]\nsource = \"oci-instance\"\nthrough = [{{ gcp = {{ audience = \"{pool}\" }} }}]\n");
+    let text = format!(
+        "version = 1\n[route.a]\nsource = \"oci-instance\"\nthrough = [{{ gcp = {{ audience = \"{pool}\" }} }}]\n"
+    );
     one(&text, 4, 14, "gives oci-session, but through[0] gcp takes jwt", "put an exchange between them");
 }
 
@@ -100,7 +115,8 @@ fn rejects_a_domain_over_plain_http() {
 
 #[test]
 fn rejects_a_domain_that_is_none() {
-    let text = "version = 1\n[route.a]\nsource = \"oci-instance\"\nthrough = [{ oci-domain = { url = \"my domain\" } }]\n";
+    let text =
+        "version = 1\n[route.a]\nsource = \"oci-instance\"\nthrough = [{ oci-domain = { url = \"my domain\" } }]\n";
     one(text, 4, 35, "neither a URL nor the id of an identity domain", "copy the Domain URL");
 }
 
@@ -125,16 +141,28 @@ fn a_wrong_configuration_stops_get_with_its_places() {
 fn an_unknown_route_is_told_with_the_one_that_was_meant() {
     let folder = tempfile::tempdir().unwrap();
     put(&folder.path().join("carnet.toml"), "version = 1\n[route.reader]\nsource = \"auto\"\n", 0o600);
-    fails(&mut nowhere(folder.path(), ["get", "raeder"]), 2, &["route `raeder`", "carnet.toml", "did you mean `reader`?"]);
+    fails(
+        &mut nowhere(folder.path(), ["get", "raeder"]),
+        2,
+        &["route `raeder`", "carnet.toml", "did you mean `reader`?"],
+    );
 }
 
 #[test]
 fn a_configuration_that_is_missing_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    fails(&mut nowhere(folder.path(), ["get", "reader"]), 2, &["route reader", "there is no configuration", "carnet.toml"]);
+    fails(
+        &mut nowhere(folder.path(), ["get", "reader"]),
+        2,
+        &["route reader", "there is no configuration", "carnet.toml"],
+    );
     fails(&mut nowhere(folder.path(), ["config", "check"]), 2, &["there is none", "CARNET_CONFIG"]);
     fails(&mut nowhere(folder.path(), ["-c", "other.toml", "get", "reader"]), 2, &["other.toml", "does not exist"]);
-    fails(nowhere(folder.path(), ["get", "reader"]).env("CARNET_CONFIG", "/no/such.toml"), 2, &["/no/such.toml", "CARNET_CONFIG"]);
+    fails(
+        nowhere(folder.path(), ["get", "reader"]).env("CARNET_CONFIG", "/no/such.toml"),
+        2,
+        &["/no/such.toml", "CARNET_CONFIG"],
+    );
 }
 
 #[test]
@@ -155,9 +183,17 @@ fn flags_are_checked_like_the_file() {
     fails(&mut get(&["--from", "file", "path=x", "--from", "env", "variable=X"]), 2, &["`--from` was given twice"]);
     fails(&mut get(&["--url", "https://x"]), 2, &["--url", "add one with --to"]);
     fails(&mut get(&["--from", "file", "path=x", "--format", "jsn"]), 2, &["`jsn`", "did you mean `json`?"]);
-    fails(&mut get(&["--from", "oci-instance", "--format", "header"]), 2, &["oci-session", "header takes access-token or jwt"]);
+    fails(
+        &mut get(&["--from", "oci-instance", "--format", "header"]),
+        2,
+        &["oci-session", "header takes access-token or jwt"],
+    );
     let domain = format!("url=http://{NOBODY}");
-    fails(&mut get(&["--from", "oci-instance", "--to", "oci-domain", &domain, "--to", "oci-domain", &domain]), 2, &["through[1]"]);
+    fails(
+        &mut get(&["--from", "oci-instance", "--to", "oci-domain", &domain, "--to", "oci-domain", &domain]),
+        2,
+        &["through[1]"],
+    );
 }
 
 #[test]

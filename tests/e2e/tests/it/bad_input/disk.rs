@@ -131,7 +131,11 @@ fn a_read_only_folder_keeps_the_token_that_is_there() {
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o500)).unwrap();
     let mut command = desk.source("get");
     command.args(["--quiet", "--deliver", "token-file"]).arg(format!("path={}", folder.join("token").display()));
-    fails(&mut unprivileged(&desk, &command), 2, &["deliver[0] token-file", "choose a folder that this user may write to"]);
+    fails(
+        &mut unprivileged(&desk, &command),
+        2,
+        &["deliver[0] token-file", "choose a folder that this user may write to"],
+    );
     assert_eq!(std::fs::read(folder.join("token")).unwrap(), b"the one before");
     assert_eq!(names(&folder), ["token"]);
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();

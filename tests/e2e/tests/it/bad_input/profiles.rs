@@ -52,7 +52,11 @@ fn rejects_a_comment_behind_a_value() {
 
 #[test]
 fn rejects_a_user_beside_a_session_token() {
-    refused("region=", "security_token_file=/nowhere\nregion=", &["user stands beside security_token_file", "remove user"]);
+    refused(
+        "region=",
+        "security_token_file=/nowhere\nregion=",
+        &["user stands beside security_token_file", "remove user"],
+    );
 }
 
 #[test]
@@ -128,7 +132,11 @@ fn rejects_an_encrypted_key_without_passphrase() {
 #[test]
 fn rejects_a_key_file_that_is_missing() {
     let home = tempfile::tempdir().unwrap();
-    fails(&mut get(home.path(), &GOOD.replace("KEY", "/no/key.pem")), 2, &["[DEFAULT]", "/no/key.pem", "does not exist"]);
+    fails(
+        &mut get(home.path(), &GOOD.replace("KEY", "/no/key.pem")),
+        2,
+        &["[DEFAULT]", "/no/key.pem", "does not exist"],
+    );
 }
 
 #[test]

@@ -158,18 +158,14 @@ fn an_error_that_is_not_json_is_told_by_its_status() {
 
 #[test]
 fn an_error_cannot_steer_the_terminal_or_repeat_a_token() {
-    let body = "{\"error\": \"invalid_grant\", \"error_description\": \"\\u001b[2Jno\\nway eyJhbGciOiJSUzI1NiJ9.e30.c2ln\"}";
+    let body =
+        "{\"error\": \"invalid_grant\", \"error_description\": \"\\u001b[2Jno\\nway eyJhbGciOiJSUzI1NiJ9.e30.c2ln\"}";
     let said = answered(400, body, 4, &["invalid_grant", "[redacted]"]);
     assert!(!said.contains('\u{1b}') && !said.contains("eyJhbGciOi"), "{said}");
 }
 
 /// The metadata service of the sandbox, with one document replaced.
-fn instance_with(
-    document: &'static str,
-    content: impl Fn(&str) -> String + Send + 'static,
-    code: i32,
-    says: &[&str],
-) {
+fn instance_with(document: &'static str, content: impl Fn(&str) -> String + Send + 'static, code: i32, says: &[&str]) {
     let sandbox = Sandbox::shared();
     let imds = sandbox.plain("oci-imds");
     let server = Server::start(move |asked| {

@@ -1,0 +1,9 @@
+//! Every command, as a person or a script uses it.
+
+mod configuration;
+mod demo;
+mod looking;
+mod paper;
+mod run;
+mod sandbox;
+mod schema;

@@ -1,0 +1,143 @@
+//! `config check|show|schema`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::schema::accepts;
+use crate::{
+    harness::{carnet, json, root},
+    scene::{fails, nowhere, put, works},
+};
+
+/// The example of README.md, with the dots that stand for a part of a name filled in.
+fn readme_example() -> String {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let example = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    example.expect("README.md has an example").replace("idcs-…", "idcs-c0ffee00c0ffee00c0ffee00c0ffee00")
+}
+
+fn written(home: &Path, text: &str) {
+    put(&home.join("carnet.toml"), text, 0o600);
+}
+
+#[test]
+fn the_readmes_example_is_good() {
+    let home = tempfile::tempdir().unwrap();
+    written(home.path(), &readme_example());
+    let text = works(&mut nowhere(home.path(), ["config", "check"]));
+    assert!(text.contains("ok, 1 routes: bucket-reader"), "{text}");
+    let answer = json(&mut nowhere(home.path(), ["--output", "json", "config", "check"]));
+    assert_eq!((&answer["ok"], &answer["routes"]), (&json!(true), &json!(["bucket-reader"])), "{answer}");
+}
+
+#[test]
+fn every_example_of_the_manual_is_good() {
+    let home = tempfile::tempdir().unwrap();
+    let mut seen = 0;
+    for page in [
+        "docs/src/routes.md",
+        "providers/oci/README.md",
+        "providers/gcp/README.md",
+        "providers/ci/README.md",
+        "providers/generic/README.md",
+    ] {
+        let text = std::fs::read_to_string(root().join(page)).unwrap();
+        for example in text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            let example = example.replace("idcs-…", "idcs-c0ffee00c0ffee00c0ffee00c0ffee00");
+            if !example.contains("[route.") || example.contains('…') {
+                continue;
+            }
+            let version = if example.contains("version = 1") { "" } else { "version = 1\n" };
+            written(
+                home.path(),
+                &format!("{version}{}", example.replace("NUMBER", "123").replace("PROJECT", "my-project")),
+            );
+            works(&mut nowhere(home.path(), ["config", "check"]));
+            seen += 1;
+        }
+    }
+    assert!(seen > 4, "only {seen} examples were found");
+}
+
+#[test]
+fn show_names_the_origin_of_each_value() {
+    let home = tempfile::tempdir().unwrap();
+    written(home.path(), "version = 1\n[route.a]\nsource = { file = { path = \"${WHERE}/token\" } }\n");
+    let mut command = nowhere(home.path(), ["--output", "json", "config", "show"]);
+    let answer = json(command.env("WHERE", "/run"));
+    let settings = answer["settings"].as_array().unwrap();
+    let path = settings.iter().find(|one| one["field"] == "route.a.source.file.path").unwrap();
+    assert!(path["value"].as_str().unwrap().contains("/token"), "{path}");
+    assert_eq!(path["origin"]["line"], 3, "{path}");
+    let text = works(nowhere(home.path(), ["config", "show"]).env("WHERE", "/run"));
+    assert!(text.contains("route.a.source.file.path = "), "{text}");
+}
+
+#[test]
+fn the_configuration_is_looked_for_in_its_order() {
+    let home = tempfile::tempdir().unwrap();
+    let routes = |command: &mut std::process::Command| json(command)["routes"].clone();
+    let check = || nowhere(home.path(), ["--output", "json", "config", "check"]);
+    let file = |name: &str| {
+        put(
+            &home.path().join(format!("{name}.toml")),
+            format!("version = 1\n[route.{name}]\nsource = \"auto\"\n"),
+            0o600,
+        )
+    };
+    ["carnet", "variable", "flag"].map(file);
+    assert_eq!(routes(&mut check()), json!(["carnet"]));
+    assert_eq!(routes(check().env("CARNET_CONFIG", "variable.toml")), json!(["variable"]));
+    assert_eq!(routes(check().env("CARNET_CONFIG", "variable.toml").args(["--config", "flag.toml"])), json!(["flag"]));
+}
+
+#[test]
+fn the_schema_accepts_the_readmes_example_and_refuses_a_bent_one() {
+    let schema = json(&mut carnet(["config", "schema"]));
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    let home = tempfile::tempdir().unwrap();
+    written(home.path(), &readme_example());
+    let domain = "https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.identity.oraclecloud.com";
+    let gcp = json!({
+        "audience": "//iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/oracle/providers/oracle",
+        "service_account": "reader@project.iam.gserviceaccount.com",
+    });
+    let good = json!({"version": 1, "route": {"bucket-reader": {
+        "source": "auto", "through": [{"oci-domain": {"url": domain}}, {"gcp": gcp}],
+    }}});
+    for part in ["source = \"auto\"", "bucket-reader", "oci-domain", gcp["audience"].as_str().unwrap()] {
+        assert!(readme_example().contains(part), "the example has changed: {part}");
+    }
+    accepts(&schema, &good).unwrap();
+    for (pointer, bent) in [
+        ("/version", json!("1")),
+        ("/route/bucket-reader/source", json!("nobody")),
+        ("/route/bucket-reader/through/1/gcp", json!({})),
+        ("/route/bucket-reader/through/0/oci-domain", json!({"url": domain, "ulr": domain})),
+    ] {
+        let mut document = good.clone();
+        *document.pointer_mut(pointer).unwrap() = bent;
+        assert!(accepts(&schema, &document).is_err(), "{pointer}");
+    }
+}
+
+#[test]
+fn a_dry_run_shows_the_steps_and_sends_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    written(home.path(), &readme_example());
+    let text = works(&mut nowhere(home.path(), ["get", "bucket-reader", "--dry-run"]));
+    for part in ["auto", "oci-domain", "gcp", "asks the step before it for the audience"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let answer = json(&mut nowhere(home.path(), ["--output", "json", "get", "bucket-reader", "--dry-run"]));
+    let steps: Vec<&Value> = answer["steps"].as_array().unwrap().iter().map(|step| &step["name"]).collect();
+    assert_eq!(steps[..3], [&json!("auto"), &json!("oci-domain"), &json!("gcp")], "{answer}");
+}
+
+#[test]
+fn several_routes_are_no_matter_for_get() {
+    let home = tempfile::tempdir().unwrap();
+    written(home.path(), "version = 1\n[route.a]\nsource = \"auto\"\n[route.b]\nsource = \"auto\"\n");
+    fails(&mut nowhere(home.path(), ["get", "a", "b"]), 2, &["several routes", "carnet run"]);
+}

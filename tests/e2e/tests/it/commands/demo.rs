@@ -1,0 +1,155 @@
+//! `carnet demo`: the main job, whole. This is the acceptance test of the crossings.
+
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{carnet, json},
+    scene::{fails, works},
+};
+
+/// A crossing: its name, its hops, a part of the principal, the host that is called.
+type Crossing = (&'static str, &'static [&'static str], &'static str, &'static str);
+
+const OBJECT_STORAGE: &str = "https://objectstorage.us-ashburn-1.oraclecloud.com/";
+const CLOUD_STORAGE: &str = "https://storage.googleapis.com/";
+
+const CROSSINGS: &[Crossing] = &[
+    (
+        "GitHub JWT to UPST to object storage",
+        &["source github-actions jwt", "exchange oci-upst oci-session"],
+        "ocid1.user.oc1..aaaaaaaacarnetsandboxservice",
+        OBJECT_STORAGE,
+    ),
+    (
+        "GitLab JWT to RPST, claims used in a policy",
+        &["source gitlab-ci jwt", "exchange oci-rpst oci-session"],
+        "project_path:carnet-sandbox/app:ref_type:branch:ref:main",
+        OBJECT_STORAGE,
+    ),
+    (
+        "external JWT to UPST, rule `eq`: the deployment user",
+        &["source file jwt", "exchange oci-upst oci-session"],
+        "ocid1.user.oc1..aaaaaaaacarnetsandboxdeploy",
+        OBJECT_STORAGE,
+    ),
+    (
+        "external JWT to UPST, rule `co`: the deployment user",
+        &["source file jwt", "exchange oci-upst oci-session"],
+        "ocid1.user.oc1..aaaaaaaacarnetsandboxdeploy",
+        OBJECT_STORAGE,
+    ),
+    (
+        "external JWT to UPST, rule `eq` with `*`: the CI user",
+        &["source file jwt", "exchange oci-upst oci-session"],
+        "ocid1.user.oc1..aaaaaaaacarnetsandboxservice",
+        OBJECT_STORAGE,
+    ),
+    (
+        "instance principal to identity domain to Google to buckets",
+        &["source oci-instance oci-session", "exchange oci-domain jwt", "exchange gcp access-token"],
+        "workloadIdentityPools/oracle/subject/ocid1.instance.",
+        CLOUD_STORAGE,
+    ),
+    (
+        "resource principal to identity domain to Google, impersonating",
+        &["source oci-resource oci-session", "exchange oci-domain jwt", "exchange gcp access-token"],
+        "reader@carnet-sandbox.iam.gserviceaccount.com",
+        CLOUD_STORAGE,
+    ),
+    (
+        "the same through an external_account file",
+        &["source oci-resource oci-session", "exchange oci-domain jwt", "source file jwt", "exchange gcp access-token"],
+        "reader@carnet-sandbox.iam.gserviceaccount.com",
+        CLOUD_STORAGE,
+    ),
+    (
+        "GitHub JWT to Google, no service account",
+        &["source github-actions jwt", "exchange gcp access-token"],
+        "workloadIdentityPools/github/subject/repo:carnet-sandbox/app:ref:refs/heads/main",
+        CLOUD_STORAGE,
+    ),
+];
+
+/// A refusal: its name, the clause that must fail, the client's exit code.
+const REFUSALS: &[(&str, &str, i64)] = &[
+    ("wrong audience, at Google", "audience", 4),
+    ("wrong audience, at OCI", "audience", 4),
+    ("wrong subject", "subject", 4),
+    ("a stranger at the same issuer", "claim-validation", 4),
+    ("expired", "expired", 4),
+    ("wrong key", "signature", 4),
+    ("tampered", "signature", 4),
+    ("replayed signed request", "replay", 4),
+    ("clock skew", "date", 6),
+    ("denied by policy", "policy", 4),
+];
+
+fn check_crossing(row: &Value, (name, hops, principal, host): &Crossing) {
+    assert_eq!((&row["name"], &row["passed"], &row["error"]), (&json!(name), &json!(true), &Value::Null), "{row}");
+    let word = |hop: &Value, pointer: &str| hop.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+    let list = row["hops"].as_array().unwrap();
+    let seen: Vec<String> = list
+        .iter()
+        .map(|hop| format!("{} {} {}", word(hop, "/step/role"), word(hop, "/step/name"), word(hop, "/kind")))
+        .collect();
+    assert_eq!(&seen, hops, "{name}");
+    for hop in list {
+        assert!(hop["elapsed_ms"].as_f64().is_some_and(|time| time >= 0.0), "{name}: {hop}");
+    }
+    assert!(row["principal"].as_str().unwrap().contains(principal), "{name}: {row}");
+    let status = row["call"]["status"].as_u64().unwrap();
+    assert!((200..300).contains(&status), "{name}: {row}");
+    assert!(row["call"]["url"].as_str().unwrap().starts_with(host), "{name}: {row}");
+    assert!(!row["call"]["answer"].as_str().unwrap().is_empty(), "{name}: {row}");
+    let end: jiff::Timestamp = row["expires_at"].as_str().unwrap().parse().unwrap();
+    let first: jiff::Timestamp = list[0]["expires_at"].as_str().unwrap().parse().unwrap();
+    assert!(end.duration_since(first).as_hours().abs() < 24, "{name}: {row}");
+}
+
+fn check_refusal(row: &Value, (name, clause, exit_code): &(&str, &str, i64)) {
+    assert_eq!((&row["name"], &row["passed"], &row["error"]), (&json!(name), &json!(true), &Value::Null), "{row}");
+    assert_eq!((&row["clause"], &row["decision"]["clause"]), (&json!(clause), &json!(clause)), "{row}");
+    for part in ["seen", "wanted", "fix"] {
+        assert!(row["decision"][part].as_str().is_some_and(|text| !text.is_empty()), "{name} has no {part}: {row}");
+    }
+    assert_eq!(row["client"]["exit_code"], *exit_code, "{row}");
+    assert!(row["client"]["code"].as_str().is_some_and(|code| !code.is_empty()), "{row}");
+    assert!(row["client"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{row}");
+}
+
+#[test]
+fn every_crossing_is_made_and_every_bent_one_is_refused() {
+    let answer = json(&mut carnet(["--output", "json", "demo"]));
+    assert_eq!((&answer["version"], &answer["passed"]), (&json!(1), &json!(true)), "{answer}");
+    let crossings = answer["crossings"].as_array().unwrap();
+    let refusals = answer["refusals"].as_array().unwrap();
+    assert_eq!((crossings.len(), refusals.len()), (CROSSINGS.len(), REFUSALS.len()), "{answer}");
+    for (row, wanted) in crossings.iter().zip(CROSSINGS) {
+        check_crossing(row, wanted);
+    }
+    for (row, wanted) in refusals.iter().zip(REFUSALS) {
+        check_refusal(row, wanted);
+    }
+}
+
+#[test]
+fn one_row_can_be_chosen() {
+    let text = works(&mut carnet(["demo", "--only", "TAMPERED"]));
+    assert!(text.contains("ok     refused: tampered"), "{text}");
+    assert!(text.contains("0 of 0 crossings made, 1 of 1 bent ones refused by the right clause"), "{text}");
+    let answer = json(&mut carnet(["--output", "json", "demo", "--only", "external_account"]));
+    assert_eq!(answer["crossings"].as_array().unwrap().len(), 1, "{answer}");
+    assert_eq!(answer["refusals"], json!([]));
+}
+
+#[test]
+fn a_row_that_does_not_exist_is_told() {
+    fails(&mut carnet(["demo", "--only", "no such row"]), 2, &["no such row", "carnet demo"]);
+}
+
+#[test]
+fn the_demo_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    works(carnet(["demo", "--only", "tampered"]).env("TMPDIR", folder.path()).env("XDG_RUNTIME_DIR", folder.path()));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
