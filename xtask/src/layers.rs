@@ -52,11 +52,10 @@ const FORBIDDEN: &[(&str, &str)] = &[
 /// Foreign crates that only some of ours may name.
 const KEPT_APART: &[(&str, &[&str])] = &[
     ("aws-lc-rs", &["carnet-jose", "carnet-x509", "carnet-benches"]),
-    ("rcgen", &["carnet-x509"]),
-    ("rustls", &["carnet-net", "carnet-sandbox"]),
-    ("tokio-rustls", &["carnet-net", "carnet-sandbox"]),
-    ("hyper", &["carnet-net", "carnet-sandbox"]),
-    ("hyper-util", &["carnet-net", "carnet-sandbox"]),
+    ("rustls", &["carnet-net"]),
+    ("tokio-rustls", &["carnet-net"]),
+    ("hyper", &["carnet-net"]),
+    ("hyper-util", &["carnet-net"]),
     ("cel", &["carnet-trust"]),
     ("clap", &["carnet"]),
     ("jsonwebtoken", &[]),

@@ -2,9 +2,12 @@
 //!
 //! `cargo xtask test` installs what the tests need and runs every check; `cargo xtask setup` only installs.
 //! `cargo xtask layers` reads `cargo metadata` and fails when a crate depends on one it must not see.
+//! `cargo xtask docs` writes the generated parts of the manual, `cargo xtask docs --check` fails when one has drifted, a link
+//! is broken or an example does not work.
 //! `cargo xtask words` fails when a source file breaks a rule of the house that is a matter of text.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for developers speaks on the terminal")]
 
+mod docs;
 mod layers;
 mod test;
 mod words;
@@ -14,12 +17,17 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let outcome = match args.next().as_deref() {
+        Some("docs") => match args.next().as_deref() {
+            None => docs::write(),
+            Some("--check") => docs::check(),
+            Some(other) => Err(anyhow::anyhow!("no such option: {other}; there is `--check`")),
+        },
         Some("layers") => layers::check(),
         Some("words") => words::check(),
         Some("setup") => test::setup(),
         Some("test") => test::test(),
         other => Err(anyhow::anyhow!(
-            "no such task: {}; there are `test`, `setup`, `layers` and `words`",
+            "no such task: {}; there are `test`, `setup`, `docs`, `layers` and `words`",
             other.unwrap_or("(none)")
         )),
     };
