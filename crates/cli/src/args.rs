@@ -99,10 +99,10 @@ pub(crate) struct RouteArgs {
     #[arg(long)]
     pub(crate) audience: Option<String>,
     /// The service account of the last exchange.
-    #[arg(long, value_name = "EMAIL")]
+    #[arg(long, value_name = "EMAIL", conflicts_with = "route")]
     pub(crate) service_account: Option<String>,
     /// The URL of the last exchange.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "route")]
     pub(crate) url: Option<String>,
     /// A delivery and its fields, as often as needed: `--deliver token-file path=/run/token`.
     #[arg(long, num_args = 1.., value_names = ["DELIVERY", "FIELD=VALUE"], action = clap::ArgAction::Append)]

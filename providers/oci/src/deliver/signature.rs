@@ -100,7 +100,7 @@ pub enum SignatureForm {
 }
 
 /// Signs one request with a session or an API key. Example:
-/// `carnet get ROUTE --format oci-signature --url https://objectstorage.us-ashburn-1.oraclecloud.com/n/ | curl -K -`.
+/// `carnet get ROUTE --format oci-signature url=https://objectstorage.us-ashburn-1.oraclecloud.com/n/ | curl -K -`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignatureConfig {
