@@ -35,6 +35,22 @@ impl NewFile {
     }
 }
 
+/// A file that no other process changes meanwhile.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// `None` where there is nobody else.
+    lock: Option<File>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(lock) = &self.lock {
+            // Closing it would not do if a child has inherited it.
+            let _ = flock(lock, FlockOperation::Unlock);
+        }
+    }
+}
+
 /// Replaces each file by one of mode 0600. All are written and synced before the first is renamed, so a full disk or
 /// a read-only folder leaves everything as it was.
 ///
@@ -66,7 +82,7 @@ pub fn replace_files(files: &[NewFile]) -> Result<(), Error> {
 /// [`crate::ErrorKind::Configuration`] when a folder or file cannot be written; the old generation stays current.
 pub fn replace_directory(directory: &Path, files: &[NewFile]) -> Result<(), Error> {
     make_directory(directory)?;
-    let _lock = lock(directory)?;
+    let _lock = lock(&directory.join(".lock"))?;
     let generation = next_generation(directory)?;
     let folder = directory.join(&generation);
     let link = directory.join(format!(".{generation}.link"));
@@ -91,14 +107,22 @@ pub fn replace_directory(directory: &Path, files: &[NewFile]) -> Result<(), Erro
     Ok(())
 }
 
+/// Waits for a lock beside the file, because the file itself is replaced by another.
+///
+/// # Errors
+/// [`crate::ErrorKind::Configuration`] when its folder cannot be made or written.
+pub(crate) fn hold_file(path: &Path) -> Result<Held, Error> {
+    let folder = parent(path);
+    make_directory(folder)?;
+    let name = file_name(path)?;
+    Ok(Held { lock: Some(lock(&folder.join(format!(".{name}.lock")))?) })
+}
+
 fn stage<'a>(files: &'a [NewFile], staged: &mut Vec<(PathBuf, &'a Path)>) -> Result<(), Error> {
     for file in files {
         let folder = parent(&file.path);
         make_directory(folder)?;
-        let name = file
-            .path
-            .file_name()
-            .ok_or_else(|| Error::configuration(format!("write {}: the path names no file", file.path.display())))?;
+        let name = file_name(&file.path)?;
         // Found out before anything is replaced: a file cannot take the place of a folder.
         if fs::symlink_metadata(&file.path).is_ok_and(|there| there.is_dir()) {
             return Err(cannot("replace", &file.path, io::ErrorKind::IsADirectory.into()));
@@ -107,7 +131,7 @@ fn stage<'a>(files: &'a [NewFile], staged: &mut Vec<(PathBuf, &'a Path)>) -> Res
         // `create_new` refuses one that is taken.
         let mut random = [0; 8];
         SystemRandom.fill(&mut random);
-        let new = folder.join(format!(".{}.{}.new", name.to_string_lossy(), hex(&random)));
+        let new = folder.join(format!(".{name}.{}.new", hex(&random)));
         staged.push((new.clone(), file.path.as_path()));
         write_new(&new, &file.content)?;
     }
@@ -140,8 +164,7 @@ fn make_new_directory(path: &Path) -> Result<(), Error> {
     fs::DirBuilder::new().mode(DIRECTORY_MODE).create(path).map_err(|error| cannot("make the new folder", path, error))
 }
 
-fn lock(directory: &Path) -> Result<File, Error> {
-    let path = directory.join(".lock");
+fn lock(path: &Path) -> Result<File, Error> {
     // A link in its place would have a file made where it points; a pipe would be waited for without end.
     let flags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits().cast_signed();
     let file = OpenOptions::new()
@@ -150,9 +173,9 @@ fn lock(directory: &Path) -> Result<File, Error> {
         .truncate(false)
         .mode(FILE_MODE)
         .custom_flags(flags)
-        .open(&path)
-        .map_err(|error| cannot("open", &path, error))?;
-    flock(&file, FlockOperation::LockExclusive).map_err(|error| cannot("lock", &path, error.into()))?;
+        .open(path)
+        .map_err(|error| cannot("open", path, error))?;
+    flock(&file, FlockOperation::LockExclusive).map_err(|error| cannot("lock", path, error.into()))?;
     Ok(file)
 }
 
@@ -181,6 +204,12 @@ fn forget_old(directory: &Path, current: &str) {
             drop(fs::remove_dir_all(directory.join(name)));
         }
     }
+}
+
+fn file_name(path: &Path) -> Result<std::borrow::Cow<'_, str>, Error> {
+    path.file_name()
+        .map(std::ffi::OsStr::to_string_lossy)
+        .ok_or_else(|| Error::configuration(format!("write {}: the path names no file", path.display())))
 }
 
 fn parent(path: &Path) -> &Path {
@@ -268,6 +297,26 @@ mod tests {
         let content = fs::read(&path).unwrap();
         assert_eq!((content.len(), content.iter().all(|byte| *byte == content[0])), (100_000, true));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no left-overs");
+    }
+
+    #[test]
+    fn a_file_that_is_held_is_changed_by_one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shared");
+        std::thread::scope(|scope| {
+            for writer in b'a'..=b'd' {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..10 {
+                        let _held = hold_file(path).unwrap();
+                        let mut content = fs::read(path).unwrap_or_default();
+                        content.push(writer);
+                        replace_files(&[NewFile::new(path, content)]).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read(&path).unwrap().len(), 40);
     }
 
     #[test]

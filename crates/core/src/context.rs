@@ -4,7 +4,7 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::{BoxFuture, Error, HttpSend, NewFile, Secret, SecretBytes};
+use crate::{BoxFuture, Error, Held, HttpSend, NewFile, Secret, SecretBytes};
 
 /// Tells the time.
 pub trait Clock: Send + Sync + fmt::Debug {
@@ -50,6 +50,16 @@ pub trait Files: Send + Sync + fmt::Debug {
     /// # Errors
     /// When a file cannot be written. What was there before is still there.
     fn replace_directory(&self, directory: &Path, files: &[NewFile]) -> Result<(), Error>;
+
+    /// Waits until no other process holds this file, and holds it until what is returned is dropped. For a file that
+    /// several processes change: each holds it from reading to replacing, so that no change is lost.
+    ///
+    /// # Errors
+    /// When the folder of the file cannot be written.
+    fn hold(&self, path: &Path) -> Result<Held, Error> {
+        let _ = path;
+        Ok(Held::default())
+    }
 
     /// Whether users other than the owner may read the file. `false` when that cannot be known.
     fn others_may_read(&self, path: &Path) -> bool {

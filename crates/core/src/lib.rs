@@ -27,7 +27,7 @@ mod system;
 mod testing;
 mod traits;
 
-pub use atomic::{NewFile, replace_directory, replace_files};
+pub use atomic::{Held, NewFile, replace_directory, replace_files};
 pub use config::{DeliveryConfig, ExchangeConfig, Mistake, Register, SourceConfig};
 pub use context::{Clock, Command, CommandOutput, Commands, Context, Environment, Files, Random, hex};
 pub use credential::{AccessToken, AwsKeys, Credential, Kind, Kinds, Material, OciApiKey, OciSession, X509Identity};

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::{Clock, Environment, Error, Files, NewFile, Random, SecretBytes, atomic};
+use crate::{Clock, Environment, Error, Files, Held, NewFile, Random, SecretBytes, atomic};
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,6 +82,10 @@ impl Files for SystemFiles {
 
     fn replace_directory(&self, directory: &Path, files: &[NewFile]) -> Result<(), Error> {
         atomic::replace_directory(directory, files)
+    }
+
+    fn hold(&self, path: &Path) -> Result<Held, Error> {
+        atomic::hold_file(path)
     }
 
     fn others_may_read(&self, path: &Path) -> bool {

@@ -7,7 +7,8 @@
 use std::{path::Path, sync::Arc};
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Mistake, NewFile, Secret,
+    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Held, Kind, Kinds, Mistake, NewFile,
+    Secret,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -135,7 +136,7 @@ impl Profile {
         ];
         let cannot = |error| Error::internal("write a profile into an empty file").because(error);
         let config = with_section("", &self.name, &entries).map_err(cannot)?;
-        let merged = self.merged(context, &entries)?;
+        let (merged, _held) = self.merged(context, &entries)?;
         context.files.replace_directory(
             &directory,
             &[
@@ -153,11 +154,23 @@ impl Profile {
         Ok(Delivered { output: None, environment: self.environment(&config_file, &region), files })
     }
 
-    /// The shared file with the profile in it, if it has to change.
-    fn merged(&self, context: &Context, entries: &[(&str, &str)]) -> Result<Option<NewFile>, Error> {
-        let Some(text) = &self.merge_into else { return Ok(None) };
+    /// The shared file with the profile in it, if it has to change; it is held until it is written, because every
+    /// other profile in it may be somebody's credential.
+    fn merged(&self, context: &Context, entries: &[(&str, &str)]) -> Result<(Option<NewFile>, Option<Held>), Error> {
+        let Some(text) = &self.merge_into else { return Ok((None, None)) };
         let path = path(context, text)?;
-        let before = context.files.read(&path, MAX_CONFIG)?;
+        // Looked at once without holding it: a file that is as it should be may stand in a folder that is read-only.
+        if self.changed(context, &path, entries)?.is_none() {
+            return Ok((None, None));
+        }
+        let held = context.files.hold(&path)?;
+        let changed = self.changed(context, &path, entries)?;
+        Ok((changed.map(|text| NewFile::new(path, text)), Some(held)))
+    }
+
+    /// The file's new text, if it differs from the one that it has.
+    fn changed(&self, context: &Context, path: &Path, entries: &[(&str, &str)]) -> Result<Option<String>, Error> {
+        let before = context.files.read(path, MAX_CONFIG)?;
         let before = match &before {
             None => "",
             Some(bytes) => std::str::from_utf8(bytes.expose())
@@ -168,7 +181,7 @@ impl Profile {
                 .because(error)
                 .hint("mend that line; nothing was written")
         })?;
-        Ok((after != before).then(|| NewFile::new(path, after)))
+        Ok((after != before).then_some(after))
     }
 
     fn environment(&self, config: &Path, region: &str) -> Vec<(String, Secret)> {

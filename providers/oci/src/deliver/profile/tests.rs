@@ -75,6 +75,27 @@ async fn an_unchanged_shared_file_is_left_alone() {
     assert!(!delivered.files.iter().any(|file| file == Path::new("/c")));
 }
 
+#[test]
+fn racing_deliveries_into_one_shared_file_keep_every_profile() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = folder.path().join("config");
+    let session = testing::session();
+    std::thread::scope(|scope| {
+        for at in 0..8 {
+            let (session, shared, directory) = (&session, &shared, folder.path().join(format!("p{at}")));
+            scope.spawn(move || {
+                let context = Context { files: Arc::new(SystemFiles), ..test_context() };
+                let config = json!({"directory": directory, "profile": format!("P{at}"), "merge_into": shared});
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(build(&config).unwrap().deliver(&context, session)).unwrap();
+            });
+        }
+    });
+    let text = std::fs::read_to_string(&shared).unwrap();
+    let kept: Vec<_> = (0..8).filter(|at| text.contains(&format!("[P{at}]\n"))).collect();
+    assert_eq!(kept.len(), 8, "{kept:?}");
+}
+
 #[tokio::test]
 async fn a_shared_file_that_is_broken_is_not_touched_and_nothing_is_written() {
     let files = Arc::new(MemoryFiles::default());
