@@ -1,6 +1,6 @@
 //! The real world: the context of this process, its runtime, its log.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use carnet_core::{Context, Environment as _, Error, SystemEnvironment};
 use carnet_route::EnvVars;
@@ -9,6 +9,13 @@ use carnet_route::EnvVars;
 pub(crate) fn context() -> Context {
     let settings = carnet_net::Settings::from_environment(&SystemEnvironment);
     carnet_route::system::context(Arc::new(carnet_net::Client::new(settings)))
+}
+
+/// Where temporary folders are made: `TMPDIR` (POSIX.1-2024, 8.3), otherwise `/tmp`.
+pub(crate) fn temporary_folder() -> PathBuf {
+    let named =
+        SystemEnvironment.get("TMPDIR").map(PathBuf::from).filter(|folder| folder.is_absolute() && folder.is_dir());
+    named.unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 
 /// Runs a future to its end on one thread: a command waits for the network, it does not compute.

@@ -9,15 +9,17 @@ use std::{
 use carnet_core::{BoxFuture, Context, Credential, Delivered, Delivery, Error, Kind, Kinds};
 use carnet_route::{ConfigError, Part, Registry, Route};
 
+use crate::world;
+
 /// A folder for this process alone, removed when it ends. Nothing is made before something is written.
 #[derive(Debug)]
 pub(super) struct PrivateFolder(PathBuf);
 
 impl PrivateFolder {
-    /// Under the user's runtime folder, which lives in memory and is private; otherwise under `/tmp`.
+    /// Under the user's runtime folder, which lives in memory and is private; otherwise where temporary folders are.
     pub(super) fn new(context: &Context) -> Self {
         let parent = context.env("XDG_RUNTIME_DIR").filter(|parent| Path::new(parent).is_dir());
-        let parent = parent.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+        let parent = parent.map_or_else(world::temporary_folder, PathBuf::from);
         // Nobody can guess the name, so nobody can have made it before us.
         Self(parent.join(format!("carnet-{}", context.random_hex::<16>())))
     }

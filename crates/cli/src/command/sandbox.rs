@@ -36,7 +36,7 @@ pub(super) fn run(args: Sandbox, terminal: Terminal) -> Result<u8, Error> {
 }
 
 async fn start(folder: Option<PathBuf>) -> Result<carnet_sandbox::Sandbox, Error> {
-    let options = Options { folder, ..Options::default() };
+    let options = Options { folder, parent: world::temporary_folder(), ..Options::default() };
     let sandbox = carnet_sandbox::Sandbox::start(options, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
     let control = sandbox.control_url().origin().ascii_serialization();
     replace_files(&[NewFile::new(sandbox.folder().join(CONTROL_FILE), control)])?;

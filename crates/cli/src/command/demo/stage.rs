@@ -11,6 +11,8 @@ use carnet_net::{Client, Settings};
 use carnet_route::{Config, Registry, Route};
 use carnet_sandbox::{Flavour, MintRequest, Options, Sandbox};
 
+use crate::world;
+
 /// The running sandbox and how rows reach it.
 pub(super) struct Stage {
     pub(super) sandbox: Sandbox,
@@ -20,7 +22,8 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts the sandbox.
     pub(super) async fn open() -> Result<Self, Error> {
-        let sandbox = Sandbox::start(Options::default(), Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
+        let options = Options { parent: world::temporary_folder(), ..Options::default() };
+        let sandbox = Sandbox::start(options, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
         let environment = sandbox.environment(Flavour::Proxy).await?.into_iter().collect();
         Ok(Self { sandbox, environment })
     }

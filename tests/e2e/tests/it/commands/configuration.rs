@@ -84,9 +84,11 @@ fn the_configuration_is_looked_for_in_its_order() {
             &home.path().join(format!("{name}.toml")),
             format!("version = 1\n[route.{name}]\nsource = \"auto\"\n"),
             0o600,
-        )
+        );
     };
-    ["carnet", "variable", "flag"].map(file);
+    for name in ["carnet", "variable", "flag"] {
+        file(name);
+    }
     assert_eq!(routes(&mut check()), json!(["carnet"]));
     assert_eq!(routes(check().env("CARNET_CONFIG", "variable.toml")), json!(["variable"]));
     assert_eq!(routes(check().env("CARNET_CONFIG", "variable.toml").args(["--config", "flag.toml"])), json!(["flag"]));

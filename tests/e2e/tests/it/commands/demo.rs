@@ -150,6 +150,10 @@ fn a_row_that_does_not_exist_is_told() {
 #[test]
 fn the_demo_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
-    works(carnet(["demo", "--only", "tampered"]).env("TMPDIR", folder.path()).env("XDG_RUNTIME_DIR", folder.path()));
+    let made = |folder: &std::path::Path| {
+        works(carnet(["sandbox", "run", "--", "sh", "-c", "ls \"$TMPDIR\""]).env("TMPDIR", folder))
+    };
+    assert!(!made(folder.path()).is_empty(), "this is where it would be");
+    works(carnet(["demo", "--only", "tampered"]).env("TMPDIR", folder.path()));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -270,7 +270,7 @@ fn inspect_names_what_it_cannot_read() {
     put(&home.path().join("empty"), "", 0o600);
     put(&home.path().join("bytes"), b"\xff\xfe", 0o600);
     put(&home.path().join("file.json"), "{\"type\": \"service_account\"}", 0o600);
-    let mut inspect = |argument: &str, says: &[&str]| {
+    let inspect = |argument: &str, says: &[&str]| {
         fails(&mut nowhere(home.path(), ["inspect", argument]), 2, says);
     };
     inspect("opaque", &["the file opaque", "not a JSON Web Token", "2 parts, not 3", "hint: "]);

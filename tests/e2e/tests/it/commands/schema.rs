@@ -36,7 +36,7 @@ fn holds(
             return check(root, root.pointer(pointer).expect("what is referred to"), value, at);
         }
         "anyOf" => all().any(|one| one.is_ok()),
-        "oneOf" => all().filter(Result::is_ok).count() == 1,
+        "oneOf" => all().flatten().count() == 1,
         "type" => match rule {
             Value::Array(types) => types.iter().any(|one| is(one, value)),
             one => is(one, value),
