@@ -178,6 +178,17 @@ fn rejects_an_audience_that_is_not_all_strings() {
 }
 
 #[test]
+fn rejects_a_half_readable_audience_where_any_is_accepted() {
+    let any = Rules { audiences: None, ..rules() };
+    let verify = |aud: Value| {
+        let token = UnverifiedJwt::parse(&sign(json!({}), &bent("aud", aud))).unwrap();
+        verify_jwt(&token, &keys(Algorithm::Es256), &any, now())
+    };
+    assert!(verify(json!("other")).is_ok() && verify(Value::Null).is_ok());
+    assert_eq!(verify(json!([AUDIENCE, 1])).unwrap_err().clause, JwtClause::Audience);
+}
+
+#[test]
 fn one_of_many_audiences_is_enough() {
     assert!(verify(&sign(json!({}), &bent("aud", json!(["other", AUDIENCE])))).is_ok());
 }
