@@ -47,6 +47,20 @@ async fn rejects_missing_scope() {
     for body in [json!({}), json!({ "scope": [] }), json!({ "scope": "x" }), json!({ "scope": [""] })] {
         sandbox.impersonate(&token, "generateAccessToken", body).await.refused(400, "INVALID_ARGUMENT");
     }
+    let half = json!({ "scope": [CLOUD_PLATFORM, 5] });
+    sandbox.impersonate(&token, "generateAccessToken", half).await.refused(400, "INVALID_ARGUMENT");
+}
+
+#[tokio::test]
+async fn rejects_a_field_that_the_message_does_not_have() {
+    let sandbox = Sandbox::new();
+    let token = sandbox.federated().await;
+    for (verb, body) in [
+        ("generateAccessToken", json!({ "scope": [CLOUD_PLATFORM], "lifeTime": "600s" })),
+        ("generateIdToken", json!({ "audience": "a", "include_email": true })),
+    ] {
+        sandbox.impersonate(&token, verb, body).await.refused(400, "INVALID_ARGUMENT");
+    }
 }
 
 #[tokio::test]
