@@ -207,7 +207,7 @@ fn create(at: &Place<'_>) -> Result<Response, ApiError> {
 
 fn delete(at: &Place<'_>) -> Result<Response, ApiError> {
     let bucket = at.bucket("BUCKET_DELETE")?;
-    require_match(at.call, &bucket.etag)?;
+    require_match(at.call, Some(&bucket.etag))?;
     let mut storage = at.call.state.storage_mut();
     if storage.buckets.get(&bucket.name).is_some_and(|own| !own.objects.is_empty()) {
         return Err(ApiError::new(
@@ -221,9 +221,10 @@ fn delete(at: &Place<'_>) -> Result<Response, ApiError> {
 }
 
 /// `if-match`, if it is sent.
-fn require_match(call: &Call, etag: &str) -> Result<(), ApiError> {
+/// `etag` is that of what is there; where there is nothing, nothing matches (RFC 9110, 13.1.1).
+fn require_match(call: &Call, etag: Option<&str>) -> Result<(), ApiError> {
     match call.header("if-match") {
-        Some(wanted) if wanted != "*" && wanted != etag => Err(ApiError::new(
+        Some(wanted) if etag.is_none_or(|etag| wanted != "*" && wanted != etag) => Err(ApiError::new(
             StatusCode::PRECONDITION_FAILED,
             "IfMatchFailed",
             "The If-Match header has a value that does not match the entity tag",

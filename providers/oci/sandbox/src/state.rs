@@ -144,6 +144,7 @@ impl OciState {
         options: &Options<'_>,
         resolve: impl FnOnce(&KeyId<'_>, Timestamp) -> Checked<Signer>,
     ) -> Checked<Arc<Principal>> {
+        require_one_host(parts)?;
         let now = self.world().now(service);
         let request = SignedRequest {
             method: &parts.method,
@@ -262,6 +263,23 @@ impl OciState {
 }
 
 /// A region that the tenancy is not subscribed to knows none of its principals.
+/// A whole URL as the target names a host of its own, which counts before the header that was signed (RFC 9112, 3.2.2):
+/// the two must say the same.
+fn require_one_host(parts: &Parts) -> Checked<()> {
+    let Some(authority) = parts.uri.authority() else { return Ok(()) };
+    let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if authority.as_str().eq_ignore_ascii_case(host) {
+        return Ok(());
+    }
+    Err(Box::new(Refusal::new(
+        "host",
+        "a target with another host than the header",
+        "the same host in both",
+        "NotAuthenticated",
+        "send the path alone as the target, or the URL of the host that was signed",
+    )))
+}
+
 fn require_subscribed(parts: &Parts) -> Checked<()> {
     match region_of_host(parts) {
         Some(region) if !REGIONS.iter().any(|(_, name)| *name == region) => Err(Box::new(Refusal::new(

@@ -37,9 +37,7 @@ pub(super) fn put(at: &Place<'_>, name: &str) -> Result<Response, ApiError> {
             "The If-None-Match header is '*' and the object exists",
         ));
     }
-    if let Some(existing) = existing {
-        require_match(at.call, &existing.etag)?;
-    }
+    require_match(at.call, existing.map(|existing| existing.etag.as_str()))?;
     let content = at.call.body.clone();
     let sum = md5(&content);
     if at.call.header("content-md5").is_some_and(|sent| sent != sum) {
@@ -88,19 +86,34 @@ fn overwrite(at: &Place<'_>, name: &str) -> Option<Bucket> {
 pub(super) fn get(at: &Place<'_>, name: &str) -> Result<Response, ApiError> {
     let bucket = at.bucket("OBJECT_READ").map_err(|error| hidden(at, name, error))?;
     let object = bucket.objects.get(name).ok_or_else(|| absent(at, name))?;
+    require_match(at.call, Some(&object.etag))?;
+    if let Some(unchanged) = unchanged(at, object) {
+        return Ok(unchanged);
+    }
     Ok(described(object, Body::from(object.content.clone())))
 }
 
 pub(super) fn head(at: &Place<'_>, name: &str) -> Result<Response, ApiError> {
     let bucket = at.bucket("OBJECT_INSPECT").map_err(|error| hidden(at, name, error))?;
     let object = bucket.objects.get(name).ok_or_else(|| absent(at, name))?;
+    require_match(at.call, Some(&object.etag))?;
+    if let Some(unchanged) = unchanged(at, object) {
+        return Ok(unchanged);
+    }
     Ok(with_header(described(object, Body::empty()), header::CONTENT_LENGTH, &object.content.len().to_string()))
+}
+
+/// 304 for a reader who has it already (RFC 9110, 13.1.2).
+fn unchanged(at: &Place<'_>, object: &Object) -> Option<Response> {
+    let known = at.call.header("if-none-match")?;
+    let same = known.trim_matches('"') == object.etag || known == "*";
+    same.then(|| with_header(StatusCode::NOT_MODIFIED.into_response(), header::ETAG, &object.etag))
 }
 
 pub(super) fn delete(at: &Place<'_>, name: &str) -> Result<Response, ApiError> {
     let bucket = at.bucket("OBJECT_DELETE").map_err(|error| hidden(at, name, error))?;
     let object = bucket.objects.get(name).ok_or_else(|| absent(at, name))?;
-    require_match(at.call, &object.etag)?;
+    require_match(at.call, Some(&object.etag))?;
     if let Some(bucket) = at.call.state.storage_mut().buckets.get_mut(&at.bucket) {
         bucket.objects.remove(name);
     }

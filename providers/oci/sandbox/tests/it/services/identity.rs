@@ -24,6 +24,18 @@ fn policy(name: &str, statements: &[&str]) -> Value {
 }
 
 #[tokio::test]
+async fn rejects_a_target_that_names_another_host_than_the_one_signed() {
+    let cloud = Cloud::new();
+    let draft = cloud.draft(SERVICE, Method::GET, &in_tenancy("groups"));
+    for (host, expected) in [(draft.host.as_str(), 200), ("identity.us-phoenix-1.oci.oraclecloud.com", 401)] {
+        let mut request = draft.sign(&cloud.admin());
+        *request.uri_mut() = format!("http://{host}{}", draft.target).parse().unwrap();
+        assert_eq!(cloud.send(SERVICE, request).await.status.as_u16(), expected, "{host}");
+    }
+    assert_eq!(cloud.last_clause(), "host");
+}
+
+#[tokio::test]
 async fn an_administrator_reads_what_there_is() {
     let cloud = Cloud::new();
     let admin = cloud.admin();

@@ -173,6 +173,29 @@ async fn rejects_uploads_whose_preconditions_fail() {
 }
 
 #[tokio::test]
+async fn rejects_reads_whose_preconditions_fail() {
+    let cloud = Cloud::shared().await;
+    let admin = cloud.admin();
+    let target = bucket("/artifacts/o/once");
+    let etag = put(&cloud, &admin, &target, b"1").await.header("etag").to_owned();
+    for (name, value, status) in [
+        ("if-match", etag.as_str(), 200),
+        ("if-match", "other", 412),
+        ("if-none-match", "other", 200),
+        ("if-none-match", etag.as_str(), 304),
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            let draft = cloud.draft(SERVICE, method.clone(), &target).header(name, value);
+            let answer = cloud.send(SERVICE, draft.sign(&admin)).await;
+            assert_eq!(answer.status.as_u16(), status, "{method} with {name}: {value}");
+        }
+    }
+    let absent = bucket("/artifacts/o/never");
+    let draft = upload(&cloud, &absent, b"1").header("if-match", "other");
+    assert_eq!(cloud.send(SERVICE, draft.sign(&admin)).await.error(), (412, "IfMatchFailed".to_owned()));
+}
+
+#[tokio::test]
 async fn rejects_a_body_that_was_changed_after_it_was_signed() {
     let cloud = Cloud::shared().await;
     let mut draft = cloud.draft(SERVICE, Method::POST, &bucket(""));
