@@ -174,6 +174,15 @@ fn oracles_token_exchange_signer_gets_a_session() {
 }
 
 #[test]
+fn oracles_token_exchange_signer_takes_the_token_that_carnet_got() {
+    let sandbox = Sandbox::shared();
+    let mut command = carnet(["get", "--from", "github-actions", "--format", "token", "--audience"]);
+    let got = output(command.arg(sandbox.seed("oci_domain")).envs(sandbox.environment(&["--job", "github"])));
+    assert!(got.status.success(), "{}", crate::harness::both(&got));
+    expect_buckets(&token_exchange(sandbox, &String::from_utf8(got.stdout).unwrap()));
+}
+
+#[test]
 fn oracles_token_exchange_signer_is_refused_a_stranger() {
     let sandbox = Sandbox::shared();
     let claim = ["--audience", sandbox.seed("oci_domain"), "--claim", "repository_owner=stranger"];
