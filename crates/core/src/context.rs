@@ -150,6 +150,12 @@ impl Context {
     }
 }
 
+/// Whether a shell takes this as the name of an environment variable (POSIX.1-2017, XBD 3.235), in either case.
+pub fn is_variable_name(name: &str) -> bool {
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    letters && !name.is_empty() && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
 /// Bytes as lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
-use url::Url;
+use url::{Host, Url};
 
 use crate::{BoxFuture, Error, SecretBytes};
 
@@ -251,8 +251,41 @@ impl From<HttpError> for Error {
     }
 }
 
+/// Whether a URL can only mean this machine, so that tokens may go there without TLS: a loopback address, or `localhost`.
+/// Not the names below `localhost`: not every resolver keeps them here (RFC 6761, 6.3).
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
 /// Sends one request and reads the whole answer. Redirects are never followed.
 pub trait HttpSend: Send + Sync + fmt::Debug {
     /// Sends it.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for (url, expected) in [
+            ("http://127.0.0.1:9/a", true),
+            ("http://127.9.9.9", true),
+            ("http://[::1]:80", true),
+            ("http://LOCALHOST", true),
+            ("http://a.localhost", false),
+            ("http://localhost.example", false),
+            ("http://10.0.0.1", false),
+            ("http://169.254.169.254", false),
+            ("data:text/plain,localhost", false),
+        ] {
+            assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
 }

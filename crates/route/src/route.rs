@@ -98,13 +98,6 @@ impl Route {
         }
     }
 
-    /// The same route without its deliveries.
-    #[must_use]
-    pub fn without_deliveries(mut self) -> Self {
-        self.deliveries.clear();
-        self
-    }
-
     /// Its name in configuration.
     pub fn name(&self) -> &str {
         &self.name

@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use carnet_core::{
     BoxFuture, Context, Credential, Error, Found, Kind, Kinds, Mistake, Request, Response, Secret, Source,
-    SourceConfig, Want, safe_text,
+    SourceConfig, Want, is_loopback, safe_text,
 };
 use carnet_jose::SubjectToken;
 use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use url::{Host, Url};
+use url::Url;
 
 /// Set to `true` in every job ("Variables reference", docs.github.com).
 const IN_ACTIONS: &str = "GITHUB_ACTIONS";
@@ -97,15 +97,6 @@ fn request_url(url: &str, audience: Option<&str>) -> Result<Url, Error> {
         url.query_pairs_mut().append_pair("audience", audience);
     }
     Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 fn read_answer(response: &Response) -> Result<Secret, Error> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Error, Found, Kind, Kinds, Mistake, Secret, Source, SourceConfig, Want, safe_text,
+    BoxFuture, Context, Credential, Error, Found, Kind, Kinds, Mistake, Secret, Source, SourceConfig, Want,
+    is_variable_name, safe_text,
 };
 use carnet_jose::SubjectToken;
 use schemars::JsonSchema;
@@ -48,11 +49,7 @@ impl SourceConfig for GitLabCi {
     const ABOUT: &'static str = "the ID token of a GitLab CI/CD job";
 
     fn build(self) -> Result<Arc<dyn Source>, Vec<Mistake>> {
-        let is_name = |name: &str| {
-            name.chars().next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        };
-        if self.variable.as_deref().is_some_and(|name| !is_name(name)) {
+        if self.variable.as_deref().is_some_and(|name| !is_variable_name(name)) {
             return Err(vec![
                 Mistake::new("variable", "is not the name of a variable")
                     .hint("give the name, for instance `CARNET_ID_TOKEN`; not its value and without `$`"),

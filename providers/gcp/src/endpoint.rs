@@ -1,7 +1,7 @@
 //! Where Google's services are.
 
-use carnet_core::{Context, Error, Mistake};
-use url::{Host, Url};
+use carnet_core::{Context, Error, Mistake, is_loopback};
+use url::Url;
 
 use crate::resource::DEFAULT_UNIVERSE;
 
@@ -97,14 +97,4 @@ pub(crate) fn check_url(field: &str, text: &str) -> Result<Url, Mistake> {
         return Err(Mistake::new(field, "has a query or a fragment").hint("end it before `?` and `#`"));
     }
     Ok(url)
-}
-
-/// Whether it names this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }

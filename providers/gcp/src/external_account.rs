@@ -6,7 +6,7 @@
 
 mod source;
 
-use carnet_core::Mistake;
+use carnet_core::{Mistake, is_loopback};
 use carnet_trust::Warning;
 use serde_json::{Map, Value};
 use url::Url;
@@ -14,7 +14,6 @@ use url::Url;
 pub use self::source::CredentialSource;
 use crate::{
     config::LIFETIME,
-    endpoint::is_loopback,
     resource::{DEFAULT_UNIVERSE, ProviderName},
 };
 

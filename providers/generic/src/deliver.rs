@@ -7,14 +7,13 @@ use std::{path::PathBuf, sync::Arc};
 
 use carnet_core::{
     BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake,
-    NewFile, Secret, SecretBytes,
+    NewFile, Secret, SecretBytes, is_variable_name,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::json::Json;
 pub(crate) use self::shell::export_lines;
-use crate::source::is_variable;
 
 /// What has a token that means something by itself.
 const BEARERS: Kinds = Kinds::of(&[Kind::AccessToken, Kind::Jwt]);
@@ -83,7 +82,7 @@ impl DeliveryConfig for TokenFile {
         if self.path.file_name().is_none() {
             mistakes.push(Mistake::new("path", "names no file"));
         }
-        if self.variable.as_deref().is_some_and(|name| !is_variable(name)) {
+        if self.variable.as_deref().is_some_and(|name| !is_variable_name(name)) {
             mistakes.push(Mistake::new("variable", "is not the name of a variable"));
         }
         if mistakes.is_empty() { Ok(Arc::new(self)) } else { Err(mistakes) }
@@ -165,7 +164,7 @@ impl DeliveryConfig for Env {
     const ABOUT: &'static str = "environment variables, or export lines for a shell";
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
-        if self.variable.as_deref().is_some_and(|name| !is_variable(name)) {
+        if self.variable.as_deref().is_some_and(|name| !is_variable_name(name)) {
             return Err(vec![
                 Mistake::new("variable", "is not the name of a variable").hint("letters, digits and `_`, without `$`"),
             ]);

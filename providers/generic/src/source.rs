@@ -5,7 +5,7 @@ mod url;
 
 use std::{path::PathBuf, sync::Arc};
 
-use carnet_core::{BoxFuture, Context, Error, Found, Kinds, Mistake, Source, SourceConfig, Want};
+use carnet_core::{BoxFuture, Context, Error, Found, Kinds, Mistake, Source, SourceConfig, Want, is_variable_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -96,7 +96,7 @@ impl SourceConfig for EnvSource {
 
     fn build(self) -> Result<Arc<dyn Source>, Vec<Mistake>> {
         let mut mistakes = Vec::new();
-        if !is_variable(&self.variable) {
+        if !is_variable_name(&self.variable) {
             mistakes.push(
                 Mistake::new("variable", "is not the name of a variable")
                     .hint("give its name; not its value and without `$`"),
@@ -105,12 +105,6 @@ impl SourceConfig for EnvSource {
         let reader = Reader::check(self.format, self.field, self.kind, &mut mistakes);
         if mistakes.is_empty() { Ok(Arc::new(Variable { name: self.variable, reader })) } else { Err(mistakes) }
     }
-}
-
-/// Whether a shell and `execve` take this as the name of a variable (POSIX, 8.1, with lower case).
-pub(crate) fn is_variable(name: &str) -> bool {
-    name.chars().next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 #[derive(Debug)]

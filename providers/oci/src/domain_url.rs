@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use carnet_core::Mistake;
-use url::{Host, Url};
+use carnet_core::{Mistake, is_loopback};
+use url::Url;
 
 /// The base URL of an identity domain, without a slash at the end. Not its issuer: an issuer is compared byte for
 /// byte and never goes through here.
@@ -75,16 +75,6 @@ impl DomainUrl {
 impl fmt::Display for DomainUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str().trim_end_matches('/'))
-    }
-}
-
-/// Whether a URL can only mean this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

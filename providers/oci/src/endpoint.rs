@@ -1,9 +1,9 @@
 //! Endpoints that are named in configuration or environment instead of being computed from the region.
 
-use carnet_core::{Context, Error, Mistake};
+use carnet_core::{Context, Error, Mistake, is_loopback};
 use url::Url;
 
-use crate::{domain_url::is_loopback, regions::Region};
+use crate::regions::Region;
 
 /// Reads the base URL of a service: `https`, or `http` on loopback; a host alone means `https`. A path is kept, a slash at
 /// the end is not.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use carnet_core::Environment;
+use carnet_core::{Environment, is_variable_name};
 use toml::{Spanned, de::DeValue};
 
 use super::error::Problem;
@@ -113,11 +113,6 @@ pub(crate) fn expand(
         expansions.by_start.insert(span.start, expansion);
         Some(expanded)
     });
-}
-
-pub(crate) fn is_variable_name(name: &str) -> bool {
-    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    letters && !name.is_empty() && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 fn walk(value: &mut Spanned<DeValue<'_>>, change: &mut impl FnMut(Range<usize>, &str) -> Option<String>) {

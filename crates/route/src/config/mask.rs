@@ -39,7 +39,7 @@ pub(crate) fn sounds_secret(key: &str) -> bool {
 
 /// Whether the whole text is one `${NAME}`.
 pub(crate) fn is_reference(text: &str) -> bool {
-    text.strip_prefix("${").and_then(|text| text.strip_suffix('}')).is_some_and(super::expand::is_variable_name)
+    text.strip_prefix("${").and_then(|text| text.strip_suffix('}')).is_some_and(carnet_core::is_variable_name)
 }
 
 fn last_word(key: &str) -> &str {
