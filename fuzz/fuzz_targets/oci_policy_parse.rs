@@ -1,0 +1,15 @@
+//! No statement, matching rule or impersonation rule may make the readers panic; what is printed reads back.
+#![no_main]
+
+use carnet_oci::trust::{dynamic_group::parse_matching_rule, policy::parse_statement, propagation::Rule};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    drop(parse_statement(text));
+    if let Ok(rule) = parse_matching_rule(text) {
+        assert_eq!(parse_matching_rule(&rule.to_string()).expect("what is printed is a rule"), rule);
+    }
+    if let Ok(rule) = Rule::parse(text) {
+        assert_eq!(Rule::parse(&rule.to_string()).expect("what is printed is a rule"), rule);
+    }
+});
