@@ -11,7 +11,7 @@ fuzz_target!(|text: &str| {
     if let Ok(name) = ProviderName::from_audience(text) {
         assert_eq!(name.audience(), text);
     }
-    if let Ok(name) = carnet_gcp::ProviderName::parse(text, "googleapis.com") {
+    if let Ok(name) = carnet_gcp::ProviderResource::parse(text, "googleapis.com") {
         assert_eq!(name.to_string(), text);
     }
 });

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::{
     endpoint::Endpoints,
     exchange::{Federation, Impersonation, Issue},
-    resource::{DEFAULT_UNIVERSE, ProviderName},
+    resource::{DEFAULT_UNIVERSE, ProviderResource},
     wire::{CLOUD_PLATFORM, SubjectTokenType},
 };
 
@@ -94,7 +94,7 @@ impl Gcp {
             &mut mistakes,
         );
         let universe = self.universe_domain.as_deref().unwrap_or(DEFAULT_UNIVERSE);
-        let provider = ProviderName::parse(&self.audience, universe).map_err(|mistake| mistakes.push(mistake)).ok();
+        let provider = ProviderResource::parse(&self.audience, universe).map_err(|mistake| mistakes.push(mistake)).ok();
         if self.scopes.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)) {
             mistakes.push(
                 Mistake::new("scopes", "holds an empty scope or several in one").hint("give one scope per element"),
@@ -104,7 +104,7 @@ impl Gcp {
             mistakes
                 .push(Mistake::new("subject_audience", "is empty").hint("leave it out to use the provider's default"));
         }
-        let workforce = provider.as_ref().is_some_and(ProviderName::is_workforce);
+        let workforce = provider.as_ref().is_some_and(ProviderResource::is_workforce);
         if self.workforce_user_project.is_some() && provider.is_some() && !workforce {
             mistakes.push(
                 Mistake::new(

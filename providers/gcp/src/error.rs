@@ -9,14 +9,14 @@ use carnet_core::{Error, ErrorKind, Response, safe_text};
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::resource::ProviderName;
+use crate::resource::ProviderResource;
 
 /// New pools, providers and bindings take this long ("Troubleshoot Workload Identity Federation").
 const PROPAGATION: &str = "a new pool, provider or binding takes up to 5 minutes (IAM bindings up to 7): try again before you change anything";
 
 /// What was attempted, for the hints.
 pub(crate) struct Attempt<'a> {
-    pub(crate) provider: &'a ProviderName,
+    pub(crate) provider: &'a ProviderResource,
     /// `aud` of the subject token, if known.
     pub(crate) audience: Option<&'a str>,
     /// `iss` of the subject token, if known.

@@ -11,14 +11,14 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     endpoint::Endpoints,
     error::{self, Attempt},
-    resource::ProviderName,
+    resource::ProviderResource,
     wire::{self, IAM_SCOPE, SubjectTokenType, TokenRequest},
 };
 
 /// The exchange `gcp`, checked.
 #[derive(Debug)]
 pub(crate) struct Federation {
-    pub(crate) provider: ProviderName,
+    pub(crate) provider: ProviderResource,
     /// The provider's name as text, the `audience` of the exchange.
     pub(crate) audience: String,
     pub(crate) subject_audience: Option<String>,

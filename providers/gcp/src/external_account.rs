@@ -14,7 +14,7 @@ use url::Url;
 pub use self::source::CredentialSource;
 use crate::{
     config::LIFETIME,
-    resource::{DEFAULT_UNIVERSE, ProviderName},
+    resource::{DEFAULT_UNIVERSE, ProviderResource},
 };
 
 /// Largest file that is looked at, in bytes.
@@ -32,7 +32,7 @@ const TOKEN_TYPES: [&str; 5] = [
 #[derive(Clone, Debug)]
 pub struct ExternalAccount {
     /// The identity provider.
-    pub audience: ProviderName,
+    pub audience: ProviderResource,
     /// The type of the subject token, a URN.
     pub subject_token_type: String,
     /// The token endpoint.
@@ -107,7 +107,7 @@ impl Reader<'_> {
                 "keep it only if this is your sovereign cloud",
             );
         }
-        let audience = self.required("audience").and_then(|text| match ProviderName::parse(&text, &universe) {
+        let audience = self.required("audience").and_then(|text| match ProviderResource::parse(&text, &universe) {
             Ok(name) => Some(name),
             Err(mistake) => {
                 self.mistakes.push(mistake);

@@ -41,7 +41,7 @@ pub use external_account::{CredentialSource, ExternalAccount, parse_external_acc
 #[cfg(feature = "client")]
 pub use metadata::{GcpMetadata, MetadataToken, parse_identity};
 #[cfg(feature = "client")]
-pub use resource::ProviderName;
+pub use resource::ProviderResource;
 #[cfg(feature = "client")]
 pub use wire::{SubjectTokenType, TokenAnswer, parse_access_token_answer, parse_id_token_answer, parse_token_answer};
 

@@ -7,10 +7,11 @@ use carnet_core::Mistake;
 /// The universe of the public cloud. Others (sovereign clouds) have the same hosts under another domain.
 pub(crate) const DEFAULT_UNIVERSE: &str = "googleapis.com";
 
-/// The full resource name of an identity provider: the `audience` parameter of the token exchange. Not to be mixed up
-/// with the `aud` claim of the subject token, which [`ProviderName::default_subject_audience`] gives.
+/// The full resource name of an identity provider, of any universe and as strict as Google documents it: the `audience`
+/// parameter of the token exchange. [`crate::trust::ProviderName`] is what the emulated token service makes of one. Not
+/// to be mixed up with the `aud` claim of the subject token, which [`ProviderResource::default_subject_audience`] gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProviderName {
+pub struct ProviderResource {
     universe: String,
     owner: Owner,
     pool: String,
@@ -25,7 +26,7 @@ enum Owner {
     Workforce,
 }
 
-impl ProviderName {
+impl ProviderResource {
     /// Parses `//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`, or the
     /// workforce form `//iam.googleapis.com/locations/global/workforcePools/POOL/providers/PROVIDER`.
     ///
@@ -90,7 +91,7 @@ impl ProviderName {
     }
 }
 
-impl fmt::Display for ProviderName {
+impl fmt::Display for ProviderResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/providers/{}", self.pool_name(), self.provider)
     }
@@ -162,12 +163,12 @@ mod tests {
         "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/github/providers/github";
 
     fn refused(text: &str) -> Mistake {
-        ProviderName::parse(text, DEFAULT_UNIVERSE).unwrap_err()
+        ProviderResource::parse(text, DEFAULT_UNIVERSE).unwrap_err()
     }
 
     #[test]
     fn a_workload_provider_knows_its_audience_and_principals() {
-        let name = ProviderName::parse(NAME, DEFAULT_UNIVERSE).unwrap();
+        let name = ProviderResource::parse(NAME, DEFAULT_UNIVERSE).unwrap();
         assert_eq!(name.to_string(), NAME);
         assert_eq!(name.default_subject_audience().unwrap(), format!("https:{NAME}"));
         assert_eq!(
@@ -179,7 +180,7 @@ mod tests {
     #[test]
     fn a_workforce_provider_has_no_default_audience() {
         let text = "//iam.googleapis.com/locations/global/workforcePools/staff/providers/sso";
-        let name = ProviderName::parse(text, DEFAULT_UNIVERSE).unwrap();
+        let name = ProviderResource::parse(text, DEFAULT_UNIVERSE).unwrap();
         assert_eq!((name.to_string().as_str(), name.default_subject_audience()), (text, None));
     }
 
@@ -225,7 +226,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics_and_prints_what_it_read(text in "(https:)?(//iam.googleapis.com/)?.{0,120}") {
-            if let Ok(name) = ProviderName::parse(&text, DEFAULT_UNIVERSE) {
+            if let Ok(name) = ProviderResource::parse(&text, DEFAULT_UNIVERSE) {
                 prop_assert_eq!(name.to_string(), text);
             }
         }

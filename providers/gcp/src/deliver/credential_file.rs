@@ -18,7 +18,7 @@ use super::env::check_project;
 use crate::{
     config::{EXECUTABLE_TIMEOUT, check_account, check_lifetime},
     endpoint::Endpoints,
-    resource::{DEFAULT_UNIVERSE, ProviderName},
+    resource::{DEFAULT_UNIVERSE, ProviderResource},
     wire::SubjectTokenType,
 };
 
@@ -147,7 +147,7 @@ impl DeliveryConfig for GcpCredentialFile {
         );
         let universe = self.universe_domain.as_deref().unwrap_or(DEFAULT_UNIVERSE);
         if let Some(audience) = &self.audience {
-            mistakes.extend(ProviderName::parse(audience, universe).err());
+            mistakes.extend(ProviderResource::parse(audience, universe).err());
         }
         if let Some(account) = &self.service_account {
             mistakes.extend(check_account("service_account", account).err());

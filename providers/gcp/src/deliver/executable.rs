@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    resource::{DEFAULT_UNIVERSE, ProviderName},
+    resource::{DEFAULT_UNIVERSE, ProviderResource},
     wire::SubjectTokenType,
 };
 
@@ -41,7 +41,7 @@ impl DeliveryConfig for GcpExecutable {
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         // Other universes are fine here: the name is only compared.
         if let Some(audience) = self.audience.as_deref().filter(|audience| audience.contains(DEFAULT_UNIVERSE)) {
-            ProviderName::parse(audience, DEFAULT_UNIVERSE).map_err(|mistake| vec![mistake])?;
+            ProviderResource::parse(audience, DEFAULT_UNIVERSE).map_err(|mistake| vec![mistake])?;
         }
         Ok(Arc::new(self))
     }

@@ -15,7 +15,7 @@ fn response(status: u16, body: &Value) -> Response {
 }
 
 fn refused(code: &str, description: &str) -> Error {
-    let provider = ProviderName::parse(PROVIDER, "googleapis.com").unwrap();
+    let provider = ProviderResource::parse(PROVIDER, "googleapis.com").unwrap();
     let attempt = Attempt {
         provider: &provider,
         audience: Some("https://seen.example"),
@@ -26,7 +26,7 @@ fn refused(code: &str, description: &str) -> Error {
 }
 
 fn denied(status: u16, body: &Value) -> Error {
-    let provider = ProviderName::parse(PROVIDER, "googleapis.com").unwrap();
+    let provider = ProviderResource::parse(PROVIDER, "googleapis.com").unwrap();
     let attempt = Attempt { provider: &provider, audience: None, issuer: None, subject: None };
     impersonation(&response(status, body), "a@p.iam.gserviceaccount.com", &attempt)
 }
