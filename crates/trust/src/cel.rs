@@ -17,7 +17,10 @@ use std::{
 use cel::{Context, DeclarationError, Env, ExecutionError, IdedExpr};
 use serde_json::Value;
 
-use self::{check::Pattern, lazy::LazyObject};
+use self::{
+    check::Pattern,
+    lazy::{Budget, LazyObject},
+};
 
 /// What stands in the way of an expression or of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,6 +80,9 @@ impl Expression {
     pub const MAX_LOOPS: usize = 1;
     /// Most elements of a list or members of an object that an expression may touch or `split` may make.
     pub const MAX_LIST: usize = 1000;
+    /// Most bytes of values that one evaluation may touch; what is touched twice counts twice. A token has at most 64 KB,
+    /// and rules look at some hundred bytes of it.
+    pub const MAX_CONVERTED: usize = 4 << 20;
 
     /// Compiles it. Refused: texts over [`Self::MAX_LENGTH`], more than [`Self::MAX_NODES`] nodes, loops nested more
     /// than [`Self::MAX_LOOPS`] deep, patterns that are not literal or do not compile, functions that are not known.
@@ -127,10 +133,11 @@ impl Expression {
     /// touches are converted. A member that is not there is an error of kind [`CelErrorKind::MissingKey`], not `false`.
     pub fn evaluate(&self, variables: &[(&str, &Value)]) -> Result<Value, CelError> {
         let mut context = Context::with_env(environment()?);
+        let budget = Budget::new();
         for (name, value) in variables {
             if self.variables.iter().any(|variable| variable == name) {
                 let value = match value {
-                    Value::Object(members) => Box::new(LazyObject::new(members)),
+                    Value::Object(members) => Box::new(LazyObject::new(members, budget.clone())),
                     other => lazy::convert(other).map_err(CelError::from)?,
                 };
                 context.add_variable_as_val(*name, value);

@@ -1,6 +1,13 @@
 //! JSON as CEL values, converted when it is touched.
 
-use std::{collections::HashMap, fmt, slice, sync::OnceLock};
+use std::{
+    collections::HashMap,
+    fmt, slice,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use cel::{
     ExecutionError,
@@ -24,11 +31,47 @@ const MAX_JSON_DEPTH: usize = 64;
 pub(super) struct LazyObject<'a> {
     members: &'a Map<String, Value>,
     keys: OnceLock<Vec<CelString<'a>>>,
+    budget: Budget,
+}
+
+/// How many bytes may still be converted in this evaluation. Every touch of a member converts it again, in a loop once for
+/// each element: without a bound a token of 40 KB and a rule of one line fill the memory of the machine.
+#[derive(Clone)]
+pub(super) struct Budget(Arc<AtomicUsize>);
+
+impl Budget {
+    /// That of a new evaluation.
+    pub(super) fn new() -> Self {
+        Self(Arc::new(AtomicUsize::new(Expression::MAX_CONVERTED)))
+    }
+
+    fn spend(&self, value: &Value) -> Result<(), ExecutionError> {
+        let take = |left: usize| left.checked_sub(size(value));
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map(drop).map_err(|_left| {
+            let message = format!("an evaluation touches more than {} bytes of values", Expression::MAX_CONVERTED);
+            ExecutionError::function_error(LIMIT, message)
+        })
+    }
+}
+
+/// About how much memory a value takes, in bytes.
+fn size(value: &Value) -> usize {
+    /// What a value takes besides its text.
+    const EACH: usize = 32;
+    let inside = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(elements) => elements.iter().map(size).fold(0, usize::saturating_add),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| name.len().saturating_add(size(value))).fold(0, usize::saturating_add)
+        }
+    };
+    inside.saturating_add(EACH)
 }
 
 impl<'a> LazyObject<'a> {
-    pub(super) fn new(members: &'a Map<String, Value>) -> Self {
-        Self { members, keys: OnceLock::new() }
+    pub(super) fn new(members: &'a Map<String, Value>, budget: Budget) -> Self {
+        Self { members, keys: OnceLock::new(), budget }
     }
 
     fn member(&self, key: &dyn Val) -> Result<Option<&'a Value>, ExecutionError> {
@@ -134,7 +177,7 @@ impl Val for LazyObject<'_> {
     where
         Self: 'v,
     {
-        Box::new(Self::new(self.members))
+        Box::new(Self::new(self.members, self.budget.clone()))
     }
 }
 
@@ -150,6 +193,7 @@ impl Indexer for LazyObject<'_> {
         Self: 'v,
     {
         if let Some(value) = self.member(key)? {
+            self.budget.spend(value)?;
             return convert(value).map(CowVal::Owned);
         }
         let name = key.downcast_ref::<CelString<'_>>().map_or_else(String::new, |key| key.inner().to_owned());

@@ -217,6 +217,17 @@ fn rejects_templates_without_exactly_one_name() {
 }
 
 #[test]
+fn rejects_a_loop_that_multiplies_a_long_text() {
+    let claims = json!({ "text": "x".repeat(40_000), "list": vec![1; Expression::MAX_LIST] });
+    for source in ["assertion.list.map(x, assertion.text).size() > 0", "assertion.list.all(x, assertion.text != '')"] {
+        let error = Expression::compile(source).unwrap().evaluate(&[("assertion", &claims)]).unwrap_err();
+        assert_eq!(error.kind, CelErrorKind::Limit, "{source}");
+    }
+    let once = Expression::compile("assertion.list.all(x, x == 1) && assertion.text.contains('x')").unwrap();
+    assert_eq!(once.evaluate(&[("assertion", &claims)]).unwrap(), json!(true));
+}
+
+#[test]
 fn rejects_lists_over_the_length() {
     let claims = json!({ "groups": vec!["g"; Expression::MAX_LIST + 1], "text": ",".repeat(Expression::MAX_LIST) });
     for source in ["'x' in assertion.groups", "assertion.text.split(',').size() > 0"] {
