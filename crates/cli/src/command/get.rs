@@ -1,6 +1,7 @@
 //! `carnet get ROUTE`: the credential on standard output.
 
-use carnet_core::{Context, Delivered, Error};
+use carnet_core::{Context, Delivered, DeliveryConfig as _, Error};
+use carnet_gcp::{GcpExecutable, executable_failure};
 use carnet_route::{Registry, Route, RouteRun};
 use clap::ArgMatches;
 use serde_json::json;
@@ -12,12 +13,24 @@ use crate::{
     world,
 };
 
-pub(super) fn run(
-    global: &Global,
-    args: &Get,
-    matches: Option<&ArgMatches>,
-    terminal: Terminal,
-) -> Result<u8, Error> {
+pub(super) fn run(global: &Global, args: &Get, matches: Option<&ArgMatches>, terminal: Terminal) -> Result<u8, Error> {
+    match get(global, args, matches, terminal) {
+        // Its libraries show the message of an answer; of a program that fails, most show only the exit code.
+        Err(error) if answers_google(args) && !args.dry_run => {
+            terminal.data(executable_failure(&error).expose())?;
+            Ok(0)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether one of Google's libraries reads the output: one JSON object, and nothing on standard error, which the
+/// Python library reads as part of it.
+fn answers_google(args: &Get) -> bool {
+    !args.quiet && args.format.first().is_some_and(|form| form == GcpExecutable::NAME)
+}
+
+fn get(global: &Global, args: &Get, matches: Option<&ArgMatches>, terminal: Terminal) -> Result<u8, Error> {
     let context = world::context();
     let mut routes = route_args::routes(global, &args.route, matches, &context)?;
     let Some(route) = routes.pop().filter(|_| routes.is_empty()) else {
@@ -30,8 +43,7 @@ pub(super) fn run(
     }
     world::block_on(async {
         let run = route.run(&context).await.map_err(Error::from)?;
-        // Google's Python library reads standard error as part of the answer.
-        if args.quiet || args.format.first().is_none_or(|form| form != "gcp-executable") {
+        if !answers_google(args) {
             warn(&run, terminal);
         }
         for delivered in route.deliver(&context, &run.credential).await? {

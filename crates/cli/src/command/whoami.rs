@@ -10,6 +10,9 @@ use crate::{
     world,
 };
 
+/// How a token that no place gives is named on the command line.
+const NAMED: [&str; 2] = ["file path=…", "env variable=…"];
+
 pub(super) fn run(args: &Whoami, terminal: Terminal) -> Result<u8, Error> {
     let context = world::context();
     let registry = Registry::standard();
@@ -25,7 +28,10 @@ pub(super) fn run(args: &Whoami, terminal: Terminal) -> Result<u8, Error> {
     }
     Err(Error::not_here("find an identity of this workload: no source has one")
         .hint("each source above says what it looked for")
-        .hint("a token in a file or variable is used by naming it: `--from file path=…`, `--from env name=…`"))
+        .hint(format!(
+            "a token in a file or variable is used by naming it: {}",
+            NAMED.map(|words| format!("`--from {words}`")).join(", ")
+        )))
 }
 
 fn describe(looked: &[Looked]) -> String {
@@ -48,7 +54,12 @@ fn describe(looked: &[Looked]) -> String {
             }
             Identity::Broken { error } => {
                 let causes = carnet_core::chain(error).join(": ");
-                text.push_str(&format!("{}broken{}     {}: {causes}\n", red().render(), red().render_reset(), one.source));
+                text.push_str(&format!(
+                    "{}broken{}     {}: {causes}\n",
+                    red().render(),
+                    red().render_reset(),
+                    one.source
+                ));
                 for hint in error.hints() {
                     text.push_str(&format!("             {hint}\n"));
                 }
@@ -57,4 +68,22 @@ fn describe(looked: &[Looked]) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use carnet_core::MapEnvironment;
+    use carnet_route::{Part, RouteSpec};
+
+    use super::*;
+
+    #[test]
+    fn what_the_hint_says_can_be_typed() {
+        for words in NAMED {
+            let words: Vec<String> = words.replace('…', "X").split(' ').map(ToOwned::to_owned).collect();
+            let part = Part::parse("--from", &words).unwrap();
+            let route = RouteSpec::from_parts(Some(part), Vec::new(), Vec::new());
+            route.build(&Registry::standard(), &MapEnvironment::default()).unwrap();
+        }
+    }
 }

@@ -75,11 +75,9 @@ fn the_python_library_reads_the_url_form() {
     assert_eq!(buckets(sandbox, &file, false), json!({"buckets": BUCKETS}));
 }
 
-#[test]
-fn the_python_library_runs_carnet_for_the_subject_token() {
-    let sandbox = Sandbox::shared();
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("subject-token");
+/// Google's Python library with a credential file whose executable is carnet; `job` is where both run.
+fn runs_carnet(sandbox: &Sandbox, folder: &Path, job: &[&str]) -> std::process::Command {
+    let program = folder.join("subject-token");
     let binary = carnet::<&str>([]);
     let script = format!(
         "#!/bin/sh\nexec {} get --from github-actions --audience \"https:$GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE\" --format gcp-executable\n",
@@ -88,14 +86,28 @@ fn the_python_library_runs_carnet_for_the_subject_token() {
     std::fs::write(&program, script).unwrap();
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     let command = format!("executable.command={}", program.display());
-    let file = credential_file(sandbox, folder.path(), &[&command]);
+    let file = credential_file(sandbox, folder, &[&command]);
     let mut reader = python("google_adc.py");
     reader.args(["--project", sandbox.seed("gcp_project")]);
-    reader.envs(sandbox.environment(&["--proxy", "--job", "github"])).env("GOOGLE_APPLICATION_CREDENTIALS", &file);
+    reader.envs(sandbox.environment(&[&["--proxy"], job].concat())).env("GOOGLE_APPLICATION_CREDENTIALS", &file);
     reader
         .env("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
         .env("GOOGLE_CLOUD_PROJECT", sandbox.seed("gcp_project"));
+    reader
+}
+
+#[test]
+fn the_python_library_runs_carnet_for_the_subject_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reader = runs_carnet(Sandbox::shared(), folder.path(), &["--job", "github"]);
     assert_eq!(json(&mut reader), json!({"buckets": BUCKETS}));
+}
+
+#[test]
+fn the_python_library_shows_why_carnet_has_no_subject_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = both(&output(&mut runs_carnet(Sandbox::shared(), folder.path(), &[])));
+    assert!(said.contains("unsuccessful response: code: 3, message: find the identity of github-actions"), "{said}");
 }
 
 #[test]
