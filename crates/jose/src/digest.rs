@@ -18,7 +18,7 @@ mod tests {
 
     #[test]
     fn agrees_with_the_example_of_fips_180() {
-        let hex: Vec<String> = sha256(b"abc").iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex.concat(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let hex = carnet_core::hex(&sha256(b"abc"));
+        assert_eq!(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

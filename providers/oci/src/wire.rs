@@ -160,6 +160,7 @@ fn value(text: String) -> Result<HeaderValue, Error> {
 
 #[cfg(test)]
 mod tests {
+    use carnet_core::hex;
     use carnet_jose::sha256;
     use url::Url;
 
@@ -167,10 +168,6 @@ mod tests {
 
     fn at() -> Timestamp {
         "2026-07-21T10:00:00Z".parse().unwrap()
-    }
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
     }
 
     fn request(method: Method, path: &str, body: &'static str) -> Request {

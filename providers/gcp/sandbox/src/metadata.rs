@@ -197,7 +197,7 @@ fn identity(state: &State, call: &Call) -> Response {
 }
 
 fn tag(body: &str) -> String {
-    sha256(body.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+    carnet_core::hex(&sha256(body.as_bytes())).chars().take(16).collect()
 }
 
 fn text(body: &str) -> Response {

@@ -123,22 +123,18 @@ fn clause(decision: &Decision) -> &'static str {
     decision.refusal().map_or("allowed", |refusal| refusal.clause)
 }
 
-fn hex(bytes: [u8; 32]) -> String {
-    bytes.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
-}
-
 #[test]
 fn signs_over_the_text_that_oracles_python_sdk_signs_over() {
     let request = Signing::get();
     assert_eq!(request.text().len(), 166);
     assert_eq!(
-        hex(sha256(request.text().as_bytes())),
+        carnet_core::hex(&sha256(request.text().as_bytes())),
         "42024329841c2fb84946e866907211ab11883a76c0161eaca3c153a112bdd49b"
     );
     let request = Signing::post();
     assert_eq!(request.text().len(), 229);
     assert_eq!(
-        hex(sha256(request.text().as_bytes())),
+        carnet_core::hex(&sha256(request.text().as_bytes())),
         "5bb9bc096d8681060a238f79b03de2a75b02114de218f36d887c12539d39620a"
     );
 }
