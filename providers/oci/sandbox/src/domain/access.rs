@@ -51,8 +51,9 @@ impl Caller {
         let allowed = self.roles.iter().any(|role| match role.as_str() {
             ADMINISTRATOR_ROLE => true,
             "Audit Administrator" => !writes,
+            // Whoever may write grants may grant itself the administrator's role, so only the administrator may.
             "Application Administrator" => {
-                matches!(kind.endpoint, "Apps" | "Grants") || (kind.endpoint == "AppRoles" && !writes)
+                kind.endpoint == "Apps" || (matches!(kind.endpoint, "AppRoles" | "Grants") && !writes)
             }
             "User Administrator" => matches!(kind.endpoint, "Users" | "Groups"),
             "User Manager" => kind.endpoint == "Users",

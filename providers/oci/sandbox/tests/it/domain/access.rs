@@ -155,6 +155,38 @@ async fn scopes_set_the_life_and_narrow_the_roles() {
 }
 
 #[tokio::test]
+async fn an_application_administrator_cannot_grant_itself_more() {
+    let sandbox = Sandbox::new();
+    let app = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:oracle:idcs:App"], "displayName": "apps", "active": true,
+        "basedOnTemplate": {"value": "CustomWebAppTemplateId"}, "isOAuthClient": true, "clientType": "confidential",
+        "allowedGrants": ["client_credentials"],
+    });
+    let app = sandbox.admin(Method::POST, "/admin/v1/Apps", Some(app)).await.ok(201);
+    let grant = |role: &str| {
+        json!({
+            "schemas": ["urn:ietf:params:scim:schemas:oracle:idcs:Grant"], "grantMechanism": "ADMINISTRATOR_TO_APP",
+            "grantee": {"value": app["id"], "type": "App"}, "app": {"value": "IDCSAppId"},
+            "entitlement": {"attributeName": "appRoles", "attributeValue": role},
+        })
+    };
+    let role_id = async |name: &str| {
+        let path = format!("/admin/v1/AppRoles?filter=displayName+eq+%22{}%22", name.replace(' ', "+"));
+        let roles = sandbox.admin(Method::GET, &path, None).await.ok(200);
+        roles["Resources"][0]["id"].as_str().unwrap().to_owned()
+    };
+    let (less, more) = (role_id("Application Administrator").await, role_id("Identity Domain Administrator").await);
+    sandbox.admin(Method::POST, "/admin/v1/Grants", Some(grant(&less))).await.ok(201);
+
+    let client = (app["name"].as_str().unwrap(), app["clientSecret"].as_str().unwrap());
+    let fields = [("grant_type", "client_credentials"), ("scope", "urn:opc:idm:__myscopes__")];
+    let answer = sandbox.token(client, &fields).await.ok(200);
+    let token = answer["access_token"].as_str().unwrap();
+    sandbox.bearer(token, Method::GET, "/admin/v1/Grants", None).await.ok(200);
+    sandbox.bearer(token, Method::POST, "/admin/v1/Grants", Some(grant(&more))).await.scim_error(403);
+}
+
+#[tokio::test]
 async fn a_scope_of_a_resource_server_sets_the_audience() {
     let sandbox = Sandbox::new();
     let server = json!({
