@@ -27,9 +27,8 @@ pub(super) fn check(root: &Path) -> anyhow::Result<(usize, Vec<String>)> {
         let text = read(&page)?;
         let folder = page.parent().unwrap_or(root);
         let mut found = broken(&page, &text)?;
-        for target in text.split(INCLUDE).skip(1).filter_map(|rest| rest.split("}}").next()) {
-            let included = normal(&folder.join(target));
-            match fs::read_to_string(&included) {
+        for target in included(&text) {
+            match fs::read_to_string(normal(&folder.join(&target))) {
                 Err(_) => found.push(format!("includes {target}, which does not exist")),
                 // Its links would be looked for beside the page that includes it.
                 Ok(text) => found.extend(
@@ -65,12 +64,29 @@ fn broken(page: &Path, text: &str) -> anyhow::Result<Vec<String>> {
         if !target.exists() {
             broken.push(format!("links to {link}, which does not exist"));
         } else if let Some(anchor) = anchor
-            && !anchors(&read(&target)?).iter().any(|other| other == anchor)
+            && !anchors(&whole(&target)?).iter().any(|other| other == anchor)
         {
             broken.push(format!("links to {link}, which has no such heading"));
         }
     }
     Ok(broken)
+}
+
+/// A page with what it includes.
+fn whole(page: &Path) -> anyhow::Result<String> {
+    let mut text = read(page)?;
+    let folder = page.parent().unwrap_or_else(|| Path::new("."));
+    for target in included(&text) {
+        // That a target is missing is said of the page that includes it.
+        text.push_str(&fs::read_to_string(normal(&folder.join(target))).unwrap_or_default());
+    }
+    Ok(text)
+}
+
+/// The files that a page includes.
+fn included(text: &str) -> Vec<String> {
+    let targets = text.split(INCLUDE).skip(1).filter_map(|rest| rest.split("}}").next());
+    targets.map(|target| target.trim().to_owned()).collect()
 }
 
 fn is_elsewhere(link: &str) -> bool {
