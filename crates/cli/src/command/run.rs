@@ -67,7 +67,7 @@ async fn deliver_first(
         // Nothing is started before every credential is there: a child without its credential would fail in its own way.
         let first = renewer.get(&route.name().to_owned()).await.map_err(error_of)?;
         get::warn(&first, terminal);
-        environment.extend(deliver(context, route, &first).await?);
+        environment.extend(deliver(context, route, &first).await?.environment);
         states.mark_unchanged();
         let (context, route) = (context.clone(), route.clone());
         keepers.spawn(async move { keep_delivered(&context, &route, states, first, terminal).await });
@@ -84,6 +84,7 @@ async fn keep_delivered(
     mut last: Arc<RouteRun>,
     terminal: Terminal,
 ) {
+    let mut told = false;
     while states.changed().await.is_ok() {
         let (value, failure) = {
             let state = states.borrow_and_update();
@@ -95,16 +96,37 @@ async fn keep_delivered(
         }
         if let Some(value) = value.filter(|value| !Arc::ptr_eq(value, &last)) {
             match deliver(context, route, &value).await {
-                Ok(_environment) => last = value,
+                Ok(handed) => {
+                    if !handed.any_file && !told {
+                        terminal.say(&only_variables(route.name()));
+                        told = true;
+                    }
+                    last = value;
+                }
                 Err(error) => terminal.fail(&error),
             }
         }
     }
 }
 
-async fn deliver(context: &Context, route: &Route, run: &RouteRun) -> Result<Vec<(String, Secret)>, Error> {
+/// What a delivery handed to the command.
+struct Handed {
+    environment: Vec<(String, Secret)>,
+    any_file: bool,
+}
+
+async fn deliver(context: &Context, route: &Route, run: &RouteRun) -> Result<Handed, Error> {
     let delivered = route.deliver(context, &run.credential).await?;
-    Ok(delivered.into_iter().flat_map(|one| one.environment).collect())
+    let any_file = delivered.iter().any(|one| !one.files.is_empty());
+    Ok(Handed { environment: delivered.into_iter().flat_map(|one| one.environment).collect(), any_file })
+}
+
+/// Nobody can change the variables of a process that runs, so a renewal that reaches no file reaches nobody.
+fn only_variables(route: &str) -> String {
+    format!(
+        "carnet: the credential of {route} was renewed, but its command was given variables alone, which keep the old \
+         one; if it outlives the token, add a delivery that writes a file, such as token-file"
+    )
 }
 
 fn error_of(error: RenewError) -> Error {
