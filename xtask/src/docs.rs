@@ -56,7 +56,8 @@ pub(crate) fn check() -> anyhow::Result<String> {
         .map(|(path, _)| format!("{} has drifted: run `cargo xtask docs`", path.display()))
         .collect();
     let stale = stale(&root, &files)?;
-    breaches.extend(stale.iter().map(|path| format!("{} is not made any more: run `cargo xtask docs`", path.display())));
+    breaches
+        .extend(stale.iter().map(|path| format!("{} is not made any more: run `cargo xtask docs`", path.display())));
     let (pages, broken) = pages::check(&root)?;
     breaches.extend(broken);
     let (examples, broken) = examples::check(&root, &carnet)?;

@@ -53,8 +53,7 @@ fn tidy(help: &str, without: &[&str]) -> String {
     for line in help.lines().map(str::trim_end) {
         let indent = line.len() - line.trim_start().len();
         if !line.is_empty() && indent < 8 {
-            skipping = line.trim_start().starts_with('-')
-                && line.split([' ', ',']).any(|word| without.contains(&word));
+            skipping = line.trim_start().starts_with('-') && line.split([' ', ',']).any(|word| without.contains(&word));
         }
         let again = line.is_empty() && kept.last().is_none_or(|last| last.is_empty());
         if !skipping && !again {

@@ -21,13 +21,18 @@ const PARTS: &[(&str, &str, &str)] = &[
         "`source` is one of these. `source = \"auto\"` tries those that need no configuration, in this order.",
     ),
     ("/through/items", "Exchanges", "`through` is a list of these, in order."),
-    ("/deliver/items", "Deliveries", "`deliver` is a list of these, in order. `--format` and `--deliver` take the same names."),
+    (
+        "/deliver/items",
+        "Deliveries",
+        "`deliver` is a list of these, in order. `--format` and `--deliver` take the same names.",
+    ),
 ];
 
 /// The page.
 pub(super) fn page(schema: &str) -> anyhow::Result<String> {
     let schema: Value = serde_json::from_str(schema).context("read the schema")?;
-    let route = schema.pointer("/properties/route/additionalProperties/properties").context("find the route in the schema")?;
+    let route =
+        schema.pointer("/properties/route/additionalProperties/properties").context("find the route in the schema")?;
     let definitions = schema.get("$defs").and_then(Value::as_object).context("find the definitions in the schema")?;
     let mut book = Book { definitions, entries: BTreeMap::new(), text: String::new() };
     let mut chosen = Vec::new();
@@ -46,7 +51,8 @@ pub(super) fn page(schema: &str) -> anyhow::Result<String> {
         for (name, entry) in entries {
             let about = entry.get("description").and_then(Value::as_str).unwrap_or_default();
             // One name may stand for a source and for a delivery: the second heading has a number.
-            let anchor = anchor(&format!("{name}{}", if book.text.contains(&format!("\n### `{name}`\n")) { "-1" } else { "" }));
+            let anchor =
+                anchor(&format!("{name}{}", if book.text.contains(&format!("\n### `{name}`\n")) { "-1" } else { "" }));
             writeln!(book.text, "| [`{name}`](#{anchor}) | {} |", cell(about))?;
         }
         for (name, entry) in entries {
@@ -62,9 +68,7 @@ fn entries(part: &Value) -> anyhow::Result<Vec<(&String, &Value)>> {
     let choices = part.get("anyOf").and_then(Value::as_array).context("find the choices of a part")?;
     let properties = choices.iter().find_map(|choice| choice.get("properties")?.as_object());
     let bare = choices.iter().find_map(|choice| choice.get("enum")?.as_array());
-    let place = |name: &str| {
-        bare.and_then(|names| names.iter().position(|other| other == name)).unwrap_or(usize::MAX)
-    };
+    let place = |name: &str| bare.and_then(|names| names.iter().position(|other| other == name)).unwrap_or(usize::MAX);
     let mut entries: Vec<_> = properties.context("find the sections of a part")?.iter().collect();
     entries.sort_by_key(|(name, _)| place(name));
     Ok(entries)
@@ -83,7 +87,8 @@ impl<'a> Book<'a> {
         let route = route.as_object().context("find the fields of a route")?;
         let refresh = route.get("refresh").and_then(definition).and_then(|name| self.definitions.get(name));
         let refresh = refresh.context("find the section refresh")?;
-        let about = |name: &str| route.get(name).and_then(|field| field.get("description")?.as_str()).unwrap_or_default();
+        let about =
+            |name: &str| route.get(name).and_then(|field| field.get("description")?.as_str()).unwrap_or_default();
         write!(
             self.text,
             "# Configuration\n\n{NOTICE}\nThe file is `carnet.toml`: the one that `--config` names, else `CARNET_CONFIG`, else in the \
@@ -95,7 +100,9 @@ impl<'a> Book<'a> {
              | `version` | whole number | required | The version of the file format: 1. |\n\
              | `route.NAME.source` | [source](#sources) | required | Where the first credential comes from. |\n"
         )?;
-        for (name, kind) in [("through", "list of [exchanges](#exchanges)"), ("deliver", "list of [deliveries](#deliveries)")] {
+        for (name, kind) in
+            [("through", "list of [exchanges](#exchanges)"), ("deliver", "list of [deliveries](#deliveries)")]
+        {
             writeln!(self.text, "| `route.NAME.{name}` | {kind} | none | {} |", cell(about(name)))?;
         }
         writeln!(self.text, "| `route.NAME.audience` | text | none | {} |", cell(about("audience")))?;
@@ -150,7 +157,8 @@ impl<'a> Book<'a> {
             return self.named(name);
         }
         if let Some(choices) = field.get("anyOf").or_else(|| field.get("oneOf")).and_then(Value::as_array) {
-            let kinds: Vec<String> = choices.iter().map(|choice| self.kind(choice)).filter(|kind| !kind.is_empty()).collect();
+            let kinds: Vec<String> =
+                choices.iter().map(|choice| self.kind(choice)).filter(|kind| !kind.is_empty()).collect();
             return kinds.join(" or ");
         }
         if let Some(value) = field.get("const") {
@@ -194,8 +202,10 @@ impl<'a> Book<'a> {
         let holders = holders(self.definitions, name);
         let fields: BTreeSet<&String> = holders.iter().map(|(_, field)| *field).collect();
         let field = fields.first().map_or(name, |field| field.as_str());
-        let owners: Vec<&str> =
-            holders.iter().filter_map(|(owner, _)| self.entries.get(owner.as_str()).map(|entry| entry.as_str())).collect();
+        let owners: Vec<&str> = holders
+            .iter()
+            .filter_map(|(owner, _)| self.entries.get(owner.as_str()).map(|entry| entry.as_str()))
+            .collect();
         match owners.as_slice() {
             [owner] => format!("`{field}` of `{owner}`"),
             _ => format!("`{field}`"),
@@ -209,7 +219,9 @@ impl<'a> Book<'a> {
             .definitions
             .iter()
             .filter(|(name, section)| {
-                is_table(section) && !self.entries.contains_key(name.as_str()) && !holders(self.definitions, name).is_empty()
+                is_table(section)
+                    && !self.entries.contains_key(name.as_str())
+                    && !holders(self.definitions, name).is_empty()
             })
             .collect();
         for (name, section) in tables {

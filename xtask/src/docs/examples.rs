@@ -116,7 +116,7 @@ fn run(carnet: &Carnet, config: &str, arguments: &[&str]) -> anyhow::Result<Opti
 /// The words behind `carnet` of every line that begins with it, up to what belongs to the shell.
 fn commands(block: &str) -> Vec<Vec<String>> {
     let joined = block.replace("\\\n", " ");
-    joined.lines().filter_map(|line| line.strip_prefix("carnet ")).map(words).collect()
+    joined.lines().filter_map(|line| line.trim_start().strip_prefix("carnet ")).map(words).collect()
 }
 
 /// The words of one simple command. Quotes are honoured, nothing is replaced.

@@ -83,7 +83,8 @@ pub(super) fn cell(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const PAGE: &str = "# A `b` c!\n\n[x](y.md#z) and `[n](o.md)`\n\n```sh\n# no heading [p](q)\ncarnet get\n```\n# A b c\n";
+    const PAGE: &str =
+        "# A `b` c!\n\n[x](y.md#z) and `[n](o.md)`\n\n```sh\n# no heading [p](q)\ncarnet get\n```\n# A b c\n";
 
     #[test]
     fn blocks_know_language_and_line() {

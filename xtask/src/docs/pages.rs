@@ -49,7 +49,8 @@ pub(super) fn check(root: &Path) -> anyhow::Result<(usize, Vec<String>)> {
 fn summary(source: &Path, pages: &[PathBuf]) -> anyhow::Result<Vec<String>> {
     let list = source.join("SUMMARY.md");
     let listed: Vec<PathBuf> = links(&read(&list)?).iter().map(|link| source.join(link)).collect();
-    let missing = listed.iter().filter(|page| !page.is_file()).map(|page| format!("{} is listed and not there", page.display()));
+    let missing =
+        listed.iter().filter(|page| !page.is_file()).map(|page| format!("{} is listed and not there", page.display()));
     let forgotten = pages.iter().filter(|page| **page != list && !listed.contains(page));
     Ok(missing.chain(forgotten.map(|page| format!("{} is not in SUMMARY.md", page.display()))).collect())
 }
