@@ -77,7 +77,9 @@ pub(super) fn run(args: &Inspect, terminal: Terminal) -> Result<u8, Error> {
         terminal.text(&describe(&jwt, now, verdict.as_ref(), &warnings))?;
     }
     match verdict {
-        Some(Err(error)) => Err(Error::from(error).hint("what the token says is above; what it must say is what was asked for")),
+        Some(Err(error)) => {
+            Err(Error::from(error).hint("what the token says is above; what it must say is what was asked for"))
+        }
         _ => Ok(0),
     }
 }
@@ -104,11 +106,7 @@ fn read(argument: &str) -> Result<(SecretBytes, String), Error> {
     Ok((bytes, format!("the file {argument}")))
 }
 
-async fn verify(
-    context: &Context,
-    args: &Inspect,
-    jwt: &UnverifiedJwt,
-) -> Result<Option<Result<(), JwtError>>, Error> {
+async fn verify(context: &Context, args: &Inspect, jwt: &UnverifiedJwt) -> Result<Option<Result<(), JwtError>>, Error> {
     let keys = match (&args.issuer, &args.jwks) {
         (Some(issuer), _) => {
             let url = discover(context, issuer, Destination::Configured).await?;
@@ -177,11 +175,15 @@ fn warnings(jwt: &UnverifiedJwt, now: Timestamp) -> Vec<String> {
     }
     let algorithm = jwt.unverified_alg();
     if algorithm.eq_ignore_ascii_case("none") || algorithm.starts_with("HS") {
-        warnings.push(format!("its algorithm is {algorithm}: anybody, or anybody with the shared key, can make such a token"));
+        warnings.push(format!(
+            "its algorithm is {algorithm}: anybody, or anybody with the shared key, can make such a token"
+        ));
     }
     for member in ["jku", "x5u", "jwk", "crit"] {
         if jwt.unverified_header().contains_key(member) {
-            warnings.push(format!("its header has `{member}`, which carnet refuses: keys come from the issuer, not the token"));
+            warnings.push(format!(
+                "its header has `{member}`, which carnet refuses: keys come from the issuer, not the token"
+            ));
         }
     }
     warnings
@@ -230,7 +232,8 @@ fn members(text: &mut String, title: &str, members: &Map<String, Value>) {
 /// A Google credential file: what it points at, and what of that is not Google.
 fn external_account(text: &str, place: &str, terminal: Terminal) -> Result<u8, Error> {
     let file = parse_external_account(text.as_bytes()).map_err(|mistakes| {
-        let error = Error::configuration(format!("read {place}: it is not a credential file that Google's libraries take"));
+        let error =
+            Error::configuration(format!("read {place}: it is not a credential file that Google's libraries take"));
         mistakes.into_iter().fold(error, |error, mistake| {
             let hint = mistake.hint.map_or(String::new(), |hint| format!(" ({hint})"));
             error.hint(format!("{} {}{hint}", mistake.field, mistake.message))
@@ -238,7 +241,8 @@ fn external_account(text: &str, place: &str, terminal: Terminal) -> Result<u8, E
     })?;
     let facts = facts(&file);
     if terminal.is_json() {
-        let facts: Map<String, Value> = facts.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        let facts: Map<String, Value> =
+            facts.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
         terminal.json(json!({"kind": "external-account", "file": facts, "warnings": file.warnings}))?;
         return Ok(0);
     }

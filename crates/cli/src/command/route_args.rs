@@ -18,8 +18,11 @@ pub(super) fn routes(
         return Ok(vec![from_flags(args, matches, &registry, context)?]);
     }
     let config = load(global, &registry, context)?.ok_or_else(|| {
-        Error::configuration(format!("find the route {}: there is no configuration", carnet_core::safe_text(&args.route.join(", "))))
-            .hint("write carnet.toml, name a file with --config, or describe the route with --from and --to")
+        Error::configuration(format!(
+            "find the route {}: there is no configuration",
+            carnet_core::safe_text(&args.route.join(", "))
+        ))
+        .hint("write carnet.toml, name a file with --config, or describe the route with --from and --to")
     })?;
     let deliver = parts("--deliver", "deliver", matches)?;
     args.route
@@ -61,8 +64,7 @@ fn from_flags(
             .hint("a route has one source; further steps are given with --to"));
     }
     let mut through = parts("--to", "to", matches)?;
-    let shortcuts =
-        [("audience", &args.audience), ("service_account", &args.service_account), ("url", &args.url)];
+    let shortcuts = [("audience", &args.audience), ("service_account", &args.service_account), ("url", &args.url)];
     let mut audience = None;
     for (field, value) in shortcuts {
         let Some(value) = value else { continue };

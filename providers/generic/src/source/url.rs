@@ -181,7 +181,9 @@ fn read_value(context: &Context, file: &HeaderFile) -> Result<HeaderValue, Error
 fn refusal(status: StatusCode, place: &str) -> Error {
     let message = format!("get a token from {place}: HTTP {}", status.as_u16());
     let error = match status {
-        _ if [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status) || status.is_server_error() => {
+        _ if [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status)
+            || status.is_server_error() =>
+        {
             Error::unreachable(message).hint("the service is busy or broken; the same request may succeed later")
         }
         _ if status.is_redirection() => {

@@ -180,12 +180,7 @@ async fn play(stage: &Stage, crossing: &Crossing, row: &mut Row) -> Result<(), E
     Ok(())
 }
 
-async fn run(
-    context: &Context,
-    text: &str,
-    crossing: &Crossing,
-    row: &mut Row,
-) -> Result<(), Error> {
+async fn run(context: &Context, text: &str, crossing: &Crossing, row: &mut Row) -> Result<(), Error> {
     let route = stage::route(text, context)?;
     let run = match route.run(context).await {
         Ok(run) => run,

@@ -45,7 +45,11 @@ enum Bend {
 pub(super) fn all() -> Vec<Refusal> {
     vec![
         Refusal { name: "wrong audience, at Google", clause: "audience", bend: Bend::GoogleAudience },
-        Refusal { name: "wrong audience, at OCI", clause: "audience", bend: Bend::Claim("aud", "https://somebody.else") },
+        Refusal {
+            name: "wrong audience, at OCI",
+            clause: "audience",
+            bend: Bend::Claim("aud", "https://somebody.else"),
+        },
         Refusal {
             name: "wrong subject",
             clause: "subject",

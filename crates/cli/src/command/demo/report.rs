@@ -103,7 +103,12 @@ impl Row {
             line(
                 &mut text,
                 &format!("{}", hop.step),
-                &format!("{:<13} {:>6.1} ms  {}", hop.kind, hop.elapsed.as_secs_f64() * 1e3, principal.map_or("", |x| x)),
+                &format!(
+                    "{:<13} {:>6.1} ms  {}",
+                    hop.kind,
+                    hop.elapsed.as_secs_f64() * 1e3,
+                    principal.map_or("", |x| x)
+                ),
             );
         }
         if let Some(end) = self.expires_at {
