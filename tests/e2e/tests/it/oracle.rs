@@ -27,7 +27,7 @@ fn upst(sandbox: &Sandbox, domain: &str) -> Vec<String> {
 }
 
 /// A profile that carnet wrote with the session of a CI job.
-fn profile(sandbox: &Sandbox, folder: &Path) -> Vec<(String, String)> {
+pub(crate) fn profile(sandbox: &Sandbox, folder: &Path) -> Vec<(String, String)> {
     let directory = folder.join("profile");
     let mut command = carnet(upst(sandbox, &sandbox.plain("oci-domain")));
     command.arg("--deliver").arg("oci-profile").arg(format!("directory={}", directory.display()));

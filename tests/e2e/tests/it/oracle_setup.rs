@@ -41,6 +41,18 @@ fn a_rule_that_does_not_match_refuses_the_exchange() {
 }
 
 #[test]
+fn the_identity_domains_client_works_with_a_session_that_carnet_got() {
+    let sandbox = Sandbox::start();
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = python("oci_domain_by_session.py");
+    program.arg("--domain").arg(sandbox.plain("oci-domain"));
+    let environment: std::collections::BTreeMap<_, _> = sandbox.environment(&[]).into_iter().collect();
+    program.arg("--administrator").arg(&environment["OCI_CLI_CONFIG_FILE"]);
+    let answer = json(program.envs(crate::oracle::profile(&sandbox, folder.path())));
+    assert_eq!(answer, json!({"before": 403, "after": ["svc-ci", "svc-deploy"]}));
+}
+
+#[test]
 fn the_identity_domains_client_lists_filters_and_is_told_what_is_missing() {
     let sandbox = Sandbox::shared();
     let mut program = python("oci_identity_domains.py");
