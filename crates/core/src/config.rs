@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{Delivery, Exchange, Source};
+use crate::{Delivery, Exchange, Kinds, Source};
 
 /// A mistake in one section, found after its fields were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,11 @@ pub trait ExchangeConfig: DeserializeOwned + JsonSchema + 'static {
     const NAME: &'static str;
     /// One line about it, for `--help` and the manual.
     const ABOUT: &'static str;
+    /// What it takes, however it is configured: [`Exchange::takes`] of what is built. Known before anything is
+    /// configured, so that it can be proposed.
+    const TAKES: Kinds;
+    /// Everything that it can be configured to give. [`Exchange::gives`] of what is built may be less.
+    const GIVES: Kinds;
 
     /// Checks the raw form and builds the exchange.
     ///
@@ -66,6 +71,9 @@ pub trait DeliveryConfig: DeserializeOwned + JsonSchema + 'static {
     const NAME: &'static str;
     /// One line about it, for `--help` and the manual.
     const ABOUT: &'static str;
+    /// What it takes, however it is configured: [`Delivery::takes`] of what is built. Known before anything is
+    /// configured, so that it can be proposed.
+    const TAKES: Kinds;
 
     /// Checks the raw form and builds the delivery.
     ///

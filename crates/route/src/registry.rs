@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use carnet_core::{Delivery, DeliveryConfig, Exchange, ExchangeConfig, Mistake, Register, Source, SourceConfig};
+use carnet_core::{Delivery, DeliveryConfig, Exchange, ExchangeConfig, Kinds, Mistake, Register, Source, SourceConfig};
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use toml::{
     Spanned,
@@ -10,6 +10,9 @@ use toml::{
 };
 
 use crate::suggest::suggest;
+
+/// For what an entry has no say in: what a source gives is known only when it is configured.
+const NONE: Kinds = Kinds::of(&[]);
 
 /// A section that was read: the thing itself, or every mistake in it.
 pub(crate) type Built<T> = Result<Arc<T>, Vec<Mistake>>;
@@ -109,6 +112,8 @@ impl Register for Registry {
         self.sources.push(Entry {
             name: C::NAME,
             about: C::ABOUT,
+            takes: NONE,
+            gives: NONE,
             subschema: SchemaGenerator::subschema_for::<C>,
             schema: root_schema::<C>,
             build: |value| Ok(C::deserialize(ValueDeserializer::from(value))?.build()),
@@ -119,6 +124,8 @@ impl Register for Registry {
         self.exchanges.push(Entry {
             name: C::NAME,
             about: C::ABOUT,
+            takes: C::TAKES,
+            gives: C::GIVES,
             subschema: SchemaGenerator::subschema_for::<C>,
             schema: root_schema::<C>,
             build: |value| Ok(C::deserialize(ValueDeserializer::from(value))?.build()),
@@ -129,6 +136,8 @@ impl Register for Registry {
         self.deliveries.push(Entry {
             name: C::NAME,
             about: C::ABOUT,
+            takes: C::TAKES,
+            gives: NONE,
             subschema: SchemaGenerator::subschema_for::<C>,
             schema: root_schema::<C>,
             build: |value| Ok(C::deserialize(ValueDeserializer::from(value))?.build()),
@@ -140,6 +149,8 @@ impl Register for Registry {
 pub struct Entry<T: ?Sized> {
     name: &'static str,
     about: &'static str,
+    takes: Kinds,
+    gives: Kinds,
     subschema: fn(&mut SchemaGenerator) -> Schema,
     schema: fn() -> Schema,
     build: fn(Spanned<DeValue<'_>>) -> Result<Built<T>, toml::de::Error>,
@@ -175,6 +186,25 @@ impl<T: ?Sized> Entry<T> {
     /// Builds it without any field, if it needs none.
     pub(crate) fn build_bare(&self) -> Option<Arc<T>> {
         self.build(Spanned::new(0..0, DeValue::Table(toml::de::DeTable::new()))).ok()?.ok()
+    }
+}
+
+impl Entry<dyn Exchange> {
+    /// The kinds that it takes, however it is configured.
+    pub fn takes(&self) -> Kinds {
+        self.takes
+    }
+
+    /// Every kind that it can be configured to give.
+    pub fn gives(&self) -> Kinds {
+        self.gives
+    }
+}
+
+impl Entry<dyn Delivery> {
+    /// The kinds that it takes, however it is configured.
+    pub fn takes(&self) -> Kinds {
+        self.takes
     }
 }
 
@@ -319,5 +349,81 @@ mod tests {
             }
             assert_eq!(schema.get("additionalProperties"), Some(&false.into()), "{name} takes unknown fields");
         }
+    }
+
+    /// The fields that an entry cannot be built without.
+    fn fields(name: &str) -> &'static str {
+        match name {
+            "token-file" => "path = '/x'",
+            "oci-profile" | "oci-resource-principal" => "directory = '/x'",
+            "oci-token" => "token_file = '/x'\nkey_file = '/y'",
+            "oci-signature" => "url = 'https://iaas.us-ashburn-1.oraclecloud.com/20160918/instances'",
+            "gcp" => {
+                "audience = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/main/providers/main'"
+            }
+            "gcp-credential-file" => {
+                "path = '/x'
+                audience = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/main/providers/main'"
+            }
+            "oci-domain" => "url = 'https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.identity.oraclecloud.com'",
+            "oci-upst" => {
+                "url = 'https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.identity.oraclecloud.com'
+                client_id = 'x'
+                client_secret_file = '/x'"
+            }
+            "oci-rpst" => {
+                "url = 'https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.identity.oraclecloud.com'
+                client_id = 'x'
+                client_secret_file = '/x'
+                res_type = 'x'"
+            }
+            _ => "",
+        }
+    }
+
+    fn built<T: ?Sized>(entry: &Entry<T>) -> Arc<T> {
+        let fields = toml::de::DeTable::parse(fields(entry.name)).unwrap().into_inner();
+        let built = entry.build(Spanned::new(0..0, DeValue::Table(fields))).unwrap();
+        built.unwrap_or_else(|mistakes| panic!("{}: {mistakes:?}", entry.name))
+    }
+
+    #[test]
+    fn every_entry_takes_and_gives_what_it_declares() {
+        let registry = Registry::standard();
+        for entry in &registry.deliveries {
+            assert_eq!(built(entry).takes(), entry.takes(), "{}", entry.name);
+        }
+        for entry in &registry.exchanges {
+            let exchange = built(entry);
+            assert_eq!(exchange.takes(), entry.takes(), "{}", entry.name);
+            assert!(exchange.gives().iter().all(|kind| entry.gives().contains(kind)), "{}", entry.name);
+        }
+    }
+
+    #[cfg(all(feature = "generic", feature = "oci", feature = "gcp"))]
+    #[test]
+    fn a_session_that_does_not_fit_is_told_who_takes_it() {
+        use carnet_core::Kind;
+
+        use crate::route::{Misfit, Step};
+
+        let registry = Registry::standard();
+        let session = Kinds::of(&[Kind::OciSession]);
+        let misfit = |to, takes| Misfit { from: Step::exchange(0, "oci-rpst"), gives: Some(session), to, takes };
+        let token = registry.find_delivery("token").unwrap().takes();
+        let error = misfit(Step::delivery(1, "token"), token).to_error("--format", &registry);
+        assert_eq!(
+            error.to_string(),
+            "through[0] oci-rpst gives oci-session, but --format token takes access-token or jwt"
+        );
+        assert_eq!(
+            error.hints(),
+            ["deliveries that take oci-session: json, oci-profile, oci-resource-principal, oci-token, oci-signature"]
+        );
+        let gcp = registry.find_exchange("gcp").unwrap().takes();
+        assert_eq!(
+            misfit(Step::exchange(1, "gcp"), gcp).hint(&registry),
+            "put an exchange between them that takes oci-session and gives jwt: oci-domain"
+        );
     }
 }

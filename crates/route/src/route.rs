@@ -1,19 +1,19 @@
 //! A route: one source, then exchanges, then deliveries. Checked when it is built, run as often as wanted.
 
 mod auto;
+mod misfit;
 mod run;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use carnet_core::{Delivery, Error, Exchange, Kinds, Source};
+use carnet_core::{Delivery, Exchange, Kinds, Source};
 use carnet_renew::Schedule;
 
 pub use auto::{Auto, Identity, Looked, find_all};
+pub use misfit::Misfit;
 pub use run::{Hop, RouteFailure, RouteRun, Step};
-
-use crate::registry::Role;
 
 /// Exchanges in one route. Two or three are usual; more than this is a mistake in a generated file.
 pub(crate) const MAX_EXCHANGES: usize = 16;
@@ -89,12 +89,12 @@ impl Route {
     /// Adds a delivery after those of the configuration.
     ///
     /// # Errors
-    /// When it cannot write what the last step gives.
-    pub fn deliver_also(mut self, delivery: Arc<dyn Delivery>) -> Result<Self, Error> {
+    /// When it does not take what the last step gives.
+    pub fn deliver_also(mut self, delivery: Arc<dyn Delivery>) -> Result<Self, Misfit> {
         self.deliveries.push(delivery);
         match misfits(&self.start, &self.exchanges, &self.deliveries).pop() {
             None => Ok(self),
-            Some(misfit) => Err(Error::configuration(misfit.to_string()).hint(misfit.hint())),
+            Some(misfit) => Err(misfit),
         }
     }
 
@@ -141,36 +141,6 @@ impl Route {
     }
 }
 
-/// Two neighbours whose kinds do not fit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misfit {
-    /// The giving step.
-    pub from: Step,
-    /// What it gives.
-    pub gives: String,
-    /// The taking step.
-    pub to: Step,
-    /// What it takes.
-    pub takes: String,
-}
-
-impl Misfit {
-    /// What to do about it.
-    pub fn hint(&self) -> String {
-        match self.to.role {
-            Role::Delivery => format!("choose a delivery that writes {}", self.gives),
-            _ => format!("put an exchange between them that takes {} and gives {}", self.gives, self.takes),
-        }
-    }
-}
-
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, gives, to, takes } = self;
-        write!(f, "{from} gives {gives}, but {to} takes {takes}")
-    }
-}
-
 fn misfits(start: &Start, exchanges: &[Arc<dyn Exchange>], deliveries: &[Arc<dyn Delivery>]) -> Vec<Misfit> {
     let mut found = Vec::new();
     let mut before = match start {
@@ -179,9 +149,9 @@ fn misfits(start: &Start, exchanges: &[Arc<dyn Exchange>], deliveries: &[Arc<dyn
             if let (true, Some(first)) = (auto.is_empty(), exchanges.first()) {
                 found.push(Misfit {
                     from: Step::source(Auto::NAME),
-                    gives: "nothing that fits".to_owned(),
+                    gives: None,
                     to: Step::exchange(0, first.name()),
-                    takes: first.takes().to_string(),
+                    takes: first.takes(),
                 });
             }
             None
@@ -189,8 +159,7 @@ fn misfits(start: &Start, exchanges: &[Arc<dyn Exchange>], deliveries: &[Arc<dyn
     };
     let mut check = |before: &Option<(Step, Kinds)>, to: Step, takes: Kinds| {
         if let Some((from, gives)) = before.as_ref().filter(|(_, gives)| !gives.meets(takes)) {
-            let (from, gives, takes) = (from.clone(), gives.to_string(), takes.to_string());
-            found.push(Misfit { from, gives, to, takes });
+            found.push(Misfit { from: from.clone(), gives: Some(*gives), to, takes });
         }
     };
     for (at, exchange) in exchanges.iter().enumerate() {

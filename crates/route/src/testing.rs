@@ -335,6 +335,8 @@ pub(crate) struct SwapConfig {
 impl ExchangeConfig for SwapConfig {
     const NAME: &'static str = "swap";
     const ABOUT: &'static str = "Swaps a JWT for a token.";
+    const TAKES: Kinds = JWT;
+    const GIVES: Kinds = TOKEN;
 
     fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
         let mut mistakes = Vec::new();
@@ -363,7 +365,7 @@ impl ExchangeConfig for SwapConfig {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let swap = Fake::new("swap", JWT, TOKEN, Behaviour::Gives(Kind::AccessToken, 1));
+        let swap = Fake::new("swap", Self::TAKES, Self::GIVES, Behaviour::Gives(Kind::AccessToken, 1));
         Ok(Arc::new(swap.audience(&self.url)))
     }
 }
@@ -375,9 +377,11 @@ pub(crate) struct UpgradeConfig {}
 impl ExchangeConfig for UpgradeConfig {
     const NAME: &'static str = "upgrade";
     const ABOUT: &'static str = "Upgrades a token to a session.";
+    const TAKES: Kinds = TOKEN;
+    const GIVES: Kinds = SESSION;
 
     fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
-        Ok(fake("upgrade", TOKEN, SESSION, Kind::OciSession))
+        Ok(fake("upgrade", Self::TAKES, Self::GIVES, Kind::OciSession))
     }
 }
 
@@ -392,9 +396,10 @@ pub(crate) struct PaperConfig {
 impl DeliveryConfig for PaperConfig {
     const NAME: &'static str = "paper";
     const ABOUT: &'static str = "Writes a session on paper.";
+    const TAKES: Kinds = SESSION;
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
-        Ok(fake("paper", SESSION, Kinds::ANY, Kind::OciSession))
+        Ok(fake("paper", Self::TAKES, Kinds::ANY, Kind::OciSession))
     }
 }
 
@@ -405,8 +410,9 @@ pub(crate) struct NoteConfig {}
 impl DeliveryConfig for NoteConfig {
     const NAME: &'static str = "note";
     const ABOUT: &'static str = "Notes down anything.";
+    const TAKES: Kinds = Kinds::ANY;
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
-        Ok(fake("note", Kinds::ANY, Kinds::ANY, Kind::Jwt))
+        Ok(fake("note", Self::TAKES, Kinds::ANY, Kind::Jwt))
     }
 }

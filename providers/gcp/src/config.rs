@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use carnet_core::{Exchange, ExchangeConfig, Mistake};
+use carnet_core::{Exchange, ExchangeConfig, Kind, Kinds, Mistake};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -77,6 +77,8 @@ pub struct Gcp {
 impl ExchangeConfig for Gcp {
     const NAME: &'static str = "gcp";
     const ABOUT: &'static str = "a JWT to a Google Cloud access token or ID token (workload identity federation)";
+    const TAKES: Kinds = Kinds::of(&[Kind::Jwt]);
+    const GIVES: Kinds = Kinds::of(&[Kind::AccessToken, Kind::Jwt]);
 
     fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
         Ok(Arc::new(self.check()?))

@@ -1,14 +1,15 @@
 //! A JWT becomes a federated access token, and that a service account's token.
 
 use carnet_core::{
-    AccessToken, BoxFuture, Context, Credential, Error, Exchange, Kind, Kinds, Material, Request, Response, Secret,
-    Want,
+    AccessToken, BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig as _, Kind, Kinds, Material, Request,
+    Response, Secret, Want,
 };
 use carnet_jose::SubjectToken;
 use http::{HeaderName, HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    config::Gcp,
     endpoint::Endpoints,
     error::{self, Attempt},
     resource::ProviderResource,
@@ -50,7 +51,7 @@ impl Exchange for Federation {
     }
 
     fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::Jwt])
+        Gcp::TAKES
     }
 
     fn gives(&self) -> Kinds {

@@ -35,6 +35,7 @@ pub struct TokenOutput {}
 impl DeliveryConfig for TokenOutput {
     const NAME: &'static str = "token";
     const ABOUT: &'static str = "the raw token on standard output";
+    const TAKES: Kinds = BEARERS;
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         Ok(Arc::new(self))
@@ -47,7 +48,7 @@ impl Delivery for TokenOutput {
     }
 
     fn takes(&self) -> Kinds {
-        BEARERS
+        Self::TAKES
     }
 
     fn deliver<'a>(
@@ -76,6 +77,7 @@ pub struct TokenFile {
 impl DeliveryConfig for TokenFile {
     const NAME: &'static str = "token-file";
     const ABOUT: &'static str = "the raw token in a file";
+    const TAKES: Kinds = BEARERS;
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         let mut mistakes = Vec::new();
@@ -95,7 +97,7 @@ impl Delivery for TokenFile {
     }
 
     fn takes(&self) -> Kinds {
-        BEARERS
+        Self::TAKES
     }
 
     fn deliver<'a>(
@@ -121,6 +123,7 @@ pub struct Header {}
 impl DeliveryConfig for Header {
     const NAME: &'static str = "header";
     const ABOUT: &'static str = "an Authorization header on standard output";
+    const TAKES: Kinds = BEARERS;
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         Ok(Arc::new(self))
@@ -133,7 +136,7 @@ impl Delivery for Header {
     }
 
     fn takes(&self) -> Kinds {
-        BEARERS
+        Self::TAKES
     }
 
     fn deliver<'a>(
@@ -162,6 +165,7 @@ pub struct Env {
 impl DeliveryConfig for Env {
     const NAME: &'static str = "env";
     const ABOUT: &'static str = "environment variables, or export lines for a shell";
+    const TAKES: Kinds = Kinds::of(&[Kind::AccessToken, Kind::AwsKeys, Kind::Jwt]);
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         if self.variable.as_deref().is_some_and(|name| !is_variable_name(name)) {
@@ -179,7 +183,7 @@ impl Delivery for Env {
     }
 
     fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::AccessToken, Kind::AwsKeys, Kind::Jwt])
+        Self::TAKES
     }
 
     fn deliver<'a>(

@@ -52,7 +52,7 @@ pub(super) fn complete(route: Route, folder: &PrivateFolder, context: &Context) 
         variables: build(variables, Vec::new())?,
         profile: build("oci-profile", vec![("directory".to_owned(), folder.to_string_lossy().into_owned())])?,
     };
-    route.deliver_also(Arc::new(usual))
+    route.deliver_also(Arc::new(usual)).map_err(|misfit| misfit.to_error("--deliver", &registry))
 }
 
 /// Chooses by the kind of the credential, which `auto` knows only at the end.

@@ -56,8 +56,9 @@ fn get(global: &Global, args: &Get, matches: Option<&ArgMatches>, terminal: Term
 /// The form on standard output is one more delivery.
 fn with_format(route: Route, words: &[String], context: &Context) -> Result<Route, Error> {
     let part = route_args::delivery_words("--format", words)?;
-    let delivery = part.delivery(&Registry::standard(), &*context.environment).map_err(route_args::told)?;
-    route.deliver_also(delivery)
+    let registry = Registry::standard();
+    let delivery = part.delivery(&registry, &*context.environment).map_err(route_args::told)?;
+    route.deliver_also(delivery).map_err(|misfit| misfit.to_error(&part.flag, &registry))
 }
 
 /// Says what the steps of a route warned of.

@@ -30,7 +30,8 @@ pub(super) fn routes(
         .map(|name| {
             let mut route = config.route(name)?.clone().audience(args.audience.clone());
             for part in &deliver {
-                route = route.deliver_also(part.delivery(&registry, &*context.environment).map_err(told)?)?;
+                let delivery = part.delivery(&registry, &*context.environment).map_err(told)?;
+                route = route.deliver_also(delivery).map_err(|misfit| misfit.to_error(&part.flag, &registry))?;
             }
             Ok(route)
         })

@@ -345,12 +345,11 @@ impl<'t> File<'t, '_> {
 
     fn misfit(&mut self, misfit: &Misfit, anchors: &Anchors, path: &str) {
         let field = format!("{path}.{}", misfit.to.role.field());
-        let label = format!("gives {}", misfit.gives);
         self.reader.problem(
             Problem::new(anchors.of(&misfit.to), misfit.to_string())
                 .field(field)
-                .hint(misfit.hint())
-                .related(anchors.of(&misfit.from), label),
+                .hint(misfit.hint(self.registry))
+                .related(anchors.of(&misfit.from), misfit.label()),
         );
     }
 

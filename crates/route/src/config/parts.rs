@@ -152,9 +152,9 @@ impl RouteSpec {
                 Err(misfits) => {
                     for misfit in misfits {
                         let problem = Problem::new(place(&misfit.to).unwrap_or_default(), misfit.to_string());
-                        let problem = problem.hint(misfit.hint());
+                        let problem = problem.hint(misfit.hint(registry));
                         reader.problem(match place(&misfit.from) {
-                            Some(span) => problem.related(span, format!("gives {}", misfit.gives)),
+                            Some(span) => problem.related(span, misfit.label()),
                             None => problem,
                         });
                     }

@@ -421,7 +421,7 @@ error: source keyring gives oci-api-key, but through[0] swap takes jwt
 2 | --to swap url=https://x
   |      ^^^^
   |
-help: put an exchange between them that takes oci-api-key and gives jwt
+help: no exchange takes oci-api-key and gives jwt: replace one of the two
 
 error: through[0] swap gives access-token, but deliver[0] paper takes oci-session
  --> command line:3:11
@@ -431,7 +431,7 @@ error: through[0] swap gives access-token, but deliver[0] paper takes oci-sessio
 3 | --deliver paper path=/x
   |           ^^^^^
   |
-help: choose a delivery that writes access-token
+help: deliveries that take access-token: note
 ");
 }
 

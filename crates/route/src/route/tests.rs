@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use carnet_core::{ErrorKind, Kind, Kinds, Source, SourceConfig, Want, test_context};
+use carnet_core::{Error, ErrorKind, Kind, Kinds, Source, SourceConfig, Want, test_context};
 
 use super::*;
 use crate::{
@@ -145,7 +145,27 @@ fn all_misfits_are_named_with_both_sides() {
             "through[1] bureau gives access-token, but deliver[0] paper takes jwt",
         ]
     );
-    assert_eq!(misfits[0].hint(), "put an exchange between them that takes jwt and gives access-token");
+    let registry = registry();
+    let hints: Vec<String> = misfits.iter().map(|misfit| misfit.hint(&registry)).collect();
+    assert_eq!(
+        hints,
+        [
+            "put an exchange between them that takes jwt and gives access-token: swap",
+            "no exchange takes oci-session and gives jwt: replace one of the two",
+            "deliveries that take access-token: note",
+        ]
+    );
+}
+
+#[test]
+fn a_delivery_of_a_flag_that_does_not_fit_is_called_by_the_flag() {
+    let session = Arc::new(Fake::new("session", Kinds::ANY, SESSION, Behaviour::Gives(Kind::OciSession, 1)));
+    let token = Arc::new(Fake::new("token", JWT, JWT, Behaviour::Absent));
+    let misfit = route(&session, &[]).deliver_also(token.into_arc()).unwrap_err();
+    let error = misfit.to_error("--format", &registry());
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert_eq!(error.to_string(), "source session gives oci-session, but --format token takes jwt");
+    assert_eq!(error.hints(), ["deliveries that take oci-session: paper, note"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,6 +236,7 @@ fn auto_with_nothing_that_fits_is_found_out_before_anything_is_sent() {
         misfits[0].to_string(),
         "source auto gives nothing that fits, but through[0] ministry takes access-token"
     );
+    assert_eq!(misfits[0].hint(&registry()), "put an exchange before it that gives access-token: swap");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use carnet_core::{Delivery, DeliveryConfig, Mistake, Secret};
+use carnet_core::{Delivery, DeliveryConfig, Kind, Kinds, Mistake, Secret};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -135,6 +135,7 @@ pub struct ExecutableForm {
 impl DeliveryConfig for GcpCredentialFile {
     const NAME: &'static str = "gcp-credential-file";
     const ABOUT: &'static str = "a credential file for Google's libraries (external_account)";
+    const TAKES: Kinds = Kinds::of(&[Kind::Jwt, Kind::AccessToken]);
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         let mut mistakes = Vec::new();

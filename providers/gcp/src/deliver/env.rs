@@ -27,6 +27,7 @@ pub struct GcpEnv {
 impl DeliveryConfig for GcpEnv {
     const NAME: &'static str = "gcp-env";
     const ABOUT: &'static str = "the access token in the variables that gcloud and Terraform read";
+    const TAKES: Kinds = Kinds::of(&[Kind::AccessToken]);
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         if let Some(project) = &self.project {
@@ -52,7 +53,7 @@ impl Delivery for GcpEnv {
     }
 
     fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::AccessToken])
+        Self::TAKES
     }
 
     fn deliver<'a>(

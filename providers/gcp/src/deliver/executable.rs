@@ -37,6 +37,7 @@ pub struct GcpExecutable {
 impl DeliveryConfig for GcpExecutable {
     const NAME: &'static str = "gcp-executable";
     const ABOUT: &'static str = "the answer of an executable that Google's libraries run";
+    const TAKES: Kinds = Kinds::of(&[Kind::Jwt]);
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         // Other universes are fine here: the name is only compared.
@@ -53,7 +54,7 @@ impl Delivery for GcpExecutable {
     }
 
     fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::Jwt])
+        Self::TAKES
     }
 
     fn deliver<'a>(

@@ -26,6 +26,8 @@ pub struct Json {}
 impl DeliveryConfig for Json {
     const NAME: &'static str = "json";
     const ABOUT: &'static str = "the credential as JSON on standard output";
+    // Not an OCI API key: it lives for years, and whoever has it has the file it came from.
+    const TAKES: Kinds = Kinds::of(&[Kind::AccessToken, Kind::AwsKeys, Kind::Jwt, Kind::OciSession, Kind::X509]);
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         Ok(Arc::new(self))
@@ -38,8 +40,7 @@ impl Delivery for Json {
     }
 
     fn takes(&self) -> Kinds {
-        // Not an OCI API key: it lives for years, and whoever has it has the file it came from.
-        Kinds::of(&[Kind::AccessToken, Kind::AwsKeys, Kind::Jwt, Kind::OciSession, Kind::X509])
+        Self::TAKES
     }
 
     fn deliver<'a>(

@@ -53,6 +53,7 @@ pub struct ProfileDeliveryConfig {
 impl DeliveryConfig for ProfileDeliveryConfig {
     const NAME: &'static str = "oci-profile";
     const ABOUT: &'static str = "a profile for the OCI CLI, SDKs, Terraform and Ansible";
+    const TAKES: Kinds = Kinds::of(&[Kind::OciSession]);
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         let mut mistakes = Vec::new();
@@ -99,7 +100,7 @@ impl Delivery for Profile {
     }
 
     fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::OciSession])
+        ProfileDeliveryConfig::TAKES
     }
 
     fn deliver<'a>(

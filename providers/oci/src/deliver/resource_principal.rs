@@ -31,6 +31,7 @@ impl DeliveryConfig for ResourcePrincipalDeliveryConfig {
     const NAME: &'static str = "oci-resource-principal";
     const ABOUT: &'static str =
         "files and variables of a resource principal, which every OCI SDK reads again by itself";
+    const TAKES: Kinds = Kinds::of(&[Kind::OciSession]);
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         let mut mistakes = Vec::new();
@@ -56,7 +57,7 @@ impl Delivery for ResourcePrincipal {
     }
 
     fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::OciSession])
+        ResourcePrincipalDeliveryConfig::TAKES
     }
 
     fn deliver<'a>(

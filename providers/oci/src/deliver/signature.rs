@@ -123,6 +123,7 @@ pub struct SignatureConfig {
 impl DeliveryConfig for SignatureConfig {
     const NAME: &'static str = "oci-signature";
     const ABOUT: &'static str = "one signed request, for curl or anything that sends headers";
+    const TAKES: Kinds = Kinds::of(&[Kind::OciApiKey, Kind::OciSession]);
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         let mut mistakes = Vec::new();
@@ -182,7 +183,7 @@ impl Delivery for Signature {
     }
 
     fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::OciApiKey, Kind::OciSession])
+        SignatureConfig::TAKES
     }
 
     fn deliver<'a>(

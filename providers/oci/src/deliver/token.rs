@@ -24,6 +24,7 @@ pub struct TokenDeliveryConfig {
 impl DeliveryConfig for TokenDeliveryConfig {
     const NAME: &'static str = "oci-token";
     const ABOUT: &'static str = "the session token and its private key as two files";
+    const TAKES: Kinds = Kinds::of(&[Kind::OciSession]);
 
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         let mut mistakes = Vec::new();
@@ -53,7 +54,7 @@ impl Delivery for TokenFiles {
     }
 
     fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::OciSession])
+        TokenDeliveryConfig::TAKES
     }
 
     fn deliver<'a>(

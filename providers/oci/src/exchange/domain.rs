@@ -41,6 +41,8 @@ pub struct DomainConfig {
 impl ExchangeConfig for DomainConfig {
     const NAME: &'static str = "oci-domain";
     const ABOUT: &'static str = "an OCI principal for a JWT of an identity domain, which other clouds can verify";
+    const TAKES: Kinds = Kinds::of(&[Kind::OciApiKey, Kind::OciSession]);
+    const GIVES: Kinds = Kinds::of(&[Kind::Jwt]);
 
     fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
         let mut mistakes = Vec::new();
@@ -84,11 +86,11 @@ impl Exchange for Domain {
     }
 
     fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::OciApiKey, Kind::OciSession])
+        DomainConfig::TAKES
     }
 
     fn gives(&self) -> Kinds {
-        Kinds::of(&[Kind::Jwt])
+        DomainConfig::GIVES
     }
 
     fn exchange<'a>(

@@ -30,6 +30,10 @@ pub(crate) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exch
 const REGION_VARIABLE: &str = "OCI_REGION";
 /// How much longer than asked a session may live: the time the answer was on its way, and clocks.
 const LIFETIME_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
+/// What both exchanges take.
+pub(super) const TAKES: Kinds = Kinds::of(&[Kind::Jwt]);
+/// What both exchanges give.
+pub(super) const GIVES: Kinds = Kinds::of(&[Kind::OciSession]);
 
 /// What is asked for.
 #[derive(Debug)]
@@ -142,11 +146,11 @@ impl Exchange for Federation {
     }
 
     fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::Jwt])
+        TAKES
     }
 
     fn gives(&self) -> Kinds {
-        Kinds::of(&[Kind::OciSession])
+        GIVES
     }
 
     fn audience(&self) -> Option<String> {

@@ -2,14 +2,14 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use carnet_core::{Exchange, ExchangeConfig, Mistake};
+use carnet_core::{Exchange, ExchangeConfig, Kinds, Mistake};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
     caller::{CallerConfig, CallerFields},
-    federation::{Federation, Fields, Requested},
+    federation::{self, Federation, Fields, Requested},
 };
 use crate::{duration, session_key::SessionKeyConfig};
 
@@ -66,6 +66,8 @@ pub struct RpstConfig {
 impl ExchangeConfig for RpstConfig {
     const NAME: &'static str = "oci-rpst";
     const ABOUT: &'static str = "an external JWT for the session of an OCI resource that exists only in the token";
+    const TAKES: Kinds = federation::TAKES;
+    const GIVES: Kinds = federation::GIVES;
 
     fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
         let mut mistakes = Vec::new();

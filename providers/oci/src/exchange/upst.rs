@@ -2,13 +2,13 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use carnet_core::{Exchange, ExchangeConfig, Mistake};
+use carnet_core::{Exchange, ExchangeConfig, Kinds, Mistake};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
     caller::{CallerConfig, CallerFields},
-    federation::{Federation, Fields, Requested},
+    federation::{self, Federation, Fields, Requested},
 };
 use crate::session_key::SessionKeyConfig;
 
@@ -52,6 +52,8 @@ pub struct UpstConfig {
 impl ExchangeConfig for UpstConfig {
     const NAME: &'static str = "oci-upst";
     const ABOUT: &'static str = "an external JWT for the session of an OCI user";
+    const TAKES: Kinds = federation::TAKES;
+    const GIVES: Kinds = federation::GIVES;
 
     fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
         let fields = Fields {

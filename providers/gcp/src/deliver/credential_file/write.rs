@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, NewFile, Secret,
+    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kinds, Material, NewFile, Secret,
 };
 use serde_json::{Map, Value, json};
 
@@ -32,7 +32,7 @@ impl Delivery for CredentialFile {
     }
 
     fn takes(&self) -> Kinds {
-        Kinds::of(&[Kind::Jwt, Kind::AccessToken])
+        GcpCredentialFile::TAKES
     }
 
     fn deliver<'a>(
