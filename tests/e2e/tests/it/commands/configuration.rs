@@ -102,8 +102,9 @@ fn the_schema_accepts_the_readmes_example_and_refuses_a_bent_one() {
     written(home.path(), &readme_example());
     let domain = "https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.identity.oraclecloud.com";
     let gcp = json!({
-        "audience": "//iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/oracle/providers/oracle",
-        "service_account": "reader@project.iam.gserviceaccount.com",
+        "audience": "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/oracle/providers/oracle",
+        "service_account": "reader@carnet-sandbox.iam.gserviceaccount.com",
+        "subject_audience": domain,
     });
     let good = json!({"version": 1, "route": {"bucket-reader": {
         "source": "auto", "through": [{"oci-domain": {"url": domain}}, {"gcp": gcp}],
