@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{ConnectInfo, Request, State},
-    http::{Method, StatusCode, Uri, header, uri::Scheme},
+    http::{HeaderValue, Method, StatusCode, Uri, header, uri::Scheme},
     response::{IntoResponse, Response},
 };
 use carnet_net::{Limits, TlsServerConfig, serve_stream, take_over};
@@ -41,7 +41,11 @@ impl Proxy {
     }
 }
 
-async fn answer(State(proxy): State<Proxy>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request) -> Response {
+async fn answer(
+    State(proxy): State<Proxy>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+) -> Response {
     if request.method() == Method::CONNECT {
         return tunnel(proxy, peer, request);
     }
@@ -53,6 +57,11 @@ async fn answer(State(proxy): State<Proxy>, ConnectInfo(peer): ConnectInfo<Socke
         );
     };
     let (host, port) = (authority.host().to_owned(), authority.port_u16().unwrap_or(80));
+    // The same clause: the `Host` that came along counts for nothing, the target's takes its place.
+    let Ok(named) = HeaderValue::from_str(authority.as_str()) else {
+        return plain(StatusCode::BAD_REQUEST, "this target cannot be read");
+    };
+    request.headers_mut().insert(header::HOST, named);
     dispatch(&proxy.routes, &host, port, request).await
 }
 

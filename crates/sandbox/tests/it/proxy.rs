@@ -58,6 +58,15 @@ async fn http_under_a_real_name_in_absolute_form() {
 }
 
 #[tokio::test]
+async fn the_host_of_an_absolute_target_replaces_the_one_sent_along() {
+    let stage = start().await;
+    let mut stream = dial(&stage).await;
+    let get = "GET http://169.254.169.254/opc/v2/ HTTP/1.1\r\nHost: somebody.else\r\n\r\n";
+    let answer = converse(&mut stream, get, "Z").await;
+    assert!(answer.contains("oci-imds GET /opc/v2/ 169.254.169.254 "), "{answer}");
+}
+
+#[tokio::test]
 async fn plain_http_inside_a_tunnel() {
     // As Node's google-auth-library does.
     let stage = start().await;
