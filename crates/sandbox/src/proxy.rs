@@ -57,8 +57,10 @@ async fn answer(
         );
     };
     let (host, port) = (authority.host().to_owned(), authority.port_u16().unwrap_or(80));
-    // The same clause: the `Host` that came along counts for nothing, the target's takes its place.
-    let Ok(named) = HeaderValue::from_str(authority.as_str()) else {
+    // The same clause: the `Host` that came along counts for nothing, the target's takes its place, without userinfo
+    // (RFC 9110, 7.2): a password in a URL is nothing that a service should see.
+    let named = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_userinfo, named)| named);
+    let Ok(named) = HeaderValue::from_str(named) else {
         return plain(StatusCode::BAD_REQUEST, "this target cannot be read");
     };
     request.headers_mut().insert(header::HOST, named);

@@ -67,6 +67,21 @@ async fn the_host_of_an_absolute_target_replaces_the_one_sent_along() {
 }
 
 #[tokio::test]
+async fn the_host_of_an_absolute_target_is_named_without_its_user() {
+    // RFC 9110, 7.2: `Host` is host and port, nothing else of the authority.
+    let stage = start().await;
+    for (authority, host) in [
+        ("user:word@169.254.169.254", "169.254.169.254"),
+        ("user@169.254.169.254:8080", "169.254.169.254:8080"),
+        ("user:word@[fd00:c1::a9fe:a9fe]:8080", "[fd00:c1::a9fe:a9fe]:8080"),
+    ] {
+        let get = format!("GET http://{authority}/opc/v2/ HTTP/1.1\r\nHost: somebody.else\r\n\r\n");
+        let answer = converse(&mut dial(&stage).await, &get, "Z").await;
+        assert!(answer.contains(&format!("oci-imds GET /opc/v2/ {host} ")), "{authority}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn plain_http_inside_a_tunnel() {
     // As Node's google-auth-library does.
     let stage = start().await;
