@@ -34,14 +34,17 @@ impl UnverifiedJwt {
         if token.len() > Self::MAX_LENGTH {
             return Err(form(format!("the token has {} bytes, more than {}", token.len(), Self::MAX_LENGTH)));
         }
-        match token.split('.').count() {
-            3 => {}
-            5 => return Err(form("the token has 5 parts: it is encrypted (JWE), which is not supported".to_owned())),
-            1 => return Err(form("the token has 1 part, not 3".to_owned())),
-            parts => return Err(form(format!("the token has {parts} parts, not 3"))),
-        }
-        let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
-        let (header, claims) = signed.split_once('.').unwrap_or_default();
+        let mut parts = token.split('.');
+        let (Some(header), Some(claims), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(form(match token.split('.').count() {
+                5 => "the token has 5 parts: it is encrypted (JWE), which is not supported".to_owned(),
+                1 => "the token has 1 part, not 3".to_owned(),
+                parts => format!("the token has {parts} parts, not 3"),
+            }));
+        };
+        let signed = token.strip_suffix(signature).and_then(|signed| signed.strip_suffix('.')).unwrap_or_default();
         if header.len() > Self::MAX_HEADER {
             return Err(form(format!("the header has {} bytes, more than {}", header.len(), Self::MAX_HEADER)));
         }
