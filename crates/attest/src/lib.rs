@@ -1,0 +1,1 @@
+//! Node attestation: the evidence and its verification, and the words between agent and authority.

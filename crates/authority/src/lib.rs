@@ -1,0 +1,1 @@
+//! The authority as a service: configuration, wiring, listeners, admin API.

@@ -1,0 +1,1 @@
+//! OIDC discovery documents, SPIFFE bundles and federation.

@@ -1,0 +1,1 @@
+//! Trust rules, inbound proofs, RFC 8693 and what is issued.

@@ -1,0 +1,1 @@
+//! The signing keys of an authority: prepared, active, retired; sealed at rest.

@@ -1,0 +1,1 @@
+//! Running as a service: health, metrics, traces, systemd, files that change, signals.

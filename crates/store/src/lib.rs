@@ -1,0 +1,1 @@
+//! What the authority remembers: SQLite or PostgreSQL, one trait, one audit chain.

@@ -1,0 +1,1 @@
+//! SPIFFE: identities, bundles, SVIDs, and the workload's own identity as a source.
