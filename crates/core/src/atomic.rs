@@ -8,12 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, OFlags, flock};
-
-use crate::{Error, Random as _, SecretBytes, SystemRandom, hex};
+use crate::{
+    Error, Random as _, SecretBytes, SystemRandom, hex,
+    link::parent,
+    lock::{Patience, hold_directory},
+};
 
 /// Owner may read and write, nobody else anything. A credential readable by others is a credential lost.
-const FILE_MODE: u32 = 0o600;
+pub(crate) const FILE_MODE: u32 = 0o600;
 /// Owner only, for folders that carnet makes.
 const DIRECTORY_MODE: u32 = 0o700;
 /// The name of the symbolic link that readers go through.
@@ -35,27 +37,15 @@ impl NewFile {
     }
 }
 
-/// A file that no other process changes meanwhile.
-#[derive(Debug, Default)]
-pub struct Held {
-    /// `None` where there is nobody else.
-    lock: Option<File>,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(lock) = &self.lock {
-            // Closing it would not do if a child has inherited it.
-            let _ = flock(lock, FlockOperation::Unlock);
-        }
-    }
-}
-
 /// Replaces each file by one of mode 0600. All are written and synced before the first is renamed, so a full disk or
 /// a read-only folder leaves everything as it was.
 ///
+/// A symbolic link is neither followed nor replaced but refused: followed, it would let whoever put it there choose where a
+/// credential goes; replaced, the file it leads to would grow old without a word. The same holds for a pipe or a device.
+/// Who means the file behind a link holds it first ([`crate::Files::hold`]) and replaces [`crate::Held::path`].
+///
 /// # Errors
-/// [`crate::ErrorKind::Configuration`] when a folder or file cannot be written.
+/// [`crate::ErrorKind::Configuration`] when a folder or file cannot be written, or is there and not a regular file.
 pub fn replace_files(files: &[NewFile]) -> Result<(), Error> {
     let mut staged: Vec<(PathBuf, &Path)> = Vec::with_capacity(files.len());
     let outcome = stage(files, &mut staged).and_then(|()| {
@@ -79,10 +69,10 @@ pub fn replace_files(files: &[NewFile]) -> Result<(), Error> {
 /// kept for readers in mid-read; older ones are removed. Two writers at once are serialised by a lock.
 ///
 /// # Errors
-/// [`crate::ErrorKind::Configuration`] when a folder or file cannot be written; the old generation stays current.
-pub fn replace_directory(directory: &Path, files: &[NewFile]) -> Result<(), Error> {
-    make_directory(directory)?;
-    let _lock = lock(&directory.join(".lock"))?;
+/// [`crate::ErrorKind::Configuration`] when a folder or file cannot be written, [`crate::ErrorKind::Unreachable`] when another
+/// writer holds the lock for too long; the old generation stays current.
+pub(crate) async fn replace_directory(directory: &Path, files: &[NewFile], patience: Patience) -> Result<(), Error> {
+    let _held = hold_directory(directory, patience).await?;
     let generation = next_generation(directory)?;
     let folder = directory.join(&generation);
     let link = directory.join(format!(".{generation}.link"));
@@ -107,26 +97,13 @@ pub fn replace_directory(directory: &Path, files: &[NewFile]) -> Result<(), Erro
     Ok(())
 }
 
-/// Waits for a lock beside the file, because the file itself is replaced by another.
-///
-/// # Errors
-/// [`crate::ErrorKind::Configuration`] when its folder cannot be made or written.
-pub(crate) fn hold_file(path: &Path) -> Result<Held, Error> {
-    let folder = parent(path);
-    make_directory(folder)?;
-    let name = file_name(path)?;
-    Ok(Held { lock: Some(lock(&folder.join(format!(".{name}.lock")))?) })
-}
-
 fn stage<'a>(files: &'a [NewFile], staged: &mut Vec<(PathBuf, &'a Path)>) -> Result<(), Error> {
     for file in files {
         let folder = parent(&file.path);
         make_directory(folder)?;
         let name = file_name(&file.path)?;
-        // Found out before anything is replaced: a file cannot take the place of a folder.
-        if fs::symlink_metadata(&file.path).is_ok_and(|there| there.is_dir()) {
-            return Err(cannot("replace", &file.path, io::ErrorKind::IsADirectory.into()));
-        }
+        // Found out before anything is replaced.
+        check_replaceable(&file.path)?;
         // A name that no other writer has, thread or process, and that nobody can plant where others may write too;
         // `create_new` refuses one that is taken.
         let mut random = [0; 8];
@@ -136,6 +113,26 @@ fn stage<'a>(files: &'a [NewFile], staged: &mut Vec<(PathBuf, &'a Path)>) -> Res
         write_new(&new, &file.content)?;
     }
     Ok(())
+}
+
+/// Refuses what a file must not take the place of: a folder, a link, a pipe, a device.
+pub(crate) fn check_replaceable(path: &Path) -> Result<(), Error> {
+    let kind = match fs::symlink_metadata(path) {
+        Ok(there) => there.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(cannot("replace", path, error)),
+    };
+    if kind.is_file() {
+        return Ok(());
+    }
+    let refuse = |what: &str| Error::configuration(format!("replace {}: it is {what}", path.display()));
+    Err(if kind.is_dir() {
+        refuse("a folder, not a file").hint("name a file in it")
+    } else if kind.is_symlink() {
+        refuse("a symbolic link, and a credential is not written through one").hint("name the file that it leads to")
+    } else {
+        refuse("not a regular file").hint("name a file of its own, which is replaced as a whole")
+    })
 }
 
 fn write_new(path: &Path, content: &SecretBytes) -> Result<(), Error> {
@@ -148,7 +145,7 @@ fn write_new(path: &Path, content: &SecretBytes) -> Result<(), Error> {
     write().map_err(|error| cannot("write", path, error))
 }
 
-fn make_directory(path: &Path) -> Result<(), Error> {
+pub(crate) fn make_directory(path: &Path) -> Result<(), Error> {
     if path.is_dir() {
         return Ok(());
     }
@@ -162,21 +159,6 @@ fn make_directory(path: &Path) -> Result<(), Error> {
 /// A folder that was not there before: one that somebody planted, or a link to elsewhere, is not written into.
 fn make_new_directory(path: &Path) -> Result<(), Error> {
     fs::DirBuilder::new().mode(DIRECTORY_MODE).create(path).map_err(|error| cannot("make the new folder", path, error))
-}
-
-fn lock(path: &Path) -> Result<File, Error> {
-    // A link in its place would have a file made where it points; a pipe would be waited for without end.
-    let flags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits().cast_signed();
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(FILE_MODE)
-        .custom_flags(flags)
-        .open(path)
-        .map_err(|error| cannot("open", path, error))?;
-    flock(&file, FlockOperation::LockExclusive).map_err(|error| cannot("lock", path, error.into()))?;
-    Ok(file)
 }
 
 fn next_generation(directory: &Path) -> Result<String, Error> {
@@ -206,21 +188,17 @@ fn forget_old(directory: &Path, current: &str) {
     }
 }
 
-fn file_name(path: &Path) -> Result<std::borrow::Cow<'_, str>, Error> {
+pub(crate) fn file_name(path: &Path) -> Result<std::borrow::Cow<'_, str>, Error> {
     path.file_name()
         .map(std::ffi::OsStr::to_string_lossy)
         .ok_or_else(|| Error::configuration(format!("write {}: the path names no file", path.display())))
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn sync_directory(path: &Path) -> Result<(), Error> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| cannot("sync", path, error))
 }
 
-fn cannot(verb: &str, path: &Path, error: io::Error) -> Error {
+pub(crate) fn cannot(verb: &str, path: &Path, error: io::Error) -> Error {
     let hint = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             Some("free space on that disk; what was there before is untouched")
@@ -238,142 +216,4 @@ fn cannot(verb: &str, path: &Path, error: io::Error) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().permissions().mode() & 0o777
-    }
-
-    #[test]
-    fn files_are_private_and_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("deep/er/token");
-        replace_files(&[NewFile::new(&path, "one")]).unwrap();
-        replace_files(&[NewFile::new(&path, "two")]).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(mode(&path), 0o600);
-        assert_eq!(mode(path.parent().unwrap()), 0o700);
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no left-overs");
-    }
-
-    #[test]
-    fn when_one_cannot_be_written_none_is_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let good = folder.path().join("good");
-        replace_files(&[NewFile::new(&good, "old")]).unwrap();
-        let blocked = good.join("under-a-file");
-        let error = replace_files(&[NewFile::new(&good, "new"), NewFile::new(&blocked, "x")]).unwrap_err();
-        assert_eq!(error.kind(), crate::ErrorKind::Configuration);
-        assert_eq!(fs::read(&good).unwrap(), b"old");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no left-overs");
-    }
-
-    #[test]
-    fn when_one_is_a_folder_none_is_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let (good, taken) = (folder.path().join("token"), folder.path().join("key.pem"));
-        replace_files(&[NewFile::new(&good, "old")]).unwrap();
-        fs::create_dir(&taken).unwrap();
-        replace_files(&[NewFile::new(&good, "new"), NewFile::new(&taken, "x")]).unwrap_err();
-        assert_eq!(fs::read(&good).unwrap(), b"old");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no left-overs");
-    }
-
-    #[test]
-    fn racing_writers_of_one_file_leave_one_of_theirs_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("token");
-        std::thread::scope(|scope| {
-            for writer in 0..4_u8 {
-                let path = &path;
-                scope.spawn(move || {
-                    for _ in 0..10 {
-                        replace_files(&[NewFile::new(path, vec![b'a' + writer; 100_000])]).unwrap();
-                    }
-                });
-            }
-        });
-        let content = fs::read(&path).unwrap();
-        assert_eq!((content.len(), content.iter().all(|byte| *byte == content[0])), (100_000, true));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no left-overs");
-    }
-
-    #[test]
-    fn a_file_that_is_held_is_changed_by_one_after_the_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("shared");
-        std::thread::scope(|scope| {
-            for writer in b'a'..=b'd' {
-                let path = &path;
-                scope.spawn(move || {
-                    for _ in 0..10 {
-                        let _held = hold_file(path).unwrap();
-                        let mut content = fs::read(path).unwrap_or_default();
-                        content.push(writer);
-                        replace_files(&[NewFile::new(path, content)]).unwrap();
-                    }
-                });
-            }
-        });
-        assert_eq!(fs::read(&path).unwrap().len(), 40);
-    }
-
-    #[test]
-    fn a_planted_generation_is_not_written_into() {
-        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        symlink(elsewhere.path(), folder.path().join(format!("gen-{}", u64::MAX))).unwrap();
-        replace_directory(folder.path(), &[NewFile::new("token", "t")]).unwrap_err();
-        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_planted_lock_is_not_followed() {
-        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        symlink(elsewhere.path().join("made"), folder.path().join(".lock")).unwrap();
-        replace_directory(folder.path(), &[NewFile::new("token", "t")]).unwrap_err();
-        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_folder_in_the_place_of_the_link_leaves_nothing_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("current")).unwrap();
-        replace_directory(folder.path(), &[NewFile::new("token", "t")]).unwrap_err();
-        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, [".lock", "current"]);
-    }
-
-    #[test]
-    fn a_directory_changes_all_at_once_and_keeps_two_generations() {
-        let folder = tempfile::tempdir().unwrap();
-        for round in 1..=4 {
-            let pair = [NewFile::new("token", format!("t{round}")), NewFile::new("key.pem", format!("k{round}"))];
-            replace_directory(folder.path(), &pair).unwrap();
-        }
-        let current = folder.path().join("current");
-        assert_eq!(fs::read(current.join("token")).unwrap(), b"t4");
-        assert_eq!(fs::read(current.join("key.pem")).unwrap(), b"k4");
-        assert_eq!(generations(folder.path()).unwrap().len(), 2);
-    }
-
-    #[test]
-    fn racing_writers_never_mix_a_token_with_another_key() {
-        let folder = tempfile::tempdir().unwrap();
-        std::thread::scope(|scope| {
-            for writer in 0..4 {
-                let path = folder.path();
-                scope.spawn(move || {
-                    for round in 0..10 {
-                        let mark = format!("{writer}-{round}");
-                        replace_directory(path, &[NewFile::new("token", mark.clone()), NewFile::new("key.pem", mark)])
-                            .unwrap();
-                    }
-                });
-            }
-        });
-        let current = fs::canonicalize(folder.path().join("current")).unwrap();
-        assert_eq!(fs::read(current.join("token")).unwrap(), fs::read(current.join("key.pem")).unwrap());
-    }
-}
+mod tests;

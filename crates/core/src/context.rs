@@ -37,28 +37,41 @@ pub trait Files: Send + Sync + fmt::Debug {
     /// When it cannot be read, is not a file, or is larger than `limit` bytes.
     fn read(&self, path: &Path, limit: usize) -> Result<Option<SecretBytes>, Error>;
 
+    /// The file at a usual place, which nobody named, if it may be relied on: read from the very file whose owner was looked
+    /// at. `None` when it does not exist.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not a regular file, or is larger than `limit` bytes.
+    fn read_unnamed(&self, path: &Path, limit: usize) -> Result<Option<Unnamed>, Error>;
+
     /// Writes each file to a new name beside it with mode 0600, syncs it and renames it. When one cannot be written,
     /// none is replaced.
     ///
     /// # Errors
-    /// When a file cannot be written. What was there before is still there.
+    /// When a file cannot be written, or a path is there and not a regular file; a symbolic link is none. What was there
+    /// before is still there.
     fn replace(&self, files: &[NewFile]) -> Result<(), Error>;
 
     /// Replaces a set of files under `directory` so that a reader who goes through `directory/current` sees either
     /// all of the old ones or all of the new ones (a symbolic link is swapped).
     ///
-    /// # Errors
-    /// When a file cannot be written. What was there before is still there.
-    fn replace_directory(&self, directory: &Path, files: &[NewFile]) -> Result<(), Error>;
-
-    /// Waits until no other process holds this file, and holds it until what is returned is dropped. For a file that
-    /// several processes change: each holds it from reading to replacing, so that no change is lost.
+    /// Another writer is waited for, but not without end. Dropping the future ends the waiting.
     ///
     /// # Errors
-    /// When the folder of the file cannot be written.
-    fn hold(&self, path: &Path) -> Result<Held, Error> {
-        let _ = path;
-        Ok(Held::default())
+    /// When a file cannot be written, or another writer does not finish. What was there before is still there.
+    fn replace_directory<'a>(&'a self, directory: &'a Path, files: &'a [NewFile]) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Waits until no other process holds this file, and holds it until what is returned is dropped. For a file that
+    /// several processes change: each holds it from reading to replacing, so that no change is lost. The file to read and
+    /// replace is [`Held::path`]: where `path` leads if it is a symbolic link.
+    ///
+    /// The wait has an end, and dropping the future ends it at once.
+    ///
+    /// # Errors
+    /// When the folder of the file cannot be written, the file is not a regular one, a link to it belongs to another user, or
+    /// another process holds it for too long; then the error names the lock.
+    fn hold<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, Result<Held, Error>> {
+        Box::pin(async move { Ok(Held::without_lock(path)) })
     }
 
     /// Whether users other than the owner may read the file. `false` when that cannot be known.
@@ -67,14 +80,17 @@ pub trait Files: Send + Sync + fmt::Debug {
         false
     }
 
-    /// Whether the file belongs to a user other than this one and root. `false` when that cannot be known.
-    fn of_another_user(&self, path: &Path) -> bool {
-        let _ = path;
-        false
-    }
-
     /// The user's home folder, if there is one.
     fn home(&self) -> Option<std::path::PathBuf>;
+}
+
+/// What is in a file that nobody named.
+#[derive(Debug)]
+pub enum Unnamed {
+    /// The whole of it. It belongs to this user or to root.
+    Bytes(SecretBytes),
+    /// It, or a symbolic link on the way to it, belongs to somebody else. Nothing of it was read.
+    OfAnotherUser,
 }
 
 /// A program to run: no shell, arguments as they are.

@@ -21,20 +21,23 @@ mod context;
 mod credential;
 mod error;
 mod http;
+mod link;
+mod lock;
 mod redact;
 mod secret;
 mod system;
 mod testing;
 mod traits;
 
-pub use atomic::{Held, NewFile, replace_directory, replace_files};
+pub use atomic::{NewFile, replace_files};
 pub use config::{DeliveryConfig, ExchangeConfig, Mistake, Register, SourceConfig};
 pub use context::{
-    Clock, Command, CommandOutput, Commands, Context, Environment, Files, Random, hex, is_variable_name,
+    Clock, Command, CommandOutput, Commands, Context, Environment, Files, Random, Unnamed, hex, is_variable_name,
 };
 pub use credential::{AccessToken, AwsKeys, Credential, Kind, Kinds, Material, OciApiKey, OciSession, X509Identity};
 pub use error::{Error, ErrorKind, Hint, Result, chain};
 pub use http::{Destination, HttpError, HttpErrorKind, HttpSend, Request, Response, is_loopback};
+pub use lock::Held;
 pub use redact::{is_invisible, safe_text};
 pub use secret::{Secret, SecretBytes};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRandom};

@@ -1,14 +1,20 @@
 //! The real clock, randomness, environment and files. The only readers of the system's own.
 
 use std::{
-    io::Read,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
+use rustix::fs::OFlags;
 
-use crate::{Clock, Environment, Error, Files, Held, NewFile, Random, SecretBytes, atomic};
+use crate::{
+    BoxFuture, Clock, Environment, Error, Files, Held, NewFile, Random, SecretBytes, Unnamed, atomic,
+    link::{End, User, follow},
+    lock::{Patience, hold_file},
+};
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,48 +62,87 @@ pub struct SystemFiles;
 
 impl Files for SystemFiles {
     fn read(&self, path: &Path, limit: usize) -> Result<Option<SecretBytes>, Error> {
-        let cannot = |error: std::io::Error| Error::configuration(format!("read {}", path.display())).because(error);
-        let file = match std::fs::File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(cannot(error)),
-        };
-        if file.metadata().map_err(cannot)?.is_dir() {
+        // Whoever named a pipe means it, such as a shell's `<(…)`, and waits for its writer.
+        let Some(file) = found(path, File::open(path))? else { return Ok(None) };
+        if file.metadata().map_err(|error| cannot(path, error))?.is_dir() {
             return Err(Error::configuration(format!("read {}: it is a folder, not a file", path.display())));
         }
-        let mut bytes = Vec::new();
-        let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        let read = file.take(most).read_to_end(&mut bytes).map_err(cannot);
-        let bytes = SecretBytes::new(bytes);
-        read?;
-        if bytes.len() > limit {
-            return Err(Error::configuration(format!("read {}: it is larger than {limit} bytes", path.display())));
-        }
-        Ok(Some(bytes))
+        read_to_end(path, file, limit).map(Some)
+    }
+
+    fn read_unnamed(&self, path: &Path, limit: usize) -> Result<Option<Unnamed>, Error> {
+        read_unnamed(path, limit, User::own())
     }
 
     fn replace(&self, files: &[NewFile]) -> Result<(), Error> {
         atomic::replace_files(files)
     }
 
-    fn replace_directory(&self, directory: &Path, files: &[NewFile]) -> Result<(), Error> {
-        atomic::replace_directory(directory, files)
+    fn replace_directory<'a>(&'a self, directory: &'a Path, files: &'a [NewFile]) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(atomic::replace_directory(directory, files, Patience::USUAL))
     }
 
-    fn hold(&self, path: &Path) -> Result<Held, Error> {
-        atomic::hold_file(path)
+    fn hold<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, Result<Held, Error>> {
+        Box::pin(hold_file(path, Patience::USUAL))
     }
 
     fn others_may_read(&self, path: &Path) -> bool {
-        std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o044 != 0)
-    }
-
-    fn of_another_user(&self, path: &Path) -> bool {
-        let own = rustix::process::geteuid().as_raw();
-        std::fs::metadata(path).is_ok_and(|metadata| metadata.uid() != own && metadata.uid() != 0)
+        fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o044 != 0)
     }
 
     fn home(&self) -> Option<PathBuf> {
         SystemEnvironment.get("HOME").map(PathBuf::from)
     }
 }
+
+fn read_unnamed(path: &Path, limit: usize, user: User) -> Result<Option<Unnamed>, Error> {
+    let end = match follow(path, user).map_err(|error| cannot(path, error))? {
+        End::Path(end) => end,
+        End::LinkOfAnotherUser(_) => return Ok(Some(Unnamed::OfAnotherUser)),
+    };
+    // Opening a pipe would wait for its writer, and a terminal must not become that of the process. A link that has come into
+    // the place of the file meanwhile is nobody's.
+    let flags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).bits().cast_signed();
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(&end);
+    found(path, opened)?.map(|file| read_opened(path, file, limit, user)).transpose()
+}
+
+/// Owner and content of one open file, whatever stands at its path by now.
+fn read_opened(path: &Path, file: File, limit: usize, user: User) -> Result<Unnamed, Error> {
+    let metadata = file.metadata().map_err(|error| cannot(path, error))?;
+    if !user.relies_on(metadata.uid()) {
+        return Ok(Unnamed::OfAnotherUser);
+    }
+    if !metadata.is_file() {
+        return Err(Error::configuration(format!("read {}: it is not a regular file", path.display())));
+    }
+    read_to_end(path, file, limit).map(Unnamed::Bytes)
+}
+
+fn found(path: &Path, opened: io::Result<File>) -> Result<Option<File>, Error> {
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(cannot(path, error)),
+    }
+}
+
+fn read_to_end(path: &Path, file: File, limit: usize) -> Result<SecretBytes, Error> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let read = file.take(most).read_to_end(&mut bytes);
+    // Wrapped before anything can fail, so that it is wiped in any case.
+    let bytes = SecretBytes::new(bytes);
+    read.map_err(|error| cannot(path, error))?;
+    if bytes.len() > limit {
+        return Err(Error::configuration(format!("read {}: it is larger than {limit} bytes", path.display())));
+    }
+    Ok(bytes)
+}
+
+fn cannot(path: &Path, error: io::Error) -> Error {
+    Error::configuration(format!("read {}", path.display())).because(error)
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     BoxFuture, Clock, Command, CommandOutput, Commands, Context, Environment, Error, Files, HttpError, HttpErrorKind,
-    HttpSend, NewFile, Random, Request, Response, SecretBytes,
+    HttpSend, NewFile, Random, Request, Response, SecretBytes, Unnamed,
 };
 
 /// A clock that stands still until it is moved.
@@ -98,6 +98,10 @@ impl Files for MemoryFiles {
         }
     }
 
+    fn read_unnamed(&self, path: &Path, limit: usize) -> Result<Option<Unnamed>, Error> {
+        Ok(self.read(path, limit)?.map(Unnamed::Bytes))
+    }
+
     fn replace(&self, files: &[NewFile]) -> Result<(), Error> {
         for file in files {
             self.put(&file.path, file.content.expose().to_vec());
@@ -105,11 +109,13 @@ impl Files for MemoryFiles {
         Ok(())
     }
 
-    fn replace_directory(&self, directory: &Path, files: &[NewFile]) -> Result<(), Error> {
-        for file in files {
-            self.put(directory.join("current").join(&file.path), file.content.expose().to_vec());
-        }
-        Ok(())
+    fn replace_directory<'a>(&'a self, directory: &'a Path, files: &'a [NewFile]) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            for file in files {
+                self.put(directory.join("current").join(&file.path), file.content.expose().to_vec());
+            }
+            Ok(())
+        })
     }
 
     fn home(&self) -> Option<PathBuf> {

@@ -5,7 +5,7 @@ use std::{
     str::Utf8Error,
 };
 
-use carnet_core::{Context, Files, SecretBytes, chain};
+use carnet_core::{Context, Error, Files, SecretBytes, Unnamed, chain};
 
 use super::{
     error::{ConfigError, Place, Problem, TextOrigin},
@@ -27,14 +27,7 @@ pub(crate) fn find(flag: Option<&Path>, context: &Context) -> Result<Option<(Pat
         return Ok(Some((path, bytes)));
     }
     for path in candidates(context) {
-        // A configuration names programs to run and places to send tokens to. What lies in the folder where somebody happens
-        // to be may have been put there by another user of the machine, as anybody can in /tmp.
-        if context.files.of_another_user(&path) {
-            let problem = Problem::whole("the file belongs to another user, so it is not used by itself");
-            let hint = format!("if it is meant, name it: --config {}", path.display());
-            return Err(whole(&path, problem.hint(hint)));
-        }
-        if let Some(bytes) = read(&path, &*context.files)? {
+        if let Some(bytes) = read_unnamed(&path, &*context.files)? {
             return Ok(Some((path, bytes)));
         }
     }
@@ -65,12 +58,35 @@ fn candidates(context: &Context) -> Vec<PathBuf> {
 }
 
 fn read(path: &Path, files: &dyn Files) -> Result<Option<Vec<u8>>, ConfigError> {
-    let read = files.read(path, limits::FILE);
-    // A configuration holds references to secrets, not secrets.
-    read.map(|bytes| bytes.map(|bytes: SecretBytes| bytes.expose().to_vec())).map_err(|error| {
-        let hint = error.hints().first().map_or("make it a readable text file", |hint| *hint).to_owned();
-        whole(path, Problem::whole(chain(&error).join(": ")).hint(hint))
-    })
+    let bytes = files.read(path, limits::FILE).map_err(|error| unreadable(path, &error))?;
+    Ok(bytes.as_ref().map(bytes_of))
+}
+
+/// Reads a file from one of the usual places.
+///
+/// A configuration names programs to run and places to send tokens to. What lies in the folder where somebody happens to be
+/// may have been put there by another user of the machine, as anybody can in /tmp. So its owner counts, and content and
+/// owner are asked for at once: between two questions another file can take its place.
+fn read_unnamed(path: &Path, files: &dyn Files) -> Result<Option<Vec<u8>>, ConfigError> {
+    match files.read_unnamed(path, limits::FILE).map_err(|error| unreadable(path, &error))? {
+        None => Ok(None),
+        Some(Unnamed::Bytes(bytes)) => Ok(Some(bytes_of(&bytes))),
+        Some(Unnamed::OfAnotherUser) => {
+            let message = "the file, or a symbolic link to it, belongs to another user, so it is not used by itself";
+            let hint = format!("if it is meant, name it: --config {}", path.display());
+            Err(whole(path, Problem::whole(message).hint(hint)))
+        }
+    }
+}
+
+/// A configuration holds references to secrets, not secrets.
+fn bytes_of(bytes: &SecretBytes) -> Vec<u8> {
+    bytes.expose().to_vec()
+}
+
+fn unreadable(path: &Path, error: &Error) -> ConfigError {
+    let hint = error.hints().first().map_or("make it a readable text file", |hint| *hint).to_owned();
+    whole(path, Problem::whole(chain(error).join(": ")).hint(hint))
 }
 
 pub(crate) fn not_text(bytes: &[u8], path: Option<&Path>, error: Utf8Error) -> ConfigError {

@@ -1,11 +1,10 @@
-use std::path::PathBuf;
-
-use carnet_core::{Kind, MapEnvironment, MemoryFiles, NewFile, SecretBytes, test_context};
+use carnet_core::{Kind, MapEnvironment};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{Start, testing::registry};
 
+mod finding;
 mod rendering;
 mod rendering_steps;
 
@@ -190,105 +189,10 @@ fn a_file_cannot_paint_on_the_terminal() {
 }
 
 #[test]
-fn bytes_that_are_not_text_are_named_by_place() {
-    let bytes = b"version = 1\n# \xff";
-    let error = Config::from_bytes(bytes, Some(Path::new("a.toml")), &registry(), &environment()).unwrap_err();
-    insta::assert_snapshot!(error.render(false, 100), @r"
-error: byte 14 (line 2, column 3) is not UTF-8
---> a.toml
- |
-help: save the file as UTF-8
-");
-}
-
-#[test]
-fn a_file_that_is_too_large_is_refused() {
-    let error = refused(&"# \n".repeat(limits::FILE));
-    assert_eq!(error.problems()[0].message, "the file is larger than 1048576 bytes");
-}
-
-#[test]
 fn a_file_full_of_mistakes_is_answered_with_the_first_of_them() {
     let error = refused(&(0..5000).fold(String::new(), |text, at| text + &format!("x{at} = \"${{NO}}\"\n")));
     assert_eq!(error.problems().len(), limits::REPORTED + 1);
     assert!(error.problems()[limits::REPORTED].message.ends_with("more mistakes"));
-}
-
-/// Which of the places counts, when these hold a file.
-fn found(flag: Option<&str>, variables: &[(&str, &str)], files: &[&str]) -> Result<Option<PathBuf>, ConfigError> {
-    let memory = MemoryFiles::default();
-    for file in files {
-        memory.put(*file, "version = 1\n");
-    }
-    let context = Context {
-        files: std::sync::Arc::new(memory),
-        environment: std::sync::Arc::new(MapEnvironment::of(variables)),
-        ..test_context()
-    };
-    let config = Config::load(flag.map(Path::new), &registry(), &context)?;
-    Ok(config.and_then(|config| config.path().map(Path::to_owned)))
-}
-
-/// Files that belong to another user.
-#[derive(Debug)]
-struct Planted(MemoryFiles);
-
-impl Files for Planted {
-    fn read(&self, path: &Path, limit: usize) -> Result<Option<SecretBytes>, Error> {
-        self.0.read(path, limit)
-    }
-
-    fn replace(&self, files: &[NewFile]) -> Result<(), Error> {
-        self.0.replace(files)
-    }
-
-    fn replace_directory(&self, folder: &Path, files: &[NewFile]) -> Result<(), Error> {
-        self.0.replace_directory(folder, files)
-    }
-
-    fn of_another_user(&self, path: &Path) -> bool {
-        self.0.get(path).is_some()
-    }
-
-    fn home(&self) -> Option<PathBuf> {
-        self.0.home()
-    }
-}
-
-#[test]
-fn rejects_a_file_of_another_user_that_nobody_named() {
-    let memory = MemoryFiles::default();
-    memory.put("carnet.toml", "version = 1\n");
-    let context = Context { files: std::sync::Arc::new(Planted(memory)), ..test_context() };
-    let error = Config::load(None, &registry(), &context).unwrap_err();
-    assert!(error.problems()[0].message.contains("belongs to another user"), "{:?}", error.problems()[0]);
-    let named = Config::load(Some(Path::new("carnet.toml")), &registry(), &context).unwrap();
-    assert!(named.is_some());
-}
-
-#[test]
-fn the_file_is_looked_for_in_the_documented_order() {
-    let all = ["/flag", "/variable", "carnet.toml", "/xdg/carnet/carnet.toml", "/etc/carnet/carnet.toml"];
-    let both: &[(&str, &str)] = &[("CARNET_CONFIG", "/variable"), ("XDG_CONFIG_HOME", "/xdg")];
-    let xdg = &both[1..];
-    assert_eq!(found(Some("/flag"), both, &all).unwrap(), Some(PathBuf::from("/flag")));
-    assert_eq!(found(None, both, &all).unwrap(), Some(PathBuf::from("/variable")));
-    for expected in &all[2..] {
-        let at = all.iter().position(|path| path == expected).unwrap();
-        assert_eq!(found(None, xdg, &all[at..]).unwrap(), Some(PathBuf::from(expected)));
-    }
-    let home = "/home/user/.config/carnet/carnet.toml";
-    assert_eq!(found(None, &[], &[home]).unwrap(), Some(PathBuf::from(home)));
-    assert_eq!(found(None, &[("XDG_CONFIG_HOME", "relative")], &[home]).unwrap(), Some(PathBuf::from(home)));
-    assert_eq!(found(None, &[], &[]).unwrap(), None);
-}
-
-#[test]
-fn a_file_that_was_named_must_exist() {
-    let error = found(Some("/missing"), &[], &["carnet.toml"]).unwrap_err();
-    assert_eq!(error.problems()[0].message, "the file, named by --config, does not exist");
-    let error = found(None, &[("CARNET_CONFIG", "/missing")], &["carnet.toml"]).unwrap_err();
-    assert_eq!(error.problems()[0].message, "the file, named by CARNET_CONFIG, does not exist");
 }
 
 #[test]

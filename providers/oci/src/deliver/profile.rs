@@ -108,12 +108,12 @@ impl Delivery for Profile {
         context: &'a Context,
         credential: &'a Credential,
     ) -> BoxFuture<'a, Result<Delivered, Error>> {
-        Box::pin(async move { self.write(context, credential) })
+        Box::pin(self.write(context, credential))
     }
 }
 
 impl Profile {
-    fn write(&self, context: &Context, credential: &Credential) -> Result<Delivered, Error> {
+    async fn write(&self, context: &Context, credential: &Credential) -> Result<Delivered, Error> {
         let (session, key) = session(credential)?;
         let region = match &self.region {
             Some(text) => Some(Region::resolve(context, text)?.identifier().to_owned()),
@@ -137,16 +137,14 @@ impl Profile {
         ];
         let cannot = |error| Error::internal("write a profile into an empty file").because(error);
         let config = with_section("", &self.name, &entries).map_err(cannot)?;
-        let (merged, _held) = self.merged(context, &entries)?;
-        context.files.replace_directory(
-            &directory,
-            &[
-                // Without a newline: Go and Python take every byte as part of the token.
-                NewFile::new(TOKEN, session.token.expose()),
-                NewFile::new(KEY, key.to_pkcs8_pem()?.expose()),
-                NewFile::new(CONFIG, config),
-            ],
-        )?;
+        let (merged, _held) = self.merged(context, &entries).await?;
+        let new = [
+            // Without a newline: Go and Python take every byte as part of the token.
+            NewFile::new(TOKEN, session.token.expose()),
+            NewFile::new(KEY, key.to_pkcs8_pem()?.expose()),
+            NewFile::new(CONFIG, config),
+        ];
+        context.files.replace_directory(&directory, &new).await?;
         let mut files = vec![config_file.clone(), token_file, key_file];
         if let Some(file) = merged {
             context.files.replace(std::slice::from_ref(&file))?;
@@ -157,16 +155,20 @@ impl Profile {
 
     /// The shared file with the profile in it, if it has to change; it is held until it is written, because every
     /// other profile in it may be somebody's credential.
-    fn merged(&self, context: &Context, entries: &[(&str, &str)]) -> Result<(Option<NewFile>, Option<Held>), Error> {
+    async fn merged(
+        &self,
+        context: &Context,
+        entries: &[(&str, &str)],
+    ) -> Result<(Option<NewFile>, Option<Held>), Error> {
         let Some(text) = &self.merge_into else { return Ok((None, None)) };
         let path = path(context, text)?;
         // Looked at once without holding it: a file that is as it should be may stand in a folder that is read-only.
         if self.changed(context, &path, entries)?.is_none() {
             return Ok((None, None));
         }
-        let held = context.files.hold(&path)?;
-        let changed = self.changed(context, &path, entries)?;
-        Ok((changed.map(|text| NewFile::new(path, text)), Some(held)))
+        let held = context.files.hold(&path).await?;
+        let changed = self.changed(context, held.path(), entries)?;
+        Ok((changed.map(|text| NewFile::new(held.path(), text)), Some(held)))
     }
 
     /// The file's new text, if it differs from the one that it has.

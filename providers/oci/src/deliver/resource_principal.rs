@@ -65,12 +65,12 @@ impl Delivery for ResourcePrincipal {
         context: &'a Context,
         credential: &'a Credential,
     ) -> BoxFuture<'a, Result<Delivered, Error>> {
-        Box::pin(async move { self.write(context, credential) })
+        Box::pin(self.write(context, credential))
     }
 }
 
 impl ResourcePrincipal {
-    fn write(&self, context: &Context, credential: &Credential) -> Result<Delivered, Error> {
+    async fn write(&self, context: &Context, credential: &Credential) -> Result<Delivered, Error> {
         let (session, key) = session(credential)?;
         let region = match &self.region {
             Some(text) => Some(Region::resolve(context, text)?.identifier().to_owned()),
@@ -78,11 +78,9 @@ impl ResourcePrincipal {
         };
         let region = needed(region.as_ref(), "the resource principal", "region", REGION_HINT)?;
         let directory = path(context, &self.directory)?;
-        context.files.replace_directory(
-            &directory,
-            // Without a newline: Python takes every byte as part of the token.
-            &[NewFile::new(TOKEN, session.token.expose()), NewFile::new(KEY, key.to_pkcs8_pem()?.expose())],
-        )?;
+        // Without a newline: Python takes every byte as part of the token.
+        let new = [NewFile::new(TOKEN, session.token.expose()), NewFile::new(KEY, key.to_pkcs8_pem()?.expose())];
+        context.files.replace_directory(&directory, &new).await?;
         let [token, key] = [TOKEN, KEY].map(|name| directory.join("current").join(name));
         let variables = [
             ("OCI_RESOURCE_PRINCIPAL_VERSION", "2.2".to_owned()),

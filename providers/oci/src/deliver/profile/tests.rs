@@ -1,4 +1,7 @@
+use std::os::unix::fs::PermissionsExt as _;
+
 use carnet_core::{ErrorKind, Material, MemoryFiles, SystemFiles, test_context};
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use super::*;
@@ -94,6 +97,58 @@ fn racing_deliveries_into_one_shared_file_keep_every_profile() {
     let text = std::fs::read_to_string(&shared).unwrap();
     let kept: Vec<_> = (0..8).filter(|at| text.contains(&format!("[P{at}]\n"))).collect();
     assert_eq!(kept.len(), 8, "{kept:?}");
+}
+
+/// A delivery into a folder of its own and a shared file, on a real disk.
+fn on_disk(folder: &Path, shared: &Path) -> (Context, Arc<dyn Delivery>) {
+    let context = Context { files: Arc::new(SystemFiles), ..test_context() };
+    (context, build(&json!({"directory": folder.join("oci"), "merge_into": shared})).unwrap())
+}
+
+#[tokio::test]
+async fn a_shared_file_that_somebody_holds_is_waited_for_without_stopping_other_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = folder.path().join("config");
+    let (context, delivery) = on_disk(folder.path(), &shared);
+    let theirs = context.files.hold(&shared).await.unwrap();
+    let session = testing::session();
+    let mut delivering = delivery.deliver(&context, &session);
+    assert!((&mut delivering).now_or_never().is_none());
+    assert!(!shared.exists() && !folder.path().join("oci/current").exists());
+    drop(theirs);
+    delivering.await.unwrap();
+    assert!(std::fs::read_to_string(&shared).unwrap().contains("[CARNET]\n"));
+}
+
+#[tokio::test]
+async fn a_shared_file_behind_a_link_is_changed_and_the_link_stays() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (link, file) = (folder.path().join("config"), elsewhere.path().join("real"));
+    carnet_core::replace_files(&[NewFile::new(&file, "[MINE]\nregion=fra\n")]).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let (context, delivery) = on_disk(folder.path(), &link);
+    let delivered = delivery.deliver(&context, &testing::session()).await.unwrap();
+    assert_eq!(std::fs::read_link(&link).unwrap(), file);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("[MINE]\nregion=fra\n") && text.contains("[CARNET]\n"), "{text}");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(delivered.files.contains(&file), "{:?}", delivered.files);
+    let names = |folder: &Path| {
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(names(folder.path()), ["config".into(), "oci".into()].into());
+    assert_eq!(names(elsewhere.path()), [".real.lock".into(), "real".into()].into());
+}
+
+#[tokio::test]
+async fn refuses_a_shared_file_behind_links_in_a_circle_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("config");
+    std::os::unix::fs::symlink(&link, &link).unwrap();
+    let (context, delivery) = on_disk(folder.path(), &link);
+    delivery.deliver(&context, &testing::session()).await.unwrap_err();
+    assert!(!folder.path().join("oci").exists());
 }
 
 #[tokio::test]
