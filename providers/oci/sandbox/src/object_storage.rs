@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod objects;
+mod range;
 
 /// The service's name.
 pub(crate) const NAME: &str = "oci-objectstorage";

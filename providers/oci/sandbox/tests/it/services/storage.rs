@@ -196,6 +196,53 @@ async fn rejects_reads_whose_preconditions_fail() {
 }
 
 #[tokio::test]
+async fn one_range_of_an_object_is_answered_with_206() {
+    let cloud = Cloud::shared().await;
+    let admin = cloud.admin();
+    let target = bucket("/artifacts/o/digits");
+    let etag = put(&cloud, &admin, &target, b"0123456789").await.header("etag").to_owned();
+    let read = async |method: Method, headers: &[(&str, &str)]| {
+        let draft = cloud.draft(SERVICE, method, &target);
+        let draft = headers.iter().fold(draft, |draft, (name, value)| draft.header(name, value));
+        cloud.send(SERVICE, draft.sign(&admin)).await
+    };
+    for (range, content, shown) in
+        [("bytes=2-4", "234", "bytes 2-4/10"), ("bytes=-2", "89", "bytes 8-9/10"), ("bytes=8-99", "89", "bytes 8-9/10")]
+    {
+        let answer = read(Method::GET, &[("range", range), ("if-range", &etag)]).await;
+        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (206, content), "{range}");
+        assert_eq!((answer.header("content-range"), answer.header("etag")), (shown, etag.as_str()));
+        assert!(!answer.headers.contains_key("content-md5"), "the hash of the whole beside a part");
+    }
+    for (method, headers, status) in [
+        (Method::GET, &[("range", "bytes=0-1,4-5")][..], 200),
+        (Method::GET, &[("range", "bytes=2-4"), ("if-range", "other")], 200),
+        (Method::GET, &[("range", "bytes=2-4"), ("if-none-match", &etag)], 304),
+        (Method::GET, &[("range", "bytes=2-4"), ("if-match", "other")], 412),
+        (Method::HEAD, &[("range", "bytes=2-4")], 200),
+    ] {
+        let answer = read(method.clone(), headers).await;
+        assert_eq!(answer.status, status, "{method} {headers:?}");
+        assert!(!answer.headers.contains_key("content-range"), "{method} {headers:?}");
+        if status == 200 {
+            assert_eq!((answer.header("accept-ranges"), answer.header("content-length")), ("bytes", "10"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn rejects_a_range_behind_the_end_of_an_object() {
+    let cloud = Cloud::shared().await;
+    let admin = cloud.admin();
+    let target = bucket("/artifacts/o/short");
+    assert_eq!(put(&cloud, &admin, &target, b"0123456789").await.status, 200);
+    let draft = cloud.draft(SERVICE, Method::GET, &target).header("range", "bytes=10-");
+    let answer = cloud.send(SERVICE, draft.sign(&admin)).await;
+    assert_eq!(answer.error(), (416, "InvalidRange".to_owned()));
+    assert_eq!(answer.header("content-range"), "bytes */10");
+}
+
+#[tokio::test]
 async fn rejects_a_body_that_was_changed_after_it_was_signed() {
     let cloud = Cloud::shared().await;
     let mut draft = cloud.draft(SERVICE, Method::POST, &bucket(""));
