@@ -162,7 +162,21 @@ impl Evaluation<'_> {
         })
     }
 
+    /// The signature, with the key that the token names when there is more than the one of a certificate.
+    ///
+    /// UNCONFIRMED: what the domain does with a token or a key without `kid`. Both are refused, so that which key counts
+    /// is never a matter of trying.
     fn verify(&self, token: &UnverifiedJwt, keys: &KeySet) -> Checked<VerifiedJwt> {
+        let named = token.unverified_kid();
+        let by_name = self.trust.public_certificate.is_none();
+        if by_name && named.is_none() {
+            return Err(refusal::of_grant(
+                "key",
+                "no kid",
+                "a kid in the header",
+                "use an issuer whose tokens name their key, or give the trust publicCertificate",
+            ));
+        }
         let rules = Rules {
             issuer: Some(&self.trust.issuer),
             // The trust's own check of the client claim stands in for it; without one none is documented.
@@ -173,7 +187,16 @@ impl Evaluation<'_> {
             max_lifetime: None,
             types: &[],
         };
-        verify_jwt(token, keys, &rules, self.now).map_err(refusal::of_jwt)
+        let verified = verify_jwt(token, keys, &rules, self.now).map_err(refusal::of_jwt)?;
+        if by_name && verified.kid() != named {
+            return Err(refusal::of_grant(
+                "key",
+                format!("no key with the id {:?}", named.unwrap_or_default()),
+                "a key with this kid",
+                "give the keys at publicKeyEndpoint of the trust the ids that the tokens name",
+            ));
+        }
+        Ok(verified)
     }
 
     /// The claim that says to which client the token was issued; returns whether the trust asks for it.
