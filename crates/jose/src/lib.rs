@@ -62,6 +62,6 @@ pub use jwt::UnverifiedJwt;
 pub use key_set::KeySet;
 pub use pem::private_key_from_pem;
 pub use public_key::PublicKey;
-pub use sign::{SigningKey, encode_jwt};
+pub use sign::{ExternalSigner, SigningKey, encode_jwt};
 pub use subject::SubjectToken;
 pub use verify::{Rules, VerifiedJwt, verify_jwt};

@@ -1,6 +1,10 @@
 //! Signing with a key that is parsed once.
 
-use std::{fmt, sync::mpsc, thread};
+use std::{
+    fmt,
+    sync::{Arc, mpsc},
+    thread,
+};
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
@@ -35,10 +39,27 @@ pub struct SigningKey {
     header: String,
 }
 
+/// Signs where the private key is: in a token, in a module, with a service. See [`SigningKey::external`].
+pub trait ExternalSigner: Send + Sync + fmt::Debug {
+    /// The one algorithm that the key signs with.
+    fn algorithm(&self) -> Algorithm;
+
+    /// The public half as DER SubjectPublicKeyInfo.
+    fn public_spki(&self) -> Vec<u8>;
+
+    /// The signature of `message` as JWS writes it: PKCS#1 v1.5 or PSS for RSA, `R || S` for ECDSA (RFC 7518, 3.4), the 64
+    /// bytes of RFC 8032 for Ed25519. May block.
+    ///
+    /// # Errors
+    /// When the other side does not sign, with its reason. Nothing secret stands in it.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError>;
+}
+
 enum Pair {
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     Rsa(RsaKeyPair),
+    External(Arc<dyn ExternalSigner>),
 }
 
 impl SigningKey {
@@ -98,19 +119,43 @@ impl SigningKey {
         Self::of(algorithm, pair)
     }
 
+    /// A key whose private half never comes here: a token's, a module's. What it signs cannot be told from what other
+    /// keys sign. Signing takes as long as the other side takes, so on a runtime it belongs to where blocking is allowed:
+    /// see [`Self::is_external`].
+    ///
+    /// # Errors
+    /// When the public half is not one of a key for its algorithm.
+    pub fn external(signer: Arc<dyn ExternalSigner>) -> Result<Self, KeyError> {
+        let (algorithm, spki) = (signer.algorithm(), signer.public_spki());
+        let public = crate::PublicKey::from_spki(&spki)?;
+        if !public.allows(algorithm) {
+            return Err(KeyError(format!("{algorithm} needs {}, and the key is another", algorithm.key_type().name())));
+        }
+        Ok(Self::with_public(algorithm, Pair::External(signer), public.to_jwk(), spki))
+    }
+
+    /// Whether the private half is elsewhere, so that every signature may block for milliseconds.
+    pub fn is_external(&self) -> bool {
+        matches!(self.pair, Pair::External(_))
+    }
+
     fn of(algorithm: Algorithm, pair: Pair) -> Result<Self, KeyError> {
         let unreadable = |_opaque| KeyError("the public half of the key cannot be read".to_owned());
         let (public, spki): (&[u8], PublicKeyX509Der<'_>) = match &pair {
             Pair::Ecdsa(pair) => (pair.public_key().as_ref(), pair.public_key().as_der().map_err(unreadable)?),
             Pair::Ed25519(pair) => (pair.public_key().as_ref(), pair.public_key().as_der().map_err(unreadable)?),
             Pair::Rsa(pair) => (pair.public_key().as_ref(), pair.public_key().as_der().map_err(unreadable)?),
+            Pair::External(signer) => return Self::external(Arc::clone(signer)),
         };
-        let mut jwk = jwk_of(algorithm.key_type(), public)?;
+        let jwk = jwk_of(algorithm.key_type(), public)?;
+        let spki = spki.as_ref().to_vec();
+        Ok(Self::with_public(algorithm, pair, jwk, spki))
+    }
+
+    fn with_public(algorithm: Algorithm, pair: Pair, mut jwk: Jwk, spki: Vec<u8>) -> Self {
         jwk.key_use = Some("sig".to_owned());
         jwk.alg = Some(algorithm.name().to_owned());
-        let spki = spki.as_ref().to_vec();
-        let header = encode_header(&header(algorithm, None));
-        Ok(Self { algorithm, pair, jwk, spki, header })
+        Self { algorithm, pair, jwk, spki, header: encode_header(&header(algorithm, None)) }
     }
 
     /// Sets the `kid` that goes into headers and the JWK.
@@ -144,6 +189,7 @@ impl SigningKey {
                     .map_err(failed)?;
                 signature
             }
+            Pair::External(signer) => signer.sign(message)?,
         })
     }
 
@@ -176,6 +222,9 @@ impl SigningKey {
     }
 
     /// The private key as PKCS#8 DER.
+    ///
+    /// # Errors
+    /// When it cannot be written, and for one that is elsewhere ([`Self::external`]).
     pub fn to_pkcs8(&self) -> Result<SecretBytes, KeyError> {
         let failed = |_opaque| KeyError("the private key cannot be written as PKCS#8".to_owned());
         Ok(match &self.pair {
@@ -184,6 +233,9 @@ impl SigningKey {
             Pair::Rsa(pair) => {
                 let der: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
                 SecretBytes::new(der.as_ref())
+            }
+            Pair::External(_) => {
+                return Err(KeyError("the private key is in a token that does not give it away".to_owned()));
             }
         })
     }

@@ -130,3 +130,49 @@ fn a_fingerprint_agrees_with_openssl() {
 fn nothing_of_a_key_prints() {
     assert_eq!(format!("{:?}", key(Algorithm::Rs256)), "SigningKey");
 }
+
+/// A key that is elsewhere: here in the next struct.
+#[derive(Debug)]
+struct Elsewhere(Algorithm, Algorithm);
+
+impl ExternalSigner for Elsewhere {
+    fn algorithm(&self) -> Algorithm {
+        self.0
+    }
+
+    fn public_spki(&self) -> Vec<u8> {
+        key(self.1).public_spki()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        key(self.1).sign(message)
+    }
+}
+
+#[test]
+fn a_key_that_is_elsewhere_signs_tokens_like_any_other() {
+    for algorithm in Algorithm::ALL {
+        let signer = SigningKey::external(Arc::new(Elsewhere(algorithm, algorithm))).unwrap().with_kid(algorithm.name());
+        assert_eq!(signer.public_jwk(), key(algorithm).public_jwk(), "{algorithm}");
+        assert_eq!(signer.public_spki(), key(algorithm).public_spki());
+        assert!(signer.is_external() && !key(algorithm).is_external());
+        let token = encode_jwt(&signer, &Map::new(), &claims()).unwrap();
+        let token = UnverifiedJwt::parse(token.expose()).unwrap();
+        let rules = Rules { algorithms: &[algorithm], ..rules() };
+        verify_jwt(&token, &keys(algorithm), &rules, now()).unwrap_or_else(|error| panic!("{algorithm}: {error}"));
+    }
+}
+
+#[test]
+fn a_key_that_is_elsewhere_is_not_given_away() {
+    let signer = SigningKey::external(Arc::new(Elsewhere(Algorithm::Es256, Algorithm::Es256))).unwrap();
+    let KeyError(error) = signer.to_pkcs8().unwrap_err();
+    assert_eq!(error, "the private key is in a token that does not give it away");
+    assert!(signer.to_pkcs8_pem().is_err());
+}
+
+#[test]
+fn rejects_a_key_elsewhere_that_is_not_one_of_its_algorithm() {
+    let KeyError(error) = SigningKey::external(Arc::new(Elsewhere(Algorithm::Rs256, Algorithm::Es256))).unwrap_err();
+    assert_eq!(error, "RS256 needs RSA, and the key is another");
+}
