@@ -4,9 +4,11 @@
 //! `cargo xtask layers` reads `cargo metadata` and fails when a crate depends on one it must not see.
 //! `cargo xtask docs` writes the generated parts of the manual, `cargo xtask docs --check` fails when one has drifted, a link
 //! is broken or an example does not work.
+//! `cargo xtask codegen` writes the gRPC code from the `.proto` files, `cargo xtask codegen --check` fails when it has drifted.
 //! `cargo xtask words` fails when a source file breaks a rule of the house that is a matter of text.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for developers speaks on the terminal")]
 
+mod codegen;
 mod docs;
 mod layers;
 mod test;
@@ -22,12 +24,17 @@ fn main() -> ExitCode {
             Some("--check") => docs::check(),
             Some(other) => Err(anyhow::anyhow!("no such option: {other}; there is `--check`")),
         },
+        Some("codegen") => match args.next().as_deref() {
+            None => codegen::write(),
+            Some("--check") => codegen::check(),
+            Some(other) => Err(anyhow::anyhow!("no such option: {other}; there is `--check`")),
+        },
         Some("layers") => layers::check(),
         Some("words") => words::check(),
         Some("setup") => test::setup(),
         Some("test") => test::test(),
         other => Err(anyhow::anyhow!(
-            "no such task: {}; there are `test`, `setup`, `docs`, `layers` and `words`",
+            "no such task: {}; there are `test`, `setup`, `docs`, `codegen`, `layers` and `words`",
             other.unwrap_or("(none)")
         )),
     };

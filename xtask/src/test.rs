@@ -24,6 +24,7 @@ const CHECKS: &[Step] = &[
     }),
     ("layers", |_| super::layers::check().map(say)),
     ("words", |_| super::words::check().map(say)),
+    ("generated code", |_| super::codegen::check().map(say)),
     ("dependencies", deny),
     ("unit and integration tests", |root| {
         run(root, "cargo", &["test", "--workspace", "--locked", "--exclude", "carnet-e2e"])

@@ -54,7 +54,9 @@ fn in_text(text: &str) -> Vec<String> {
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
         let path = entry?.path();
-        let skip = path.file_name().is_some_and(|name| name == "target" || name == "node_modules" || name == ".venv");
+        let skip = path
+            .file_name()
+            .is_some_and(|name| name == "target" || name == "node_modules" || name == ".venv" || name == "generated");
         if path.is_dir() && !skip {
             rust_files(&path, found)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
