@@ -4,6 +4,7 @@ mod completion;
 mod config;
 mod default_delivery;
 mod demo;
+mod flagged;
 mod get;
 mod inspect;
 mod route_args;

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use crate::args::{Colour, Global, Output};
 
+mod text;
 mod visible;
+
+pub(crate) use text::Text;
 
 /// The version of every JSON document that carnet writes. A field may be added without a new version; none is removed
 /// or changes its meaning.
@@ -42,7 +45,7 @@ impl Terminal {
     }
 
     /// Whether talk may have colour.
-    pub(crate) fn colours(self) -> bool {
+    fn colours(self) -> bool {
         self.colour != anstream::ColorChoice::Never
     }
 
@@ -64,16 +67,9 @@ impl Terminal {
     }
 
     /// Writes text for people to standard output, with colour if that is wanted.
-    pub(crate) fn text(self, text: &str) -> Result<(), Error> {
-        let choice = if Self::stdout_is_terminal() || self.colour == anstream::ColorChoice::Always {
-            self.colour
-        } else {
-            anstream::ColorChoice::Never
-        };
-        let mut plain = anstream::AutoStream::new(Vec::new(), choice);
-        // Writing to memory cannot fail.
-        drop(plain.write_all(visible::for_people(text).as_bytes()));
-        self.data(&plain.into_inner())
+    pub(crate) fn text(self, text: impl Into<Text>) -> Result<(), Error> {
+        let seen = Self::stdout_is_terminal() || self.colour == anstream::ColorChoice::Always;
+        self.data(text.into().render(seen && self.colours()).as_bytes())
     }
 
     /// Writes one JSON document with its version to standard output.
@@ -89,32 +85,72 @@ impl Terminal {
     }
 
     /// Says something to standard error.
-    pub(crate) fn say(self, text: &str) {
-        let mut out = anstream::AutoStream::new(io::stderr().lock(), self.colour);
+    pub(crate) fn say(self, text: impl Into<Text>) {
+        Self::write_line(&text.into().render(self.colours()));
+    }
+
+    /// Says what a renderer has laid out, which puts in colours of its own when it is told `true`. It is told so only where
+    /// the same without them shows that there are none from outside.
+    pub(crate) fn say_rendered(self, render: impl Fn(bool) -> String) {
+        let plain = render(false);
+        let shown = visible::for_people(&plain);
+        Self::write_line(&if self.colours() && shown == plain { render(true) } else { shown });
+    }
+
+    fn write_line(line: &str) {
         // When nobody can hear it there is nobody to tell.
-        drop(writeln!(out, "{}", visible::for_people(text)));
+        drop(writeln!(io::stderr().lock(), "{line}"));
+    }
+
+    /// Says one JSON document with its version to standard error, in one line.
+    fn say_json(self, what: &str, document: &Value) {
+        let line = json!({"version": SCHEMA_VERSION, what: document}).to_string();
+        self.say(visible::for_programs(&line));
     }
 
     /// Tells of something that is no failure yet.
-    pub(crate) fn warn(self, step: &str, warning: &str) {
+    pub(crate) fn warn(self, warning: &Warning<'_>) {
         if self.json {
-            self.say(&visible::for_programs(
-                &json!({"version": SCHEMA_VERSION, "warning": {"step": step, "message": warning}}).to_string(),
-            ));
-            return;
+            self.say_json("warning", &warning.to_json());
+        } else {
+            self.say(warning.to_text());
         }
-        self.say(&format!("{}warning{}: {warning} (step {step})", cyan().render(), cyan().render_reset()));
     }
 
     /// Tells of a failure.
     pub(crate) fn fail(self, error: &Error) {
         if self.json {
-            self.say(&visible::for_programs(
-                &json!({"version": SCHEMA_VERSION, "error": error_json(error)}).to_string(),
-            ));
-            return;
+            self.say_json("error", &error_json(error));
+        } else {
+            self.say(error_text(error));
         }
-        self.say(&error_text(error));
+    }
+}
+
+/// Something that is no failure yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Warning<'a> {
+    /// What it is.
+    pub(crate) message: &'a str,
+    /// The route, where it is about one that runs on.
+    pub(crate) route: Option<&'a str>,
+    /// The step of the route.
+    pub(crate) step: Option<&'a str>,
+}
+
+impl Warning<'_> {
+    /// As JSON: `message`, `route`, `step`.
+    fn to_json(self) -> Value {
+        json!({"message": self.message, "route": self.route, "step": self.step})
+    }
+
+    fn to_text(self) -> Text {
+        let mut text = Text::default();
+        text.styled(cyan(), "warning").push(format!(": {}", self.message));
+        if let Some(step) = self.step {
+            text.push(format!(" (step {step})"));
+        }
+        text
     }
 }
 
@@ -133,25 +169,26 @@ pub(crate) fn error_json(error: &Error) -> Value {
     })
 }
 
-fn error_text(error: &Error) -> String {
+fn error_text(error: &Error) -> Text {
     let mut lines = chain(error).into_iter();
     let head = lines.next().unwrap_or_default();
     let step = error.step().map_or(String::new(), |step| format!(" (step {step})"));
-    let mut text = format!("{}error{}: {head}{step}", red().render(), red().render_reset());
+    let mut text = Text::default();
+    text.styled(red(), "error").push(format!(": {head}{step}"));
     for cause in lines {
-        text.push_str(&format!("\n  because: {cause}"));
+        text.push(format!("\n  because: {cause}"));
     }
     if let Some(clause) = error.failed_clause() {
-        text.push_str(&format!("\n  clause: {clause}"));
+        text.push(format!("\n  clause: {clause}"));
     }
     if let Some(code) = error.provider_code() {
-        text.push_str(&format!("\n  code: {code}"));
+        text.push(format!("\n  code: {code}"));
     }
     for hint in error.hints() {
-        text.push_str(&format!("\n  {}hint{}: {hint}", cyan().render(), cyan().render_reset()));
+        text.push("\n  ").styled(cyan(), "hint").push(format!(": {hint}"));
     }
     if error.kind() == ErrorKind::Internal {
-        text.push_str("\n  this is a mistake in carnet itself; please report it");
+        text.push("\n  this is a mistake in carnet itself; please report it");
     }
     text
 }
@@ -186,12 +223,19 @@ mod tests {
             .because(Error::refused("the audience does not match").clause("audience").code("invalid_grant"))
             .hint("set audience")
             .at_step("gcp");
-        let text = anstream::adapter::strip_str(&error_text(&error)).to_string();
+        let text = error_text(&error).render(false);
         assert_eq!(
             text,
             "error: exchange at the pool (step gcp)\n  because: the audience does not match\n  clause: audience\n  \
              code: invalid_grant\n  hint: set audience"
         );
         assert_eq!(error_json(&error)["exit_code"], 4);
+    }
+
+    #[test]
+    fn a_warning_names_what_it_is_about() {
+        let warning = Warning { message: "it is old", route: Some("reader"), step: Some("source file") };
+        assert_eq!(warning.to_text().render(false), "warning: it is old (step source file)");
+        assert_eq!(warning.to_json(), json!({"message": "it is old", "route": "reader", "step": "source file"}),);
     }
 }

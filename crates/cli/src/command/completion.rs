@@ -32,7 +32,7 @@ pub(super) fn man(folder: &Path, terminal: Terminal) -> Result<u8, Error> {
         files.push(page(&command.clone().display_name(&name), &name, folder)?);
     }
     replace_files(&files)?;
-    terminal.say(&format!("{} pages in {}", files.len(), folder.display()));
+    terminal.say(format!("{} pages in {}", files.len(), folder.display()));
     Ok(0)
 }
 

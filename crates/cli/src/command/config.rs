@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     args::{self, ConfigCommand, Global},
-    output::{Terminal, bold, green},
+    output::{Terminal, Text, bold, green},
     world,
 };
 
@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global, args: &args::Config, terminal: Terminal) -> R
             if terminal.is_json() {
                 terminal.json(json!({"ok": false, "problems": error.to_json()}))?;
             } else {
-                terminal.say(&error.render(terminal.colours(), WIDTH));
+                terminal.say_rendered(|colour| error.render(colour, WIDTH));
             }
             Ok(MISTAKES)
         }
@@ -47,13 +47,9 @@ fn check(config: &Config, terminal: Terminal) -> Result<u8, Error> {
         return Ok(0);
     }
     let place = config.path().map_or(String::new(), |path| format!("{}: ", path.display()));
-    terminal.text(&format!(
-        "{place}{}ok{}, {} routes: {}\n",
-        green().render(),
-        green().render_reset(),
-        names.len(),
-        names.join(", ")
-    ))?;
+    let mut text = Text::from(place);
+    text.styled(green(), "ok").push(format!(", {} routes: {}\n", names.len(), names.join(", ")));
+    terminal.text(text)?;
     Ok(0)
 }
 
@@ -62,11 +58,10 @@ fn show(config: &Config, terminal: Terminal) -> Result<u8, Error> {
         terminal.json(json!({"file": config.path(), "settings": config.settings()}))?;
         return Ok(0);
     }
-    let mut text = String::new();
+    let mut text = Text::default();
     for setting in config.settings() {
-        let (bold, plain) = (bold().render(), bold().render_reset());
-        text.push_str(&format!("{bold}{}{plain} = {}    # {}\n", setting.field, setting.value, setting.origin));
+        text.styled(bold(), &setting.field).push(format!(" = {}    # {}\n", setting.value, setting.origin));
     }
-    terminal.text(&text)?;
+    terminal.text(text)?;
     Ok(0)
 }

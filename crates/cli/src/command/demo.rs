@@ -19,7 +19,7 @@ pub(super) fn run(args: &Demo, terminal: Terminal) -> Result<u8, Error> {
     if terminal.is_json() {
         terminal.json(report.to_json())?;
     } else {
-        terminal.text(&report.summary())?;
+        terminal.text(report.summary())?;
     }
     Ok(if report.passed() { 0 } else { FAILED })
 }
@@ -31,14 +31,14 @@ async fn play(only: Option<&str>, terminal: Terminal) -> Result<Report, Error> {
     for crossing in crossings::all().into_iter().filter(|crossing| wanted(crossing.name)) {
         let row = crossings::cross(&stage, &crossing).await;
         if !terminal.is_json() {
-            terminal.text(&row.text())?;
+            terminal.text(row.text())?;
         }
         report.crossings.push(row);
     }
     for refusal in refusals::all().into_iter().filter(|refusal| wanted(refusal.name)) {
         let row = refusals::refuse(&stage, &refusal).await;
         if !terminal.is_json() {
-            terminal.text(&row.text())?;
+            terminal.text(row.text())?;
         }
         report.refusals.push(row);
     }

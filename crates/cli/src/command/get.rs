@@ -6,10 +6,10 @@ use carnet_route::{Registry, Route, RouteRun};
 use clap::ArgMatches;
 use serde_json::json;
 
-use super::route_args;
+use super::{flagged, route_args};
 use crate::{
     args::{Get, Global},
-    output::Terminal,
+    output::{Terminal, Warning},
     world,
 };
 
@@ -58,14 +58,14 @@ fn with_format(route: Route, words: &[String], context: &Context) -> Result<Rout
     let part = route_args::delivery_words("--format", words)?;
     let registry = Registry::standard();
     let delivery = part.delivery(&registry, &*context.environment).map_err(route_args::told)?;
-    route.deliver_also(delivery).map_err(|misfit| misfit.to_error(&part.flag, &registry))
+    flagged::deliver_also(route, &part.flag, delivery, &registry)
 }
 
 /// Says what the steps of a route warned of.
 pub(super) fn warn(run: &RouteRun, terminal: Terminal) {
     for hop in &run.hops {
         if let Some(warning) = hop.facts.get("warning") {
-            terminal.warn(&hop.step.to_string(), warning);
+            terminal.warn(&Warning { message: warning, step: Some(&hop.step.to_string()), ..Warning::default() });
         }
     }
 }
@@ -99,6 +99,6 @@ fn plan(route: &Route, terminal: Terminal) -> Result<u8, Error> {
             text.push_str(&format!("  {} asks the step before it for the audience {audience}\n", exchange.name()));
         }
     }
-    terminal.text(&text)?;
+    terminal.text(text)?;
     Ok(0)
 }

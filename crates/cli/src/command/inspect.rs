@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     args::Inspect,
-    output::{Terminal, bold, cyan, green, red},
+    output::{Terminal, Text, bold, cyan, green, red},
     world,
 };
 
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Inspect, terminal: Terminal) -> Result<u8, Error> {
             "warnings": warnings,
         }))?;
     } else {
-        terminal.text(&describe(&jwt, now, verdict.as_ref(), &warnings))?;
+        terminal.text(describe(&jwt, now, verdict.as_ref(), &warnings))?;
     }
     match verdict {
         Some(Err(error)) => {
@@ -189,25 +189,21 @@ fn warnings(jwt: &UnverifiedJwt, now: Timestamp) -> Vec<String> {
     warnings
 }
 
-fn describe(
-    jwt: &UnverifiedJwt,
-    now: Timestamp,
-    verdict: Option<&Result<(), JwtError>>,
-    warnings: &[String],
-) -> String {
-    let mut text = format!("{}{}{}\n", bold().render(), looks_like(jwt), bold().render_reset());
+fn describe(jwt: &UnverifiedJwt, now: Timestamp, verdict: Option<&Result<(), JwtError>>, warnings: &[String]) -> Text {
+    let mut text = Text::default();
+    text.styled(bold(), looks_like(jwt)).push("\n");
     members(&mut text, "header", jwt.unverified_header());
     members(&mut text, "claims", &jwt.unverified_claims().0);
     if let Some(end) = jwt.unverified_expiry() {
-        text.push_str(&format!("\nexpires   {end} ({:#})\n", whole_seconds(end.duration_since(now))));
+        text.push(format!("\nexpires   {end} ({:#})\n", whole_seconds(end.duration_since(now))));
     }
     match verdict {
-        None => text.push_str("\nnot verified; give --issuer or --jwks to check the signature\n"),
-        Some(Ok(())) => text.push_str(&format!("\n{}verified{}\n", green().render(), green().render_reset())),
-        Some(Err(_)) => text.push_str(&format!("\n{}not valid{}\n", red().render(), red().render_reset())),
-    }
+        None => text.push("\nnot verified; give --issuer or --jwks to check the signature\n"),
+        Some(Ok(())) => text.push("\n").styled(green(), "verified").push("\n"),
+        Some(Err(_)) => text.push("\n").styled(red(), "not valid").push("\n"),
+    };
     for warning in warnings {
-        text.push_str(&format!("{}warning{}   {warning}\n", cyan().render(), cyan().render_reset()));
+        text.styled(cyan(), "warning").push(format!("   {warning}\n"));
     }
     text
 }
@@ -216,8 +212,8 @@ fn whole_seconds(time: SignedDuration) -> SignedDuration {
     SignedDuration::from_secs(time.as_secs())
 }
 
-fn members(text: &mut String, title: &str, members: &Map<String, Value>) {
-    text.push_str(&format!("\n{title}\n"));
+fn members(text: &mut Text, title: &str, members: &Map<String, Value>) {
+    text.push(format!("\n{title}\n"));
     for (name, value) in members {
         let time = ["exp", "iat", "nbf", "auth_time"]
             .contains(&name.as_str())
@@ -225,7 +221,7 @@ fn members(text: &mut String, title: &str, members: &Map<String, Value>) {
             .flatten()
             .map_or(String::new(), |at| format!("  ({at})"));
         // The terminal shows what of a hostile name or claim would steer it, see `output::visible`.
-        text.push_str(&format!("  {name:<24} {value}{time}\n"));
+        text.push(format!("  {name:<24} {value}{time}\n"));
     }
 }
 
@@ -246,15 +242,15 @@ fn external_account(text: &str, place: &str, terminal: Terminal) -> Result<u8, E
         terminal.json(json!({"kind": "external-account", "file": facts, "warnings": file.warnings}))?;
         return Ok(0);
     }
-    let mut shown = format!("{}Google credential file{}\n", bold().render(), bold().render_reset());
+    let mut shown = Text::default();
+    shown.styled(bold(), "Google credential file").push("\n");
     for (name, value) in facts {
-        shown.push_str(&format!("  {name:<24} {value}\n"));
+        shown.push(format!("  {name:<24} {value}\n"));
     }
     for Warning { clause, message, fix } in &file.warnings {
-        let (cyan, plain) = (cyan().render(), cyan().render_reset());
-        shown.push_str(&format!("{cyan}warning{plain}   {clause}: {message}; {fix}\n"));
+        shown.styled(cyan(), "warning").push(format!("   {clause}: {message}; {fix}\n"));
     }
-    terminal.text(&shown)?;
+    terminal.text(shown)?;
     Ok(0)
 }
 

@@ -4,6 +4,7 @@ use carnet_core::{Context, Error, ErrorKind};
 use carnet_route::{Config, ConfigError, Part, Registry, Route, RouteSpec};
 use clap::ArgMatches;
 
+use super::flagged;
 use crate::args::{Global, RouteArgs};
 
 /// The routes that the arguments name: those of the configuration, or the one that the flags describe.
@@ -31,7 +32,7 @@ pub(super) fn routes(
             let mut route = config.route(name)?.clone().audience(args.audience.clone());
             for part in &deliver {
                 let delivery = part.delivery(&registry, &*context.environment).map_err(told)?;
-                route = route.deliver_also(delivery).map_err(|misfit| misfit.to_error(&part.flag, &registry))?;
+                route = flagged::deliver_also(route, &part.flag, delivery, &registry)?;
             }
             Ok(route)
         })
@@ -78,10 +79,18 @@ fn from_flags(
             }
         }
     }
-    RouteSpec::from_parts(source.pop(), through, parts("--deliver", "deliver", matches)?)
-        .audience(audience)
-        .build(registry, &*context.environment)
-        .map_err(told)
+    let deliver = parts("--deliver", "deliver", matches)?;
+    let built =
+        deliver.iter().map(|part| part.delivery(registry, &*context.environment)).collect::<Result<Vec<_>, _>>();
+    let with = |deliver| {
+        let spec = RouteSpec::from_parts(source.pop(), through, deliver).audience(audience);
+        spec.build(registry, &*context.environment).map_err(told)
+    };
+    // Together with what is wrong with the other parts, if something is wrong with these.
+    let Ok(deliveries) = built else { return with(deliver) };
+    deliver.iter().zip(deliveries).try_fold(with(Vec::new())?, |route, (part, delivery)| {
+        flagged::deliver_also(route, &part.flag, delivery, registry)
+    })
 }
 
 /// The words of every occurrence of a flag.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     args::{Global, Run},
-    output::Terminal,
+    output::{Terminal, Warning},
     world,
 };
 
@@ -63,12 +63,12 @@ async fn deliver_first(
 ) -> Result<Vec<(String, Secret)>, Error> {
     let mut environment = Vec::new();
     for route in routes {
-        let mut states = renewer.watch(&route.name().to_owned()).await.map_err(error_of)?;
+        let states = renewer.watch(&route.name().to_owned()).await.map_err(error_of)?;
         // Nothing is started before every credential is there: a child without its credential would fail in its own way.
         let first = renewer.get(&route.name().to_owned()).await.map_err(error_of)?;
         get::warn(&first, terminal);
         environment.extend(deliver(context, route, &first).await?.environment);
-        states.mark_unchanged();
+        // The watch is handed on as it is: what came while this was delivered is news to the keeper, this is not.
         let (context, route) = (context.clone(), route.clone());
         keepers.spawn(async move { keep_delivered(&context, &route, states, first, terminal).await });
     }
@@ -91,14 +91,16 @@ async fn keep_delivered(
             (state.value().cloned(), state.failure().cloned())
         };
         if let Some(failure) = failure {
-            terminal.say(&format!("carnet: cannot renew {}, next attempt at {:.0}", route.name(), failure.retry_at));
+            let message = format!("cannot renew {}, next attempt at {:.0}", route.name(), failure.retry_at);
+            terminal.warn(&Warning { message: &message, route: Some(route.name()), step: None });
             terminal.fail(&failure.error);
         }
         if let Some(value) = value.filter(|value| !Arc::ptr_eq(value, &last)) {
             match deliver(context, route, &value).await {
                 Ok(handed) => {
                     if !handed.any_file && !told {
-                        terminal.say(&only_variables(route.name()));
+                        let message = only_variables(route.name());
+                        terminal.warn(&Warning { message: &message, route: Some(route.name()), step: None });
                         told = true;
                     }
                     last = value;
@@ -124,7 +126,7 @@ async fn deliver(context: &Context, route: &Route, run: &RouteRun) -> Result<Han
 /// Nobody can change the variables of a process that runs, so a renewal that reaches no file reaches nobody.
 fn only_variables(route: &str) -> String {
     format!(
-        "carnet: the credential of {route} was renewed, but its command was given variables alone, which keep the old \
+        "the credential of {route} was renewed, but its command was given variables alone, which keep the old \
          one; if it outlives the token, add a delivery that writes a file, such as token-file"
     )
 }
@@ -132,3 +134,6 @@ fn only_variables(route: &str) -> String {
 fn error_of(error: RenewError) -> Error {
     error.into()
 }
+
+#[cfg(test)]
+mod tests;

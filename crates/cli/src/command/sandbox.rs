@@ -15,7 +15,7 @@ use tokio::{
 use super::supervise::{self, Ready};
 use crate::{
     args::{Sandbox, SandboxCommand},
-    output::{SCHEMA_VERSION, Terminal, bold},
+    output::{SCHEMA_VERSION, Terminal, Text, Warning, bold},
     world,
 };
 
@@ -63,7 +63,7 @@ async fn stay(folder: Option<PathBuf>, stop_with_stdin: bool, terminal: Terminal
         });
         terminal.data(format!("{ready}\n").as_bytes())?;
     } else {
-        terminal.text(&welcome(&sandbox))?;
+        terminal.text(welcome(&sandbox))?;
     }
     let stopped = sandbox.shutdown().clone();
     tokio::select! {
@@ -104,7 +104,8 @@ async fn run_in(
     environment.push(("CARNET_SANDBOX".to_owned(), Secret::new(sandbox.folder().to_string_lossy())));
     let code = supervise::child(command, &environment, &mut signals, terminal).await;
     for host in sandbox.refused_hosts() {
-        terminal.say(&format!("carnet: the sandbox refused {host}, which no emulated cloud answers for"));
+        let message = format!("the sandbox refused {host}, which no emulated cloud answers for");
+        terminal.warn(&Warning { message: &message, ..Warning::default() });
     }
     sandbox.stop().await;
     code
@@ -119,17 +120,24 @@ fn urls(sandbox: &carnet_sandbox::Sandbox) -> Value {
     Value::Object(urls)
 }
 
-fn welcome(sandbox: &carnet_sandbox::Sandbox) -> String {
-    let mut text = format!("{}The emulated clouds are up.{}\n\n", bold().render(), bold().render_reset());
+fn welcome(sandbox: &carnet_sandbox::Sandbox) -> Text {
+    let mut text = Text::default();
+    text.styled(bold(), "The emulated clouds are up.").push("\n\n");
     for (name, urls) in sandbox.urls() {
-        text.push_str(&format!("  {name:<22} {:<24} {}\n", urls.plain_origin(), urls.tls_origin()));
+        address(&mut text, name, &urls.plain_origin(), &urls.tls_origin());
     }
+    text.push("\n");
+    address(&mut text, "proxy", &sandbox.proxy_url().origin().ascii_serialization(), "");
     let folder = sandbox.folder().display();
-    text.push_str(&format!(
-        "\n  files                  {folder}\n\nIn another shell:\n  eval \"$(carnet sandbox env --at {folder})\"\n\n\
-         Stop with Ctrl-C.\n"
-    ));
+    address(&mut text, "files", &folder.to_string(), "");
+    text.push(format!("\nIn another shell:\n  eval \"$(carnet sandbox env --at {folder})\"\n\nStop with Ctrl-C.\n"));
     text
+}
+
+/// One line of the table of what is where.
+fn address(text: &mut Text, name: &str, plain: &str, tls: &str) {
+    let line = format!("  {name:<22} {plain:<24} {tls}");
+    text.push(format!("{}\n", line.trim_end()));
 }
 
 fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Error> {

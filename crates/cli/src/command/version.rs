@@ -10,7 +10,7 @@ pub(super) fn run(terminal: Terminal) -> Result<u8, Error> {
     if terminal.is_json() {
         terminal.json(json!({"carnet": version}))?;
     } else {
-        terminal.text(&format!("carnet {version}\n"))?;
+        terminal.text(format!("carnet {version}\n"))?;
     }
     Ok(0)
 }

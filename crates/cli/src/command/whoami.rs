@@ -1,17 +1,20 @@
 //! `carnet whoami`: every identity found here, and why the others were skipped.
 
-use carnet_core::{Error, Want};
+use carnet_core::{Error, ErrorKind, Want, chain};
 use carnet_route::{Identity, Looked, Registry, find_all};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     args::Whoami,
-    output::{Terminal, bold, green, red},
+    output::{Terminal, Text, bold, green, red},
     world,
 };
 
 /// How a token that no place gives is named on the command line.
 const NAMED: [&str; 2] = ["file path=…", "env variable=…"];
+
+/// What to do about an identity that is given only for an audience.
+const ASK_AGAIN: &str = "ask again with `--audience`, for instance the one that the other side expects";
 
 pub(super) fn run(args: &Whoami, terminal: Terminal) -> Result<u8, Error> {
     let context = world::context();
@@ -19,12 +22,17 @@ pub(super) fn run(args: &Whoami, terminal: Terminal) -> Result<u8, Error> {
     let want = Want { audience: args.audience.clone() };
     let looked = world::block_on(async { Ok(find_all(&registry, &context, &want).await) })?;
     if terminal.is_json() {
-        terminal.json(json!({"sources": looked}))?;
+        let sources: Vec<Value> = looked.iter().map(to_json).collect();
+        terminal.json(json!({"sources": sources}))?;
     } else {
-        terminal.text(&describe(&looked))?;
+        terminal.text(describe(&looked))?;
     }
     if looked.iter().any(|one| matches!(one.identity, Identity::Found { .. })) {
         return Ok(0);
+    }
+    if looked.iter().any(|one| skipped(&one.identity).is_some()) {
+        return Err(Error::configuration("show an identity of this workload: the one that is here needs an audience")
+            .hint(ASK_AGAIN));
     }
     Err(Error::not_here("find an identity of this workload: no source has one")
         .hint("each source above says what it looked for")
@@ -34,37 +42,52 @@ pub(super) fn run(args: &Whoami, terminal: Terminal) -> Result<u8, Error> {
         )))
 }
 
-fn describe(looked: &[Looked]) -> String {
-    let mut text = String::new();
+/// Why a source was not asked to the end: its identity is given only for an audience, and none was named. Nothing is
+/// broken about that.
+fn skipped(identity: &Identity) -> Option<String> {
+    match identity {
+        Identity::Broken { error }
+            if error.kind() == ErrorKind::Configuration && error.failed_clause() == Some("audience") =>
+        {
+            Some(format!("{}; {ASK_AGAIN}", chain(error).join(": ")))
+        }
+        _ => None,
+    }
+}
+
+fn to_json(looked: &Looked) -> Value {
+    let mut one = json!(looked);
+    if let (Some(reason), Some(members)) = (skipped(&looked.identity), one.as_object_mut()) {
+        members.insert("identity".to_owned(), json!({"state": "skipped", "reason": reason}));
+    }
+    one
+}
+
+fn describe(looked: &[Looked]) -> Text {
+    let mut text = Text::default();
     for one in looked {
+        if let Some(reason) = skipped(&one.identity) {
+            text.push(format!("skipped    {}: {reason}\n", one.source));
+            continue;
+        }
         match &one.identity {
             Identity::Found { kind, facts, expires_at } => {
                 let end = expires_at.map_or(String::new(), |end| format!(", until {end:.0}"));
-                text.push_str(&format!(
-                    "{}found{}      {}{}{}: {kind}{end}\n",
-                    green().render(),
-                    green().render_reset(),
-                    bold().render(),
-                    one.source,
-                    bold().render_reset()
-                ));
+                text.styled(green(), "found").push("      ").styled(bold(), one.source);
+                text.push(format!(": {kind}{end}\n"));
                 for (name, value) in facts {
-                    text.push_str(&format!("             {name:<12} {value}\n"));
+                    text.push(format!("             {name:<12} {value}\n"));
                 }
             }
             Identity::Broken { error } => {
-                let causes = carnet_core::chain(error).join(": ");
-                text.push_str(&format!(
-                    "{}broken{}     {}: {causes}\n",
-                    red().render(),
-                    red().render_reset(),
-                    one.source
-                ));
+                text.styled(red(), "broken").push(format!("     {}: {}\n", one.source, chain(error).join(": ")));
                 for hint in error.hints() {
-                    text.push_str(&format!("             {hint}\n"));
+                    text.push(format!("             {hint}\n"));
                 }
             }
-            Identity::NotHere { reason } => text.push_str(&format!("not here   {}: {reason}\n", one.source)),
+            Identity::NotHere { reason } => {
+                text.push(format!("not here   {}: {reason}\n", one.source));
+            }
         }
     }
     text

@@ -1,14 +1,12 @@
 //! What the rows did, for people and for programs.
 
-use std::fmt::Write as _;
-
 use carnet_core::{Error, ErrorKind};
 use carnet_route::{Hop, RouteRun};
 use carnet_trust::Refusal;
 use serde_json::{Value, json};
 
 use super::calls::Called;
-use crate::output::{bold, error_json, green, red};
+use crate::output::{Text, bold, error_json, green, red};
 
 /// All rows.
 #[derive(Default)]
@@ -96,7 +94,7 @@ impl Row {
         })
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self) -> Text {
         let mut text = headline(self.passed(), self.name);
         for hop in &self.hops {
             let principal = hop.facts.get("principal").or_else(|| hop.facts.get("subject"));
@@ -150,7 +148,7 @@ impl RefusalRow {
         })
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self) -> Text {
         let mut text = headline(self.passed(), &format!("refused: {}", self.name));
         if let Some(decision) = &self.decision {
             line(&mut text, "clause", decision.clause);
@@ -166,18 +164,18 @@ impl RefusalRow {
     }
 }
 
-fn headline(passed: bool, name: &str) -> String {
+fn headline(passed: bool, name: &str) -> Text {
     let (style, word) = if passed { (green(), "ok    ") } else { (red(), "FAILED") };
-    let (bold, plain) = (bold().render(), bold().render_reset());
-    format!("{}{word}{} {bold}{name}{plain}\n", style.render(), style.render_reset())
+    let mut text = Text::default();
+    text.styled(style, word).push(" ").styled(bold(), name).push("\n");
+    text
 }
 
-fn line(text: &mut String, left: &str, right: &str) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "       {left:<34} {right}");
+fn line(text: &mut Text, left: &str, right: &str) {
+    text.push(format!("       {left:<34} {right}\n"));
 }
 
-fn failure(text: &mut String, error: Option<&Error>) {
+fn failure(text: &mut Text, error: Option<&Error>) {
     if let Some(error) = error {
         line(text, "failed", &carnet_core::chain(error).join(": "));
         for hint in error.hints() {

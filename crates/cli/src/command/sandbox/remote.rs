@@ -7,8 +7,12 @@ use carnet_route::EnvVars;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::CONTROL_FILE;
-use crate::{args::SandboxCommand, output::Terminal, world};
+use super::{CONTROL_FILE, address};
+use crate::{
+    args::SandboxCommand,
+    output::{Terminal, Text},
+    world,
+};
 
 /// The file in the sandbox's folder that holds the token of its control API.
 const TOKEN_FILE: &str = "control-token";
@@ -32,8 +36,9 @@ pub(super) async fn run(command: SandboxCommand, terminal: Terminal) -> Result<u
             environment(&variables, terminal)
         }
         SandboxCommand::Urls { at } => {
-            let answer = Remote::find(at)?.get("/urls").await?;
-            show("urls", &answer, terminal)
+            let remote = Remote::find(at)?;
+            let (urls, status) = (remote.get("/urls").await?, remote.get("/status").await?);
+            addresses(&remote, &urls, &status, terminal)
         }
         SandboxCommand::Clock { by, at } => {
             let body = match by.as_str() {
@@ -61,8 +66,7 @@ pub(super) async fn run(command: SandboxCommand, terminal: Terminal) -> Result<u
             if terminal.is_json() {
                 terminal.json(answer)?;
             } else {
-                let token = answer.get("token").and_then(Value::as_str).unwrap_or_default();
-                terminal.data(format!("{token}\n").as_bytes())?;
+                terminal.data(format!("{}\n", text_of(&answer, "token")).as_bytes())?;
             }
             Ok(0)
         }
@@ -82,8 +86,10 @@ impl Remote {
     fn find(at: Option<PathBuf>) -> Result<Self, Error> {
         let context = world::context();
         let folder = at.or_else(|| EnvVars::read(&*context.environment).sandbox).ok_or_else(|| {
-            Error::configuration("find the sandbox: no folder was named")
-                .hint("give `--at FOLDER`, or set CARNET_SANDBOX; `carnet sandbox` says its folder when it starts")
+            Error::configuration("find the sandbox: no folder was named").hint(
+                "give `--at FOLDER`, or set CARNET_SANDBOX; `carnet sandbox` says its folder when it starts, and \
+                       `carnet sandbox run` sets it for its command",
+            )
         })?;
         let control = line(&folder.join(CONTROL_FILE))?;
         let control = control.expose().parse().map_err(|error: url::ParseError| {
@@ -147,6 +153,30 @@ fn object(value: Value) -> Result<Map<String, Value>, Error> {
     }
 }
 
+/// Every service with its two addresses, then what is no service: the proxy for real host names, and the control API.
+fn addresses(remote: &Remote, urls: &Value, status: &Value, terminal: Terminal) -> Result<u8, Error> {
+    let control = remote.control.origin().ascii_serialization();
+    let proxy = text_of(status, "proxy").trim_end_matches('/');
+    if terminal.is_json() {
+        terminal.json(json!({"urls": urls, "proxy": proxy, "control": control, "folder": remote.folder}))?;
+        return Ok(0);
+    }
+    let mut text = Text::default();
+    for (name, service) in urls.as_object().into_iter().flatten() {
+        address(&mut text, name, text_of(service, "plain"), text_of(service, "tls"));
+    }
+    text.push("\n");
+    address(&mut text, "proxy", proxy, "");
+    address(&mut text, "control", &control, "");
+    address(&mut text, "files", &remote.folder.to_string_lossy(), "");
+    terminal.text(text)?;
+    Ok(0)
+}
+
+fn text_of<'a>(object: &'a Value, member: &str) -> &'a str {
+    object.get(member).and_then(Value::as_str).unwrap_or_default()
+}
+
 fn environment(variables: &Map<String, Value>, terminal: Terminal) -> Result<u8, Error> {
     if terminal.is_json() {
         terminal.json(json!({"environment": variables}))?;
@@ -173,6 +203,6 @@ fn show(what: &str, answer: &Value, terminal: Terminal) -> Result<u8, Error> {
     }
     let mut text = serde_json::to_string_pretty(answer).unwrap_or_default();
     text.push('\n');
-    terminal.text(&text)?;
+    terminal.text(text)?;
     Ok(0)
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{both, output},
-    scene::{NOBODY, fails, nowhere, put, works},
+    harness::{Sandbox, both, output},
+    scene::{Desk, NOBODY, fails, nowhere, put, works},
 };
 
 /// `carnet config check` of this text; the mistakes as JSON, after a look at what people see.
@@ -89,6 +89,33 @@ fn rejects_kinds_that_do_not_fit() {
         "version = 1\n[route.a]\nsource = \"oci-instance\"\nthrough = [{{ gcp = {{ audience = \"{pool}\" }} }}]\n"
     );
     one(&text, 4, 14, "gives oci-session, but through[0] gcp takes jwt", "put an exchange between them");
+}
+
+#[test]
+fn a_delivery_of_a_flag_is_called_by_the_flag() {
+    let desk = Desk::new(Sandbox::shared());
+    let profile = ["--deliver", "oci-profile", "directory=/tmp/never"];
+    let says = ["gives jwt or access-token, but --deliver oci-profile takes oci-session", "hint: deliveries that take"];
+    let said = fails(desk.source("get").args(profile), 2, &says);
+    assert!(!said.contains("deliver[0]"), "{said}");
+    // What `auto` finds is known only when the route runs.
+    let token = std::fs::read_to_string(desk.path("token.jwt")).unwrap();
+    let found = |arguments: &[&str], says: &[&str]| {
+        let mut command = nowhere(desk.folder(), ["get"]);
+        command.env("GITLAB_CI", "true").env("CARNET_ID_TOKEN", &token);
+        let said = fails(command.args(arguments), 2, &[says, &["hint: choose another form"]].concat());
+        assert!(!said.contains("deliver["), "{said}");
+    };
+    found(&profile, &["write jwt with --deliver oci-profile, which takes oci-session (step --deliver oci-profile)"]);
+    let signature = ["--format", "oci-signature", "url=https://objectstorage.us-ashburn-1.oraclecloud.com/n/"];
+    found(&signature, &["write jwt with --format oci-signature, which takes", "(step --format oci-signature)"]);
+}
+
+#[test]
+fn mistakes_of_all_flags_are_told_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = nowhere(home.path(), ["get", "--from", "file", "pth=x", "--deliver", "oci-profile", "dir=x"]);
+    fails(&mut command, 2, &["`pth`", "`dir`", "`directory` is missing"]);
 }
 
 #[test]

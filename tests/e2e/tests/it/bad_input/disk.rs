@@ -140,7 +140,7 @@ fn a_read_only_folder_keeps_the_token_that_is_there() {
     fails(
         &mut unprivileged(&desk, &command),
         2,
-        &["deliver[0] token-file", "choose a folder that this user may write to"],
+        &["--deliver token-file", "choose a folder that this user may write to"],
     );
     assert_eq!(std::fs::read(folder.join("token")).unwrap(), b"the one before");
     assert_eq!(names(&folder), ["token"]);
@@ -165,7 +165,7 @@ fn a_full_disk_keeps_the_session_that_is_there() {
     let (before, files) = (session(&desk.path("oci/current")), names(&desk.path("oci")));
     let mut command = on_a_full_disk("trap '' XFSZ", &desk.profile());
     let place = desk.path("oci").display().to_string();
-    fails(&mut command, 2, &[&place, "deliver[0] oci-profile", "free space on that disk"]);
+    fails(&mut command, 2, &[&place, "--deliver oci-profile", "free space on that disk"]);
     assert_eq!(session(&desk.path("oci/current")), before);
     assert_eq!(names(&desk.path("oci")), files, "nothing half-written may stay");
 }
@@ -177,7 +177,7 @@ fn a_full_disk_keeps_the_token_that_is_there() {
     put(&desk.path("out/token"), "the one before", 0o600);
     let mut command = desk.source("get");
     command.args(["--quiet", "--deliver", "token-file"]).arg(format!("path={}", desk.path("out/token").display()));
-    fails(&mut on_a_full_disk("trap '' XFSZ", &command), 2, &["deliver[0] token-file", "free space on that disk"]);
+    fails(&mut on_a_full_disk("trap '' XFSZ", &command), 2, &["--deliver token-file", "free space on that disk"]);
     assert_eq!(std::fs::read(desk.path("out/token")).unwrap(), b"the one before");
     assert_eq!(names(&desk.path("out")), ["token"]);
 }
@@ -216,7 +216,7 @@ fn a_shared_file_with_a_profile_twice_is_left_alone() {
 fn a_folder_that_is_a_file_is_told() {
     let desk = Desk::new(Sandbox::shared());
     put(&desk.path("oci"), "a file", 0o600);
-    fails(&mut desk.profile(), 2, &[&desk.path("oci").display().to_string(), "deliver[0] oci-profile"]);
+    fails(&mut desk.profile(), 2, &[&desk.path("oci").display().to_string(), "--deliver oci-profile"]);
     assert_eq!(std::fs::read(desk.path("oci")).unwrap(), b"a file");
 }
 

@@ -104,6 +104,28 @@ fn whoami_finds_a_google_machine() {
 }
 
 #[test]
+fn whoami_says_of_a_google_machine_that_it_needs_an_audience() {
+    let sandbox = Sandbox::shared();
+    let home = tempfile::tempdir().unwrap();
+    let metadata = sandbox.plain("gcp-metadata").replace("http://", "");
+    let whoami = |form: &str| {
+        let mut command = nowhere(home.path(), ["--output", form, "whoami"]);
+        command.env("GCE_METADATA_HOST", &metadata).env_remove("NO_GCE_CHECK");
+        output(&mut command)
+    };
+    let done = whoami("json");
+    assert_eq!(done.status.code(), Some(2), "{}", both(&done));
+    let answer: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let google = source(&answer, "gcp-metadata");
+    assert_eq!(google["state"], "skipped", "{google}");
+    let reason = google["reason"].as_str().unwrap();
+    assert!(reason.contains("no audience is known") && reason.contains("--audience"), "{reason}");
+    let done = whoami("text");
+    assert!(String::from_utf8_lossy(&done.stdout).contains("skipped    gcp-metadata: "), "{}", both(&done));
+    said(&done, &["needs an audience", "hint: ask again with `--audience`"]);
+}
+
+#[test]
 fn whoami_shows_an_identity_that_is_there_but_broken() {
     let home = tempfile::tempdir().unwrap();
     let mut command = nowhere(home.path(), ["--output", "json", "whoami"]);
@@ -261,6 +283,25 @@ fn inspect_shows_a_credential_file_and_warns_of_strangers_in_it() {
     put(&desk.path("evil.json"), evil, 0o600);
     let text = works(&mut nowhere(desk.folder(), ["inspect", "evil.json"]));
     assert!(text.contains("warning") && text.contains("sts.evil.example"), "{text}");
+}
+
+#[test]
+fn inspect_lets_nobody_colour_or_hide_anything() {
+    let home = tempfile::tempdir().unwrap();
+    let file = json!({
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/p/providers/p",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": "https://sts.googleapis.com/v1/token",
+        "credential_source": {"executable": {"command": "/bin/true \u{1b}[30m--hidden\u{1b}[0m"}},
+    });
+    put(&home.path().join("file.json"), file.to_string(), 0o600);
+    for (colour, own) in [("always", 1), ("never", 0)] {
+        let text = works(&mut nowhere(home.path(), ["--color", colour, "inspect", "file.json"]));
+        assert!(text.contains("\\u{1b}[30m--hidden\\u{1b}[0m"), "{text:?}");
+        assert!(!text.contains("\u{1b}[30m"), "{text:?}");
+        assert_eq!(text.starts_with("\u{1b}[1m"), own == 1, "carnet's own: {text:?}");
+    }
 }
 
 #[test]

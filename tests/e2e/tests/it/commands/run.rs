@@ -5,6 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use serde_json::Value;
+
 use crate::{
     harness::{Sandbox, both, carnet, output},
     scene::{Desk, fails, mode, nowhere, put, works},
@@ -34,7 +36,7 @@ fn an_access_token_is_in_the_childs_environment() {
     let script = format!("exec curl --silent --fail -H \"Authorization: Bearer $CARNET_ACCESS_TOKEN\" {list}");
     command.args(["--deliver", "env"]);
     command.args(["--", "sh", "-c", &script]).envs(sandbox.environment(&["--proxy", "--job", "github"]));
-    let answer: serde_json::Value = serde_json::from_str(&works(&mut command)).unwrap();
+    let answer: Value = serde_json::from_str(&works(&mut command)).unwrap();
     assert_eq!(answer["items"][0]["name"], "carnet-logs", "{answer}");
 }
 
@@ -136,6 +138,46 @@ if [ "$count" -gt 1 ]; then echo "$count" >pipe; fi
 claims=$(printf '{"sub":"%s","exp":%s}' "$count" "$(($(date +%s) + 12))" | base64 | tr -d '=\n' | tr '+/' '-_')
 printf 'eyJhbGciOiJSUzI1NiJ9.%s.c2ln' "$claims"
 "#;
+
+/// Every line of standard error, which must be one JSON document of this version.
+fn talk(done: &std::process::Output) -> Vec<Value> {
+    let text = String::from_utf8(done.stderr.clone()).unwrap();
+    let lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    assert!(lines.iter().all(|line| line["version"] == 1), "{text}");
+    lines
+}
+
+/// `carnet --output json run` of the program that plays an issuer, with this at its second and later turns, and a child that
+/// waits until it ran three times: by then what came of the second has been told.
+fn told_to_programs(later: &str) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder.path().join("issuer"), ISSUER.replace("claims=", &format!("{later}\nclaims=")), 0o700);
+    put(&folder.path().join("count"), "0", 0o600);
+    works(Command::new("mkfifo").arg(folder.path().join("pipe")));
+    let mut command = nowhere(folder.path(), ["--output", "json", "run", "--from", "command"]);
+    command.arg(format!("argv=[\"{}\"]", folder.path().join("issuer").display()));
+    let done = output(command.args(["--", "sh", "-c", "read x <pipe; read x <pipe"]));
+    assert!(done.status.success(), "{}", both(&done));
+    talk(&done)
+}
+
+#[test]
+fn a_renewal_that_reaches_nobody_is_told_to_programs_as_a_warning() {
+    let said = told_to_programs("");
+    let warning = &said[0]["warning"];
+    assert!(warning["message"].as_str().unwrap().contains("variables alone"), "{said:?}");
+    assert_eq!((&warning["route"], said.len()), (&Value::from("command line"), 1), "once: {said:?}");
+}
+
+#[test]
+fn a_renewal_that_fails_is_told_to_programs_as_a_warning_and_why() {
+    let said = told_to_programs("if [ \"$count\" -gt 1 ]; then exit 3; fi");
+    let message = said[0]["warning"]["message"].as_str().unwrap_or_else(|| panic!("{said:?}"));
+    assert!(message.contains("cannot renew command line, next attempt at "), "{said:?}");
+    assert_eq!(said[0]["warning"]["route"], "command line");
+    assert_eq!(said[1]["error"]["step"], "source command", "{said:?}");
+}
 
 #[test]
 fn a_delivered_file_is_fresh_while_the_child_lives() {

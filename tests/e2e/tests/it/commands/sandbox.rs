@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Sandbox, carnet, json, output},
+    harness::{Sandbox, carnet, installed, json, output},
     scene::{Desk, fails, mode, said, works},
 };
 
@@ -53,6 +53,48 @@ fn foreign_hosts_are_refused_and_told() {
     let done = output(&mut within(&[], script));
     assert_eq!(String::from_utf8_lossy(&done.stdout), "502 502");
     said(&done, &["the sandbox refused example.invalid:443", "example.invalid:80"]);
+}
+
+#[test]
+fn a_refused_host_is_told_to_programs_as_every_warning() {
+    let mut command = carnet(["--output", "json", "sandbox", "run", "--", "sh", "-c"]);
+    let done = output(command.arg("curl -s -o /dev/null http://example.invalid/; exit 0"));
+    let warning: Value = serde_json::from_slice(&done.stderr).unwrap();
+    let message = warning["warning"]["message"].as_str().unwrap();
+    assert!(message.contains("the sandbox refused example.invalid:80"), "{warning}");
+    assert_eq!(warning["version"], 1);
+}
+
+#[test]
+fn the_command_can_ask_where_everything_is() {
+    let binary = carnet::<&str>([]);
+    let ask = |form: &str, options: &[&str]| {
+        let script = format!("echo \"$https_proxy\"; \"$0\" --output {form} sandbox urls");
+        works(within(options, &script).arg(binary.get_program()))
+    };
+    for options in [[].as_slice(), &["--direct"]] {
+        let text = ask("json", options);
+        let (proxy, answer) = text.split_once('\n').unwrap();
+        let answer: Value = serde_json::from_str(answer).unwrap();
+        assert!(answer["urls"]["oci-domain"]["plain"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{answer}");
+        let told = answer["proxy"].as_str().unwrap();
+        assert!(told.starts_with("http://127.0.0.1:"), "{answer}");
+        assert!(proxy.is_empty() || proxy.trim_end_matches('/') == told, "{proxy} is not {told}");
+    }
+    let text = ask("text", &[]);
+    let proxy = text.lines().next().unwrap().trim_end_matches('/');
+    assert!(text.contains(&format!("\n  proxy                  {proxy}\n")), "{text}");
+    assert!(text.contains("\n  oci-domain             http://127.0.0.1:"), "{text}");
+}
+
+#[test]
+fn raw_requests_of_oracles_cli_reach_the_clouds_when_they_are_told_the_proxy() {
+    // It reads no proxy from the environment (oci_cli/cli_util.py, `trust_env = False`).
+    let program = installed("oci").get_program().to_string_lossy().into_owned();
+    let script = "exec \"$0\" --proxy \"$HTTPS_PROXY\" raw-request --http-method GET \
+                  --target-uri https://objectstorage.us-ashburn-1.oraclecloud.com/n/";
+    let answer: Value = serde_json::from_str(&works(within(&[], script).arg(program))).unwrap();
+    assert_eq!((&answer["status"], &answer["data"]), (&json!("200 OK"), &json!("axcarnetsbx")), "{answer}");
 }
 
 #[test]
@@ -173,7 +215,11 @@ fn what_it_does_not_know_is_told() {
     fails(&mut sandbox.command(["token", "bitbucket"]), 2, &["bitbucket"]);
     fails(&mut sandbox.command(["token", "github", "--flaw", "ugly"]), 2, &["ugly"]);
     fails(&mut sandbox.command(["token", "github", "--claim", "x"]), 2, &["claim", "NAME=VALUE"]);
-    fails(&mut carnet(["sandbox", "urls"]), 2, &["no folder was named", "CARNET_SANDBOX"]);
+    fails(
+        &mut carnet(["sandbox", "urls"]),
+        2,
+        &["no folder was named", "CARNET_SANDBOX", "`carnet sandbox run` sets it"],
+    );
     fails(
         &mut carnet(["sandbox", "urls", "--at", "/no/such/folder"]),
         2,

@@ -1,0 +1,112 @@
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use carnet_core::{
+    AccessToken, BoxFuture, Credential, Delivered, Delivery, FixedRandom, Found, Kind, Kinds, Material, Source, Want,
+    test_context,
+};
+use carnet_renew::Fetch;
+use carnet_route::Start;
+use tokio::{
+    sync::mpsc::{UnboundedSender, unbounded_channel},
+    time::timeout,
+};
+
+use super::*;
+
+const ROUTE: &str = "reader";
+
+/// Gives `1`, then `2` and so on.
+#[derive(Debug, Default)]
+struct Counting(AtomicU32);
+
+impl Fetch<String, RouteRun> for Counting {
+    fn fetch<'a>(&'a self, _key: &'a String) -> BoxFuture<'a, Result<RouteRun, Error>> {
+        let count = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        let token = AccessToken { token: Secret::new(count.to_string()), token_type: "Bearer".to_owned() };
+        let credential = Credential::new(Material::AccessToken(token));
+        Box::pin(async move { Ok(RouteRun { credential, hops: Vec::new(), elapsed: Duration::ZERO }) })
+    }
+}
+
+/// What the route starts with; the worker has its own way to the credential.
+#[derive(Debug)]
+struct Nothing;
+
+impl Source for Nothing {
+    fn name(&self) -> &'static str {
+        "nothing"
+    }
+
+    fn gives(&self) -> Kinds {
+        Kinds::ANY
+    }
+
+    fn find<'a>(&'a self, _context: &'a Context, _want: &'a Want) -> BoxFuture<'a, Result<Found, Error>> {
+        Box::pin(async { Ok(Found::not_here("it is a test")) })
+    }
+}
+
+/// Tells what it was given. While it delivers the first one, the second arrives.
+#[derive(Debug)]
+struct Slow {
+    renewer: Renewer<String, RouteRun>,
+    told: UnboundedSender<String>,
+}
+
+fn token(credential: &Credential) -> String {
+    match &credential.material {
+        Material::AccessToken(material) => material.token.expose().to_owned(),
+        _ => String::new(),
+    }
+}
+
+impl Delivery for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn takes(&self) -> Kinds {
+        Kinds::of(&[Kind::AccessToken])
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        _context: &'a Context,
+        credential: &'a Credential,
+    ) -> BoxFuture<'a, Result<Delivered, Error>> {
+        Box::pin(async move {
+            if token(credential) == "1" {
+                let key = ROUTE.to_owned();
+                let mut states = self.renewer.watch(&key).await.unwrap();
+                self.renewer.renew(&key).await.unwrap();
+                let second = states.wait_for(|state| state.value().is_some_and(|run| token(&run.credential) == "2"));
+                drop(second.await.unwrap());
+            }
+            self.told.send(token(credential)).unwrap();
+            Ok(Delivered::default())
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_that_arrives_during_the_first_delivery_is_delivered_next_and_once() {
+    let context = test_context();
+    let (told, mut deliveries) = unbounded_channel();
+    let random = Arc::new(FixedRandom::default());
+    let renewer =
+        Renewer::start(Settings::default(), Arc::clone(&context.clock), random, Arc::new(Counting::default()));
+    let slow = Slow { renewer: renewer.clone(), told };
+    let route = Route::new(ROUTE, Start::Source(Arc::new(Nothing)), Vec::new(), vec![Arc::new(slow)]).unwrap();
+    let mut keepers = JoinSet::new();
+    deliver_first(&context, &[route], &renewer, &mut keepers, Terminal::for_programs()).await.unwrap();
+    assert_eq!(deliveries.recv().await.unwrap(), "1");
+    let second = timeout(Duration::from_secs(5), deliveries.recv()).await;
+    assert_eq!(second.expect("the second must be delivered without a third").unwrap(), "2");
+    renewer.renew(&ROUTE.to_owned()).await.unwrap();
+    assert_eq!(timeout(Duration::from_secs(5), deliveries.recv()).await.unwrap().unwrap(), "3");
+    keepers.shutdown().await;
+    renewer.shutdown().await;
+}
