@@ -1,0 +1,10 @@
+//! What is stored, and what can be done to it.
+//!
+//! Times are kept to the microsecond. A revision is the store's own count: every change of an entry, an object, a key, a
+//! node, a join token, or a token's revocation takes the next one, so that no two rows share one.
+
+mod op;
+mod rows;
+
+pub use op::{Commit, Committed, Conflict, ConflictReason, Expect, Op};
+pub use rows::{JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row, TokenRow};

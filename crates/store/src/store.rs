@@ -1,0 +1,80 @@
+//! The one trait.
+
+use std::fmt;
+
+use carnet_core::BoxFuture;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::{
+    AuditFilter, AuditHead, AuditRow, Commit, Committed, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row,
+    StoreError, TokenRow,
+};
+
+/// What one call on the store comes to.
+type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// What the authority remembers. Reads see every commit that was answered before they began.
+///
+/// Pages: `limit` is at most 10,000 rows, and a larger one is taken as that; a page shorter than its limit is the last.
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Writes the effects and the record; durable when it resolves. A future that is dropped does not undo it.
+    fn commit(&self, commit: Commit) -> Answer<'_, Committed>;
+
+    /// Entries that are not deleted, by name, those after `after`.
+    fn entries(&self, after: Option<String>, limit: usize) -> Answer<'_, Vec<Row>>;
+
+    /// Entries changed and deleted after this revision, in the order of their revisions. To go on, ask for those after the
+    /// last row's. From revision 0 it tells all there is.
+    ///
+    /// # Errors
+    /// [`StoreError::TooOld`] when tombstones after this revision were pruned.
+    fn entries_since(&self, revision: u64, limit: usize) -> Answer<'_, Vec<Row>>;
+
+    /// One entry, unless it is deleted.
+    fn entry(&self, id: String) -> Answer<'_, Option<Row>>;
+
+    /// All objects of a kind, by name.
+    fn objects(&self, kind: ObjectKind) -> Answer<'_, Vec<Object>>;
+
+    /// One object.
+    fn object(&self, kind: ObjectKind, name: String) -> Answer<'_, Option<Object>>;
+
+    /// All signing keys, oldest first.
+    fn keys(&self) -> Answer<'_, Vec<KeyRow>>;
+
+    /// Nodes by SPIFFE ID, those after `after`.
+    fn nodes(&self, after: Option<String>, limit: usize) -> Answer<'_, Vec<NodeRow>>;
+
+    /// One node.
+    fn node(&self, id: String) -> Answer<'_, Option<NodeRow>>;
+
+    /// Join tokens that are good at this time, those that expire first at the front; at most 10,000.
+    fn join_tokens(&self, now: Timestamp) -> Answer<'_, Vec<JoinTokenRow>>;
+
+    /// One token, expired and revoked ones too, until they are pruned.
+    fn token(&self, id: String) -> Answer<'_, Option<TokenRow>>;
+
+    /// Audit rows that come after `after` in the chain and pass the filter.
+    fn audit(&self, after: u64, limit: usize, filter: AuditFilter) -> Answer<'_, Vec<AuditRow>>;
+
+    /// The end of the audit chain.
+    fn audit_head(&self) -> Answer<'_, AuditHead>;
+
+    /// Removes what is of no use any more at this time: keys that were used once, dead tokens, join tokens, tombstones
+    /// older than a week. Never audit rows. Answers how many.
+    fn prune(&self, now: Timestamp) -> Answer<'_, u64>;
+
+    /// The store's revision, whenever it is seen to have changed, by another node too. What is on every exchange's way does
+    /// not change it: [`crate::Op::UseOnce`], [`crate::Op::InsertToken`], [`crate::Op::UseToken`].
+    fn changes(&self) -> watch::Receiver<u64>;
+
+    /// Whether it can write now.
+    fn check(&self) -> Answer<'_, ()>;
+
+    /// Finishes what waits, then closes. Every later call is answered [`StoreError::Closed`].
+    fn close(&self) -> BoxFuture<'_, ()>;
+
+    /// How many transactions with commits in them this store has made durable since it was opened.
+    fn transactions(&self) -> u64;
+}
