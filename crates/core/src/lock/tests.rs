@@ -96,6 +96,8 @@ fn who_gives_up_waiting_does_not_get_the_lock_later() {
     drop(given_up);
     drop(theirs);
     hold(&path).unwrap();
+    let file = File::open(folder.path().join(".shared.lock")).unwrap();
+    assert!(ask(file, &path, BRIEF, &Weak::new()).is_none(), "the lock is free, and nobody wants it any more");
 }
 
 #[test]
