@@ -173,9 +173,15 @@ fn generate_id_token(act: &Act<'_>) -> Answer {
     else {
         return Err(rpc("INVALID_ARGUMENT", "The audience is required."));
     };
-    let flag = |name: &str| act.body.get(name).and_then(Value::as_bool).unwrap_or_default();
+    let flag = |name: &str| match act.body.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(_) => Err(rpc("INVALID_ARGUMENT", format!("Invalid value at '{name}' (TYPE_BOOL)."))),
+    };
+    flag("organizationNumberIncluded")?;
+    let with_email = flag("includeEmail")?;
     let token = id_token(act.state, act.email, audience, act.now, |claims| {
-        if !flag("includeEmail") {
+        if !with_email {
             claims.retain(|name, _| !name.starts_with("email"));
         }
     })?;
@@ -214,12 +220,17 @@ fn sign_jwt(act: &Act<'_>) -> Answer {
     };
     let latest = act.now.saturating_add(MAX_SIGNED_LIFETIME).unwrap_or(act.now).as_second();
     match claims.get("exp").map(Value::as_i64) {
-        Some(Some(expiry)) if expiry <= latest => {}
+        Some(Some(expiry)) if (act.now.as_second()..=latest).contains(&expiry) => {}
         // "If you do not include it, it is added with a time one hour ahead" (signJwt, `payload`).
         None => {
             claims.insert("exp".to_owned(), act.now.as_second().saturating_add(ID_TOKEN_LIFETIME).into());
         }
-        _ => return Err(rpc("INVALID_ARGUMENT", "The 'exp' claim must be a time at most 12 hours in the future.")),
+        _ => {
+            return Err(rpc(
+                "INVALID_ARGUMENT",
+                "The 'exp' claim must be a time that is not in the past and at most 12 hours in the future.",
+            ));
+        }
     }
     let key = act.state.keys.account(act.email).map_err(|error| internal(&error))?;
     let token = encode_jwt(&key, &Map::new(), &claims).map_err(|error| internal(&error))?;

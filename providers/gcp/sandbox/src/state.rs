@@ -156,6 +156,21 @@ impl Inner {
         self.accounts.iter().find_map(|(email, account)| (account.unique_id == name).then(|| email.clone()))
     }
 
+    /// Takes a service account away. Bindings go on naming the one that was deleted, and its tokens stop: one that is made
+    /// under the same name later is another (IAM, "Deleted principals").
+    pub(crate) fn delete_account(&mut self, email: &str) {
+        let Some(account) = self.accounts.remove(email) else { return };
+        self.account_policies.remove(email);
+        self.tokens.forget(email);
+        let (member, deleted) =
+            (format!("serviceAccount:{email}"), format!("deleted:serviceAccount:{email}?uid={}", account.unique_id));
+        let pools = self.pools.values_mut().map(|entry| &mut entry.policy);
+        let buckets = self.buckets.values_mut().map(|bucket| &mut bucket.policy);
+        let policies = self.account_policies.values_mut().chain(pools).chain(buckets).chain([&mut self.project_policy]);
+        let members = policies.flat_map(|policy| &mut policy.bindings).flat_map(|binding| &mut binding.members);
+        members.filter(|own| **own == member).for_each(|own| own.clone_from(&deleted));
+    }
+
     /// Bytes of all objects.
     pub(crate) fn stored(&self) -> usize {
         let objects = self.buckets.values().flat_map(|bucket| bucket.objects.values());

@@ -1,6 +1,7 @@
 //! `storage.googleapis.com`: just enough of Cloud Storage's JSON API that a credential can be shown to work.
 
 mod objects;
+mod precondition;
 mod upload;
 
 use std::sync::Arc;
@@ -63,7 +64,7 @@ pub(crate) fn answer(state: &Arc<State>, call: &Call) -> Answer {
         ("GET", ["storage", "v1", "b", bucket, "o", object]) => objects::get(&user, bucket, object, false),
         ("GET", ["download", "storage", "v1", "b", bucket, "o", object]) => objects::get(&user, bucket, object, true),
         ("DELETE", ["storage", "v1", "b", bucket, "o", object]) => objects::delete(&user, bucket, object),
-        ("POST" | "PUT", ["upload" | "resumable", .., "b", bucket, "o"]) => upload::upload(&user, bucket),
+        ("POST" | "PUT", ["upload" | "resumable", "storage", "v1", "b", bucket, "o"]) => upload::upload(&user, bucket),
         _ => Err(error(StatusCode::NOT_FOUND, "notFound", "Not Found", None)),
     }
 }

@@ -50,6 +50,12 @@ impl Tokens {
         token
     }
 
+    /// Forgets the tokens of a service account.
+    pub(crate) fn forget(&mut self, email: &str) {
+        self.sessions.retain(|_, session| !matches!(&session.caller, Caller::ServiceAccount(own) if own == email));
+        self.order.retain(|hash| self.sessions.contains_key(hash));
+    }
+
     /// What a token stands for. Looking up by hash takes the same time whatever part of a token is right.
     pub(crate) fn find(&self, token: &str) -> Option<&Session> {
         self.sessions.get(&sha256(token.as_bytes()))

@@ -82,8 +82,7 @@ pub(super) fn delete(admin: &Admin<'_>, name: &str) -> Answer {
     let email = inner.account_email(name);
     permit(admin, &inner, email.as_deref(), "iam.serviceAccounts.delete")?;
     let email = email.ok_or_else(|| unknown(name))?;
-    inner.accounts.remove(&email);
-    inner.account_policies.remove(&email);
+    inner.delete_account(&email);
     Ok(ok(&json!({})))
 }
 

@@ -150,7 +150,13 @@ fn change(admin: &Admin<'_>, pool: &mut Pool, mask: &[String]) -> Result<(), Api
         match field.as_str() {
             "displayName" => pool.display_name = text(field)?,
             "description" => pool.description = text(field)?,
-            "disabled" => pool.disabled = members.get(field).and_then(Value::as_bool).unwrap_or_default(),
+            "disabled" => {
+                pool.disabled = match members.get(field) {
+                    None | Some(Value::Null) => false,
+                    Some(Value::Bool(disabled)) => *disabled,
+                    Some(_) => return Err(rpc("INVALID_ARGUMENT", "Invalid value at 'disabled' (TYPE_BOOL).")),
+                }
+            }
             "mode" => {
                 if !["", "MODE_UNSPECIFIED", "FEDERATION_ONLY"].contains(&text(field)?.as_str()) {
                     return Err(not_emulated("Pools in another mode than FEDERATION_ONLY are"));

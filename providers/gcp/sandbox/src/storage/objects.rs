@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{User, error, millis, no_bucket, page};
+use super::{User, error, millis, no_bucket, page, precondition};
 use crate::{
     reply::{Answer, ApiError, json_reply, ok, with_header},
     state::Object,
@@ -58,6 +58,7 @@ pub(super) fn get(user: &User<'_>, bucket_name: &str, name: &str, download: bool
     let bucket = inner.buckets.get(bucket_name).ok_or_else(no_bucket)?;
     user.permit("storage.objects.get", "Storage object", &[&bucket.policy, &inner.project_policy])?;
     let object = bucket.objects.get(name).ok_or_else(|| no_object(bucket_name, name))?;
+    precondition::check(user.call, Some(object))?;
     if !download && user.call.parameter("alt") != Some("media") {
         return Ok(ok(&resource(bucket_name, name, object)));
     }
@@ -71,6 +72,9 @@ pub(super) fn delete(user: &User<'_>, bucket_name: &str, name: &str) -> Answer {
     let mut inner = user.state.lock();
     let bucket = inner.buckets.get(bucket_name).ok_or_else(no_bucket)?;
     user.permit("storage.objects.delete", "Storage object", &[&bucket.policy, &inner.project_policy])?;
+    if let Some(object) = bucket.objects.get(name) {
+        precondition::check(user.call, Some(object))?;
+    }
     let removed = inner.buckets.get_mut(bucket_name).and_then(|bucket| bucket.objects.remove(name));
     match removed {
         Some(_) => Ok(json_reply(StatusCode::NO_CONTENT, &json!({}))),

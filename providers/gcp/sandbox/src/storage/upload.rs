@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{User, error, no_bucket, objects};
+use super::{User, error, no_bucket, objects, precondition};
 use crate::{
     reply::{Answer, ApiError, json_reply, ok, with_header},
     state::{MAX_ENTRIES, MAX_STORED, Upload},
@@ -71,9 +71,15 @@ fn end(user: &User<'_>, bucket: &str, id: &str) -> Answer {
         let message = "Uploads in several pieces are not emulated by the sandbox.";
         return Err(error(StatusCode::NOT_IMPLEMENTED, "notImplemented", message, None));
     }
-    let upload = user.state.lock().uploads.remove(id);
-    let upload = upload.filter(|upload| upload.bucket == bucket && upload.principal == user.session.caller.principal());
-    let upload = upload.ok_or_else(|| error(StatusCode::NOT_FOUND, "notFound", "No such upload.", None))?;
+    let own = |upload: &&Upload| upload.bucket == bucket && upload.principal == user.session.caller.principal();
+    let none = || error(StatusCode::NOT_FOUND, "notFound", "No such upload.", None);
+    let upload = {
+        // Somebody else's attempt leaves it as it is.
+        let mut inner = user.state.lock();
+        let upload = inner.uploads.get(id).filter(own).cloned().ok_or_else(none)?;
+        inner.uploads.remove(id);
+        upload
+    };
     put(user, bucket, &upload.name, &upload.content_type, call.body.clone())
 }
 
@@ -105,16 +111,35 @@ fn put(user: &User<'_>, bucket_name: &str, name: &str, content_type: &str, conte
 }
 
 fn check(user: &User<'_>, bucket: &str, name: &str) -> Result<(), ApiError> {
-    if name.is_empty() || name.len() > 1024 {
+    if name.is_empty() {
         return Err(error(StatusCode::BAD_REQUEST, "required", "Required", None));
+    }
+    if !is_object_name(name) {
+        return Err(error(StatusCode::BAD_REQUEST, "invalid", "Invalid object name.", None));
     }
     let inner = user.state.lock();
     let bucket = inner.buckets.get(bucket).ok_or_else(no_bucket)?;
-    user.permit("storage.objects.create", "Storage object", &[&bucket.policy, &inner.project_policy])?;
-    if bucket.objects.len() >= MAX_ENTRIES && !bucket.objects.contains_key(name) {
+    let policies = [&bucket.policy, &inner.project_policy];
+    user.permit("storage.objects.create", "Storage object", &policies)?;
+    let existing = bucket.objects.get(name);
+    if existing.is_some() {
+        // "Required only when the object replaces one of the same name" (IAM permissions for JSON methods, `objects.insert`).
+        user.permit("storage.objects.delete", "Storage object", &policies)?;
+    }
+    precondition::check(user.call, existing)?;
+    if bucket.objects.len() >= MAX_ENTRIES && existing.is_none() {
         return Err(error(StatusCode::TOO_MANY_REQUESTS, "rateLimitExceeded", "Too many objects.", None));
     }
     Ok(())
+}
+
+/// Cloud Storage, "Object names": at most 1024 bytes, no line ends, neither `.` nor `..`, and not below
+/// `.well-known/acme-challenge/`.
+fn is_object_name(name: &str) -> bool {
+    name.len() <= 1024
+        && !name.contains(['\r', '\n'])
+        && !matches!(name, "." | "..")
+        && !name.starts_with(".well-known/acme-challenge/")
 }
 
 /// The two parts of a `multipart/related` body: metadata in JSON, content with its type (Cloud Storage, "Multipart

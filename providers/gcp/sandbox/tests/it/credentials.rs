@@ -235,7 +235,10 @@ async fn what_an_account_signs_verifies_with_its_keys() {
     assert!(key.verify(Algorithm::Rs256, b"message", &signature));
 
     let late = json!({ "exp": NOW + 12 * 3600 + 1 }).to_string();
-    for (verb, payload) in [("signJwt", late), ("signJwt", "[]".to_owned()), ("signBlob", "!".to_owned())] {
+    let past = json!({ "exp": NOW - 1 }).to_string();
+    for (verb, payload) in
+        [("signJwt", late), ("signJwt", past), ("signJwt", "[]".to_owned()), ("signBlob", "!".to_owned())]
+    {
         let reply = sandbox.impersonate(&token, verb, json!({ "payload": payload })).await;
         reply.refused(400, "INVALID_ARGUMENT");
     }
@@ -251,5 +254,16 @@ async fn there_are_no_location_restrictions() {
     ] {
         let body = sandbox.api("gcp-iamcredentials", "GET", &uri, &token, Value::Null).await.ok();
         assert_eq!(body["encodedLocations"], "0x0");
+    }
+}
+
+#[tokio::test]
+async fn rejects_flags_that_are_no_flags() {
+    let sandbox = Sandbox::new();
+    let token = sandbox.federated().await;
+    for name in ["includeEmail", "organizationNumberIncluded"] {
+        let body = |flag: Value| json!({ "audience": "https://x", name: flag });
+        sandbox.impersonate(&token, "generateIdToken", body(json!(true))).await.ok();
+        sandbox.impersonate(&token, "generateIdToken", body(json!("true"))).await.refused(400, "INVALID_ARGUMENT");
     }
 }

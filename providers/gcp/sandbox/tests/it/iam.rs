@@ -99,6 +99,15 @@ async fn tokens_stop_with_their_pool_and_come_back_with_it() {
 }
 
 #[tokio::test]
+async fn rejects_a_pool_that_is_disabled_with_a_text() {
+    let sandbox = Sandbox::new();
+    let pool = format!("{POOLS}/github?updateMask=disabled");
+    for text in [json!("true"), json!(1)] {
+        sandbox.iam("PATCH", &pool, json!({ "disabled": text })).await.refused(400, "INVALID_ARGUMENT");
+    }
+}
+
+#[tokio::test]
 async fn a_disabled_provider_only_stops_new_exchanges() {
     let sandbox = Sandbox::new();
     let token = sandbox.federated().await;

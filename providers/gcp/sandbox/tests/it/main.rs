@@ -9,9 +9,11 @@
 mod any;
 mod certs;
 mod credentials;
+mod deleted;
 mod iam;
 mod metadata;
 mod project;
 mod storage;
 mod sts;
 mod support;
+mod versions;
