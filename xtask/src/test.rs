@@ -73,10 +73,22 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-/// OpenSSL is the independent witness for certificates, curl for signed requests.
+/// OpenSSL is the independent witness for certificates, curl for signed requests. The store is tested with a real
+/// PostgreSQL, which the tests start themselves, and keys in a token with SoftHSM.
 fn programs(root: &Path) -> anyhow::Result<()> {
     debian(root, "openssl", "openssl", &["version"])?;
-    debian(root, "curl", "curl", &["--version"])
+    debian(root, "curl", "curl", &["--version"])?;
+    debian(root, "softhsm2", "softhsm2-util", &["--version"])?;
+    if !works("initdb", &["--version"]) && !postgres_of_debian() {
+        apt(root, "postgresql")?;
+    }
+    Ok(())
+}
+
+/// Debian keeps the programs of PostgreSQL in a folder for each release, outside the search path.
+fn postgres_of_debian() -> bool {
+    let releases = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    releases.into_iter().any(|release| release.path().join("bin/initdb").is_file())
 }
 
 fn python(root: &Path) -> anyhow::Result<()> {
@@ -152,6 +164,7 @@ pub(crate) fn run(folder: &Path, program: &str, arguments: &[&str]) -> anyhow::R
         .args(arguments)
         .current_dir(folder)
         .env("GIT_TERMINAL_PROMPT", "0")
+        .env("DEBIAN_FRONTEND", "noninteractive")
         .status()
         .with_context(|| format!("start {program}"))?;
     if !status.success() {
