@@ -287,7 +287,7 @@ fn regions() -> Vec<Value> {
 }
 
 fn tenancy(call: &Call, principal: &Principal, id: &str) -> Result<Response, ApiError> {
-    call.require(principal, "TENANCY_INSPECT", id)?;
+    require_tenancy(call, principal, id)?;
     Ok(ok_tagged(&json!({
         "id": seed::TENANCY,
         "name": seed::TENANCY_NAME,
@@ -298,8 +298,14 @@ fn tenancy(call: &Call, principal: &Principal, id: &str) -> Result<Response, Api
     })))
 }
 
-fn subscriptions(call: &Call, principal: &Principal, id: &str) -> Result<Response, ApiError> {
+/// Compartments have a permission of this name too, and are no tenancies.
+fn require_tenancy(call: &Call, principal: &Principal, id: &str) -> Result<(), ApiError> {
     call.require(principal, "TENANCY_INSPECT", id)?;
+    if id == seed::TENANCY { Ok(()) } else { Err(ApiError::not_found()) }
+}
+
+fn subscriptions(call: &Call, principal: &Principal, id: &str) -> Result<Response, ApiError> {
+    require_tenancy(call, principal, id)?;
     let shown: Vec<Value> = REGIONS
         .iter()
         .map(|(key, name)| {

@@ -28,7 +28,8 @@ pub(crate) fn service(state: &OciState) -> Service {
 fn answer(call: &Call) -> Result<Response, ApiError> {
     let path = call.parts.uri.path().trim_matches('/');
     // Version 1 is disabled on the instance: 404 with or without a header.
-    let Some(path) = path.strip_prefix("opc/v2") else { return Err(absent()) };
+    let path = path.strip_prefix("opc/v2").filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let Some(path) = path else { return Err(absent()) };
     let authorized = call.header("authorization").is_some_and(|value| value == "Bearer Oracle");
     if !authorized || FORWARDED.iter().any(|name| call.parts.headers.contains_key(*name)) {
         return Err(ApiError::new(StatusCode::FORBIDDEN, "NotAuthorized", "Not Authorized"));

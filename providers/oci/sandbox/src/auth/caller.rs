@@ -45,12 +45,13 @@ pub(super) fn authenticate(call: &Call) -> Result<Response, ApiError> {
     let body: AuthenticateClient = call.json()?;
     let principal = call.authenticate(&Options::AUTH_SERVICE)?;
     call.require(&principal, PERMISSION, seed::TENANCY)?;
-    let (method, target) = body
-        .request_headers
-        .get("(request-target)")
-        .and_then(|values| values.first())
-        .and_then(|text| text.split_once(' '))
-        .ok_or_else(|| ApiError::missing("requestHeaders.(request-target)"))?;
+    let (method, target) = match body.request_headers.get("(request-target)").map(Vec::as_slice) {
+        Some([one]) => one.split_once(' '),
+        // The relying party would read one of them and this service another.
+        Some([_, _, ..]) => return Err(ApiError::invalid("requestHeaders.(request-target) is there more than once")),
+        _ => None,
+    }
+    .ok_or_else(|| ApiError::missing("requestHeaders.(request-target)"))?;
     let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
         .map_err(|_ignored| ApiError::invalid("requestHeaders.(request-target) names no method"))?;
     let headers = headers(&body.request_headers)?;

@@ -101,9 +101,11 @@ pub(crate) fn resource_claims(resource: Resource) -> Map<String, Value> {
     .collect()
 }
 
-/// The instance on which it runs, the resource itself with its registered key, or the leaf below it.
+/// The instance on which it runs, the resource itself with its registered key, or the leaf below it. A session of the
+/// resource is not enough for another one: it ends, and what was stolen with it ends too.
 fn may_ask(principal: &Principal, resource: Resource) -> bool {
-    principal.id == resource.id
+    let itself = principal.id == resource.id && principal.proof == Proof::ResourceKey;
+    itself
         || resource.host == Some(principal.id.as_str())
         || Compute::resource(&principal.id).and_then(|leaf| leaf.parent) == Some(resource.id)
 }

@@ -83,6 +83,34 @@ async fn a_scoped_token_acts_as_its_caller_with_another_key() {
     assert_eq!(cloud.get(&scoped, "oci-objectstorage", &buckets).await.status, 200);
 }
 
+async fn scope_down(cloud: &Cloud, signer: &Signer) -> super::support::Answer {
+    let body = json!({"scope": "urn:x", "public_key": public_key()});
+    cloud.post(signer, "oci-auth", "/v1/oauth2/scoped", &body).await
+}
+
+#[tokio::test]
+async fn a_scoped_token_ends_with_the_session_that_asked_for_it() {
+    let cloud = Cloud::new();
+    let upst = session(&generate(&cloud, json!(30)).await.ok());
+    cloud.advance(SignedDuration::from_mins(25));
+    let scoped = session(&scope_down(&cloud, &upst).await.ok());
+    assert_eq!(claims(&scoped)["exp"], claims(&upst)["exp"]);
+    let body = json!({"scope": "urn:oracle:db::id::*", "publicKey": SESSION.public_pem().unwrap()});
+    let database = cloud.post(&upst, "oci-auth", "/v1/actions/generateScopedAccessToken", &body).await;
+    assert_eq!(claims(&session(&database.ok()))["exp"], claims(&upst)["exp"]);
+}
+
+#[tokio::test]
+async fn rejects_scoped_tokens_that_ask_for_tokens() {
+    let cloud = Cloud::shared().await;
+    let scoped = session(&scope_down(&cloud, &cloud.function()).await.ok());
+    assert_eq!(scope_down(&cloud, &scoped).await.error(), unauthenticated());
+    assert_eq!(cloud.last_clause(), "token");
+    let body = json!({"scope": "urn:oracle:db::id::*", "publicKey": SESSION.public_pem().unwrap()});
+    let database = cloud.post(&scoped, "oci-auth", "/v1/actions/generateScopedAccessToken", &body).await;
+    assert_eq!(database.error(), unauthenticated());
+}
+
 #[tokio::test]
 async fn a_database_token_is_no_session_token() {
     let cloud = Cloud::shared().await;
@@ -139,8 +167,12 @@ async fn a_login_that_does_not_verify_is_no_success() {
     let cloud = Cloud::shared().await;
     let asker = cloud.instance().await;
     let mut login = login(&cloud, &Signer { key: STRANGER.clone(), ..cloud.admin() });
+    let target = login["requestHeaders"]["(request-target)"].clone();
     let answer = cloud.post(&asker, "oci-auth", "/v1/authentication/authenticateClient", &login).await.ok();
     assert_eq!((answer["success"].as_bool(), answer["principal"].is_null()), (Some(false), true));
+    login["requestHeaders"]["(request-target)"] = json!([target[0], "get /elsewhere"]);
+    let answer = cloud.post(&asker, "oci-auth", "/v1/authentication/authenticateClient", &login).await;
+    assert_eq!(answer.error(), (400, "InvalidParameter".to_owned()));
     login["requestHeaders"].as_object_mut().unwrap().remove("(request-target)");
     let answer = cloud.post(&asker, "oci-auth", "/v1/authentication/authenticateClient", &login).await;
     assert_eq!(answer.error(), (400, "MissingParameter".to_owned()));

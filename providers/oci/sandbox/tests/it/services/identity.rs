@@ -36,6 +36,29 @@ async fn rejects_a_target_that_names_another_host_than_the_one_signed() {
 }
 
 #[tokio::test]
+async fn rejects_compartments_that_are_no_tenancy_or_not_there() {
+    let cloud = Cloud::new();
+    let admin = cloud.admin();
+    let not_found = (404, "NotAuthorizedOrNotFound".to_owned());
+    for rest in ["", "/regionSubscriptions"] {
+        let target = path(&format!("tenancies/{}{rest}", seed::COMPARTMENT));
+        assert_eq!(cloud.get(&admin, SERVICE, &target).await.error(), not_found, "{target}");
+    }
+    let nowhere = "ocid1.compartment.oc1..aaaaaaaanowhere";
+    let mut body = policy("lost", &["Allow group Administrators to manage all-resources in tenancy"]);
+    body["compartmentId"] = nowhere.into();
+    assert_eq!(cloud.post(&admin, SERVICE, &path("policies"), &body).await.error(), not_found);
+    let body = json!({"name": "lost", "compartmentId": nowhere});
+    let buckets = format!("/n/{}/b", seed::NAMESPACE);
+    let made = cloud.post(&admin, "oci-objectstorage", &buckets, &body).await;
+    assert_eq!(made.error(), (409, "BucketAlreadyExists".to_owned()));
+    for target in ["groups", "compartments", "availabilityDomains"] {
+        let target = path(&format!("{target}?compartmentId={nowhere}"));
+        assert_eq!(cloud.get(&admin, SERVICE, &target).await.error(), not_found, "{target}");
+    }
+}
+
+#[tokio::test]
 async fn an_administrator_reads_what_there_is() {
     let cloud = Cloud::new();
     let admin = cloud.admin();

@@ -57,6 +57,7 @@ async fn the_metadata_refuses_all_but_the_instance_itself() {
     }
     assert_eq!(ask("/opc/v1/instance/id", &[oracle]).await, 404);
     assert_eq!(ask("/opc/v1/instance/id", &[]).await, 404);
+    assert_eq!(ask("/opc/v2instance/id", &[oracle]).await, 404);
     assert_eq!(ask("/", &[oracle]).await, 404);
 }
 

@@ -89,6 +89,8 @@ async fn rejects_a_resource_that_is_somebody_elses() {
     let not_found = (404, "NotAuthorizedOrNotFound".to_owned());
     for (signer, id) in [
         (cloud.function(), seed::INSTANCE),
+        // A session is not renewed by itself.
+        (cloud.function(), seed::FUNCTION),
         (cloud.admin(), seed::FUNCTION),
         (cloud.instance().await, "ocid1.fnfunc.oc1.iad.other"),
     ] {
