@@ -4,12 +4,14 @@ mod body;
 mod connect;
 mod pool;
 mod target;
+mod tls;
 
 use std::{
     error::Error as StdError,
     fmt,
     future::poll_fn,
     io,
+    path::Path,
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::Poll,
@@ -25,9 +27,11 @@ use rustls::ClientConfig;
 
 use crate::Settings;
 
-use connect::BoxedStream;
+use connect::{BoxedStream, Opened};
 use pool::{Kept, Pool};
 use target::Target;
+
+pub use tls::ClientTls;
 
 /// Most header lines of an answer. Real ones have some twenty; hyper's own limit is the same, it is here so that it
 /// stays.
@@ -44,15 +48,18 @@ type Message = http::Request<Full<Bytes>>;
 /// * Answers with a redirect are returned as they are.
 /// * Limits: the request's time and size; 64 KB and 100 lines of headers; 5 seconds to connect, 1 second to a
 ///   metadata service.
-/// * TLS 1.2 and 1.3, HTTP/1.1. `Request::ca_pem` replaces the roots for that request.
+/// * TLS 1.2 and 1.3, HTTP/1.1. `Request::ca_pem` replaces the roots for that request. [`Client::with_tls`] gives it an
+///   identity and a verifier of its own.
 /// * Kept connections: 4 for each origin, 32 in all, for 20 seconds. A connection belongs to the origin, the kind of
-///   destination and the roots that it was made for.
+///   destination, the roots and the client's identity that it was made for.
 /// * A request is sent a second time only when the first one provably did not reach the server, or, for `GET` and
 ///   `HEAD`, when a kept connection ended before the first byte of an answer.
 /// * Proxies: for [`carnet_core::Destination::Untrusted`] a proxy resolves the name, so only a host written as an
 ///   address, or a name that can only be local, is refused; whoever runs the proxy must guard the rest.
 pub struct Client {
     settings: Settings,
+    own: ClientTls,
+    socket: Option<Arc<Path>>,
     tls: Mutex<Option<Arc<ClientConfig>>>,
     pool: Pool,
 }
@@ -60,19 +67,31 @@ pub struct Client {
 impl Client {
     /// A client with these settings.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, tls: Mutex::new(None), pool: Pool::default() }
+        Self { settings, own: ClientTls::new(), socket: None, tls: Mutex::new(None), pool: Pool::default() }
+    }
+
+    /// A client whose every request goes to the server on this Unix socket, over plain HTTP and past all proxies. URLs are
+    /// `http`, and their host only names the server (`http://localhost/path`).
+    pub fn unix(path: impl AsRef<Path>) -> Self {
+        Self { socket: Some(path.as_ref().into()), ..Self::new(Settings::default()) }
+    }
+
+    /// This client with an identity or a verifier of its own for TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: ClientTls) -> Self {
+        Self { own: tls, tls: Mutex::new(None), pool: Pool::default(), ..self }
     }
 
     async fn exchange(&self, target: &Target, request: &Request) -> Result<Response, HttpError> {
         let message = target.message(request)?;
-        if let Some(kept) = self.pool.take(target).await {
+        if let Some(kept) = self.pool.take(target, |chain| self.own.still_believes(chain)).await {
             match self.attempt(kept, target, message.clone(), request.max_response).await {
                 Err(Failure::NotProcessed(_)) => {}
                 Err(Failure::NoAnswer(_)) if matches!(request.method, Method::GET | Method::HEAD) => {}
                 done => return done.map_err(|failure| failure.into_error(target)),
             }
         }
-        let stream = connect::open(self, target, request.ca_pem.as_deref()).await?;
+        let Opened { stream, chain } = connect::open(self, target, request.ca_pem.as_deref()).await?;
         let (sender, driver) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEAD)
@@ -80,7 +99,7 @@ impl Client {
             .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
             .await
             .map_err(|error| Failure::from_hyper(error).into_error(target))?;
-        let fresh = Kept { sender, driver: Box::pin(driver) };
+        let fresh = Kept { sender, driver: Box::pin(driver), chain };
         self.attempt(fresh, target, message, request.max_response).await.map_err(|failure| failure.into_error(target))
     }
 
@@ -93,7 +112,7 @@ impl Client {
         message: Message,
         max_response: usize,
     ) -> Result<Response, Failure> {
-        let Kept { sender, driver } = &mut kept;
+        let Kept { sender, driver, .. } = &mut kept;
         let answer = async {
             let response = sender.try_send_request(message).await.map_err(|mut error| match error.take_message() {
                 Some(_) => Failure::NotProcessed(error.into_error()),
@@ -110,13 +129,38 @@ impl Client {
         Ok(response)
     }
 
-    /// The TLS settings for the system's roots, made at their first use.
+    /// Where the request goes, as whom.
+    fn target(&self, request: &Request) -> Result<Target, HttpError> {
+        let mut target = Target::new(request, &self.settings)?;
+        if let Some(socket) = &self.socket {
+            target = target.on_socket(Arc::clone(socket))?;
+        }
+        if target.key.tls {
+            if self.own.has_verifier() && target.key.ca_pem.is_some() {
+                return Err(target.error(
+                    HttpErrorKind::Tls,
+                    format_args!("the request brings trusted certificates, and the client has a verifier of its own"),
+                ));
+            }
+            let identity = self.own.current().map_err(|error| HttpError {
+                cause: Some(Box::new(error)),
+                ..target.error(HttpErrorKind::Tls, format_args!("the client has no identity yet"))
+            })?;
+            target = target.with_identity(identity);
+        }
+        Ok(target)
+    }
+
+    /// The TLS settings for the verifier or for the system's roots, made at their first use.
     fn tls(&self) -> Result<Arc<ClientConfig>, carnet_core::Error> {
         let mut tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = &*tls {
             return Ok(Arc::clone(config));
         }
-        let config = connect::tls_config(crate::roots::load(&self.settings)?)?;
+        let config = match self.own.config()? {
+            Some(config) => config,
+            None => connect::tls_config(crate::roots::load(&self.settings)?)?,
+        };
         *tls = Some(Arc::clone(&config));
         Ok(config)
     }
@@ -125,7 +169,7 @@ impl Client {
 impl HttpSend for Client {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, HttpError>> {
         Box::pin(async move {
-            let target = Target::new(&request, &self.settings)?;
+            let target = self.target(&request)?;
             let outcome = match tokio::time::timeout(request.timeout, self.exchange(&target, &request)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(target.error(
@@ -146,7 +190,11 @@ impl HttpSend for Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("settings", &self.settings)
+            .field("tls", &self.own)
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
     }
 }
 

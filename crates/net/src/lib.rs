@@ -19,16 +19,29 @@
 //! # }
 //! ```
 
+mod authority;
+mod certificate;
+mod certificate_files;
 mod client;
 mod guard;
 mod proxy;
 mod roots;
 mod server;
 mod settings;
+mod unix;
+mod verifier;
 
-pub use client::Client;
+pub use authority::mend_authorities;
+pub use certificate::{CertificateSource, TlsCertificate};
+pub use certificate_files::CertificateFiles;
+pub use client::{Client, ClientTls};
 pub use guard::{is_metadata, is_public};
 pub use proxy::{NoProxy, Proxy, ProxyError, parse_connect_answer};
 pub use roots::parse_roots;
-pub use server::{Limits, ServerCertificate, TlsServerConfig, serve, serve_stream, serve_with, take_over};
+pub use server::{
+    ClientCertificates, Limits, PeerCertificates, ServerCertificate, TlsServerConfig, serve, serve_stream, serve_unix,
+    serve_with, take_over,
+};
 pub use settings::Settings;
+pub use unix::{Peer, UnixSocket};
+pub use verifier::ChainVerifier;

@@ -1,59 +1,45 @@
 //! Listeners for axum routers.
 
+mod accept;
+mod activity;
+mod connection;
+mod limits;
+mod prefixed;
 mod tls;
 
-use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::Router;
 use carnet_core::Error;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
-    sync::Semaphore,
-    time::{sleep, timeout},
+    net::{TcpListener, TcpStream},
+    time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt as _;
+use tokio_util::sync::CancellationToken;
 
-pub use tls::{ServerCertificate, TlsServerConfig};
+use crate::unix::{Peer, UnixSocket};
 
-/// What a listener bears.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Most connections at once; more wait in the kernel's queue.
-    pub connections: usize,
-    /// Longest time for a TLS handshake, for the head of a request, and between two requests.
-    pub head: Duration,
-    /// Largest head of a request, in bytes. OCI and SPIFFE tokens ride in headers, so this is larger than usual.
-    pub head_bytes: usize,
-    /// Most header lines of a request.
-    pub headers: usize,
-    /// How long requests may go on after shutdown was asked for.
-    pub grace: Duration,
-}
+use accept::{Door, accept_all};
+use connection::{Origin, Protocol, Served};
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 1024,
-            head: Duration::from_secs(10),
-            head_bytes: 64 << 10,
-            headers: 100,
-            grace: Duration::from_secs(5),
-        }
-    }
-}
+pub use connection::PeerCertificates;
+pub use limits::Limits;
+pub(crate) use prefixed::PREFACE;
+pub use tls::{ClientCertificates, ServerCertificate, TlsServerConfig};
 
-/// After accepting failed (out of file descriptors, above all) the next attempt waits this long.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
-
-/// Serves the router on the listener until `shutdown`, then lets running requests end. HTTP/1.1 only.
+/// Serves the router on the listener until `shutdown`, then lets running requests end. HTTP/1.1; with a
+/// [`TlsServerConfig`] that offers it, HTTP/2 as well.
 ///
 /// Handlers see the path and query as they were sent, byte by byte; the peer's address as
-/// [`axum::extract::ConnectInfo`]; and may take over the connection ([`take_over`]).
+/// [`axum::extract::ConnectInfo`]; its certificates, if it showed any, as [`PeerCertificates`]; and may take over an
+/// HTTP/1.1 connection ([`take_over`]).
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -71,43 +57,27 @@ pub async fn serve_with(
     limits: Limits,
     shutdown: CancellationToken,
 ) {
-    let tracker = TaskTracker::new();
-    let slots = Arc::new(Semaphore::new(limits.connections));
-    let abort = CancellationToken::new();
-    loop {
-        let accepted = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, stream, peer) = tokio::select! {
-            biased;
-            () = shutdown.cancelled() => break,
-            (slot, accepted) = accepted => match accepted {
-                Ok((stream, peer)) => (slot, stream, peer),
-                Err(error) => {
-                    tracing::warn!(%error, "accepting a connection failed");
-                    sleep(ACCEPT_AGAIN_AFTER).await;
-                    continue;
-                }
-            },
-        };
+    let stop = shutdown.clone();
+    accept_all(listener, limits, shutdown, move |(stream, peer): (TcpStream, SocketAddr)| {
         // Answers are written whole; see the client.
         drop(stream.set_nodelay(true));
-        let (router, tls, shutdown, abort) = (router.clone(), tls.clone(), shutdown.clone(), abort.clone());
-        tracker.spawn(async move {
-            let _slot = slot;
-            tokio::select! {
-                () = abort.cancelled() => {}
-                () = serve_stream(stream, peer, router, tls, limits, shutdown) => {}
-            }
-        });
-    }
-    drop(listener);
-    tracker.close();
-    if timeout(limits.grace, tracker.wait()).await.is_err() {
-        abort.cancel();
-        tracker.wait().await;
-    }
+        serve_stream(stream, peer, router.clone(), tls.clone(), limits, stop.clone())
+    })
+    .await;
+}
+
+/// Serves the router on a Unix socket until `shutdown`, then removes the socket's file and lets running requests end.
+/// HTTP/1.1, and HTTP/2 with prior knowledge (RFC 9113, 3.3), told apart by the client's first bytes.
+///
+/// Every request carries who connected, as the extension [`Peer`]. Whatever a client calls the server (`:authority`)
+/// is taken; the crate's documentation says why that needs care.
+pub async fn serve_unix(socket: UnixSocket, router: Router, limits: Limits, shutdown: CancellationToken) {
+    let stop = shutdown.clone();
+    accept_all(socket, limits, shutdown, move |(stream, peer)| {
+        let served = Served { router: router.clone(), origin: Origin::Unix(peer), limits, shutdown: stop.clone() };
+        served.detect(stream)
+    })
+    .await;
 }
 
 /// Serves the router on one connection that is open already, until the peer closes it or `shutdown`, after which a
@@ -122,21 +92,32 @@ pub async fn serve_stream<S>(
 ) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let Some(tls) = tls else { return serve_http(stream, peer, router, limits, shutdown).await };
+    let served = |certificates| Served {
+        router,
+        origin: Origin::Tcp { address: peer, certificates },
+        limits,
+        shutdown: shutdown.clone(),
+    };
+    let Some(tls) = tls else { return served(None).speak(stream, Protocol::Http1).await };
     let handshake = TlsAcceptor::from(tls.rustls()).accept(stream);
     let outcome = tokio::select! {
         () = shutdown.cancelled() => return,
         outcome = timeout(limits.head, handshake) => outcome,
     };
     match outcome {
-        Ok(Ok(stream)) => serve_http(stream, peer, router, limits, shutdown).await,
+        Ok(Ok(stream)) => {
+            let (_, session) = stream.get_ref();
+            let protocol = Protocol::from_alpn(session.alpn_protocol());
+            let certificates = session.peer_certificates().map(PeerCertificates::new);
+            served(certificates).speak(stream, protocol).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, net.peer = %peer, "a TLS handshake failed"),
         Err(_) => tracing::debug!(net.peer = %peer, "a TLS handshake took too long"),
     }
 }
 
 /// The connection of a request, once it has been answered with a status that ends HTTP on it: 2xx to `CONNECT`
-/// (RFC 9110, 9.3.6) or 101. Await it in a task of its own, because the answer must leave first.
+/// (RFC 9110, 9.3.6) or 101. Await it in a task of its own, because the answer must leave first. HTTP/1.1 only.
 ///
 /// # Errors
 /// When the connection closed before, or was not to be taken over.
@@ -147,36 +128,32 @@ pub async fn take_over(
     upgraded.map(TokioIo::new).map_err(|error| Error::unreachable("take over a connection").because(error))
 }
 
-async fn serve_http<S>(stream: S, peer: SocketAddr, router: Router, limits: Limits, shutdown: CancellationToken)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_headers(limits.headers)
-        .max_header_size(limits.head_bytes)
-        .max_buf_size(limits.head_bytes.max(8 << 10))
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            match timeout(limits.grace, connection).await {
-                Ok(outcome) => outcome,
-                // Dropping it cuts what is still going on.
-                Err(_) => return,
-            }
+impl Door for TcpListener {
+    type Connection = (TcpStream, SocketAddr);
+    type Key = IpAddr;
+
+    async fn next(&self) -> io::Result<Self::Connection> {
+        self.accept().await
+    }
+
+    /// The address; of IPv6 the first 64 bits, because one host has all addresses below them (RFC 4291, 2.5.4).
+    fn key((_, peer): &Self::Connection) -> IpAddr {
+        match peer.ip().to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+            v4 @ IpAddr::V4(_) => v4,
         }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(%error, net.peer = %peer, "a connection ended early");
+    }
+}
+
+impl Door for UnixSocket {
+    type Connection = (tokio::net::UnixStream, Peer);
+    type Key = Option<i32>;
+
+    async fn next(&self) -> io::Result<Self::Connection> {
+        self.accept().await
+    }
+
+    fn key((_, peer): &Self::Connection) -> Option<i32> {
+        peer.pid
     }
 }

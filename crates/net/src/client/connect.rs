@@ -13,13 +13,13 @@ use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-use super::{Client, find, target::Target};
+use super::{Client, find, target::Target, tls::as_identity};
 use crate::{guard, proxy::ConnectError, roots};
 
 /// Longest time to resolve a name and to connect. A packet that is lost is sent again after 1 and 3 seconds.
@@ -42,8 +42,24 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
+/// A connection, and whose it is.
+pub(super) struct Opened {
+    pub(super) stream: BoxedStream,
+    /// The server's certificates, DER, leaf first; none without TLS.
+    pub(super) chain: Vec<Vec<u8>>,
+}
+
 /// Opens a connection to the target.
-pub(super) async fn open(client: &Client, target: &Target, ca_pem: Option<&[u8]>) -> Result<BoxedStream, HttpError> {
+pub(super) async fn open(client: &Client, target: &Target, ca_pem: Option<&[u8]>) -> Result<Opened, HttpError> {
+    if let Some(socket) = &target.socket {
+        let connected = timeout(CONNECT_TIMEOUT, UnixStream::connect(socket)).await.map_err(|_elapsed| {
+            target
+                .error(HttpErrorKind::Timeout, format_args!("no connection within {} ms", CONNECT_TIMEOUT.as_millis()))
+        })?;
+        let stream = connected
+            .map_err(|error| with_cause(target.error(HttpErrorKind::Connect, format_args!("no connection")), error))?;
+        return Ok(Opened { stream: Box::new(stream), chain: Vec::new() });
+    }
     let limit = match target.key.destination {
         Destination::Metadata => METADATA_CONNECT_TIMEOUT,
         Destination::Configured | Destination::Untrusted => CONNECT_TIMEOUT,
@@ -54,7 +70,7 @@ pub(super) async fn open(client: &Client, target: &Target, ca_pem: Option<&[u8]>
     // Requests are written whole; waiting to fill a packet would only add delay. Failing to say so costs nothing else.
     drop(tcp.set_nodelay(true));
     if !target.key.tls {
-        return Ok(Box::new(tcp));
+        return Ok(Opened { stream: Box::new(tcp), chain: Vec::new() });
     }
     if let Some(proxy) = &target.proxy {
         let authority = format!("{}:{}", target.key.host, target.key.port);
@@ -71,6 +87,7 @@ pub(super) async fn open(client: &Client, target: &Target, ca_pem: Option<&[u8]>
         Some(pem) => roots::from_pem(pem).and_then(tls_config),
     };
     let config = config
+        .map(|config| as_identity(config, target.identity.as_ref()))
         .map_err(|error| with_cause(target.error(HttpErrorKind::Tls, format_args!("TLS cannot be set up")), error))?;
     let stream = TlsConnector::from(config).connect(server_name(target)?, tcp).await.map_err(|error| {
         let kind = match find::<rustls::Error>(&error) {
@@ -79,7 +96,9 @@ pub(super) async fn open(client: &Client, target: &Target, ca_pem: Option<&[u8]>
         };
         with_cause(target.error(kind, format_args!("the TLS handshake failed")), error)
     })?;
-    Ok(Box::new(stream))
+    let (_, session) = stream.get_ref();
+    let chain = session.peer_certificates().unwrap_or_default().iter().map(|one| one.to_vec()).collect();
+    Ok(Opened { stream: Box::new(stream), chain })
 }
 
 /// TLS with these roots: versions 1.2 and 1.3, HTTP/1.1, the crypto library named and not taken from a global.

@@ -35,6 +35,8 @@ pub(super) type Driver = http1::Connection<TokioIo<BoxedStream>, Full<Bytes>>;
 pub(super) struct Kept {
     pub(super) sender: http1::SendRequest<Full<Bytes>>,
     pub(super) driver: Pin<Box<Driver>>,
+    /// The server's certificates, DER, leaf first; none without TLS.
+    pub(super) chain: Vec<Vec<u8>>,
 }
 
 impl Kept {
@@ -55,13 +57,13 @@ impl Kept {
 pub(super) struct Pool(Mutex<Vec<(Key, Instant, Kept)>>);
 
 impl Pool {
-    /// The youngest connection that is still good for this target.
-    pub(super) async fn take(&self, target: &Target) -> Option<Kept> {
+    /// The youngest connection that is still good for this target, to a server whose certificates are still believed.
+    pub(super) async fn take(&self, target: &Target, believed: impl Fn(&[Vec<u8>]) -> bool) -> Option<Kept> {
         let mut found = self.remove(&target.key)?;
         // Lets the runtime look at its sockets, so that a farewell that has arrived is seen now and not after writing.
         tokio::task::yield_now().await;
         loop {
-            if found.is_ready().await {
+            if found.is_ready().await && (!target.key.tls || believed(&found.chain)) {
                 return Some(found);
             }
             found = self.remove(&target.key)?;

@@ -1,6 +1,6 @@
 //! Where a request goes, checked before anything is resolved or dialled.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use carnet_core::{Destination, HttpError, HttpErrorKind, Request};
@@ -9,7 +9,7 @@ use http_body_util::Full;
 use url::{Host, Position, Url};
 
 use super::Message;
-use crate::{Proxy, Settings, guard};
+use crate::{Proxy, Settings, TlsCertificate, guard};
 
 /// What carnet calls itself to servers.
 const USER_AGENT: &str = concat!("carnet/", env!("CARGO_PKG_VERSION"));
@@ -19,6 +19,10 @@ const USER_AGENT: &str = concat!("carnet/", env!("CARGO_PKG_VERSION"));
 pub(super) struct Target {
     pub(super) key: Key,
     pub(super) proxy: Option<Proxy>,
+    /// The Unix socket that is connected to in place of the host.
+    pub(super) socket: Option<Arc<Path>>,
+    /// Who the client is in TLS.
+    pub(super) identity: Option<TlsCertificate>,
     method: Method,
 }
 
@@ -30,6 +34,8 @@ pub(super) struct Key {
     pub(super) port: u16,
     pub(super) destination: Destination,
     pub(super) ca_pem: Option<Bytes>,
+    /// The number of the client's own certificate.
+    pub(super) identity: Option<u64>,
 }
 
 impl Target {
@@ -42,8 +48,8 @@ impl Target {
             ("https", Some(host), Some(port)) => (true, host, port),
             _ => return Err(blocked(format!("{method} a {} URL: only http and https are spoken", url.scheme()))),
         };
-        let key = Key { tls, host, port, destination: *destination, ca_pem: request.ca_pem.clone() };
-        let mut target = Self { key, proxy: None, method: method.clone() };
+        let key = Key { tls, host, port, destination: *destination, ca_pem: request.ca_pem.clone(), identity: None };
+        let mut target = Self { key, proxy: None, socket: None, identity: None, method: method.clone() };
         if !url.username().is_empty() || url.password().is_some() {
             return Err(
                 target.blocked("the URL holds credentials; put them where the configuration has a field for them")
@@ -64,6 +70,22 @@ impl Target {
             return Err(target.blocked("a URL that was learnt from a token or a document names a local host"));
         }
         Ok(target)
+    }
+
+    /// The same by way of a Unix socket, where the host only names the server.
+    pub(super) fn on_socket(mut self, socket: Arc<Path>) -> Result<Self, HttpError> {
+        self.socket = Some(socket);
+        if self.key.tls {
+            return Err(self.blocked("only http is spoken on a Unix socket"));
+        }
+        Ok(self)
+    }
+
+    /// The same as somebody.
+    pub(super) fn with_identity(mut self, identity: Option<TlsCertificate>) -> Self {
+        self.key.identity = identity.as_ref().map(TlsCertificate::number);
+        self.identity = identity;
+        self
     }
 
     fn choose_proxy(&self, settings: &Settings) -> Result<Option<Proxy>, HttpError> {
@@ -149,9 +171,10 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.key.tls { "https" } else { "http" };
         write!(f, "{} {scheme}://{}:{}", self.method, self.key.host, self.key.port)?;
-        match &self.proxy {
-            Some(proxy) => write!(f, " through {proxy}"),
-            None => Ok(()),
+        match (&self.proxy, &self.socket) {
+            (_, Some(socket)) => write!(f, " on the socket {}", socket.display()),
+            (Some(proxy), None) => write!(f, " through {proxy}"),
+            (None, None) => Ok(()),
         }
     }
 }

@@ -10,10 +10,15 @@ use carnet_core::{Error, SecretBytes};
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, ResolvesServerCert},
+    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::{
+    certificate::CertificateSource,
+    verifier::{Believes, ChainVerifier},
+};
 
 /// The name asked for when the client sends none, as clients do that connect to an address (RFC 6066, 3).
 const DEFAULT_NAME: &str = "localhost";
@@ -30,13 +35,24 @@ pub struct ServerCertificate {
     pub private_key: SecretBytes,
 }
 
-/// How a listener speaks TLS: versions 1.2 and 1.3, HTTP/1.1.
+/// Which clients a listener wants certificates of.
+#[derive(Clone)]
+pub enum ClientCertificates {
+    /// None are asked for.
+    None,
+    /// They are asked for, and a client without one is served as well. One that is not believed fails the handshake.
+    Optional(ChainVerifier),
+    /// A client without one that is believed fails the handshake.
+    Required(ChainVerifier),
+}
+
+/// How a listener speaks TLS: versions 1.2 and 1.3.
 #[derive(Clone, Debug)]
 pub struct TlsServerConfig(Arc<ServerConfig>);
 
 impl TlsServerConfig {
     /// Asks `make` for the certificate of each name when a client first wants it, and keeps the last 256. A client
-    /// that names none, as when it connects to an address, gets the one of `localhost`.
+    /// that names none, as when it connects to an address, gets the one of `localhost`. HTTP/1.1 only.
     ///
     /// # Errors
     /// When the crypto library knows no TLS version that is wanted, which is a mistake in the build.
@@ -55,8 +71,68 @@ impl TlsServerConfig {
         Ok(Self(Arc::new(config)))
     }
 
+    /// Shows every client the certificate that `certificate` gives at that moment, and speaks HTTP/2 or HTTP/1.1, as the
+    /// client prefers (ALPN). A handshake while there is none fails.
+    ///
+    /// Sessions are not resumed: a resumed one would skip the look at the client's certificate, and saves a server next
+    /// to nothing.
+    ///
+    /// # Errors
+    /// When the crypto library knows no TLS version that is wanted, which is a mistake in the build.
+    pub fn new(certificate: CertificateSource, clients: ClientCertificates) -> Result<Self, Error> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::internal("choose TLS versions").because(error))?;
+        let (verifier, mandatory) = match clients {
+            ClientCertificates::None => (None, false),
+            ClientCertificates::Optional(verifier) => (Some(verifier), false),
+            ClientCertificates::Required(verifier) => (Some(verifier), true),
+        };
+        let builder = match verifier {
+            None => builder.with_no_client_auth(),
+            Some(verifier) => {
+                builder.with_client_cert_verifier(Arc::new(Believes::new(verifier, &provider, mandatory)))
+            }
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(Current(certificate)));
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config)))
+    }
+
     pub(super) fn rustls(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0)
+    }
+}
+
+impl fmt::Debug for ClientCertificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Optional(_) => "Optional",
+            Self::Required(_) => "Required",
+        })
+    }
+}
+
+/// Shows the certificate of the moment.
+struct Current(CertificateSource);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = (self.0)().map(|certificate| certificate.certified());
+        if current.is_none() {
+            tracing::warn!("a TLS client came while there is no certificate to show");
+        }
+        current
+    }
+}
+
+impl fmt::Debug for Current {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Current")
     }
 }
 
