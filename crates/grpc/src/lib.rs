@@ -4,6 +4,9 @@
 //! from `proto/` by `cargo xtask codegen` and checked in. They carry the names of their protobuf packages.
 //! Maps are ordered, so that equal answers are equal bytes.
 //!
+//! [`WorkloadApi`] is a client of the SPIFFE Workload API, [`BundleApi`] one of SPIRE's server API, [`with_reflection`] adds server
+//! reflection to a server's routes. Crates that serve take `tonic` from here and implement the generated traits.
+//!
 //! This crate knows nothing of SPIFFE IDs, certificates or keys: what it returns are strings and bytes.
 
 #[allow(
@@ -16,7 +19,20 @@
     reason = "generated code is not written in the style of the house, and which of these it breaks changes"
 )]
 mod generated;
-mod redacted;
 
+mod bundle;
+mod connection;
+mod endpoint;
+mod redacted;
+mod reflection;
+mod workload;
+
+pub use bundle::{BundleApi, JwtAuthority, ServerBundle, X509Authority};
+pub use endpoint::{ENDPOINT_VARIABLE, Endpoint};
 pub use generated::{envoy, google, grpc, spiffe_workload, spire};
+pub use reflection::with_reflection;
+pub use workload::{
+    JwtBundles, JwtSvid, SECURITY_HEADER, State, ValidatedJwtSvid, Watch, WorkloadApi, X509Bundles, X509Context,
+    X509Svid,
+};
 pub use {prost, prost_types, tonic};
