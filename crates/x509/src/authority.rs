@@ -1,8 +1,10 @@
 //! Issuing.
 
+use std::sync::Arc;
+
 use aws_lc_rs::rand;
 use carnet_core::SecretBytes;
-use carnet_jose::{Algorithm, PublicKey};
+use carnet_jose::{Algorithm, PublicKey, SigningKey};
 use jiff::Timestamp;
 use x509_cert::{
     Certificate as EncodedCertificate, TbsCertificate, Version,
@@ -17,24 +19,24 @@ use x509_cert::{
 };
 
 use crate::{
-    Certificate, CertificateRequest, LeafProfile, X509Error,
+    AuthorityProfile, Certificate, CertificateRequest, LeafProfile, X509Error,
     key::{IssuerKey, generate, key_id, spki_of},
     name::name_of,
     pem::der_to_pem,
-    profile::authority_extensions,
 };
 
 /// Authorities below this one may not have authorities below them.
 const INTERMEDIATE_PATH_LENGTH: u8 = 0;
 
-/// A certificate authority in memory.
+/// A certificate authority: a certificate and the key that signs with it, wherever that is.
+#[derive(Clone)]
 pub struct Authority {
     certificate: Vec<u8>,
     subject: Name,
     key: IssuerKey,
-    private_key: SecretBytes,
     key_id: Vec<u8>,
-    may_certify_authorities: bool,
+    /// How many authorities may stand between it and a leaf.
+    path_length: Option<u32>,
 }
 
 impl std::fmt::Debug for Authority {
@@ -60,40 +62,34 @@ impl Issued {
 }
 
 impl Authority {
-    /// A self-signed root. `key` is `Es256`, `Es384` or `Rs256`.
+    /// A self-signed root with a new key: `Es256`, `Es384` or `Rs256`.
     pub fn root(
         common_name: &str,
         key: Algorithm,
         not_before: Timestamp,
         not_after: Timestamp,
     ) -> Result<Self, X509Error> {
-        Self::root_with_key(&[("CN", common_name)], key, generate(key)?, not_before, not_after)
+        let profile = AuthorityProfile::named(common_name, None, not_before, not_after);
+        Self::self_signed(&profile, Arc::new(generate(key)?))
     }
 
-    /// A self-signed root with this subject and this private key (PKCS#8 DER).
-    pub fn root_with_key(
-        subject: &[(&str, &str)],
-        algorithm: Algorithm,
-        private_key: SecretBytes,
-        not_before: Timestamp,
-        not_after: Timestamp,
-    ) -> Result<Self, X509Error> {
-        let subject = name_of(subject)?;
-        let key = IssuerKey::from_pkcs8(algorithm, &private_key)?;
+    /// A self-signed root with this key, whose algorithm is `Es256`, `Es384` or `Rs256`.
+    pub fn self_signed(profile: &AuthorityProfile, key: Arc<SigningKey>) -> Result<Self, X509Error> {
+        let subject = profile.name()?;
+        let key = IssuerKey::new(key)?;
         let key_id = key_id(key.spki())?;
-        let extensions = authority_extensions(&key_id, None, None)?;
         let certificate = encode(&Contents {
             issuer: &subject,
             issuer_key: &key,
             subject: &subject,
             spki: key.spki(),
-            validity: validity(not_before, not_after)?,
-            extensions,
+            validity: validity(profile.not_before, profile.not_after)?,
+            extensions: profile.extensions(&key_id, None)?,
         })?;
-        Ok(Self { certificate, subject, key, private_key, key_id, may_certify_authorities: true })
+        Ok(Self { certificate, subject, key, key_id, path_length: profile.path_length.map(u32::from) })
     }
 
-    /// An intermediate below this authority. It may issue leaves, but no further authorities.
+    /// An intermediate with a new key below this authority. It may issue leaves, but no further authorities.
     pub fn intermediate(
         &self,
         common_name: &str,
@@ -101,33 +97,40 @@ impl Authority {
         not_before: Timestamp,
         not_after: Timestamp,
     ) -> Result<Self, X509Error> {
-        self.intermediate_with_key(&[("CN", common_name)], key, generate(key)?, not_before, not_after)
+        let profile = AuthorityProfile::named(common_name, Some(INTERMEDIATE_PATH_LENGTH), not_before, not_after);
+        self.subordinate(&profile, Arc::new(generate(key)?))
     }
 
-    /// An intermediate with this subject and this private key (PKCS#8 DER).
-    pub fn intermediate_with_key(
-        &self,
-        subject: &[(&str, &str)],
-        algorithm: Algorithm,
-        private_key: SecretBytes,
-        not_before: Timestamp,
-        not_after: Timestamp,
-    ) -> Result<Self, X509Error> {
-        if !self.may_certify_authorities {
-            return Err(X509Error("this authority may issue leaves only, no further authority".to_owned()));
+    /// An authority with this key below this one.
+    pub fn subordinate(&self, profile: &AuthorityProfile, key: Arc<SigningKey>) -> Result<Self, X509Error> {
+        let certificate = self.certify_authority(profile, &key.public_spki())?;
+        Self::from_key(&certificate, key)
+    }
+
+    /// The certificate of an authority below this one, for a key that somebody else holds (DER SubjectPublicKeyInfo). The
+    /// caller has made sure that whoever asks holds the private key.
+    pub fn certify_authority(&self, profile: &AuthorityProfile, spki: &[u8]) -> Result<Vec<u8>, X509Error> {
+        let wanted = profile.path_length.map(u32::from);
+        match self.path_length {
+            Some(0) => {
+                return Err(X509Error("this authority may issue leaves only, no further authority".to_owned()));
+            }
+            Some(own) if wanted.is_none_or(|wanted| wanted >= own) => {
+                return Err(X509Error(format!(
+                    "below this authority a path length of at most {} is allowed",
+                    own.saturating_sub(1)
+                )));
+            }
+            _ => {}
         }
-        let subject = name_of(subject)?;
-        let key = IssuerKey::from_pkcs8(algorithm, &private_key)?;
-        let key_id = key_id(key.spki())?;
-        let extensions = authority_extensions(&key_id, Some(&self.key_id), Some(INTERMEDIATE_PATH_LENGTH))?;
-        let validity = validity(not_before, not_after)?;
-        let certificate = self.encode(&subject, key.spki(), validity, extensions)?;
-        Ok(Self { certificate, subject, key, private_key, key_id, may_certify_authorities: false })
+        PublicKey::from_spki(spki)?;
+        let extensions = profile.extensions(&key_id(spki)?, Some(&self.key_id))?;
+        self.encode(&profile.name()?, spki, validity(profile.not_before, profile.not_after)?, extensions)
     }
 
-    /// The authority of this certificate and its private key (PKCS#8 DER), for one that was kept on disk.
-    pub fn from_parts(certificate: &[u8], algorithm: Algorithm, private_key: SecretBytes) -> Result<Self, X509Error> {
-        let key = IssuerKey::from_pkcs8(algorithm, &private_key)?;
+    /// The authority of this certificate and its key, for one that was kept or that another authority has certified.
+    pub fn from_key(certificate: &[u8], key: Arc<SigningKey>) -> Result<Self, X509Error> {
+        let key = IssuerKey::new(key)?;
         let read = Certificate::from_der(certificate)?;
         if read.spki() != key.spki() {
             return Err(X509Error("the private key is not the one of the certificate".to_owned()));
@@ -137,15 +140,13 @@ impl Authority {
         }
         let subject = EncodedCertificate::from_der(certificate).map_err(X509Error::encoding)?.tbs_certificate.subject;
         let key_id = read.key_id().map_or_else(|| key_id(key.spki()), |id| Ok(id.to_vec()))?;
-        let may_certify_authorities = read.path_length() != Some(0);
-        Ok(Self { certificate: certificate.to_vec(), subject, key, private_key, key_id, may_certify_authorities })
+        Ok(Self { certificate: certificate.to_vec(), subject, key, key_id, path_length: read.path_length() })
     }
 
     /// A leaf with a new key.
     pub fn issue(&self, profile: &LeafProfile) -> Result<Issued, X509Error> {
-        let private_key = generate(profile.key)?;
-        let spki = IssuerKey::from_pkcs8(profile.key, &private_key)?.spki().to_vec();
-        Ok(Issued { certificate: self.issue_for_key(profile, &spki)?, private_key })
+        let key = generate(profile.key)?;
+        Ok(Issued { certificate: self.issue_for_key(profile, &key.public_spki())?, private_key: key.to_pkcs8()? })
     }
 
     /// A leaf for a key that somebody else holds, DER SubjectPublicKeyInfo. `profile.key` is not looked at. The caller has
@@ -177,9 +178,9 @@ impl Authority {
         der_to_pem(&self.certificate)
     }
 
-    /// Its private key, PKCS#8 DER, for keeping it.
-    pub fn private_key(&self) -> &SecretBytes {
-        &self.private_key
+    /// The key that it signs with.
+    pub fn signing_key(&self) -> &Arc<SigningKey> {
+        self.key.signing_key()
     }
 
     fn encode(
@@ -203,7 +204,7 @@ struct Contents<'a> {
 }
 
 fn encode(contents: &Contents<'_>) -> Result<Vec<u8>, X509Error> {
-    let signature_algorithm = contents.issuer_key.identifier();
+    let signature_algorithm = contents.issuer_key.identifier()?;
     let tbs_certificate = TbsCertificate {
         version: Version::V3,
         serial_number: serial()?,

@@ -8,10 +8,15 @@ use sha1::{Digest, Sha1};
 use x509_parser::{
     certificate::X509Certificate,
     extensions::{GeneralName, ParsedExtension},
+    oid_registry::{
+        OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_EXTENDED_KEY_USAGE, OID_X509_EXT_KEY_USAGE,
+        OID_X509_EXT_SUBJECT_ALT_NAME, Oid,
+    },
     prelude::FromDer,
 };
 
 use crate::{
+    ExtendedKeyUsage, KeyUsage,
     name::attributes_of,
     pem::{der_to_pem, pem_to_der},
 };
@@ -47,6 +52,8 @@ pub struct Certificate {
     key_id: Option<Vec<u8>>,
     is_authority: bool,
     path_length: Option<u32>,
+    key_usage: Option<KeyUsage>,
+    extended_key_usage: Option<ExtendedKeyUsage>,
 }
 
 /// Subject alternative names.
@@ -100,8 +107,12 @@ impl Certificate {
             key_id: None,
             is_authority: false,
             path_length: None,
+            key_usage: None,
+            extended_key_usage: None,
         };
-        for extension in read.iter_extensions() {
+        // No extension twice (RFC 5280, 4.2): two readers would believe two different certificates.
+        let extensions = read.extensions_map().map_err(|_opaque| malformed())?;
+        for extension in extensions.into_values() {
             match extension.parsed_extension() {
                 ParsedExtension::BasicConstraints(constraints) => {
                     certificate.is_authority = constraints.ca;
@@ -109,6 +120,12 @@ impl Certificate {
                 }
                 ParsedExtension::SubjectAlternativeName(names) => certificate.names.read(&names.general_names),
                 ParsedExtension::SubjectKeyIdentifier(id) => certificate.key_id = Some(id.0.to_vec()),
+                ParsedExtension::KeyUsage(usage) => certificate.key_usage = Some(KeyUsage::of_bits(usage.flags)),
+                ParsedExtension::ExtendedKeyUsage(usage) => {
+                    certificate.extended_key_usage = Some(ExtendedKeyUsage::from(usage));
+                }
+                // What says what the certificate may be used for must not be lost.
+                ParsedExtension::ParseError { .. } if is_looked_at(&extension.oid) => return Err(malformed()),
                 _ => {}
             }
         }
@@ -214,4 +231,42 @@ impl Certificate {
     pub fn path_length(&self) -> Option<u32> {
         self.path_length
     }
+
+    /// What its key may be used for, if it says so (RFC 5280, 4.2.1.3).
+    pub fn key_usage(&self) -> Option<KeyUsage> {
+        self.key_usage
+    }
+
+    /// The purposes of its key, if it says so (RFC 5280, 4.2.1.12).
+    pub fn extended_key_usage(&self) -> Option<ExtendedKeyUsage> {
+        self.extended_key_usage
+    }
+}
+
+fn is_looked_at(oid: &Oid<'_>) -> bool {
+    [
+        OID_X509_EXT_BASIC_CONSTRAINTS,
+        OID_X509_EXT_EXTENDED_KEY_USAGE,
+        OID_X509_EXT_KEY_USAGE,
+        OID_X509_EXT_SUBJECT_ALT_NAME,
+    ]
+    .contains(oid)
+}
+
+/// The certificates of a row of them in DER, one after the other without anything between: the form of the SPIFFE
+/// Workload API. An empty row has none.
+///
+/// # Errors
+/// When something else than certificates stands in it; the message names the position.
+pub fn split_der(mut der: &[u8]) -> Result<Vec<Vec<u8>>, X509Error> {
+    let mut certificates = Vec::new();
+    while !der.is_empty() {
+        let position = certificates.len();
+        let (rest, _) = X509Certificate::from_der(der)
+            .map_err(|_opaque| X509Error(format!("certificate {position} is not X.509 in DER")))?;
+        let length = der.len().saturating_sub(rest.len());
+        certificates.push(der.get(..length).unwrap_or_default().to_vec());
+        der = rest;
+    }
+    Ok(certificates)
 }

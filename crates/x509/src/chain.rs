@@ -42,13 +42,67 @@ pub fn verify_chain_for(
     roots: &[Vec<u8>],
     now: Timestamp,
 ) -> Result<(), X509Error> {
-    let refused = |error: Error| X509Error(explain(&error, now));
+    verify_path(usage, leaf, intermediates, roots, now).map_err(|error| X509Error(error.message))
+}
+
+/// What of a chain is not as it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChainFault {
+    /// A certificate cannot be read.
+    Form,
+    /// No path leads to a trusted root.
+    UnknownIssuer,
+    /// A signature does not verify.
+    Signature,
+    /// A certificate, or every trusted root, has expired.
+    Expired,
+    /// A certificate is not valid yet.
+    NotYet,
+    /// The leaf is an authority's, an issuer is none, or there are more authorities than one of them allows.
+    Authority,
+    /// The leaf is not for this usage.
+    Usage,
+    /// There is no trusted root that can be used.
+    Roots,
+    /// Something else, named in the message.
+    Other,
+}
+
+/// A chain that is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ChainError {
+    /// What it is about.
+    pub fault: ChainFault,
+    /// What is wrong, safe to show.
+    pub message: String,
+}
+
+impl ChainError {
+    fn new(fault: ChainFault, message: impl Into<String>) -> Self {
+        Self { fault, message: message.into() }
+    }
+}
+
+/// As [`verify_chain_for`], for callers that tell the reasons apart.
+///
+/// # Errors
+/// The reason why no path was found; of several, the one of the path that came furthest.
+pub fn verify_path(
+    usage: ChainUsage,
+    leaf: &[u8],
+    intermediates: &[Vec<u8>],
+    roots: &[Vec<u8>],
+    now: Timestamp,
+) -> Result<(), ChainError> {
+    let refused = |error: Error| explain(&error, now);
     let roots = usable_roots(roots, now)?;
     let anchors = roots.iter().map(anchor_from_trusted_cert).collect::<Result<Vec<_>, _>>().map_err(refused)?;
     let intermediates: Vec<CertificateDer<'_>> =
         intermediates.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-    let seconds = u64::try_from(now.as_second())
-        .map_err(|_negative| X509Error(format!("certificates cannot be checked at {now}, before 1970")))?;
+    let seconds = u64::try_from(now.as_second()).map_err(|_negative| {
+        ChainError::new(ChainFault::Other, format!("certificates cannot be checked at {now}, before 1970"))
+    })?;
     let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     let leaf = CertificateDer::from(leaf);
     let leaf = EndEntityCert::try_from(&leaf).map_err(refused)?;
@@ -59,50 +113,55 @@ pub fn verify_chain_for(
 
 /// The path algorithm takes a root as given (RFC 5280, 6.1.1, d). We do not: one that has expired or is no authority was
 /// not meant to be believed any more.
-fn usable_roots(roots: &[Vec<u8>], now: Timestamp) -> Result<Vec<CertificateDer<'_>>, X509Error> {
+fn usable_roots(roots: &[Vec<u8>], now: Timestamp) -> Result<Vec<CertificateDer<'_>>, ChainError> {
+    let unusable = |message: String| ChainError::new(ChainFault::Roots, message);
     if roots.is_empty() {
-        return Err(X509Error("no root is trusted, so no certificate can be".to_owned()));
+        return Err(unusable("no root is trusted, so no certificate can be".to_owned()));
     }
     let mut usable = Vec::new();
     for (position, der) in roots.iter().enumerate() {
         let root = Certificate::from_der(der)
-            .map_err(|X509Error(message)| X509Error(format!("trusted root {position}: {message}")))?;
+            .map_err(|X509Error(message)| unusable(format!("trusted root {position}: {message}")))?;
         if !root.is_authority() {
-            return Err(X509Error(format!("trusted root {position} is not the certificate of an authority")));
+            return Err(unusable(format!("trusted root {position} is not the certificate of an authority")));
         }
         if root.not_before() <= now && now <= root.not_after() {
             usable.push(CertificateDer::from(der.as_slice()));
         }
     }
     if usable.is_empty() {
-        return Err(X509Error(format!("no trusted root is valid now, at {now}")));
+        return Err(ChainError::new(ChainFault::Expired, format!("no trusted root is valid now, at {now}")));
     }
     Ok(usable)
 }
 
-fn explain(error: &Error, now: Timestamp) -> String {
+fn explain(error: &Error, now: Timestamp) -> ChainError {
     let at = |time: &UnixTime| {
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
     };
-    match error {
+    let (fault, message) = match error {
         Error::CertExpired { not_after, .. } => {
-            format!("the certificate expired at {}, and now it is {now}", at(not_after))
+            (ChainFault::Expired, format!("the certificate expired at {}, and now it is {now}", at(not_after)))
         }
-        Error::CertNotValidYet { not_before, .. } => {
-            format!("the certificate is not valid before {}, and now it is only {now}", at(not_before))
+        Error::CertNotValidYet { not_before, .. } => (
+            ChainFault::NotYet,
+            format!("the certificate is not valid before {}, and now it is only {now}", at(not_before)),
+        ),
+        Error::UnknownIssuer => (ChainFault::UnknownIssuer, "the certificate leads to no trusted root".to_owned()),
+        Error::InvalidSignatureForPublicKey => {
+            (ChainFault::Signature, "the signature of a certificate does not verify".to_owned())
         }
-        Error::UnknownIssuer => "the certificate leads to no trusted root".to_owned(),
-        Error::InvalidSignatureForPublicKey => "the signature of a certificate does not verify".to_owned(),
-        Error::EndEntityUsedAsCa => "an issuer in the chain is not an authority".to_owned(),
-        Error::CaUsedAsEndEntity => "the certificate is an authority's, not a leaf".to_owned(),
-        Error::RequiredEkuNotFoundContext(_) => "the certificate is not for this usage".to_owned(),
+        Error::EndEntityUsedAsCa => (ChainFault::Authority, "an issuer in the chain is not an authority".to_owned()),
+        Error::CaUsedAsEndEntity => (ChainFault::Authority, "the certificate is an authority's, not a leaf".to_owned()),
+        Error::RequiredEkuNotFoundContext(_) => (ChainFault::Usage, "the certificate is not for this usage".to_owned()),
         Error::PathLenConstraintViolated => {
-            "there are more authorities in the chain than one of them allows".to_owned()
+            (ChainFault::Authority, "there are more authorities in the chain than one of them allows".to_owned())
         }
-        Error::BadDer | Error::TrailingData(_) => "a certificate is not X.509 in DER".to_owned(),
-        other => format!("the chain is refused: {other:?}"),
-    }
+        Error::BadDer | Error::TrailingData(_) => (ChainFault::Form, "a certificate is not X.509 in DER".to_owned()),
+        other => (ChainFault::Other, format!("the chain is refused: {other:?}")),
+    };
+    ChainError { fault, message }
 }
 
 impl ExtendedKeyUsageValidator for ChainUsage {

@@ -1,21 +1,18 @@
 //! The keys of authorities and leaves.
 
-use aws_lc_rs::{
-    rand::SystemRandom,
-    signature::{
-        ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA384_ASN1, ECDSA_P256_SHA512_ASN1,
-        ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA512_ASN1,
-        ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, ED25519, EcdsaKeyPair,
-        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256,
-        RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
-    },
+use std::sync::Arc;
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P256_SHA512_ASN1, ECDSA_P384_SHA256_ASN1,
+    ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1, ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1,
+    ECDSA_P521_SHA512_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
 };
-use carnet_core::SecretBytes;
 use carnet_jose::{Algorithm, KeyError, SigningKey, sha256};
 use x509_cert::{
     der::{
-        Decode,
-        asn1::{Any, ObjectIdentifier},
+        Decode, Encode,
+        asn1::{Any, ObjectIdentifier, UintRef},
         oid::db::rfc5912::{
             ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, ECDSA_WITH_SHA_512, SHA_256_WITH_RSA_ENCRYPTION,
             SHA_384_WITH_RSA_ENCRYPTION, SHA_512_WITH_RSA_ENCRYPTION,
@@ -28,73 +25,64 @@ use crate::X509Error;
 
 const ID_ED_25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
-/// Signs certificates. Unlike a JWS signature, that of ECDSA is DER here (RFC 3279, 2.2.3).
+/// Signs certificates and requests, wherever the private key is. Unlike a JWS signature, that of ECDSA is DER here
+/// (RFC 3279, 2.2.3).
+#[derive(Clone)]
 pub(crate) struct IssuerKey {
-    pair: Pair,
+    key: Arc<SigningKey>,
     spki: Vec<u8>,
 }
 
-enum Pair {
-    P256(EcdsaKeyPair),
-    P384(EcdsaKeyPair),
-    Rsa(Box<RsaKeyPair>),
-}
-
 impl IssuerKey {
-    pub(crate) fn from_pkcs8(algorithm: Algorithm, der: &SecretBytes) -> Result<Self, X509Error> {
-        // The same checks as for any other key, and the public half.
-        let key = SigningKey::from_pkcs8(algorithm, der).map_err(X509Error::from)?;
-        let rejected = |_opaque| X509Error(format!("the key cannot sign certificates with {algorithm}"));
-        let der = der.expose();
-        let pair = match algorithm {
-            Algorithm::Es256 => {
-                Pair::P256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der).map_err(rejected)?)
-            }
-            Algorithm::Es384 => {
-                Pair::P384(EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, der).map_err(rejected)?)
-            }
-            Algorithm::Rs256 => Pair::Rsa(Box::new(RsaKeyPair::from_pkcs8(der).map_err(rejected)?)),
-            other => return Err(unsupported(other)),
-        };
-        Ok(Self { pair, spki: key.public_spki() })
+    pub(crate) fn new(key: Arc<SigningKey>) -> Result<Self, X509Error> {
+        identifier_of(key.algorithm())?;
+        Ok(Self { spki: key.public_spki(), key })
     }
 
     pub(crate) fn spki(&self) -> &[u8] {
         &self.spki
     }
 
-    pub(crate) fn identifier(&self) -> AlgorithmIdentifierOwned {
-        let (oid, parameters) = match &self.pair {
-            Pair::P256(_) => (ECDSA_WITH_SHA_256, None),
-            Pair::P384(_) => (ECDSA_WITH_SHA_384, None),
-            // RFC 4055, 5: the parameters of these are NULL.
-            Pair::Rsa(_) => (SHA_256_WITH_RSA_ENCRYPTION, Some(Any::null())),
-        };
-        AlgorithmIdentifierOwned { oid, parameters }
+    pub(crate) fn signing_key(&self) -> &Arc<SigningKey> {
+        &self.key
+    }
+
+    pub(crate) fn identifier(&self) -> Result<AlgorithmIdentifierOwned, X509Error> {
+        identifier_of(self.key.algorithm())
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, X509Error> {
-        let failed = |_opaque| X509Error("signing the certificate failed".to_owned());
-        let random = SystemRandom::new();
-        match &self.pair {
-            Pair::P256(pair) | Pair::P384(pair) => {
-                pair.sign(&random, message).map(|signature| signature.as_ref().to_vec()).map_err(failed)
-            }
-            Pair::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(failed)?;
-                Ok(signature)
-            }
+        let signature = self.key.sign(message)?;
+        match self.key.algorithm() {
+            Algorithm::Rs256 => Ok(signature),
+            _ => ecdsa_to_der(&signature),
         }
     }
 }
 
-/// A new private key as PKCS#8.
-pub(crate) fn generate(algorithm: Algorithm) -> Result<SecretBytes, X509Error> {
-    if !matches!(algorithm, Algorithm::Es256 | Algorithm::Es384 | Algorithm::Rs256) {
-        return Err(unsupported(algorithm));
-    }
-    Ok(SigningKey::generate(algorithm)?.to_pkcs8()?)
+fn identifier_of(algorithm: Algorithm) -> Result<AlgorithmIdentifierOwned, X509Error> {
+    let (oid, parameters) = match algorithm {
+        Algorithm::Es256 => (ECDSA_WITH_SHA_256, None),
+        Algorithm::Es384 => (ECDSA_WITH_SHA_384, None),
+        // RFC 4055, 5: the parameters of these are NULL.
+        Algorithm::Rs256 => (SHA_256_WITH_RSA_ENCRYPTION, Some(Any::null())),
+        other => return Err(unsupported(other)),
+    };
+    Ok(AlgorithmIdentifierOwned { oid, parameters })
+}
+
+/// `R || S` as `Ecdsa-Sig-Value`, a sequence of two integers.
+fn ecdsa_to_der(signature: &[u8]) -> Result<Vec<u8>, X509Error> {
+    let halves = signature.split_at_checked(signature.len() / 2).filter(|(r, s)| r.len() == s.len() && !r.is_empty());
+    let (r, s) = halves.ok_or_else(|| X509Error("the signature is not one of ECDSA".to_owned()))?;
+    let encode = || vec![UintRef::new(r)?, UintRef::new(s)?].to_der();
+    encode().map_err(X509Error::encoding)
+}
+
+/// A new key that can sign certificates.
+pub(crate) fn generate(algorithm: Algorithm) -> Result<SigningKey, X509Error> {
+    identifier_of(algorithm)?;
+    Ok(SigningKey::generate(algorithm)?)
 }
 
 /// The key identifier: the leftmost 160 bits of SHA-256 over the bits of the key (RFC 7093, 2, method 1).

@@ -33,10 +33,12 @@ mod name;
 mod pem;
 mod profile;
 mod request;
+mod usage;
 
 pub use authority::{Authority, Issued};
-pub use certificate::{Certificate, X509Error};
-pub use chain::{ChainUsage, verify_chain, verify_chain_for};
+pub use certificate::{Certificate, X509Error, split_der};
+pub use chain::{ChainError, ChainFault, ChainUsage, verify_chain, verify_chain_for, verify_path};
 pub use pem::{der_to_pem, pem_to_der};
-pub use profile::LeafProfile;
-pub use request::CertificateRequest;
+pub use profile::{AuthorityProfile, LeafProfile};
+pub use request::{CertificateRequest, RequestProfile};
+pub use usage::{ExtendedKeyUsage, KeyUsage};

@@ -1,7 +1,9 @@
-use carnet_jose::Algorithm;
-use carnet_x509::{Authority, ChainUsage, LeafProfile, X509Error, verify_chain, verify_chain_for};
+use std::sync::Arc;
 
-use crate::support::{hours, intermediate, message, now, profile, root};
+use carnet_jose::{Algorithm, SigningKey};
+use carnet_x509::{Authority, AuthorityProfile, ChainUsage, LeafProfile, X509Error, verify_chain, verify_chain_for};
+
+use crate::support::{authority_profile, hours, intermediate, message, now, profile, root};
 
 struct Chain {
     root: Authority,
@@ -107,9 +109,9 @@ fn rejects_a_leaf_that_plays_the_authority() {
     let leaf =
         chain.intermediate.issue(&LeafProfile { subject: vec![("CN", "Fake".to_owned())], ..profile() }).unwrap();
     // A leaf issues nothing here, so its key gets an authority's certificate of the same name and key from elsewhere.
-    let fake =
-        Authority::root_with_key(&[("CN", "Fake")], Algorithm::Es256, leaf.private_key.clone(), hours(-24), hours(24))
-            .unwrap();
+    let key = SigningKey::from_pkcs8(Algorithm::Es256, &leaf.private_key).unwrap();
+    let profile_of_fake = AuthorityProfile { subject: vec![("CN", "Fake".to_owned())], ..authority_profile() };
+    let fake = Authority::self_signed(&profile_of_fake, Arc::new(key)).unwrap();
     let forged = fake.issue(&profile()).unwrap().certificate;
     let intermediates = [leaf.certificate, chain.intermediate.certificate().to_vec()];
     let refused = message(verify_chain(&forged, &intermediates, &[chain.root.certificate().to_vec()], now()));

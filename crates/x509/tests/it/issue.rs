@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use carnet_jose::{Algorithm, SigningKey};
 use carnet_x509::{Authority, Certificate, LeafProfile, der_to_pem};
 use jiff::Timestamp;
@@ -102,7 +104,7 @@ fn serial_numbers_are_positive_and_never_twice_the_same() {
 fn an_authority_that_was_kept_issues_as_before() {
     let root = root(Algorithm::Es256);
     let first = intermediate(&root);
-    let second = Authority::from_parts(first.certificate(), Algorithm::Es256, first.private_key().clone()).unwrap();
+    let second = Authority::from_key(first.certificate(), Arc::clone(first.signing_key())).unwrap();
     let leaf = second.issue(&profile()).unwrap();
     strictly(&root, &first, &leaf.certificate, "sslclient").unwrap();
     assert!(message(second.intermediate("x", Algorithm::Es256, hours(-1), hours(1))).contains("leaves only"));
@@ -111,10 +113,11 @@ fn an_authority_that_was_kept_issues_as_before() {
 #[test]
 fn rejects_an_authority_whose_parts_do_not_belong_together() {
     let (one, other) = (root(Algorithm::Es256), root(Algorithm::Es256));
-    let from = |certificate: &[u8]| Authority::from_parts(certificate, Algorithm::Es256, other.private_key().clone());
+    let from = |certificate: &[u8]| Authority::from_key(certificate, Arc::clone(other.signing_key()));
     assert!(message(from(one.certificate())).contains("not the one of the certificate"));
     let leaf = one.issue(&profile()).unwrap();
-    let own = Authority::from_parts(&leaf.certificate, Algorithm::Es256, leaf.private_key);
+    let key = SigningKey::from_pkcs8(Algorithm::Es256, &leaf.private_key).unwrap();
+    let own = Authority::from_key(&leaf.certificate, Arc::new(key));
     assert!(message(own).contains("not one of an authority"));
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use carnet_jose::Algorithm;
-use carnet_x509::{Authority, LeafProfile, X509Error};
+use carnet_x509::{Authority, AuthorityProfile, LeafProfile, X509Error};
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) fn now() -> Timestamp {
@@ -24,6 +24,16 @@ pub(crate) fn root(key: Algorithm) -> Authority {
 
 pub(crate) fn intermediate(root: &Authority) -> Authority {
     root.intermediate("Intermediate", Algorithm::Es256, hours(-24), hours(24)).unwrap()
+}
+
+pub(crate) fn authority_profile() -> AuthorityProfile {
+    AuthorityProfile {
+        subject: vec![("C", "US".to_owned()), ("O", "SPIFFE".to_owned()), ("SERIALNUMBER", "42".to_owned())],
+        uri: vec!["spiffe://example.org".to_owned()],
+        path_length: None,
+        not_before: hours(-24),
+        not_after: hours(24),
+    }
 }
 
 pub(crate) fn profile() -> LeafProfile {
