@@ -39,7 +39,7 @@ pub struct ProfileDeliveryConfig {
     #[serde(default)]
     pub profile: Option<String>,
     /// A configuration file that gets the profile too, for instance `~/.oci/config`, which is the only one that Terraform
-    /// reads. The rest of the file stays as it is.
+    /// reads. The rest of the file stays as it is, and so does a symbolic link: the file that it leads to is changed.
     #[serde(default)]
     pub merge_into: Option<String>,
     /// The region of the profile, if not that of the session.
