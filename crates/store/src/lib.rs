@@ -24,10 +24,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod apply;
 mod audit;
+mod backend;
 mod error;
+mod group;
+mod migrate;
 mod model;
 mod open;
+mod reads;
+mod sql;
+mod sqlite;
 mod store;
 
 pub use audit::{AuditFilter, AuditHead, AuditRecord, AuditRow, Outcome};

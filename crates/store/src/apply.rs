@@ -1,0 +1,162 @@
+//! Commits, group by group, on whichever database.
+
+mod entries;
+mod keys;
+mod nodes;
+mod objects;
+mod once;
+mod prepare;
+mod prune;
+mod tokens;
+
+use serde_json::Value as Json;
+
+use crate::{
+    Committed, Conflict, ConflictReason, Op, StoreError,
+    audit::{self, Rendered},
+    sql::{ChainRow, Connection, Head, Value},
+};
+
+pub(crate) use prepare::Prepared;
+pub(crate) use prune::prune;
+
+/// What one effect comes to.
+enum Effect {
+    Done,
+    Returned(Json),
+    Conflict(ConflictReason, Option<Json>),
+}
+
+/// What a transaction made of its commits.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// One for each commit.
+    pub(crate) outcomes: Vec<Committed>,
+    /// The store's revision after it.
+    pub(crate) revision: u64,
+}
+
+/// Writes all of them in one transaction. Nothing is written on an error, unless it is [`StoreError::Unknown`].
+pub(crate) async fn apply<C: Connection>(connection: &mut C, commits: &[&Prepared]) -> Result<Group, StoreError> {
+    let head = match connection.begin().await {
+        Ok(head) => head,
+        Err(error) => {
+            connection.abort().await;
+            return Err(error);
+        }
+    };
+    let mut transaction = Transaction { connection, head, at: 0, rows: Vec::with_capacity(commits.len()) };
+    match transaction.run(commits).await {
+        Ok(outcomes) => {
+            let Transaction { connection, head: end, rows, .. } = transaction;
+            match connection.finish(rows, &end, end.revision != head.revision).await {
+                Ok(()) => Ok(Group { outcomes, revision: end.revision }),
+                Err(error) => {
+                    connection.abort().await;
+                    Err(error)
+                }
+            }
+        }
+        Err(error) => {
+            transaction.connection.abort().await;
+            Err(error)
+        }
+    }
+}
+
+/// A transaction under way.
+struct Transaction<'c, C> {
+    connection: &'c mut C,
+    head: Head,
+    /// Time of the commit under way, in microseconds.
+    at: i64,
+    rows: Vec<ChainRow>,
+}
+
+impl<C: Connection> Transaction<'_, C> {
+    async fn run(&mut self, commits: &[&Prepared]) -> Result<Vec<Committed>, StoreError> {
+        let mut outcomes = Vec::with_capacity(commits.len());
+        for commit in commits {
+            outcomes.push(self.one(commit).await?);
+        }
+        Ok(outcomes)
+    }
+
+    async fn one(&mut self, commit: &Prepared) -> Result<Committed, StoreError> {
+        self.at = commit.audit.at;
+        let before = self.head.revision;
+        // A single effect either happens or does not; there is nothing of it to undo.
+        let several = commit.ops.len() > 1;
+        if several {
+            self.connection.savepoint().await?;
+        }
+        let mut returned = Vec::new();
+        for (index, op) in commit.ops.iter().enumerate() {
+            match self.effect(op).await? {
+                Effect::Done => {}
+                Effect::Returned(row) => returned.push(row),
+                Effect::Conflict(reason, existing) => {
+                    if several {
+                        self.connection.undo().await?;
+                    }
+                    self.head.revision = before;
+                    if let Some(refused) = &commit.refused {
+                        self.record(refused)?;
+                    }
+                    return Ok(Committed::Conflict(Conflict { op: index, reason, existing }));
+                }
+            }
+        }
+        if several {
+            self.connection.keep().await?;
+        }
+        self.record(&commit.audit)?;
+        Ok(Committed::Done { revision: self.head.revision, returned })
+    }
+
+    fn record(&mut self, record: &Rendered) -> Result<(), StoreError> {
+        let row = audit::link(&mut self.head, record)?;
+        self.rows.push(row);
+        Ok(())
+    }
+
+    async fn effect(&mut self, op: &Op) -> Result<Effect, StoreError> {
+        match op {
+            Op::UseOnce { key, until } => self.use_once(key, *until).await,
+            Op::CreateJoinToken(row) => self.create_join_token(row).await,
+            Op::ConsumeJoinToken { hash, now } => self.consume_join_token(hash, *now).await,
+            Op::DeleteJoinToken { hash } => self.delete_join_token(hash).await,
+            Op::CreateEntry { id, spiffe_id, parent_id, selectors_key, body, expires_at } => {
+                let place = entries::Place { spiffe_id, parent_id, selectors_key };
+                self.create_entry(id, &place, body, *expires_at).await
+            }
+            Op::UpdateEntry { id, spiffe_id, parent_id, selectors_key, body, expires_at, expect } => {
+                let place = entries::Place { spiffe_id, parent_id, selectors_key };
+                self.update_entry(id, &place, body, *expires_at, *expect).await
+            }
+            Op::DeleteEntry { id } => self.delete_entry(id).await,
+            Op::PutObject { kind, name, body, expect } => self.put_object(*kind, name, body, *expect).await,
+            Op::DeleteObject { kind, name } => self.delete_object(*kind, name).await,
+            Op::InsertKey(row) => self.insert_key(row).await,
+            Op::UpdateKey { row, expect } => self.update_key(row, *expect).await,
+            Op::DeleteKey { kid } => self.delete_key(kid).await,
+            Op::PutNode(row) => self.put_node(row).await,
+            Op::InsertNode(row) => self.insert_node(row).await,
+            Op::DeleteNode { id } => self.delete_node(id).await,
+            Op::InsertToken(row) => self.insert_token(row).await,
+            Op::UseToken { id, now } => self.use_token(id, *now).await,
+            Op::RevokeToken { id, now } => self.revoke_token(id, *now).await,
+        }
+    }
+
+    /// Whether the statement, which ends with RETURNING, did anything.
+    async fn did(&mut self, sql: &'static str, params: Vec<Value>) -> Result<bool, StoreError> {
+        Ok(!self.connection.query(sql.into(), params).await?.is_empty())
+    }
+
+    /// The next revision, for the row that is about to change.
+    fn next_revision(&mut self) -> Result<Value, StoreError> {
+        self.head.revision = self.head.revision.saturating_add(1);
+        Value::count(self.head.revision)
+    }
+}

@@ -1,0 +1,190 @@
+//! The one thread that writes: what waits goes into one transaction.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::{oneshot, watch};
+
+use super::connection::{Sqlite, ready};
+use crate::{
+    Committed, StoreError,
+    apply::{Prepared, apply},
+    group::{GAP, Window},
+};
+
+/// How often to look whether another process has changed something, when there is nothing to do.
+const LOOK: Duration = Duration::from_secs(1);
+
+type Reply = oneshot::Sender<Result<Committed, StoreError>>;
+
+/// What the thread is asked to do.
+pub(super) enum Message {
+    Commit(Box<Prepared>, Reply),
+    Job(Box<dyn FnOnce(&mut Sqlite) + Send>),
+    Close(oneshot::Sender<()>),
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Commit(..) => "Commit",
+            Self::Job(_) => "Job",
+            Self::Close(_) => "Close",
+        })
+    }
+}
+
+/// What others may see of the thread.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) transactions: AtomicU64,
+    pub(super) revision: watch::Sender<u64>,
+}
+
+/// The thread's own.
+pub(super) struct Writer {
+    connection: Sqlite,
+    messages: Receiver<Message>,
+    most: usize,
+    shared: Arc<Shared>,
+    window: Window,
+    /// Set when a sync has failed: what the disk holds is not known, and no commit can be promised any more.
+    failed: Option<StoreError>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        connection: Sqlite,
+        messages: Receiver<Message>,
+        most: usize,
+        shared: Arc<Shared>,
+    ) -> Result<(), StoreError> {
+        let writer = Self { connection, messages, most, shared, window: Window::default(), failed: None };
+        let started = thread::Builder::new().name("store".to_owned()).spawn(move || writer.run());
+        started.map(drop).map_err(|error| StoreError::Unusable {
+            what: format!("start the thread that writes: {error}"),
+            hint: "raise the limit of threads of this user or service".to_owned(),
+        })
+    }
+
+    fn run(mut self) {
+        loop {
+            match self.messages.recv_timeout(LOOK) {
+                Ok(Message::Commit(commit, reply)) => {
+                    if let Some(next) = self.group(commit, reply)
+                        && self.other(next).is_break()
+                    {
+                        return;
+                    }
+                }
+                Ok(other) => {
+                    if self.other(other).is_break() {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Disconnected) => return self.connection.checkpoint(),
+            }
+        }
+    }
+
+    /// Anything but a commit.
+    fn other(&mut self, message: Message) -> std::ops::ControlFlow<()> {
+        match message {
+            Message::Commit(commit, reply) => {
+                self.write(vec![(commit, reply)]);
+            }
+            Message::Job(job) => job(&mut self.connection),
+            Message::Close(done) => {
+                self.connection.checkpoint();
+                let _ = done.send(()); // Whoever closes may have gone.
+                return std::ops::ControlFlow::Break(());
+            }
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    /// Takes what waits with the first, and writes it. Answers the message that ended the group, if it was not a commit.
+    fn group(&mut self, commit: Box<Prepared>, reply: Reply) -> Option<Message> {
+        let mut group = vec![(commit, reply)];
+        let mut next = None;
+        let mut wait = self.window.begin();
+        while group.len() < self.most {
+            let message = match self.messages.try_recv() {
+                Ok(message) => message,
+                Err(_nothing) if wait.again(group.len()) => match self.messages.recv_timeout(GAP) {
+                    Ok(message) => message,
+                    Err(_nothing) => break,
+                },
+                Err(_nothing) => break,
+            };
+            match message {
+                Message::Commit(commit, reply) => group.push((commit, reply)),
+                other => {
+                    next = Some(other);
+                    break;
+                }
+            }
+        }
+        self.window.end(group.len());
+        self.write(group);
+        next
+    }
+
+    fn write(&mut self, group: Vec<(Box<Prepared>, Reply)>) {
+        if let Some(failed) = &self.failed {
+            for (_, reply) in group {
+                let _ = reply.send(Err(failed.clone()));
+            }
+            return;
+        }
+        let commits: Vec<&Prepared> = group.iter().map(|(commit, _)| commit.as_ref()).collect();
+        match ready(apply(&mut self.connection, &commits)) {
+            Ok(done) => {
+                self.shared.transactions.fetch_add(1, Ordering::Relaxed);
+                for ((_, reply), outcome) in group.into_iter().zip(done.outcomes) {
+                    let _ = reply.send(Ok(outcome)); // A caller that has gone has still committed.
+                }
+                self.tell(done.revision);
+            }
+            // One of them cannot be stored; the others are not to suffer for it.
+            Err(StoreError::Invalid(_)) if group.len() > 1 => {
+                for one in group {
+                    self.write(vec![one]);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, commits = group.len(), "commits were not stored");
+                if matches!(error, StoreError::Unknown { .. }) {
+                    self.failed = Some(error.clone());
+                }
+                for (_, reply) in group {
+                    let _ = reply.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn tell(&self, revision: u64) {
+        self.shared.revision.send_if_modified(|known| {
+            let changed = *known != revision;
+            *known = revision;
+            changed
+        });
+    }
+
+    fn look(&self) {
+        match self.connection.revision() {
+            Ok(revision) => self.tell(revision),
+            Err(error) => tracing::warn!(%error, "the store's revision could not be read"),
+        }
+    }
+}
