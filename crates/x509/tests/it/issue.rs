@@ -1,24 +1,10 @@
 use std::sync::Arc;
 
 use carnet_jose::{Algorithm, SigningKey};
-use carnet_x509::{Authority, Certificate, LeafProfile, der_to_pem};
+use carnet_x509::{Authority, Certificate, LeafProfile};
 use jiff::Timestamp;
 
-use crate::support::{hours, intermediate, message, now, openssl, openssl_prints, profile, put, root};
-
-/// `openssl verify -x509_strict`, which is what Python 3.13 asks for, at our time.
-fn strictly(root: &Authority, intermediate: &Authority, leaf: &[u8], purpose: &str) -> Result<(), String> {
-    let folder = tempfile::tempdir().unwrap();
-    put(folder.path(), "root.pem", root.certificate_pem());
-    put(folder.path(), "intermediate.pem", intermediate.certificate_pem());
-    put(folder.path(), "leaf.pem", der_to_pem(leaf));
-    let time = now().as_second().to_string();
-    let arguments =
-        ["verify", "-x509_strict", "-attime", &time, "-purpose", purpose, "-CAfile", "root.pem", "-untrusted"];
-    let output = openssl(folder.path(), &[&arguments[..], &["intermediate.pem", "leaf.pem"]].concat(), b"");
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(text.into_owned()) }
-}
+use crate::support::{hours, intermediate, message, openssl_prints, profile, root, strictly};
 
 #[test]
 fn openssl_verifies_our_chains_in_strict_mode() {

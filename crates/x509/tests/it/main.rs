@@ -5,4 +5,5 @@ mod chain;
 mod issue;
 mod read;
 mod request;
+mod spiffe;
 mod support;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use carnet_jose::Algorithm;
-use carnet_x509::{Authority, AuthorityProfile, LeafProfile, X509Error};
+use carnet_x509::{Authority, AuthorityProfile, LeafProfile, X509Error, der_to_pem};
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) fn now() -> Timestamp {
@@ -85,4 +85,18 @@ pub(crate) fn put(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> PathB
 
 pub(crate) fn message<T: std::fmt::Debug>(refused: Result<T, X509Error>) -> String {
     refused.expect_err("it must be refused").0
+}
+
+/// `openssl verify -x509_strict`, which is what Python 3.13 asks for, at our time.
+pub(crate) fn strictly(root: &Authority, intermediate: &Authority, leaf: &[u8], purpose: &str) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "root.pem", root.certificate_pem());
+    put(folder.path(), "intermediate.pem", intermediate.certificate_pem());
+    put(folder.path(), "leaf.pem", der_to_pem(leaf));
+    let time = now().as_second().to_string();
+    let arguments =
+        ["verify", "-x509_strict", "-attime", &time, "-purpose", purpose, "-CAfile", "root.pem", "-untrusted"];
+    let output = openssl(folder.path(), &[&arguments[..], &["intermediate.pem", "leaf.pem"]].concat(), b"");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(text.into_owned()) }
 }
