@@ -82,6 +82,23 @@ pub trait DeliveryConfig: DeserializeOwned + JsonSchema + 'static {
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>>;
 }
 
+/// The section of one service that runs on, for instance `[authority]`, at the top of the file. The struct denies
+/// unknown fields, and the documentation of its fields is the manual.
+pub trait SectionConfig: DeserializeOwned + JsonSchema + 'static {
+    /// Its name, for instance `authority`.
+    const NAME: &'static str;
+    /// One line about it, for the manual.
+    const ABOUT: &'static str;
+    /// The section once its meaning was checked.
+    type Checked: Send + Sync + 'static;
+
+    /// Checks the raw form.
+    ///
+    /// # Errors
+    /// All mistakes of the section at once.
+    fn check(self) -> Result<Self::Checked, Vec<Mistake>>;
+}
+
 /// Collects what a provider offers. A provider has one function `register(&mut impl Register)`.
 pub trait Register {
     /// Adds a source.

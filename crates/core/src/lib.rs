@@ -30,7 +30,7 @@ mod testing;
 mod traits;
 
 pub use atomic::{NewFile, replace_files};
-pub use config::{DeliveryConfig, ExchangeConfig, Mistake, Register, SourceConfig};
+pub use config::{DeliveryConfig, ExchangeConfig, Mistake, Register, SectionConfig, SourceConfig};
 pub use context::{
     Clock, Command, CommandOutput, Commands, Context, Environment, Files, Random, Unnamed, hex, is_variable_name,
 };

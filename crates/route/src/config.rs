@@ -19,16 +19,19 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use carnet_core::{Context, Environment, Error, Files};
+use carnet_core::{Context, Environment, Error, Files, SectionConfig};
 
 pub use error::{ConfigError, Place, Problem};
 pub use parts::{Part, RouteSpec};
 pub use schema::schema;
 pub use show::{Origin, Setting};
 
-use crate::{Registry, Route, suggest};
+use crate::{Registry, Route, registry::Section, suggest};
 
 /// Bounds on what is read. A configuration is written by hand or by a template; more than this is another file.
 pub(crate) mod limits {
@@ -54,6 +57,7 @@ pub(crate) const VERSION: i64 = 1;
 pub struct Config {
     path: Option<PathBuf>,
     routes: Vec<Route>,
+    sections: Vec<(&'static str, Arc<Section>)>,
     settings: Vec<Setting>,
 }
 
@@ -95,8 +99,8 @@ impl Config {
         registry: &Registry,
         environment: &dyn Environment,
     ) -> Result<Self, ConfigError> {
-        let (routes, settings) = file::read(text, path, registry, environment)?;
-        Ok(Self { path: path.map(Path::to_owned), routes, settings })
+        let file::Content { routes, sections, settings } = file::read(text, path, registry, environment)?;
+        Ok(Self { path: path.map(Path::to_owned), routes, sections, settings })
     }
 
     /// Reads these bytes: the whole of what stands between a file and its routes, for fuzzing.
@@ -121,6 +125,12 @@ impl Config {
     /// Its routes, in the order of the file.
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// The section of this service, if it stands in the file and the registry knows it.
+    pub fn section<C: SectionConfig>(&self) -> Option<Arc<C::Checked>> {
+        let (_, section) = self.sections.iter().find(|(name, _)| *name == C::NAME)?;
+        Arc::clone(section).downcast().ok()
     }
 
     /// The route of this name.

@@ -1,8 +1,10 @@
 //! The ordered list of providers, and what each of them offers.
 
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
-use carnet_core::{Delivery, DeliveryConfig, Exchange, ExchangeConfig, Kinds, Mistake, Register, Source, SourceConfig};
+use carnet_core::{
+    Delivery, DeliveryConfig, Exchange, ExchangeConfig, Kinds, Mistake, Register, SectionConfig, Source, SourceConfig,
+};
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use toml::{
     Spanned,
@@ -23,7 +25,11 @@ pub struct Registry {
     sources: Vec<Entry<dyn Source>>,
     exchanges: Vec<Entry<dyn Exchange>>,
     deliveries: Vec<Entry<dyn Delivery>>,
+    sections: Vec<Entry<Section>>,
 }
+
+/// What a section at the top of the file became.
+pub(crate) type Section = dyn Any + Send + Sync;
 
 impl Registry {
     /// Every provider that this build has, one line each. The order matters to [`crate::Auto`]: what was set up for
@@ -37,6 +43,29 @@ impl Registry {
     /// Nothing yet. For programs that bring providers of their own.
     pub fn empty() -> Self {
         Self::default()
+    }
+
+    /// Knows this section at the top of the file as well. What it became is at [`crate::Config::section`].
+    #[must_use]
+    pub fn with_section<C: SectionConfig>(mut self) -> Self {
+        self.sections.push(Entry {
+            name: C::NAME,
+            about: C::ABOUT,
+            takes: NONE,
+            gives: NONE,
+            subschema: SchemaGenerator::subschema_for::<C>,
+            schema: root_schema::<C>,
+            build: |value| {
+                let checked = C::deserialize(ValueDeserializer::from(value))?.check();
+                Ok(checked.map(|checked| Arc::new(checked) as Arc<Section>))
+            },
+        });
+        self
+    }
+
+    /// The sections at the top of the file beside the routes.
+    pub(crate) fn sections(&self) -> &[Entry<Section>] {
+        &self.sections
     }
 
     /// The sources, in order.

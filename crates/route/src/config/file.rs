@@ -22,21 +22,29 @@ use super::{
 };
 use crate::{
     Auto, Registry, Role, Route, Start, Unknown,
-    registry::Entry,
+    registry::{Entry, Section},
     route::{MAX_EXCHANGES, Misfit, Step},
     suggest,
 };
 
 /// The fields of the file and of a route, for suggestions.
-const TOP: &[&str] = &["version", "route"];
+const TOP: [&str; 2] = ["version", "route"];
 const ROUTE: &[&str] = &["source", "through", "deliver", "audience", "refresh"];
+
+/// What a file says.
+pub(crate) struct Content {
+    pub(crate) routes: Vec<Route>,
+    /// The sections that stand in it, by name.
+    pub(crate) sections: Vec<(&'static str, Arc<Section>)>,
+    pub(crate) settings: Vec<Setting>,
+}
 
 pub(crate) fn read(
     text: &str,
     path: Option<&Path>,
     registry: &Registry,
     environment: &dyn Environment,
-) -> Result<(Vec<Route>, Vec<Setting>), ConfigError> {
+) -> Result<Content, ConfigError> {
     let origin = TextOrigin::File(path.map(Path::to_owned));
     if text.len() > limits::FILE {
         let problem = Problem::whole(format!("the file is larger than {} bytes", limits::FILE));
@@ -54,10 +62,14 @@ pub(crate) fn read(
     expand::expand(&mut tree, text, environment, &mut problems, &mut expansions);
     let name = origin.name();
     let reader = Reader { text, name, expansions, problems, settings: Vec::new(), untyped: false };
-    let mut file = File { reader, registry };
+    let mut file = File { reader, registry, sections: Vec::new() };
     let routes = file.top(tree);
-    let Reader { problems, settings, .. } = file.reader;
-    if problems.is_empty() { Ok((routes, settings)) } else { Err(ConfigError::new(origin, text, problems)) }
+    let File { reader: Reader { problems, settings, .. }, sections, .. } = file;
+    if problems.is_empty() {
+        Ok(Content { routes, sections, settings })
+    } else {
+        Err(ConfigError::new(origin, text, problems))
+    }
 }
 
 fn not_toml(error: &toml::de::Error) -> Problem {
@@ -68,6 +80,7 @@ fn not_toml(error: &toml::de::Error) -> Problem {
 struct File<'t, 'r> {
     reader: Reader<'t>,
     registry: &'r Registry,
+    sections: Vec<(&'static str, Arc<Section>)>,
 }
 
 /// One step as written: its name, the place of the name, its fields.
@@ -105,10 +118,22 @@ impl<'t> File<'t, '_> {
             match key.get_ref().as_ref() {
                 "version" => {}
                 "route" => self.routes(value, &mut routes),
-                _ => self.unknown(&key, "", TOP),
+                name => match self.registry.sections().iter().find(|entry| entry.name() == name) {
+                    Some(entry) => {
+                        let built = self.reader.build(entry, value, &key.span(), entry.name());
+                        self.sections.extend(built.map(|built| (entry.name(), built)));
+                    }
+                    None => self.unknown_at_top(&key),
+                },
             }
         }
         routes
+    }
+
+    fn unknown_at_top(&mut self, key: &Spanned<DeString<'t>>) {
+        let sections = self.registry.sections().iter().map(Entry::name);
+        let known: Vec<&str> = TOP.into_iter().chain(sections).collect();
+        self.unknown(key, "", &known);
     }
 
     fn version(&mut self, version: Option<&Node<'t>>) {

@@ -4,7 +4,11 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value as Json, json};
 
 use super::{VERSION, limits, refresh::RefreshSection};
-use crate::{Auto, Registry, registry::Entry, route::MAX_EXCHANGES};
+use crate::{
+    Auto, Registry,
+    registry::{Entry, Section},
+    route::MAX_EXCHANGES,
+};
 
 /// The JSON Schema (draft 2020-12) of the configuration file: what `carnet config schema` prints and editors use.
 pub fn schema(registry: &Registry) -> Schema {
@@ -44,8 +48,9 @@ pub fn schema(registry: &Registry) -> Schema {
         "required": ["source"],
         "additionalProperties": false,
     });
+    let sections: Map<String, Json> = registry.sections().iter().map(|entry| section(entry, &mut generator)).collect();
     let definitions = generator.take_definitions(true);
-    json_schema!({
+    let mut schema = json_schema!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "carnet.toml",
         "type": "object",
@@ -62,7 +67,18 @@ pub fn schema(registry: &Registry) -> Schema {
         "required": ["version"],
         "additionalProperties": false,
         "$defs": definitions,
-    })
+    });
+    if let Some(properties) = schema.get_mut("properties").and_then(Json::as_object_mut) {
+        properties.extend(sections);
+    }
+    schema
+}
+
+/// A service, by its name.
+fn section(entry: &Entry<Section>, generator: &mut SchemaGenerator) -> (String, Json) {
+    let mut fields = entry.subschema(generator);
+    fields.insert("description".to_owned(), entry.about().into());
+    (entry.name().to_owned(), fields.to_value())
 }
 
 /// `"name"`, for what needs no field, or `{ name = { … } }`.

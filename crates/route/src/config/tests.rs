@@ -7,6 +7,7 @@ use crate::{Start, testing::registry};
 mod finding;
 mod rendering;
 mod rendering_steps;
+mod sections;
 
 fn environment() -> MapEnvironment {
     MapEnvironment::of(&[("HOST", "swap.example"), ("SECRET", "hunter2-hunter2"), ("NUMBER", "3600")])
