@@ -105,13 +105,14 @@ fn rust(proto: &Path, sources: &[PathBuf], target: &Path) -> anyhow::Result<()> 
         .build_transport(false)
         .compile_fds_with_config(descriptors, config)
         .context("generate Rust from the .proto files")?;
+    // From the repository's folder, so that it is the formatter of the repository's toolchain.
+    let root = super::test::root();
     for name in present(target)?.keys() {
         let path = target.join(name);
-        let style = super::test::root().join("rustfmt.toml");
         super::test::run(
-            target,
+            &root,
             "rustfmt",
-            &["--edition", "2024", "--config-path", &style.to_string_lossy(), &path.to_string_lossy()],
+            &["--edition", "2024", "--config-path", "rustfmt.toml", &path.to_string_lossy()],
         )?;
     }
     Ok(())

@@ -86,7 +86,6 @@ impl fmt::Debug for Specifier {
             Self::Filename(name) => f.debug_tuple("Filename").field(name).finish(),
             Self::InlineBytes(bytes) => f.debug_tuple("InlineBytes").field(&Bytes(bytes.len())).finish(),
             Self::InlineString(text) => f.debug_tuple("InlineString").field(&Bytes(text.len())).finish(),
-            Self::EnvironmentVariable(name) => f.debug_tuple("EnvironmentVariable").field(name).finish(),
         }
     }
 }

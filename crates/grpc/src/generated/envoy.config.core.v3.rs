@@ -68,7 +68,7 @@ impl ::prost::Name for ControlPlane {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct DataSource {
-    #[prost(oneof = "data_source::Specifier", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "data_source::Specifier", tags = "1, 2, 3")]
     pub specifier: ::core::option::Option<data_source::Specifier>,
 }
 /// Nested message and enum types in `DataSource`.
@@ -82,8 +82,6 @@ pub mod data_source {
         InlineBytes(::prost::alloc::vec::Vec<u8>),
         #[prost(string, tag = "3")]
         InlineString(::prost::alloc::string::String),
-        #[prost(string, tag = "4")]
-        EnvironmentVariable(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for DataSource {
