@@ -4,6 +4,7 @@
 //! say is not guessed: unknown fields are refused, variables are expanded only where `${NAME}` stands, and the values
 //! of secret fields may only come from such a variable.
 
+mod anchors;
 mod error;
 mod expand;
 mod file;

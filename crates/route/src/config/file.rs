@@ -13,6 +13,7 @@ use toml::{
 
 use super::{
     VERSION,
+    anchors::Anchors,
     error::{ConfigError, Problem, TextOrigin},
     expand, limits,
     refresh::RefreshSection,
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     Auto, Registry, Role, Route, Start, Unknown,
     registry::{Entry, Section},
-    route::{MAX_EXCHANGES, Misfit, Step},
+    route::{MAX_EXCHANGES, Misfit},
     suggest,
 };
 
@@ -88,25 +89,6 @@ struct Written<'t> {
     name: String,
     anchor: Range<usize>,
     fields: Node<'t>,
-}
-
-/// The places of the names of the steps of a route, for what is found out about two of them.
-#[derive(Default)]
-struct Anchors {
-    source: Range<usize>,
-    through: Vec<Range<usize>>,
-    deliver: Vec<Range<usize>>,
-}
-
-impl Anchors {
-    fn of(&self, step: &Step) -> Range<usize> {
-        let found = match step.role {
-            Role::Source => Some(&self.source),
-            Role::Exchange => self.through.get(step.index),
-            Role::Delivery => self.deliver.get(step.index),
-        };
-        found.cloned().unwrap_or_default()
-    }
 }
 
 impl<'t> File<'t, '_> {

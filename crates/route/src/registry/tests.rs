@@ -1,0 +1,110 @@
+//! What is registered, and what it says of itself.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+#[test]
+fn no_name_is_taken_twice() {
+    let registry = Registry::standard();
+    let mut seen = BTreeSet::new();
+    let sources = registry.sources.iter().map(|entry| ("source", entry.name));
+    let exchanges = registry.exchanges.iter().map(|entry| ("exchange", entry.name));
+    let deliveries = registry.deliveries.iter().map(|entry| ("delivery", entry.name));
+    for name in sources.chain(exchanges).chain(deliveries) {
+        assert!(seen.insert(name), "{name:?} is registered twice");
+    }
+}
+
+#[test]
+fn every_entry_says_what_it_is_and_describes_every_field() {
+    let registry = Registry::standard();
+    let sources = registry.sources.iter().map(|entry| (entry.name, entry.about, entry.schema()));
+    let exchanges = registry.exchanges.iter().map(|entry| (entry.name, entry.about, entry.schema()));
+    let deliveries = registry.deliveries.iter().map(|entry| (entry.name, entry.about, entry.schema()));
+    for (name, about, schema) in sources.chain(exchanges).chain(deliveries) {
+        assert!(!about.is_empty() && !about.contains('\n'), "{name}: `{about}`");
+        let fields = schema.get("properties").and_then(|value| value.as_object()).cloned().unwrap_or_default();
+        for (field, schema) in &fields {
+            let described = schema.get("description").is_some_and(|text| text.as_str() != Some(""));
+            assert!(described || schema.get("$ref").is_some(), "{name}.{field} has no description");
+        }
+        assert_eq!(schema.get("additionalProperties"), Some(&false.into()), "{name} takes unknown fields");
+    }
+}
+
+/// The fields that an entry cannot be built without.
+fn fields(name: &str) -> &'static str {
+    match name {
+        "token-file" => "path = '/x'",
+        "oci-profile" | "oci-resource-principal" => "directory = '/x'",
+        "oci-token" => "token_file = '/x'\nkey_file = '/y'",
+        "oci-signature" => "url = 'https://iaas.us-ashburn-1.oraclecloud.com/20160918/instances'",
+        "gcp" => {
+            "audience = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/main/providers/main'"
+        }
+        "gcp-credential-file" => {
+            "path = '/x'
+            audience = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/main/providers/main'"
+        }
+        "oci-domain" => "url = 'https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.identity.oraclecloud.com'",
+        "oci-upst" => {
+            "url = 'https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.identity.oraclecloud.com'
+            client_id = 'x'
+            client_secret_file = '/x'"
+        }
+        "oci-rpst" => {
+            "url = 'https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.identity.oraclecloud.com'
+            client_id = 'x'
+            client_secret_file = '/x'
+            res_type = 'x'"
+        }
+        _ => "",
+    }
+}
+
+fn built<T: ?Sized>(entry: &Entry<T>) -> Arc<T> {
+    let fields = toml::de::DeTable::parse(fields(entry.name)).unwrap().into_inner();
+    let built = entry.build(Spanned::new(0..0, DeValue::Table(fields))).unwrap();
+    built.unwrap_or_else(|mistakes| panic!("{}: {mistakes:?}", entry.name))
+}
+
+#[test]
+fn every_entry_takes_and_gives_what_it_declares() {
+    let registry = Registry::standard();
+    for entry in &registry.deliveries {
+        assert_eq!(built(entry).takes(), entry.takes(), "{}", entry.name);
+    }
+    for entry in &registry.exchanges {
+        let exchange = built(entry);
+        assert_eq!(exchange.takes(), entry.takes(), "{}", entry.name);
+        assert!(exchange.gives().iter().all(|kind| entry.gives().contains(kind)), "{}", entry.name);
+    }
+}
+
+#[cfg(all(feature = "generic", feature = "oci", feature = "gcp"))]
+#[test]
+fn a_session_that_does_not_fit_is_told_who_takes_it() {
+    use carnet_core::Kind;
+
+    use crate::route::{Misfit, Step};
+
+    let registry = Registry::standard();
+    let session = Kinds::of(&[Kind::OciSession]);
+    let misfit = |to, takes| Misfit { from: Step::exchange(0, "oci-rpst"), gives: Some(session), to, takes };
+    let token = registry.find_delivery("token").unwrap().takes();
+    let error = misfit(Step::delivery(1, "token"), token).to_error("--format", &registry);
+    assert_eq!(
+        error.to_string(),
+        "through[0] oci-rpst gives oci-session, but --format token takes access-token or jwt"
+    );
+    assert_eq!(
+        error.hints(),
+        ["deliveries that take oci-session: json, oci-profile, oci-resource-principal, oci-token, oci-signature"]
+    );
+    let gcp = registry.find_exchange("gcp").unwrap().takes();
+    assert_eq!(
+        misfit(Step::exchange(1, "gcp"), gcp).hint(&registry),
+        "put an exchange between them that takes oci-session and gives jwt: oci-domain"
+    );
+}
