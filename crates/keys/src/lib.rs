@@ -1,1 +1,27 @@
 //! The signing keys of an authority: prepared, active, retired; sealed at rest.
+//!
+//! A [`KeyManager`] keeps the keys of a [`carnet_store::Store`] to a schedule ([`plan`], a pure function) and hands out a
+//! [`KeyRing`]: what signs now, and what is published. A key is published before it signs and until the last thing that
+//! it signed has expired. All nodes of a store do the same; each step is one commit that only the first of them can make, so
+//! that there is one active key for each purpose, and a node signs with nothing that is not durable.
+//!
+//! Private keys are where a [`Backend`] has them, and what the store keeps of them is encrypted by a [`Sealer`].
+
+mod backend;
+mod ca;
+mod manager;
+mod purpose;
+mod ring;
+mod schedule;
+mod seal;
+mod settings;
+mod upstream;
+
+pub use backend::{Backend, Generated, Software};
+pub use manager::{KeyManager, KeyParts, KeyView, Rotated, Timing, Withdrawn};
+pub use purpose::{Purpose, Stage};
+pub use ring::{ActiveAuthority, KeyRing, PublishedKey};
+pub use schedule::{Action, KeyFacts, Schedule, plan};
+pub use seal::{Cost, Envelope, KeyFile, Kms, Passphrase, PassphraseSource, Sealer};
+pub use settings::KeySettings;
+pub use upstream::Upstream;

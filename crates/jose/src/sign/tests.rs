@@ -152,7 +152,8 @@ impl ExternalSigner for Elsewhere {
 #[test]
 fn a_key_that_is_elsewhere_signs_tokens_like_any_other() {
     for algorithm in Algorithm::ALL {
-        let signer = SigningKey::external(Arc::new(Elsewhere(algorithm, algorithm))).unwrap().with_kid(algorithm.name());
+        let signer =
+            SigningKey::external(Arc::new(Elsewhere(algorithm, algorithm))).unwrap().with_kid(algorithm.name());
         assert_eq!(signer.public_jwk(), key(algorithm).public_jwk(), "{algorithm}");
         assert_eq!(signer.public_spki(), key(algorithm).public_spki());
         assert!(signer.is_external() && !key(algorithm).is_external());

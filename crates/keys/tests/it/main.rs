@@ -1,0 +1,4 @@
+//! The key manager over a real store.
+
+mod life;
+mod support;
