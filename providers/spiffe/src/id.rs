@@ -140,7 +140,7 @@ fn check_path(path: &str) -> Result<(), IdError> {
         return Ok(());
     }
     let segments = path.strip_prefix('/').ok_or(IdError::PathStart)?;
-    if segments.is_empty() || (segments.ends_with('/') && !segments.ends_with("//")) {
+    if path.ends_with('/') && !path.ends_with("//") {
         return Err(IdError::TrailingSlash);
     }
     for segment in segments.split('/') {

@@ -118,11 +118,15 @@ fn grant(id: &SpiffeId, order: &[SvidClause]) -> Grant {
 }
 
 fn refuse(error: SvidError, order: &[SvidClause]) -> Decision {
-    let held = match order.iter().position(|clause| *clause == error.clause) {
-        Some(position) => order.iter().take(position).map(|clause| clause.name()).collect(),
-        // A clause of a step that several can fail in: nothing is claimed of the others.
-        None => Vec::new(),
+    // Several checks are made in one step, which has one place in the order.
+    let step = match error.clause {
+        SvidClause::Signature | SvidClause::Expired | SvidClause::NotYet if order.contains(&SvidClause::Chain) => {
+            SvidClause::Chain
+        }
+        SvidClause::Lifetime => SvidClause::Claim,
+        clause => clause,
     };
+    let held = order.iter().take_while(|clause| **clause != step).map(|clause| clause.name()).collect();
     let mut refusal = carnet_trust::Refusal::from(error);
     refusal.held = held;
     Decision::Refuse(refusal)
