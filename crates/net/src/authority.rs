@@ -89,3 +89,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Mended<S> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

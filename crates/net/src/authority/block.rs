@@ -4,7 +4,7 @@
 const NAME: &[u8] = b":authority";
 
 /// The same, Huffman coded (RFC 7541, appendix B), padded with ones.
-const NAME_HUFFMAN: &[u8] = &[0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7d, 0x7f];
+pub(super) const NAME_HUFFMAN: &[u8] = &[0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7d, 0x7f];
 
 /// The index of `:authority` in the static table (RFC 7541, appendix A).
 const NAME_INDEX: u32 = 1;

@@ -1,9 +1,14 @@
 //! The client and the listeners against real sockets on loopback.
 #![expect(clippy::unwrap_used, reason = "a test whose stage cannot be set has failed")]
 
+mod certificate_files;
 mod client;
+mod core;
 mod guard;
+mod http2;
+mod mutual;
 mod proxy;
 mod server;
 mod support;
 mod tls;
+mod unix;

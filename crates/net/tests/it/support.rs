@@ -10,10 +10,11 @@ use std::{
 };
 
 use axum::Router;
+use base64::Engine as _;
 use carnet_core::{Clock, Request, SecretBytes, SystemClock};
 use carnet_jose::Algorithm;
 use carnet_net::{Client, ServerCertificate, Settings, TlsServerConfig};
-use carnet_x509::{Authority, LeafProfile};
+use carnet_x509::{Authority, Issued, LeafProfile};
 use jiff::SignedDuration;
 use tokio::{
     io::AsyncReadExt,
@@ -123,4 +124,26 @@ pub(crate) fn tls(authority: Authority, from_hours: i64, until_hours: i64) -> Ar
         })
     });
     Arc::new(config.unwrap())
+}
+
+/// A leaf for a server and a client, valid now.
+pub(crate) fn leaf(dns: &[&str], uri: &[&str]) -> LeafProfile {
+    let now = SystemClock.now();
+    LeafProfile {
+        subject: vec![("CN", "test".to_owned())],
+        dns: dns.iter().map(ToString::to_string).collect(),
+        ip: Vec::new(),
+        uri: uri.iter().map(ToString::to_string).collect(),
+        server: true,
+        client: true,
+        not_before: now - SignedDuration::from_hours(1),
+        not_after: now + SignedDuration::from_hours(1),
+        key: Algorithm::Es256,
+    }
+}
+
+/// The private key of a leaf in PEM.
+pub(crate) fn key_pem(issued: &Issued) -> String {
+    let lines = base64::engine::general_purpose::STANDARD.encode(issued.private_key.expose());
+    format!("-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n")
 }
