@@ -1,0 +1,80 @@
+//! SVIDs for workloads.
+
+use std::{collections::BTreeSet, fmt};
+
+use carnet_core::Secret;
+use carnet_spiffe::Selector;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{Base64, Refusal};
+
+/// One element of the body of [`super::paths::X509`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct X509Request {
+    /// The entry that the SVID is for.
+    pub entry_id: String,
+    /// When the entry's identity is a template: the workload's selectors that fill it
+    /// ([`crate::IdTemplate::used`]). Else empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub selectors: BTreeSet<Selector>,
+    /// A PKCS#10 request in DER, signed by the SVID's key. Only the key is taken from it.
+    pub csr: Base64,
+}
+
+/// One element of the answer of [`super::paths::X509`]: `{"issued": …}` or `{"refused": …}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum X509Answer {
+    /// The SVID.
+    Issued(IssuedX509),
+    /// Why there is none. The others of the batch are not touched by it.
+    Refused(Refusal),
+}
+
+/// An X509-SVID for a workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuedX509 {
+    /// Certificates in DER, leaf first.
+    pub svid: Vec<Base64>,
+    /// When the leaf expires.
+    pub expires_at: Timestamp,
+}
+
+/// Body of [`super::paths::JWT`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtRequest {
+    /// The entry that the SVID is for.
+    pub entry_id: String,
+    /// As [`X509Request::selectors`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub selectors: BTreeSet<Selector>,
+    /// Its audiences, in this order; at least one.
+    pub audiences: Vec<String>,
+}
+
+/// Answer of [`super::paths::JWT`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtAnswer {
+    /// The JWT-SVID.
+    #[serde(serialize_with = "exposed")]
+    pub token: Secret,
+    /// When it was made.
+    pub issued_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
+impl fmt::Debug for JwtAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtAnswer").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+fn exposed<S: Serializer>(token: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(token.expose())
+}
