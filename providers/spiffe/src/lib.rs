@@ -19,6 +19,8 @@ mod id;
 mod jwt_svid;
 mod profile;
 mod selector;
+#[cfg(feature = "client")]
+mod source;
 mod svid;
 mod text;
 pub mod trust;
@@ -32,6 +34,14 @@ pub use id::{IdError, SpiffeId};
 pub use jwt_svid::{JwtSvidRules, VerifiedJwtSvid, verify_jwt_svid, verify_jwt_svid_with};
 pub use profile::{authority_profile, svid_profile};
 pub use selector::{Selector, SelectorError};
+#[cfg(feature = "client")]
+pub use source::{Spiffe, SvidKind};
 pub use svid::{SvidClause, SvidError};
 pub use trust_domain::TrustDomain;
 pub use x509_svid::verify_x509_svid;
+
+/// Names the sources of this crate.
+#[cfg(feature = "client")]
+pub fn register(register: &mut impl carnet_core::Register) {
+    register.source::<Spiffe>();
+}

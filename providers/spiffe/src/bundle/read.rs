@@ -1,12 +1,15 @@
 //! Documents to bundles.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use carnet_jose::{Algorithm, Jwk, PublicKey};
 use carnet_x509::Certificate;
 use jiff::SignedDuration;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
 use super::{Bundle, BundleError};
@@ -15,9 +18,36 @@ use crate::TrustDomain;
 /// The members that are looked at; others are allowed and passed over (Trust Domain and Bundle, 4.1).
 #[derive(Deserialize)]
 pub(crate) struct Document {
-    keys: Vec<Map<String, Value>>,
+    keys: Vec<Key>,
     spiffe_sequence: Option<u64>,
     spiffe_refresh_hint: Option<u32>,
+}
+
+/// The members of a key, none of them twice: two readers would believe two different keys.
+struct Key(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON Web Key, an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Key, A::Error> {
+                let mut members = Map::new();
+                while let Some((name, value)) = access.next_entry::<String, Value>()? {
+                    if members.insert(name, value).is_some() {
+                        return Err(A::Error::custom("a member of a key occurs twice"));
+                    }
+                }
+                Ok(Key(members))
+            }
+        }
+        deserializer.deserialize_map(KeyVisitor)
+    }
 }
 
 /// What a document is read as.
@@ -84,12 +114,12 @@ impl Document {
             refresh_hint: self.spiffe_refresh_hint.map(|seconds| SignedDuration::from_secs(seconds.into())),
             ..Bundle::empty(trust_domain.clone())
         };
-        for (position, key) in self.keys.into_iter().enumerate() {
+        for (position, Key(key)) in self.keys.into_iter().enumerate() {
             let at = |wrong: String| BundleError(format!("keys[{position}]: {wrong}"));
-            match (purpose(&key, form).map_err(at)?, form) {
-                (Purpose::X509, _) => bundle.x509_authorities.extend(x509_authority(&key).map_err(at)?),
-                (Purpose::Jwt, _) => add_jwt_authority(&mut bundle.jwt_authorities, key).map_err(at)?,
-                (Purpose::Other, _) => {}
+            match purpose(&key, form).map_err(at)? {
+                Purpose::X509 => bundle.x509_authorities.extend(x509_authority(&key).map_err(at)?),
+                Purpose::Jwt => add_jwt_authority(&mut bundle.jwt_authorities, key).map_err(at)?,
+                Purpose::Other => {}
             }
         }
         Ok(bundle)

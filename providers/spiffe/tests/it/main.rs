@@ -6,6 +6,8 @@ mod bundle_map;
 mod entry;
 mod id;
 mod jwt_svid;
+#[cfg(feature = "client")]
+mod source;
 mod support;
 mod trust;
 mod x509_svid;
