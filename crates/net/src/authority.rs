@@ -2,19 +2,19 @@
 //!
 //! A Unix socket has no host, so clients call the server what they like. gRPC's C core (and so Python, C++, Ruby, PHP)
 //! sends the percent-encoded path of the socket, `tmp%2Fagent%2Fapi.sock`, some versions of grpc-java the path as it
-//! is. That is no `host[:port]` (RFC 3986, 3.2), and the HTTP/2 library resets every such stream before a handler
-//! sees it (hyperium/h2, pull request 487). On a Unix socket the name means nothing, so it is made harmless in the bytes
-//! as they come in: every byte of the value that the library would refuse becomes an `x`.
+//! is. That is no `host[:port]` (RFC 3986, 3.2), and the HTTP/2 library resets every such stream before a handler sees
+//! it (hyperium/h2, pull request 487). On a Unix socket the name means nothing, so it is made harmless in the bytes as
+//! they come in: every byte of the value that the library would refuse becomes an `x`.
 //!
-//! The length stays the same. So frames stay as long as they say, and the entries of HPACK's dynamic table as large as both
-//! sides count them (RFC 7541, 4.1); a later request that points to the entry gets the harmless value.
+//! The length stays the same. So frames stay as long as they say, and the entries of HPACK's dynamic table as large as
+//! both sides count them (RFC 7541, 4.1); a later request that points to the entry gets the harmless value.
 //!
-//! What is looked at: the client's preface, the 9 bytes before each frame, and the header blocks (RFC 9113, 6.2 and 6.10; RFC 7541, 6) of
-//! HEADERS and CONTINUATION frames, padding and priority apart. What is changed: a literal value that is not Huffman
-//! coded and whose name is `:authority`, written out or by its index in the static table. Not found are a name by its index in the
-//! dynamic table and a Huffman coded value: no client that sends such an authority is known, and if one does, it is refused
-//! as it would be without this. Where the bytes are not HTTP/2, nothing is changed from there on; the HTTP/2 library
-//! ends the connection.
+//! What is looked at: the client's preface, the 9 bytes before each frame, and the header blocks (RFC 9113, 6.2 and
+//! 6.10; RFC 7541, 6) of HEADERS and CONTINUATION frames, padding and priority apart. What is changed: a literal value
+//! that is not Huffman coded and whose name is `:authority`, written out or by its index in the static table. Not found
+//! are a name by its index in the dynamic table and a Huffman coded value: no client that sends such an authority is
+//! known, and if one does, it is refused as it would be without this. Where the bytes are not HTTP/2, nothing is
+//! changed from there on; the HTTP/2 library ends the connection.
 //!
 //! The state is some fifty bytes, whatever is sent.
 

@@ -42,7 +42,8 @@ impl TlsCertificate {
     /// (`EC PRIVATE KEY`). Of several keys the first is taken.
     ///
     /// # Errors
-    /// When the texts hold no certificate or no key, the leaf or the key cannot be read, or they do not belong together.
+    /// When the texts hold no certificate or no key, the leaf or the key cannot be read, or they do not belong
+    /// together.
     pub fn from_pem(chain: &[u8], private_key: &[u8]) -> Result<Self, Error> {
         let chain = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<Vec<_>, _>>()

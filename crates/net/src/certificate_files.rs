@@ -19,10 +19,10 @@ const MAX_FILE: usize = 256 << 10;
 /// A certificate chain and a key in PEM files that somebody else manages: cert-manager and the kubelet, an ACME client,
 /// an administrator. Cheap to clone; all clones are one.
 ///
-/// What is in the files is compared, and neither times nor inodes, because a Kubernetes secret is replaced by moving a symbolic
-/// link two folders up, and other writers keep the time of the original. Somebody who replaces the two files one
-/// after the other leaves a key that is of another certificate for a moment: such a pair is kept out, and the last good
-/// one stays until both have come.
+/// What is in the files is compared, and neither times nor inodes, because a Kubernetes secret is replaced by moving a
+/// symbolic link two folders up, and other writers keep the time of the original. Somebody who replaces the two files
+/// one after the other leaves a key that is of another certificate for a moment: such a pair is kept out, and the last
+/// good one stays until both have come.
 #[derive(Clone)]
 pub struct CertificateFiles(Arc<Inner>);
 
@@ -51,14 +51,14 @@ impl Pair {
 }
 
 impl CertificateFiles {
-    /// Reads both files for the first time: certificates in PEM, leaf first, and the leaf's key in PEM (PKCS#8, PKCS#1 or
-    /// SEC 1, not encrypted).
+    /// Reads both files for the first time: certificates in PEM, leaf first, and the leaf's key in PEM (PKCS#8, PKCS#1
+    /// or SEC 1, not encrypted).
     ///
     /// # Errors
     /// When one is missing or cannot be read, or when they do not belong together.
     pub fn open(files: Arc<dyn Files>, chain: PathBuf, private_key: PathBuf) -> Result<Self, Error> {
         let read = || Pair::read(&*files, &chain, &private_key);
-        let (current, seen) = load(read)?;
+        let (current, seen) = load(read()?, read)?;
         Ok(Self(Arc::new(Inner { files, chain, private_key, state: Mutex::new(State { current, seen }) })))
     }
 
@@ -73,14 +73,14 @@ impl CertificateFiles {
         if state.lock().unwrap_or_else(PoisonError::into_inner).seen.is(&now) {
             return Ok(false);
         }
-        let (current, seen) = load(read)?;
+        let (current, seen) = load(now, read)?;
         *state.lock().unwrap_or_else(PoisonError::into_inner) = State { current, seen };
         tracing::info!(path = %chain.display(), "a new TLS certificate was read");
         Ok(true)
     }
 
-    /// Reads the files again every so often, until `shutdown`. What is wrong with them is logged once, and again when it
-    /// is something else.
+    /// Reads the files again every so often, until `shutdown`. What is wrong with them is logged once, and again when
+    /// it is something else.
     pub async fn watch(&self, every: Duration, shutdown: CancellationToken) {
         let mut complained = None;
         while shutdown.run_until_cancelled(sleep(every)).await.is_some() {
@@ -120,12 +120,12 @@ impl Pair {
     }
 }
 
-/// Reads a pair. One that does not belong together is read once more: it may have been replaced between the two files.
-fn load(read: impl Fn() -> Result<Pair, Error>) -> Result<(TlsCertificate, Pair), Error> {
+/// Parses a pair. One that does not belong together is read once more: it may have been replaced between the two files.
+fn load(pair: Pair, read: impl Fn() -> Result<Pair, Error>) -> Result<(TlsCertificate, Pair), Error> {
     let parse = |pair: Pair| {
         TlsCertificate::from_pem(pair.chain.expose(), pair.private_key.expose()).map(|certificate| (certificate, pair))
     };
-    parse(read()?).or_else(|_replaced_meanwhile| parse(read()?))
+    parse(pair).or_else(|_replaced_meanwhile| parse(read()?))
 }
 
 impl fmt::Debug for CertificateFiles {

@@ -70,8 +70,8 @@ impl Client {
         Self { settings, own: ClientTls::new(), socket: None, tls: Mutex::new(None), pool: Pool::default() }
     }
 
-    /// A client whose every request goes to the server on this Unix socket, over plain HTTP and past all proxies. URLs are
-    /// `http`, and their host only names the server (`http://localhost/path`).
+    /// A client whose every request goes to the server on this Unix socket, over plain HTTP and past all proxies. URLs
+    /// are `http`, and their host only names the server (`http://localhost/path`).
     pub fn unix(path: impl AsRef<Path>) -> Self {
         Self { socket: Some(path.as_ref().into()), ..Self::new(Settings::default()) }
     }

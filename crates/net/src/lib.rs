@@ -5,7 +5,30 @@
 //! checked on the address that is dialled, not on a name. Nothing happens before the first request: no thread, no
 //! file, no TLS set-up.
 //!
-//! [`serve`] listens for a router over plain TCP or TLS. No other crate names the HTTP client or the TLS library.
+//! [`serve`] listens for a router over plain TCP or TLS, [`serve_unix`] on a Unix socket. No other crate names the HTTP
+//! client or the TLS library.
+//!
+//! | listener | speaks | a request's extensions |
+//! | --- | --- | --- |
+//! | plain TCP | HTTP/1.1 | `ConnectInfo<SocketAddr>` |
+//! | TLS, [`TlsServerConfig::by_name`] | HTTP/1.1 | `ConnectInfo<SocketAddr>` |
+//! | TLS, [`TlsServerConfig::new`] | HTTP/2 and HTTP/1.1 by ALPN | `ConnectInfo<SocketAddr>`, [`PeerCertificates`] |
+//! | Unix socket | HTTP/2 with prior knowledge and HTTP/1.1 | [`Peer`] |
+//!
+//! # Certificates that change
+//!
+//! A [`CertificateSource`] is asked at every handshake, so a certificate is replaced by giving another one from then
+//! on. [`CertificateFiles`] is one for files that somebody else manages; a task that renews an SVID keeps its own in a
+//! `tokio::sync::watch` and makes a closure of the receiver. What a peer shows is believed by a [`ChainVerifier`] that
+//! the caller brings, on both sides; sessions are never resumed with one, because a resumed session would skip it.
+//!
+//! # What a client on a Unix socket calls the server
+//!
+//! gRPC's C core (Python, C++, Ruby, PHP) sends the percent-encoded path of the socket as `:authority`. The HTTP/2
+//! library resets such streams, so on Unix sockets the bytes that it would refuse are made harmless as they come in.
+//! Handlers there get an authority that means nothing; they must not decide by it.
+//!
+//! # Example
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

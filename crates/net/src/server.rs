@@ -136,12 +136,8 @@ impl Door for TcpListener {
         self.accept().await
     }
 
-    /// The address; of IPv6 the first 64 bits, because one host has all addresses below them (RFC 4291, 2.5.4).
     fn key((_, peer): &Self::Connection) -> IpAddr {
-        match peer.ip().to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-            v4 @ IpAddr::V4(_) => v4,
-        }
+        counted_as(peer.ip())
     }
 }
 
@@ -155,5 +151,29 @@ impl Door for UnixSocket {
 
     fn key((_, peer): &Self::Connection) -> Option<i32> {
         peer.pid
+    }
+}
+
+/// Whose connections are counted together: an address; of IPv6 the first 64 bits, because one host has all addresses
+/// below them (RFC 4291, 2.5.4).
+fn counted_as(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_host_are_counted_together() {
+        let same = |one: &str, other: &str| counted_as(one.parse().unwrap()) == counted_as(other.parse().unwrap());
+        assert!(same("2001:db8::1", "2001:db8::ffff:1"));
+        assert!(!same("2001:db8::1", "2001:db8:0:1::1"));
+        assert!(same("::ffff:192.0.2.1", "192.0.2.1"));
+        assert!(!same("192.0.2.1", "192.0.2.2"));
+        assert!(!same("::ffff:192.0.2.1", "::ffff:192.0.2.2"));
     }
 }

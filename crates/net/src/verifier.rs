@@ -10,10 +10,10 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-/// Decides whether a peer's certificates are believed: DER, leaf first, as the peer sent them, so they may be anything. All
-/// checks of the chain are its own: the path to an authority, dates, names, usages. That the peer has the leaf's
-/// key is checked apart from it. An error is the reason, for the log; the peer sees an alert without it. It is asked in the middle
-/// of a handshake and must not wait.
+/// Decides whether a peer's certificates are believed: DER, leaf first, as the peer sent them, so they may be anything.
+/// All checks of the chain are its own: the path to an authority, dates, names, usages. That the peer has the leaf's
+/// key is checked apart from it. An error is the reason, for the log; the peer sees an alert without it. It is asked in
+/// the middle of a handshake and must not wait.
 pub type ChainVerifier = Arc<dyn Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync>;
 
 /// Asks the caller's verifier about the chain, and checks the handshake's signature with the leaf's key.

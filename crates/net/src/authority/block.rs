@@ -9,8 +9,8 @@ pub(super) const NAME_HUFFMAN: &[u8] = &[0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7
 /// The index of `:authority` in the static table (RFC 7541, appendix A).
 const NAME_INDEX: u32 = 1;
 
-/// After so many bits of continuation an integer has more than four bytes behind its prefix; the HTTP/2 library refuses it
-/// too.
+/// After so many bits of continuation an integer has more than four bytes behind its prefix; the HTTP/2 library refuses
+/// it too.
 const MOST_SHIFT: u32 = 28;
 
 /// Where in a header block the walk is.
@@ -177,8 +177,8 @@ fn after(part: Part, is_authority: bool) -> State {
     }
 }
 
-/// A value as far as it has come. It keeps what `host[:port]` may hold: letters, digits, `.`, `-`, `_` and `~`; one colon;
-/// brackets around an IPv6 address, if the value begins with one.
+/// A value as far as it has come. It keeps what `host[:port]` may hold: letters, digits, `.`, `-`, `_` and `~`; one
+/// colon; brackets around an IPv6 address, if the value begins with one.
 #[derive(Clone, Copy, Default)]
 struct Authority {
     begun: bool,

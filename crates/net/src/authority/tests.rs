@@ -226,7 +226,11 @@ proptest! {
     }
 
     #[test]
-    fn a_connection_that_is_not_http2_is_left_alone(mut all in connection(), at in 0_usize..24, sizes in vec(1_usize..40, 1..8)) {
+    fn a_connection_that_is_not_http2_is_left_alone(
+        mut all in connection(),
+        at in 0_usize..24,
+        sizes in vec(1_usize..40, 1..8),
+    ) {
         all.sent[at] ^= 1;
         prop_assert_eq!(shown(&mended(&all.sent, &sizes)), shown(&all.sent));
     }

@@ -29,17 +29,17 @@ impl ClientTls {
         Self::default()
     }
 
-    /// Shows the certificate that `identity` gives at that moment to servers that ask for one. While there is none, requests
-    /// over TLS fail. A kept connection is used only for the identity it was made with.
+    /// Shows the certificate that `identity` gives at that moment to servers that ask for one. While there is none,
+    /// requests over TLS fail. A kept connection is used only for the identity it was made with.
     #[must_use]
     pub fn identity(mut self, identity: CertificateSource) -> Self {
         self.identity = Some(identity);
         self
     }
 
-    /// Believes the servers that `verifier` believes, whatever name was dialled; the trusted roots are not looked at, and a
-    /// request may not bring its own (`Request::ca_pem`). A kept connection is shown to the verifier again before each
-    /// request, so what has ceased to be believed is not used any more.
+    /// Believes the servers that `verifier` believes, whatever name was dialled; the trusted roots are not looked at,
+    /// and a request may not bring its own (`Request::ca_pem`). A kept connection is shown to the verifier again before
+    /// each request, so what has ceased to be believed is not used any more.
     #[must_use]
     pub fn verifier(mut self, verifier: ChainVerifier) -> Self {
         self.verifier = Some(verifier);

@@ -9,14 +9,13 @@ use std::{
 use carnet_core::{Error, SecretBytes};
 use rustls::{
     ServerConfig,
-    crypto::{CryptoProvider, aws_lc_rs},
+    crypto::aws_lc_rs,
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::{
-    certificate::CertificateSource,
+    certificate::{CertificateSource, TlsCertificate},
     verifier::{Believes, ChainVerifier},
 };
 
@@ -61,7 +60,7 @@ impl TlsServerConfig {
         F: Fn(&str) -> Result<ServerCertificate, Error> + Send + Sync + 'static,
     {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let resolver = ByName { make: Box::new(make), provider: Arc::clone(&provider), known: Mutex::default() };
+        let resolver = ByName { make: Box::new(make), known: Mutex::default() };
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::internal("choose TLS versions").because(error))?
@@ -71,8 +70,8 @@ impl TlsServerConfig {
         Ok(Self(Arc::new(config)))
     }
 
-    /// Shows every client the certificate that `certificate` gives at that moment, and speaks HTTP/2 or HTTP/1.1, as the
-    /// client prefers (ALPN). A handshake while there is none fails.
+    /// Shows every client the certificate that `certificate` gives at that moment, and speaks HTTP/2 or HTTP/1.1, as
+    /// the client prefers (ALPN). A handshake while there is none fails.
     ///
     /// Sessions are not resumed: a resumed one would skip the look at the client's certificate, and saves a server next
     /// to nothing.
@@ -140,7 +139,6 @@ type Make = dyn Fn(&str) -> Result<ServerCertificate, Error> + Send + Sync;
 
 struct ByName {
     make: Box<Make>,
-    provider: Arc<CryptoProvider>,
     known: Mutex<HashMap<String, Arc<CertifiedKey>>>,
 }
 
@@ -152,14 +150,7 @@ impl ByName {
             return Ok(Arc::clone(found));
         }
         let made = (self.make)(name)?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.private_key.expose()));
-        let key = self
-            .provider
-            .key_provider
-            .load_private_key(key.clone_key())
-            .map_err(|error| Error::configuration("load the private key of a TLS certificate").because(error))?;
-        let chain = made.chain.into_iter().map(CertificateDer::from).collect();
-        let certified = Arc::new(CertifiedKey::new(chain, key));
+        let certified = TlsCertificate::from_der(&made.chain, &made.private_key)?.certified();
         if known.len() >= MAX_NAMES {
             known.clear();
         }

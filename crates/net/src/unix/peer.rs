@@ -18,15 +18,15 @@ use tokio::net::UnixStream;
 ///
 /// | fact | from | since |
 /// | --- | --- | --- |
-/// | `pid`, `uid`, `gid` | `SO_PEERCRED`, unix(7): "the credentials that were in effect at the time of the call to `connect(2)`" | Linux 2.2 |
-/// | `pidfd` with `pidfd_is_peer` | `SO_PEERPIDFD`: a descriptor for that very process, whatever becomes of its number | Linux 6.5 |
+/// | `pid`, `uid`, `gid` | `SO_PEERCRED`: as they were at the time of `connect(2)` (unix(7)) | any Linux |
+/// | `pidfd` with `pidfd_is_peer` | `SO_PEERPIDFD`: that very process, whatever becomes of its number | Linux 6.5 |
 /// | `pidfd` without it | `pidfd_open(2)` with the number, when the connection was accepted | Linux 5.3 |
 ///
-/// A process number alone names nobody: the process may have ended and the number may be another's by now. Read what
-/// is needed from `/proc/PID` first, then ask [`Peer::has_exited`]: as long as the process of the descriptor has not
-/// ended, its number was not given away, so what was read is its own. Where `pidfd_is_peer` is false, the number may have
-/// changed hands between `connect` and `accept`; then also compare the process's start time (`/proc/PID/stat`, field 22,
-/// proc_pid_stat(5)) with the time of the connection, or do not trust more than `uid` and `gid`.
+/// A process number alone names nobody: the process may have ended and the number may be another's by now. Read what is
+/// needed from `/proc/PID` first, then ask [`Peer::has_exited`]: as long as the process of the descriptor has not
+/// ended, its number was not given away, so what was read is its own. Where `pidfd_is_peer` is false, the number may
+/// have changed hands between `connect` and `accept`; then also compare the process's start time (`/proc/PID/stat`,
+/// field 22, proc_pid_stat(5)) with the time of the connection, or do not trust more than `uid` and `gid`.
 ///
 /// The peer may have passed the connection to another process (`SCM_RIGHTS`) or to a child: the facts are about the one
 /// that connected.
@@ -38,8 +38,8 @@ pub struct Peer {
     pub uid: u32,
     /// Effective group, likewise.
     pub gid: u32,
-    /// A descriptor for the process (pidfd_open(2)); readable when the process has ended. `None` when the kernel has none to
-    /// give: before Linux 5.3, or without a number.
+    /// A descriptor for the process (pidfd_open(2)); readable when the process has ended. `None` when the kernel has
+    /// none to give: before Linux 5.3, or without a number.
     pub pidfd: Option<Arc<OwnedFd>>,
     /// Whether the kernel says that `pidfd` is the process that connected, and not just whoever has its number now.
     pub pidfd_is_peer: bool,

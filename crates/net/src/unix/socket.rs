@@ -44,13 +44,13 @@ impl UnixSocket {
     /// Listens at a path. The folder must exist. `mode` is who may connect: connecting takes the right to write
     /// (unix(7)).
     ///
-    /// The socket is made under another name in the same folder, gets its mode, and is renamed, so that nobody meets it with
-    /// other rights and a client finds either the old socket or the new one. A socket on which nobody listens any
+    /// The socket is made under another name in the same folder, gets its mode, and is renamed, so that nobody meets it
+    /// with other rights and a client finds either the old socket or the new one. A socket on which nobody listens any
     /// more is replaced. Of two processes that start at the same instant the later one keeps the path.
     ///
     /// # Errors
-    /// When a server answers at the path or may be there, when something else than a socket is there, when the folder is
-    /// missing or may not be written, or when the path is longer than the 107 bytes of a Unix address. Outside a
+    /// When a server answers at the path or may be there, when something else than a socket is there, when the folder
+    /// is missing or may not be written, or when the path is longer than the 107 bytes of a Unix address. Outside a
     /// tokio runtime.
     pub fn bind(path: &Path, mode: u32) -> Result<Self, Error> {
         let failed = || Error::configuration(format!("listen on the socket {}", path.display()));
@@ -78,8 +78,8 @@ impl UnixSocket {
         Ok(Self { listener, file })
     }
 
-    /// [`UnixSocket::bind`] that makes the folder, with this mode, when it is missing. Its parent must exist. A folder that
-    /// is there stays as it is.
+    /// [`UnixSocket::bind`] that makes the folder, with this mode, when it is missing. Its parent must exist. A folder
+    /// that is there stays as it is.
     ///
     /// # Errors
     /// As [`UnixSocket::bind`], and when the folder cannot be made.
@@ -166,7 +166,8 @@ fn new_socket() -> Result<OwnedFd, Errno> {
 fn bind_beside(folder: &Path) -> io::Result<(OwnedFd, PathBuf)> {
     let socket = new_socket()?;
     for _ in 0..ATTEMPTS {
-        // Short, so that it fits wherever the real name does. A name that is taken is of a process that died just there.
+        // Short, so that it fits wherever the real name does. A name that is taken is of a process that died just
+        // there.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!(".{:x}", process::id().wrapping_add(number)));
         match bind(&socket, &SocketAddrUnix::new(&path)?) {

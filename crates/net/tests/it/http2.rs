@@ -54,8 +54,8 @@ fn serve(folder: &Path, router: Router, limits: Limits) -> Served {
     Served { path, stop, serving }
 }
 
-/// `/` answers at once. `/hours` answers a piece after each of three hours. `/wait` tells `arrived` and answers when told.
-/// `/never` begins an answer that does not end.
+/// `/` answers at once. `/hours` answers a piece after each of three hours. `/wait` tells `arrived` and answers when
+/// told. `/never` begins an answer that does not end.
 fn router(arrived: Arc<Notify>, go: Arc<Notify>) -> Router {
     let hours = || async {
         Body::from_stream(stream::unfold(0, |hour| async move {

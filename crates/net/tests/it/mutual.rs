@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex};
 use axum::{Extension, Router, routing::get as on_get};
 use carnet_core::{HttpErrorKind, HttpSend, SecretBytes, chain};
 use carnet_net::{
-    CertificateSource, ChainVerifier, Client, ClientCertificates, ClientTls, PeerCertificates, Settings,
-    TlsCertificate, TlsServerConfig,
+    CertificateSource, ChainVerifier, Client, ClientCertificates, ClientTls, Limits, PeerCertificates, Settings,
+    TlsCertificate, TlsServerConfig, serve_with,
 };
 use carnet_x509::{Authority, Certificate};
 use http_body_util::BodyExt;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     http2,
@@ -267,4 +268,18 @@ fn rejects_an_empty_chain() {
     let issued = authority().issue(&leaf(&[], &[CLIENT])).unwrap();
     let error = TlsCertificate::from_der(&[], &SecretBytes::new(issued.private_key.expose())).unwrap_err();
     assert!(error.hints().iter().any(|hint| hint.contains("no certificate")), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_address_with_too_many_connections_gets_no_more() {
+    let authority = authority();
+    let tls = TlsServerConfig::new(always(&certificate(&authority, SERVER)), ClientCertificates::None).unwrap();
+    let limits = Limits { connections_per_peer: 1, ..Limits::default() };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    tokio::spawn(serve_with(listener, whoami(), Some(Arc::new(tls)), limits, CancellationToken::new()));
+    let (mut open, ..) = over_http2(&authority, &url).await;
+    let error = client(ClientTls::new().verifier(only(SERVER))).send(get(&url)).await.unwrap_err();
+    assert_eq!(error.kind, HttpErrorKind::Connect, "{:?}", chain(&error));
+    assert_eq!(ask(&mut open).await, "nobody");
 }
