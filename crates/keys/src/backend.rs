@@ -1,5 +1,6 @@
 //! Where private keys are.
 
+mod pkcs11;
 mod software;
 
 use std::fmt;
@@ -7,6 +8,7 @@ use std::fmt;
 use carnet_core::{BoxFuture, Error, SecretBytes};
 use carnet_jose::{Algorithm, SigningKey};
 
+pub use pkcs11::{Pkcs11, Pkcs11Settings};
 pub use software::Software;
 
 /// A new key and what brings it back.

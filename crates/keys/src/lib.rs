@@ -14,14 +14,16 @@ mod purpose;
 mod ring;
 mod schedule;
 mod seal;
+mod secret_source;
 mod settings;
 mod upstream;
 
-pub use backend::{Backend, Generated, Software};
+pub use backend::{Backend, Generated, Pkcs11, Pkcs11Settings, Software};
 pub use manager::{KeyManager, KeyParts, KeyView, Rotated, Timing, Withdrawn};
 pub use purpose::{Purpose, Stage};
 pub use ring::{ActiveAuthority, KeyRing, PublishedKey};
 pub use schedule::{Action, KeyFacts, Schedule, plan};
-pub use seal::{Cost, Envelope, KeyFile, Kms, Passphrase, PassphraseSource, Sealer};
+pub use seal::{Cost, Envelope, KeyFile, Kms, Passphrase, Sealer};
+pub use secret_source::SecretSource;
 pub use settings::KeySettings;
 pub use upstream::Upstream;

@@ -11,7 +11,7 @@ use carnet_core::{BoxFuture, Error, SecretBytes};
 
 pub use key_file::KeyFile;
 pub use kms::{Envelope, Kms};
-pub use passphrase::{Cost, Passphrase, PassphraseSource};
+pub use passphrase::{Cost, Passphrase};
 
 /// Seals private keys. What it returns says with what it was sealed, so that opening it with something else fails with
 /// that reason.

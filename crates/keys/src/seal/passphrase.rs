@@ -1,10 +1,6 @@
 //! A sealing key from a passphrase.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use carnet_core::{BoxFuture, Context, Error, Random, Secret, SecretBytes, hex};
@@ -21,8 +17,6 @@ use super::{
 const SETTING: &str = "keys.passphrase";
 /// Fewer characters are guessed, whatever the cost.
 const SHORTEST: usize = 12;
-/// Largest file with a passphrase, in bytes.
-const LONGEST: usize = 4096;
 /// Salts that are kept: the current passphrase and, while keys are rewrapped, the one before.
 const KEPT: usize = 2;
 /// Most memory that a stored cost may ask for, in KiB: the store may be damaged.
@@ -47,64 +41,6 @@ impl Default for Cost {
     fn default() -> Self {
         Self { memory: 64 * 1024, rounds: 3, lanes: 4 }
     }
-}
-
-/// Where the passphrase is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PassphraseSource {
-    /// In this environment variable.
-    Environment(String),
-    /// In this file, which only its owner may read. One line break at its end does not belong to it.
-    File(PathBuf),
-    /// In the systemd credential of this name (`LoadCredential=`, systemd.exec(5)).
-    Credential(String),
-}
-
-impl PassphraseSource {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// [`carnet_core::ErrorKind::Configuration`] when it is not there, other users may read it, or it is too short.
-    pub fn read(&self, context: &Context) -> Result<Secret, Error> {
-        let text = match self {
-            Self::Environment(name) => context.environment.secret(name).ok_or_else(|| {
-                Error::configuration(format!("the variable {name} with the passphrase of the keys is not set"))
-            })?,
-            Self::File(path) => from_file(context, path)?,
-            Self::Credential(name) => {
-                let folder = context.env("CREDENTIALS_DIRECTORY").ok_or_else(|| {
-                    Error::configuration(format!("there are no systemd credentials here, and {name:?} should be one"))
-                        .hint(format!("LoadCredential={name}:/path in the unit"))
-                })?;
-                if name.contains('/') {
-                    return Err(Error::configuration(format!("{name:?} is no name of a credential")));
-                }
-                from_file(context, &Path::new(&folder).join(name))?
-            }
-        };
-        if text.expose().chars().count() < SHORTEST {
-            let message = format!("the passphrase of the keys is shorter than {SHORTEST} characters");
-            return Err(
-                Error::configuration(message).hint("several random words, or the output of: openssl rand -base64 24")
-            );
-        }
-        Ok(text)
-    }
-}
-
-fn from_file(context: &Context, path: &Path) -> Result<Secret, Error> {
-    let place = path.display();
-    let bytes = context.files.read(path, LONGEST)?;
-    let bytes =
-        bytes.ok_or_else(|| Error::configuration(format!("the file {place} with the passphrase is missing")))?;
-    if context.files.others_may_read(path) {
-        let message = format!("read the passphrase in {place}: other users may read it");
-        return Err(Error::configuration(message).hint(format!("chmod 600 {place}")));
-    }
-    let text = std::str::from_utf8(bytes.expose())
-        .map_err(|_opaque| Error::configuration(format!("the passphrase in {place} is not UTF-8")))?;
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    Ok(Secret::new(text.strip_suffix('\r').unwrap_or(text)))
 }
 
 /// A sealing key derived from a passphrase. Salt and cost are in the store, so that every node derives the same.
@@ -135,8 +71,10 @@ impl Passphrase {
     /// are used.
     ///
     /// # Errors
-    /// [`carnet_core::ErrorKind::Configuration`] when it is not the passphrase of this store, and whatever the store says.
+    /// [`carnet_core::ErrorKind::Configuration`] when it is not the passphrase of this store or is shorter than 12 characters, and
+    /// whatever the store says.
     pub async fn open(store: &dyn Store, context: &Context, passphrase: &Secret, cost: Cost) -> Result<Self, Error> {
+        check_length(passphrase)?;
         let found = match load(store).await? {
             Some(found) => found,
             None => match Self::add(store, context, passphrase, cost, None).await? {
@@ -159,8 +97,9 @@ impl Passphrase {
     /// store until the next change.
     ///
     /// # Errors
-    /// Whatever the store says.
+    /// When it is shorter than 12 characters, and whatever the store says.
     pub async fn change(store: &dyn Store, context: &Context, passphrase: &Secret, cost: Cost) -> Result<Self, Error> {
+        check_length(passphrase)?;
         let found = load(store).await?;
         Self::add(store, context, passphrase, cost, found)
             .await?
@@ -195,6 +134,14 @@ impl Passphrase {
             Committed::Conflict(_) => Ok(None),
         }
     }
+}
+
+fn check_length(passphrase: &Secret) -> Result<(), Error> {
+    if passphrase.expose().chars().count() >= SHORTEST {
+        return Ok(());
+    }
+    Err(Error::configuration(format!("the passphrase of the keys is shorter than {SHORTEST} characters"))
+        .hint("take several random words, or what this prints: openssl rand -base64 24"))
 }
 
 async fn load(store: &dyn Store) -> Result<Option<(Object, Stored)>, Error> {

@@ -1,0 +1,65 @@
+//! Where a passphrase or a PIN comes from. Never from the configuration itself.
+
+use std::path::{Path, PathBuf};
+
+use carnet_core::{Context, Error, Secret};
+
+/// Largest file that is looked at, in bytes.
+const LONGEST: usize = 4096;
+
+/// Where a passphrase or a PIN is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In this environment variable.
+    Environment(String),
+    /// In this file, which only its owner may read. One line break at its end does not belong to it.
+    File(PathBuf),
+    /// In the systemd credential of this name (`LoadCredential=`, systemd.exec(5)).
+    Credential(String),
+}
+
+impl SecretSource {
+    /// Reads it. `what` it is stands in errors, for instance `passphrase of the keys`.
+    ///
+    /// # Errors
+    /// [`carnet_core::ErrorKind::Configuration`] when it is not there, is empty, is not UTF-8, or other users may read it.
+    pub fn read(&self, context: &Context, what: &str) -> Result<Secret, Error> {
+        match self {
+            Self::Environment(name) => context
+                .environment
+                .secret(name)
+                .ok_or_else(|| Error::configuration(format!("the variable {name} with the {what} is not set"))),
+            Self::File(path) => from_file(context, path, what),
+            Self::Credential(name) => {
+                if name.contains('/') || name.is_empty() || name == ".." {
+                    return Err(Error::configuration(format!("{name:?} is no name of a systemd credential")));
+                }
+                let folder = context.env("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+                    Error::configuration(format!(
+                        "the {what} should be the systemd credential {name:?}, and there are none here"
+                    ))
+                    .hint(format!("add LoadCredential={name}:PATH to the unit"))
+                })?;
+                from_file(context, &Path::new(&folder).join(name), what)
+            }
+        }
+    }
+}
+
+fn from_file(context: &Context, path: &Path, what: &str) -> Result<Secret, Error> {
+    let place = path.display();
+    let bytes = context.files.read(path, LONGEST)?;
+    let bytes = bytes.ok_or_else(|| Error::configuration(format!("the file {place} with the {what} is missing")))?;
+    if context.files.others_may_read(path) {
+        return Err(Error::configuration(format!("read the {what} in {place}: other users may read it"))
+            .hint(format!("chmod 600 {place}")));
+    }
+    let text = std::str::from_utf8(bytes.expose())
+        .map_err(|_opaque| Error::configuration(format!("the {what} in {place} is not UTF-8")))?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        return Err(Error::configuration(format!("the {what} in {place} is empty")));
+    }
+    Ok(Secret::new(text))
+}
