@@ -36,7 +36,7 @@ pub enum SvidClause {
     Claim,
     /// `aud` does not name this verifier.
     Audience,
-    /// The leaf is an authority's (X509-SVID, 4.1).
+    /// The leaf is an authority's (X509-SVID, 5.2).
     Authority,
     /// `keyUsage` of the leaf or of an issuer is not as it must be (X509-SVID, 4.3).
     KeyUsage,

@@ -65,7 +65,7 @@ impl Bundle {
     ///
     /// # Errors
     /// When it is not a JSON object with the array `keys`, is over [`Self::MAX_LENGTH`], or has more than [`Self::MAX_KEYS`]
-    /// keys; when an X.509 authority has not exactly one certificate, when a JWT authority has no `kid` or shares it; when a
+    /// keys; when an X.509 authority has several certificates, when a JWT authority has no `kid` or shares it; when a
     /// key holds private members. The message names the position.
     pub fn parse(trust_domain: &TrustDomain, json: &[u8]) -> Result<Self, BundleError> {
         from_json::<Document>(json, Self::MAX_LENGTH)?.into_bundle(trust_domain, Form::Bundle)
@@ -148,11 +148,13 @@ fn purpose(key: &Map<String, Value>, form: Form) -> Result<Purpose, String> {
     })
 }
 
-/// The one certificate of an X.509 authority (X509-SVID, 6.2); none when `x5c` is absent, which says nothing to believe.
+/// The one certificate of an X.509 authority (X509-SVID, 6.1); none when `x5c` is absent or empty (6.2). A publisher that
+/// writes several does not say which it means, so that is refused, though a consumer might take the first.
 fn x509_authority(key: &Map<String, Value>) -> Result<Option<Vec<u8>>, String> {
     let certificate = match key.get("x5c") {
         None => return Ok(None),
         Some(Value::Array(chain)) => match chain.as_slice() {
+            [] => return Ok(None),
             [Value::String(only)] => only,
             [_] => return Err("the member of \"x5c\" is not a string".to_owned()),
             other => return Err(format!("\"x5c\" has {} certificates, and exactly one is wanted", other.len())),
