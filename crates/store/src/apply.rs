@@ -36,31 +36,46 @@ pub(crate) struct Group {
     pub(crate) revision: u64,
 }
 
-/// Writes all of them in one transaction. Nothing is written on an error, unless it is [`StoreError::Unknown`].
-pub(crate) async fn apply<C: Connection>(connection: &mut C, commits: &[&Prepared]) -> Result<Group, StoreError> {
-    let head = match connection.begin().await {
-        Ok(head) => head,
-        Err(error) => {
-            connection.abort().await;
-            return Err(error);
-        }
-    };
+/// Why a transaction was not made durable.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// What to tell.
+    pub(crate) error: StoreError,
+    /// What it would have come to, when it failed at its very end.
+    pub(crate) group: Option<Group>,
+}
+
+impl Failure {
+    /// Nothing was written.
+    pub(crate) fn certain(error: StoreError) -> Self {
+        Self { error, group: None }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::certain(error)
+    }
+}
+
+/// Writes all of them in one transaction.
+pub(crate) async fn apply<C: Connection>(connection: &mut C, commits: &[&Prepared]) -> Result<Group, Failure> {
+    let done = attempt(connection, commits).await;
+    if done.is_err() {
+        connection.abort().await;
+    }
+    done
+}
+
+async fn attempt<C: Connection>(connection: &mut C, commits: &[&Prepared]) -> Result<Group, Failure> {
+    let head = connection.begin().await.map_err(Failure::certain)?;
     let mut transaction = Transaction { connection, head, at: 0, rows: Vec::with_capacity(commits.len()) };
-    match transaction.run(commits).await {
-        Ok(outcomes) => {
-            let Transaction { connection, head: end, rows, .. } = transaction;
-            match connection.finish(rows, &end, end.revision != head.revision).await {
-                Ok(()) => Ok(Group { outcomes, revision: end.revision }),
-                Err(error) => {
-                    connection.abort().await;
-                    Err(error)
-                }
-            }
-        }
-        Err(error) => {
-            transaction.connection.abort().await;
-            Err(error)
-        }
+    let outcomes = transaction.run(commits).await.map_err(Failure::certain)?;
+    let Transaction { connection, head: end, rows, .. } = transaction;
+    let group = Group { outcomes, revision: end.revision };
+    match connection.finish(rows, &end, end.revision != head.revision).await {
+        Ok(()) => Ok(group),
+        Err(error) => Err(Failure { error, group: Some(group) }),
     }
 }
 

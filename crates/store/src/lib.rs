@@ -27,17 +27,25 @@
 mod apply;
 mod audit;
 mod backend;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod group;
 mod migrate;
 mod model;
 mod open;
+mod postgres;
 mod reads;
 mod sql;
 mod sqlite;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tls;
 
-pub use audit::{AuditFilter, AuditHead, AuditRecord, AuditRow, Outcome};
+pub use audit::{
+    AuditBreak, AuditFilter, AuditHead, AuditRecord, AuditRow, AuditVerdict, Outcome, export_audit, verify_audit,
+};
 pub use error::StoreError;
 pub use model::{
     Commit, Committed, Conflict, ConflictReason, Expect, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Op, Row,
@@ -45,3 +53,4 @@ pub use model::{
 };
 pub use open::{Options, open};
 pub use store::Store;
+pub use tls::{ByteStream, TlsConnector};

@@ -23,6 +23,9 @@ impl Step {
 pub(crate) const SQLITE: &[Step] =
     &[Step { version: 1, sql: include_str!("../migrations/sqlite/0001_everything.sql") }];
 
+pub(crate) const POSTGRES: &[Step] =
+    &[Step { version: 1, sql: include_str!("../migrations/postgres/0001_everything.sql") }];
+
 /// Why the schema could not be brought up to date.
 #[derive(Debug)]
 pub(crate) enum Failed<E> {

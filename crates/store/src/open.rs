@@ -2,9 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use carnet_core::Secret;
+
 use crate::{
-    Store, StoreError,
+    Store, StoreError, TlsConnector,
     backend::Over,
+    postgres::PostgresBackend,
     sqlite::{Place, SqliteBackend},
 };
 
@@ -17,11 +20,16 @@ pub struct Options {
     pub group: usize,
     /// Connections for reading.
     pub readers: usize,
+    /// Password for PostgreSQL, so that it need not be in the address.
+    pub password: Option<Secret>,
+    /// TLS for PostgreSQL. Without it, `sslmode=require` and `verify-full` are refused, and so is a server that is neither
+    /// behind a unix socket nor on loopback unless the address says `sslmode=disable`.
+    pub tls: Option<Arc<dyn TlsConnector>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { queue: 1024, group: 256, readers: 2 }
+        Self { queue: 1024, group: 256, readers: 2, password: None, tls: None }
     }
 }
 
@@ -38,6 +46,9 @@ pub async fn open(url: &str, options: Options) -> Result<Arc<dyn Store>, StoreEr
             path => Place::File(PathBuf::from(path)),
         };
         return Ok(Arc::new(Over(SqliteBackend::open(place, &options).await?)));
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Arc::new(Over(PostgresBackend::open(url, &options).await?)));
     }
     Err(no_address())
 }

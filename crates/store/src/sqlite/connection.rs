@@ -33,10 +33,13 @@ pub(crate) struct Sqlite {
 }
 
 /// Runs a future that never waits, as those over SQLite are.
-pub(super) fn ready<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+pub(super) fn ready<T, E>(future: impl Future<Output = Result<T, E>>) -> Result<T, E>
+where
+    E: From<StoreError>,
+{
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(done) => done,
-        Poll::Pending => Err(corrupt("a statement has been left half done")),
+        Poll::Pending => Err(corrupt("a statement has been left half done").into()),
     }
 }
 

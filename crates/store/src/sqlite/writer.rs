@@ -147,7 +147,7 @@ impl Writer {
             return;
         }
         let commits: Vec<&Prepared> = group.iter().map(|(commit, _)| commit.as_ref()).collect();
-        match ready(apply(&mut self.connection, &commits)) {
+        match ready(apply(&mut self.connection, &commits)).map_err(|failure| failure.error) {
             Ok(done) => {
                 self.shared.transactions.fetch_add(1, Ordering::Relaxed);
                 for ((_, reply), outcome) in group.into_iter().zip(done.outcomes) {

@@ -1,0 +1,70 @@
+//! Issued tokens.
+
+use std::sync::Arc;
+
+use super::support::{after, commit, done, is_done, noon, reason, token};
+use crate::{ConflictReason, Op, Store, TokenRow};
+
+fn use_token(id: &str) -> Op {
+    Op::UseToken { id: id.to_owned(), now: noon() }
+}
+
+async fn uses_left(store: &dyn Store, id: &str) -> Option<u64> {
+    store.token(id.to_owned()).await.unwrap().unwrap().uses_left
+}
+
+/// [`Op::InsertToken`] and [`Op::UseToken`], and every column.
+pub async fn a_token_is_used_as_often_as_it_may_be(store: Arc<dyn Store>) {
+    done(&*store, Op::InsertToken(token("a", Some(2)))).await;
+    assert_eq!(reason(&*store, Op::InsertToken(token("a", None))).await, ConflictReason::Exists);
+    assert_eq!(store.token("a".to_owned()).await.unwrap(), Some(token("a", Some(2))));
+    done(&*store, use_token("a")).await;
+    assert_eq!(uses_left(&*store, "a").await, Some(1));
+    done(&*store, use_token("a")).await;
+    assert_eq!(reason(&*store, use_token("a")).await, ConflictReason::Used);
+    assert_eq!(uses_left(&*store, "a").await, Some(0));
+    assert_eq!(reason(&*store, use_token("b")).await, ConflictReason::NotFound);
+    assert_eq!(store.token("b".to_owned()).await.unwrap(), None);
+}
+
+/// The last use on two ways at once.
+pub async fn only_one_of_two_racing_uses_takes_the_last(store: Arc<dyn Store>) {
+    for number in 0..20 {
+        let id = number.to_string();
+        done(&*store, Op::InsertToken(token(&id, Some(1)))).await;
+        let (a, b) =
+            tokio::join!(store.commit(commit(vec![use_token(&id)])), store.commit(commit(vec![use_token(&id)])));
+        assert_eq!([a.unwrap(), b.unwrap()].iter().filter(|one| is_done(one)).count(), 1);
+        assert_eq!(uses_left(&*store, &id).await, Some(0));
+    }
+}
+
+/// Nothing is counted.
+pub async fn a_token_without_limit_can_be_used_on_and_on(store: Arc<dyn Store>) {
+    let bare = TokenRow { actor: None, networks: Vec::new(), ..token("a", None) };
+    done(&*store, Op::InsertToken(bare.clone())).await;
+    for _ in 0..3 {
+        done(&*store, use_token("a")).await;
+    }
+    assert_eq!(store.token("a".to_owned()).await.unwrap(), Some(bare));
+}
+
+/// At the very second, too.
+pub async fn rejects_a_token_that_has_expired(store: Arc<dyn Store>) {
+    done(&*store, Op::InsertToken(token("a", Some(5)))).await;
+    let at = |now| Op::UseToken { id: "a".to_owned(), now };
+    assert_eq!(reason(&*store, at(after(300))).await, ConflictReason::Expired);
+    done(&*store, at(after(299))).await;
+    assert_eq!(uses_left(&*store, "a").await, Some(4));
+}
+
+/// [`Op::RevokeToken`], which can be said twice.
+pub async fn rejects_a_token_that_was_revoked(store: Arc<dyn Store>) {
+    done(&*store, Op::InsertToken(token("a", Some(5)))).await;
+    let revoke = |id: &str, now| Op::RevokeToken { id: id.to_owned(), now };
+    let first = done(&*store, revoke("a", after(1))).await;
+    assert_eq!(done(&*store, revoke("a", after(2))).await, first);
+    assert_eq!(store.token("a".to_owned()).await.unwrap().unwrap().revoked_at, Some(after(1)));
+    assert_eq!(reason(&*store, use_token("a")).await, ConflictReason::Revoked);
+    assert_eq!(reason(&*store, revoke("b", after(1))).await, ConflictReason::NotFound);
+}
