@@ -130,6 +130,8 @@ fn standard(register: &mut impl Register) {
     carnet_generic::register(register);
     #[cfg(feature = "ci")]
     carnet_ci::register(register);
+    #[cfg(feature = "spiffe")]
+    carnet_spiffe::register(register);
     #[cfg(feature = "oci")]
     carnet_oci::register(register);
     #[cfg(feature = "gcp")]
