@@ -97,6 +97,26 @@ async fn many_requests_share_a_connection() {
     assert!(futures_util::future::join_all(all).await.iter().all(|answer| answer == "hello"));
 }
 
+/// The client's own HPACK: Huffman codes, table entries, names by index. Nothing of it may be taken for an authority.
+#[tokio::test]
+async fn headers_of_a_rust_client_come_as_they_were_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let echo = |request: axum::extract::Request| async move {
+        let headers = request.headers().iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap()));
+        format!("{} {}", request.uri(), headers.collect::<Vec<_>>().join("&"))
+    };
+    let served = serve(folder.path(), Router::new().fallback(echo), Limits::default());
+    let (mut sender, _connection) = client(UnixStream::connect(&served.path).await.unwrap()).await;
+    for number in 0..500_usize {
+        let name = format!("x-name-{}", number % 37);
+        let value = format!("{}:authority /tmp%2F{number}", "~%|".repeat(number % 61));
+        let mut request = request(&format!("/{number}"));
+        request.headers_mut().insert(http::HeaderName::try_from(&name).unwrap(), value.parse().unwrap());
+        let answer = sender.send_request(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(str::from_utf8(&answer).unwrap(), format!("http://localhost/{number} {name}={value}"));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_long_answer_is_not_idleness() {
     let folder = tempfile::tempdir().unwrap();

@@ -139,6 +139,28 @@ async fn rejects_a_client_that_has_the_certificate_and_not_its_key() {
 }
 
 #[tokio::test]
+async fn tls_1_2_proves_a_clients_key_as_well() {
+    let authority = authority();
+    let url = server(&authority, ClientCertificates::Required(only(CLIENT))).await;
+    let issued = authority.issue(&leaf(&[], &[CLIENT])).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.certificate().to_vec().into()).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(issued.private_key.expose().to_vec()).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![issued.certificate.into()], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let tcp = TcpStream::connect(url.trim_start_matches("https://").trim_end_matches('/')).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+    let (mut sender, _connection) = http2::client(stream).await;
+    assert_eq!(ask(&mut sender).await, CLIENT);
+}
+
+#[tokio::test]
 async fn http2_is_spoken_with_those_who_ask_for_it() {
     let authority = authority();
     let url = server(&authority, ClientCertificates::None).await;
