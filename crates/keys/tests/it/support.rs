@@ -1,6 +1,6 @@
 //! A world with a store, a clock that is moved by hand, and managers that share both.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use carnet_core::{Context, FixedClock, FixedRandom, test_context};
 use carnet_jose::Algorithm;
@@ -19,6 +19,7 @@ pub(crate) struct World {
     pub(crate) context: Context,
     pub(crate) settings: KeySettings,
     pub(crate) upstream: Option<Upstream>,
+    pub(crate) seal: PathBuf,
 }
 
 impl World {
@@ -33,11 +34,12 @@ impl World {
             context,
             settings: KeySettings::new(domain(), algorithms.to_vec()),
             upstream: None,
+            seal: PathBuf::from("/var/lib/carnet/seal.key"),
         }
     }
 
     pub(crate) fn key_file(&self) -> Arc<KeyFile> {
-        Arc::new(KeyFile::new(&self.context, "/var/lib/carnet/seal.key", true).unwrap())
+        Arc::new(KeyFile::new(&self.context, &self.seal, true).unwrap())
     }
 
     pub(crate) fn parts(&self) -> KeyParts {
