@@ -1,0 +1,239 @@
+//! The authority's half.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use carnet_core::{Context, Destination, Error, Mistake, Secret};
+use carnet_jose::{Algorithm, CachedKeySets, Claims, KeySet, KeySource, Rules, UnverifiedJwt, verify_jwt};
+use jiff::SignedDuration;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+pub use super::review::ReviewConfig;
+use super::{Bound, Named, Payload, review::account};
+use crate::{
+    Attested, Kind, Once,
+    attested::{path, payload, refused, selectors},
+    load,
+};
+
+const KIND: Kind = Kind::K8s;
+/// Tolerance for clocks that disagree.
+const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
+/// What the signers of service account tokens use.
+const ALGORITHMS: [Algorithm; 6] =
+    [Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512];
+
+/// Which clusters are believed, by name. The name stands in the agents' identities.
+pub type K8sConfig = BTreeMap<String, ClusterConfig>;
+
+/// One cluster. Its tokens are believed by its keys, or by asking its API server.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterConfig {
+    /// What the tokens must be for.
+    pub audience: String,
+    /// Accounts whose pods may be agents, each `NAMESPACE:NAME`.
+    pub service_accounts: Vec<String>,
+    /// `iss` of the tokens, byte for byte. Needed unless `token_review` is there.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// File with the cluster's key set (`kubectl get --raw /openid/v1/jwks`).
+    #[serde(default)]
+    pub jwks_file: Option<PathBuf>,
+    /// URL of the cluster's key set.
+    #[serde(default)]
+    pub jwks_url: Option<Url>,
+    /// Ask the API server instead; it also knows which pods are gone.
+    #[serde(default)]
+    pub token_review: Option<ReviewConfig>,
+}
+
+/// See [`K8sConfig`].
+#[derive(Debug)]
+pub struct K8sVerifier {
+    clusters: BTreeMap<String, Cluster>,
+    fetched: CachedKeySets,
+    context: Context,
+}
+
+#[derive(Debug)]
+struct Cluster {
+    audience: String,
+    service_accounts: Vec<String>,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    Keys { issuer: String, keys: Keys },
+    Review(ReviewConfig),
+}
+
+#[derive(Debug)]
+enum Keys {
+    Pinned(Arc<KeySet>),
+    At(Url),
+}
+
+impl K8sVerifier {
+    pub(crate) fn load(
+        config: &K8sConfig,
+        context: &Context,
+        fetched: CachedKeySets,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Self {
+        let mut clusters = BTreeMap::new();
+        for (name, cluster) in config {
+            let field = |field: &str| format!("k8s.{name}.{field}");
+            if path(KIND, &[name]).is_err() {
+                mistakes.push(Mistake::new(format!("k8s.{name}"), "the name cannot stand in an agent's identity"));
+            }
+            load::not_empty(&field("service_accounts"), &cluster.service_accounts, "accounts", mistakes);
+            if cluster.audience.is_empty() {
+                mistakes.push(Mistake::new(field("audience"), "is empty"));
+            }
+            if let Some(way) = cluster.way(context, &field, mistakes) {
+                let cluster = Cluster {
+                    audience: cluster.audience.clone(),
+                    service_accounts: cluster.service_accounts.clone(),
+                    way,
+                };
+                clusters.insert(name.clone(), cluster);
+            }
+        }
+        Self { clusters, fetched, context: context.clone() }
+    }
+
+    /// Whether the cluster's keys or its API server believe the token, it is for the audience and of an allowed account, and
+    /// is bound to a pod on a node.
+    ///
+    /// # Errors
+    /// The first of these that does not hold; [`carnet_core::ErrorKind::Unreachable`] when the cluster cannot be asked.
+    pub async fn verify(&self, evidence: &Value) -> Result<Attested, Error> {
+        let Payload { cluster: name, token } = payload(KIND, evidence)?;
+        let cluster = self.clusters.get(&name).ok_or_else(|| {
+            let shown = carnet_core::safe_text(&name.chars().take(64).collect::<String>());
+            refused(KIND, "cluster", format!("cluster {shown:?} is not configured"))
+        })?;
+        let bound = match &cluster.way {
+            Way::Review(review) => review.ask(&self.context, &token, &cluster.audience).await?,
+            Way::Keys { issuer, keys } => self.by_keys(&token, issuer, keys, &cluster.audience).await?,
+        };
+        let account = format!("{}:{}", bound.namespace, bound.service_account);
+        if !cluster.service_accounts.contains(&account) {
+            let shown = carnet_core::safe_text(&account);
+            return Err(refused(KIND, "service-account", format!("the service account {shown} is not allowed")));
+        }
+        bound.attested(&name)
+    }
+
+    async fn by_keys(&self, token: &Secret, issuer: &str, keys: &Keys, audience: &str) -> Result<Bound, Error> {
+        let bad = |error: carnet_jose::JwtError| {
+            refused(KIND, error.clause.name(), "the token is not believed").because(error)
+        };
+        let token = UnverifiedJwt::parse(token.expose()).map_err(bad)?;
+        let keys = match keys {
+            Keys::Pinned(keys) => Arc::clone(keys),
+            Keys::At(url) => {
+                let source = KeySource::Url(url.clone(), Destination::Configured);
+                self.fetched.keys(issuer, &source, token.unverified_kid()).await?
+            }
+        };
+        let rules = Rules {
+            issuer: Some(issuer),
+            audiences: Some(&[audience]),
+            algorithms: &ALGORITHMS,
+            leeway: LEEWAY,
+            require_expiry: true,
+            max_lifetime: None,
+            types: &["JWT"],
+        };
+        Bound::of_claims(verify_jwt(&token, &keys, &rules, self.context.now()).map_err(bad)?.claims())
+    }
+}
+
+impl ClusterConfig {
+    fn way(&self, context: &Context, field: &impl Fn(&str) -> String, mistakes: &mut Vec<Mistake>) -> Option<Way> {
+        let keys = match (&self.token_review, &self.jwks_file, &self.jwks_url) {
+            (Some(review), None, None) => {
+                if review.url.scheme() != "https" {
+                    mistakes.push(Mistake::new(field("token_review.url"), "is not an https URL"));
+                }
+                return Some(Way::Review(review.clone()));
+            }
+            (None, Some(file), None) => {
+                let keys = load::file(context, file).and_then(|json| {
+                    KeySet::from_json(&json).map_err(|error| Error::configuration("read the key set").because(error))
+                });
+                let keys = keys.and_then(|keys| {
+                    if keys.is_empty() { Err(Error::configuration("there is no key in it")) } else { Ok(keys) }
+                });
+                match keys {
+                    Ok(keys) => Keys::Pinned(Arc::new(keys)),
+                    Err(error) => {
+                        let message = format!("{}: {}", file.display(), carnet_core::chain(&error).join(": "));
+                        mistakes.push(Mistake::new(field("jwks_file"), message));
+                        return None;
+                    }
+                }
+            }
+            (None, None, Some(url)) => Keys::At(url.clone()),
+            _ => {
+                let message = "needs exactly one of jwks_file, jwks_url and token_review";
+                mistakes.push(Mistake::new(field("jwks_file"), message));
+                return None;
+            }
+        };
+        let Some(issuer) = self.issuer.clone() else {
+            let mistake = Mistake::new(field("issuer"), "is missing");
+            mistakes.push(mistake.hint("write what `kubectl get --raw /.well-known/openid-configuration` has"));
+            return None;
+        };
+        Some(Way::Keys { issuer, keys })
+    }
+}
+
+impl Bound {
+    fn of_claims(claims: &Claims) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Kubernetes {
+            namespace: String,
+            serviceaccount: Named,
+            pod: Option<Named>,
+            node: Option<Named>,
+        }
+        let missing = |what: &str| {
+            refused(KIND, "claims", format!("the token names no {what}"))
+                .hint("the token must be a projected one, bound to a pod; its node is told from Kubernetes 1.30 on")
+        };
+        let (namespace, service_account) = account(claims.str("sub").unwrap_or_default())?;
+        let bound = claims.get("kubernetes.io").ok_or_else(|| missing("kubernetes.io"))?;
+        let bound = Kubernetes::deserialize(bound).map_err(|_quoting| missing("namespace or service account"))?;
+        if bound.namespace != namespace || bound.serviceaccount.name != service_account {
+            return Err(refused(KIND, "claims", "the token's subject and its kubernetes.io claims differ"));
+        }
+        let pod = bound.pod.ok_or_else(|| missing("pod"))?;
+        let node = bound.node.ok_or_else(|| missing("node"))?;
+        Ok(Self { namespace, service_account, pod, node })
+    }
+
+    fn attested(&self, cluster: &str) -> Result<Attested, Error> {
+        let facts = [
+            ("cluster", cluster),
+            ("agent-ns", &self.namespace),
+            ("agent-sa", &self.service_account),
+            ("agent-pod-name", &self.pod.name),
+            ("agent-pod-uid", &self.pod.uid),
+            ("node-name", &self.node.name),
+            ("node-uid", &self.node.uid),
+        ];
+        Ok(Attested {
+            kind: KIND,
+            path: path(KIND, &[cluster, &self.node.uid])?,
+            selectors: selectors(KIND, facts)?,
+            once: Once::Again,
+        })
+    }
+}
