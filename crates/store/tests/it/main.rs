@@ -1,4 +1,15 @@
 //! The store over real databases: files, a server of our own, processes that are killed.
-#![expect(clippy::unwrap_used, reason = "a test whose stage cannot be set has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test whose stage cannot be set has failed"
+)]
 
+mod files;
+mod killed;
+mod nodes;
+mod server;
 mod suite;
+mod support;
+mod tampered;
