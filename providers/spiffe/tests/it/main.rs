@@ -6,6 +6,7 @@ mod bundle_map;
 mod entry;
 mod id;
 mod jwt_svid;
+mod oracle;
 #[cfg(feature = "client")]
 mod source;
 mod support;
