@@ -109,15 +109,23 @@ impl KeyManager {
     pub async fn run(&self, shutdown: CancellationToken) {
         let mut store = self.store.changes();
         let mut store_is_open = true;
+        // Kept over other events, so that a store that changes all the time does not stop the schedule.
+        let mut tick = Box::pin(tokio::time::sleep(TICK));
         loop {
+            let mut look = true;
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 moved = store.changed(), if store_is_open => {
                     store_is_open = moved.is_ok();
                     tokio::time::sleep(SETTLE).await;
                     store.mark_unchanged();
+                    // A store that does not answer is told of below.
+                    look = self.has_news().await.unwrap_or(true);
                 }
-                () = tokio::time::sleep(TICK) => {}
+                () = &mut tick => tick = Box::pin(tokio::time::sleep(TICK)),
+            }
+            if !look {
+                continue;
             }
             if let Err(error) = self.tick().await {
                 tracing::error!(
@@ -134,12 +142,19 @@ impl KeyManager {
     /// The first failure. What could be done is done all the same, and [`Self::ring`] shows it.
     pub async fn tick(&self) -> Result<bool, Error> {
         let mut kept = self.kept.lock().await;
-        self.settle(&mut kept, None).await
+        self.settle(&mut kept).await
     }
 
-    /// Plans and acts until there is nothing left to do, then publishes. `before` is the failure of a step that came first.
-    async fn settle(&self, kept: &mut Kept, before: Option<Error>) -> Result<bool, Error> {
-        let mut failure = before;
+    /// [`Self::settle`] after something that is done whatever comes after it.
+    async fn settle_after(&self, kept: &mut Kept) {
+        if let Err(error) = self.settle(kept).await {
+            log(&error);
+        }
+    }
+
+    /// Plans and acts until there is nothing left to do, then publishes.
+    async fn settle(&self, kept: &mut Kept) -> Result<bool, Error> {
+        let mut failure = None;
         let mut failed: Vec<Action> = Vec::new();
         let issuing = self.look_upstream(kept, &mut failure);
         for _ in 0..MAX_STEPS {
@@ -197,6 +212,10 @@ impl KeyManager {
     fn sealer(&self) -> Arc<dyn Sealer> {
         Arc::clone(&self.sealer.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn log(error: &Error) {
+    tracing::error!(error = carnet_core::chain(error).join(": "), "keeping the keys to their schedule failed");
 }
 
 impl fmt::Debug for KeyManager {

@@ -115,7 +115,7 @@ impl KeyManager {
                 }
             };
             if self.commit(&state, change, "key.rotate", by).await? == Taken::Done {
-                self.settle(&mut kept, None).await?;
+                self.settle_after(&mut kept).await;
                 return Ok(rotated);
             }
         }

@@ -26,6 +26,8 @@ pub(super) struct Kept {
     pub(super) chain: Option<[u8; 32]>,
     /// Whether that chain has changed and no authority stands below it yet.
     pub(super) new_chain: bool,
+    /// How many changes the ring shows.
+    pub(super) seen: Option<u64>,
     /// The authority that signs, so that it is made once.
     authority: Option<Arc<ActiveAuthority>>,
 }
@@ -102,6 +104,7 @@ impl KeyManager {
     /// Makes a ring of rows that are durable, and tells of it when it differs. Answers whether it does.
     pub(super) fn publish(&self, kept: &mut Kept, state: &State) -> Result<bool, Error> {
         let ring = self.ring_of(kept, state)?;
+        kept.seen = Some(state.changes());
         Ok(self.ring.send_if_modified(|current| {
             let differs = !same(current, &ring);
             if differs {

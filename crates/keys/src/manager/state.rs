@@ -1,7 +1,7 @@
 //! The keys as the store has them.
 
 use carnet_core::Error;
-use carnet_store::{Expect, KeyRow, ObjectKind, Op};
+use carnet_store::{Expect, KeyRow, ObjectKind, Op, Store};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +91,11 @@ impl State {
         })
     }
 
+    /// How many changes there were.
+    pub(super) fn changes(&self) -> u64 {
+        self.count.changes
+    }
+
     pub(super) fn sequence(&self) -> u64 {
         self.count.sequence
     }
@@ -109,18 +114,29 @@ impl State {
 
 impl KeyManager {
     pub(super) async fn read(&self) -> Result<State, Error> {
-        let object = self.store.object(ObjectKind::Setting, SETTING.to_owned()).await?;
-        let (count, expect) = match object {
-            None => (Count::default(), Expect::Absent),
-            Some(object) => {
-                let count = serde_json::from_value(object.body).map_err(|error| {
-                    Error::configuration(format!("the setting {SETTING} of the store is damaged")).because(error)
-                })?;
-                (count, Expect::Revision(object.revision))
-            }
-        };
-        let mut rows = self.store.keys().await?;
-        rows.sort_by(|a, b| (a.created_at, &a.kid).cmp(&(b.created_at, &b.kid)));
-        Ok(State { rows, count, expect })
+        read(&*self.store).await
     }
+
+    /// Whether something was done to keys since the ring was made. Other changes of the store are no reason to look at them.
+    pub(super) async fn has_news(&self) -> Result<bool, Error> {
+        let (count, _) = read_count(&*self.store).await?;
+        Ok(self.kept.lock().await.seen != Some(count.changes))
+    }
+}
+
+pub(super) async fn read(store: &dyn Store) -> Result<State, Error> {
+    let (count, expect) = read_count(store).await?;
+    let mut rows = store.keys().await?;
+    rows.sort_by(|a, b| (a.created_at, &a.kid).cmp(&(b.created_at, &b.kid)));
+    Ok(State { rows, count, expect })
+}
+
+async fn read_count(store: &dyn Store) -> Result<(Count, Expect), Error> {
+    let Some(object) = store.object(ObjectKind::Setting, SETTING.to_owned()).await? else {
+        return Ok((Count::default(), Expect::Absent));
+    };
+    let count = serde_json::from_value(object.body).map_err(|error| {
+        Error::configuration(format!("the setting {SETTING} of the store is damaged")).because(error)
+    })?;
+    Ok((count, Expect::Revision(object.revision)))
 }

@@ -1,6 +1,7 @@
 //! Keys that are not to be relied on any more.
 
-use carnet_core::Error;
+use carnet_core::{Context, Error};
+use carnet_store::{AuditRecord, Commit, Committed, KeyRow, Op, Outcome, Store};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -8,7 +9,8 @@ use super::{
     KeyManager,
     admin::{KeyView, busy, view},
     apply::{Change, Taken},
-    state::{RowExt, State},
+    log,
+    state::{RowExt, State, read},
 };
 use crate::{Action, Purpose, Stage, plan};
 
@@ -70,21 +72,55 @@ impl KeyManager {
                 .hint("revoke it"));
             }
             let after = before.moved_to(if taint { Stage::Tainted } else { Stage::Retired }, now);
-            let after = carnet_store::KeyRow { revoked_at: (!taint).then_some(now), ..after };
+            let after = KeyRow { revoked_at: (!taint).then_some(now), ..after };
             // The plan is asked as if it were done.
             for row in state.rows.iter_mut().filter(|row| row.kid == kid) {
                 row.clone_from(&after);
             }
             let (mut change, failure) = self.replacement(&mut kept, &state, before.purpose()?).await;
-            change.ops.insert(0, carnet_store::Op::UpdateKey { row: after.clone(), expect: before.revision });
+            change.ops.insert(0, Op::UpdateKey { row: after.clone(), expect: before.revision });
             change.changes_bundle = true;
             change.gone.push(kid.to_owned());
             change.details.insert("withdrawn".to_owned(), json!(kid));
             change.details.insert("alive_until".to_owned(), json!(report.alive_until));
             let action = if taint { "key.taint" } else { "key.revoke" };
             if self.commit(&state, change, action, by).await? == Taken::Done {
-                self.settle(&mut kept, failure).await?;
-                return Ok(Withdrawn { key: view(&after)?, ..report });
+                let settled = self.settle(&mut kept).await;
+                return match failure {
+                    None => {
+                        settled.inspect_err(log).ok();
+                        Ok(Withdrawn { key: view(&after)?, ..report })
+                    }
+                    // Tried twice.
+                    Some(_) => settled
+                        .map_err(|error| unreplaced(kid, error))
+                        .and_then(|_| Ok(Withdrawn { key: view(&after)?, ..report })),
+                };
+            }
+        }
+        Err(busy())
+    }
+
+    /// Revokes all keys of a store without opening one, for when what they are sealed with is lost. Whoever opens the store next
+    /// makes new ones. Nothing that was signed verifies any more. Answers how many were revoked.
+    ///
+    /// # Errors
+    /// Whatever the store says.
+    pub async fn revoke_all(store: &dyn Store, context: &Context, by: &str) -> Result<usize, Error> {
+        for _ in 0..ATTEMPTS {
+            let (now, state) = (context.now(), read(store).await?);
+            let mut ops = Vec::new();
+            for row in state.rows.iter().filter(|row| row.revoked_at.is_none()) {
+                let row = KeyRow { revoked_at: Some(now), ..row.moved_to(Stage::Retired, now) };
+                ops.push(Op::UpdateKey { expect: row.revision, row });
+            }
+            let revoked = ops.len();
+            ops.push(state.claim(now, true)?);
+            let mut audit = AuditRecord::new(now, "key.revoke-all", Outcome::Allowed);
+            by.clone_into(&mut audit.actor);
+            audit.details.insert("keys".to_owned(), json!(revoked));
+            if let Committed::Done { .. } = store.commit(Commit { ops, audit, refused: None }).await? {
+                return Ok(revoked);
             }
         }
         Err(busy())
@@ -112,4 +148,8 @@ impl KeyManager {
             Err(error) => (Change::default(), Some(failure.unwrap_or(error))),
         }
     }
+}
+
+fn unreplaced(kid: &str, error: Error) -> Error {
+    Error::new(error.kind(), format!("the key {kid} is withdrawn, and no other could take its place")).because(error)
 }

@@ -138,7 +138,7 @@ fn a_next_key_from_the_future_does_not_wait_for_the_future() {
 #[test]
 fn a_revoked_key_is_replaced_by_the_next_or_by_a_new_one() {
     let revoked = KeyFacts { revoked_at: Some(hours(1)), ..key("a", Stage::Retired, 0) };
-    assert_eq!(planned(&[revoked.clone()], hours(1)), [Action::Create { purpose: ES256, retire: vec![] }]);
+    assert_eq!(planned(std::slice::from_ref(&revoked), hours(1)), [Action::Create { purpose: ES256, retire: vec![] }]);
     assert_eq!(planned(&[revoked, key("b", Stage::Prepared, 0)], hours(1)), activate("b", &[]));
 }
 

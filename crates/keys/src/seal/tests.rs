@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use carnet_core::{Context, Error, FixedClock, Secret, SystemFiles, SystemRandom, test_context};
+use carnet_core::{Context, Error, Secret, SystemFiles, SystemRandom, test_context};
 use carnet_store::{Options, Store};
 
 use super::*;
@@ -15,7 +15,7 @@ fn plain() -> SecretBytes {
 
 fn with_files() -> (tempfile::TempDir, Context) {
     let folder = tempfile::tempdir().unwrap();
-    let context = Context { files: Arc::new(SystemFiles::default()), random: Arc::new(SystemRandom), ..test_context() };
+    let context = Context { files: Arc::new(SystemFiles), random: Arc::new(SystemRandom), ..test_context() };
     (folder, context)
 }
 
@@ -121,11 +121,11 @@ async fn a_key_file_is_made_with_the_first_seal_for_its_owner_only() {
     let (folder, context) = with_files();
     let path = folder.path().join("private/seal.key");
     assert!(KeyFile::new(&context, &path, false).is_err(), "nobody asked for it to be made");
-    let sealer = KeyFile::new(&context, &path, true).unwrap();
+    let file = KeyFile::new(&context, &path, true).unwrap();
     assert!(!path.exists());
-    let error = sealer.open(&[1, 1, 0, 0], b"").await.unwrap_err();
+    let error = file.open(&[1, 1, 0, 0], b"").await.unwrap_err();
     assert!(!path.exists(), "nothing is made to open something: {error}");
-    let sealed = sealer.seal(&plain(), b"").await.unwrap();
+    let sealed = file.seal(&plain(), b"").await.unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
     let again = KeyFile::new(&context, &path, true).unwrap();
@@ -205,7 +205,6 @@ async fn the_service_sees_data_keys_only() {
 #[test]
 fn nothing_of_a_sealing_key_prints() {
     let context = test_context();
-    let _ = FixedClock::at(context.now());
     let file = KeyFile::new(&context, "/seal.key", true).unwrap();
     assert_eq!(format!("{file:?}"), "KeyFile { path: \"/seal.key\", .. }");
 }

@@ -163,6 +163,19 @@ async fn a_wrong_sealer_is_an_error_and_nothing_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_store_whose_sealing_key_is_lost_begins_anew_when_all_keys_are_revoked() {
+    let world = World::new(&[Algorithm::Es256]).await;
+    let before = world.manager().await.ring();
+    let other = Arc::new(KeyFile::new(&world.context, "/elsewhere/seal.key", true).unwrap());
+    assert_eq!(KeyManager::revoke_all(&*world.store, &world.context, "test").await.unwrap(), 2);
+    let manager = KeyManager::open(KeyParts { sealer: other, ..world.parts() }).await.unwrap();
+    assert!(manager.ring().sequence() > before.sequence());
+    let kid = before.signer(Algorithm::Es256).unwrap().kid().unwrap().to_owned();
+    assert!(manager.ring().published().iter().all(|key| key.kid != kid));
+    assert!(manager.ring().signer(Algorithm::Es256).is_some() && manager.ring().authority().is_some());
+}
+
+#[tokio::test]
 async fn a_sealed_key_that_is_put_into_another_row_is_refused() {
     let world = World::new(&[Algorithm::Es256, Algorithm::EdDsa]).await;
     world.manager().await;

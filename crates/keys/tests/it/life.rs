@@ -1,7 +1,10 @@
 //! Keys from their making to their end.
 
-use carnet_jose::Algorithm;
-use carnet_keys::{Purpose, Stage};
+use std::sync::Arc;
+
+use carnet_core::{BoxFuture, Error, SecretBytes};
+use carnet_jose::{Algorithm, SigningKey};
+use carnet_keys::{Backend, Generated, KeyManager, KeyParts, Purpose, Software, Stage};
 
 use crate::support::{World, domain, in_stage};
 
@@ -44,4 +47,45 @@ async fn the_next_key_is_published_at_half_and_signs_at_five_sixths() {
     world.clock.advance(jiff::SignedDuration::from_mins(5));
     manager.tick().await.unwrap();
     assert!(manager.list().await.unwrap().iter().all(|key| Some(key.kid.as_str()) != first.kid()));
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_replaced_is_revoked_all_the_same() {
+    let world = World::new(&[Algorithm::Es256]).await;
+    world.manager().await;
+    let manager = KeyManager::open(KeyParts { backend: Arc::new(BrokenBackend), ..world.parts() }).await.unwrap();
+    let kid = manager.ring().signer(Algorithm::Es256).unwrap().kid().unwrap().to_owned();
+    let error = manager.revoke(&kid, "test").await.unwrap_err();
+    assert_eq!(error.to_string(), format!("the key {kid} is withdrawn, and no other could take its place"));
+    assert!(manager.ring().published().is_empty());
+    assert!(manager.ring().signer(Algorithm::Es256).is_none(), "nothing signs");
+    assert!(manager.ring().authority().is_some(), "the other purposes go on");
+    assert!(world.manager().await.ring().signer(Algorithm::Es256).is_some());
+}
+
+/// A token that finds keys and makes none.
+#[derive(Debug)]
+struct BrokenBackend;
+
+impl Backend for BrokenBackend {
+    fn name(&self) -> &'static str {
+        Software.name()
+    }
+
+    fn generate<'a>(&'a self, _: &'a str, _: Algorithm) -> BoxFuture<'a, Result<Generated, Error>> {
+        Box::pin(async { Err(Error::unreachable("the token is full")) })
+    }
+
+    fn load<'a>(
+        &'a self,
+        kid: &'a str,
+        algorithm: Algorithm,
+        material: &'a SecretBytes,
+    ) -> BoxFuture<'a, Result<SigningKey, Error>> {
+        Software.load(kid, algorithm, material)
+    }
+
+    fn destroy<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async { Err(Error::unreachable("the token does not answer")) })
+    }
 }

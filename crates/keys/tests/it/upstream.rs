@@ -50,7 +50,7 @@ fn chain_pem(company: &Company) -> String {
 /// A world whose files are those of a folder with the company's authority in it.
 async fn world_below(folder: &Path) -> (World, Company) {
     let mut world = World::new(&[]).await;
-    world.context = Context { files: Arc::new(SystemFiles::default()), ..world.context.clone() };
+    world.context = Context { files: Arc::new(SystemFiles), ..world.context.clone() };
     world.seal = folder.join("seal.key");
     world.upstream = Some(Upstream { certificate: folder.join("ca.pem"), key: folder.join("ca.key"), root: None });
     let company = company(&world, "Company");
