@@ -15,7 +15,7 @@ use std::{
 };
 
 use cel::{Context, DeclarationError, Env, ExecutionError, IdedExpr};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use self::{
     check::Pattern,
@@ -134,15 +134,31 @@ impl Expression {
     pub fn evaluate(&self, variables: &[(&str, &Value)]) -> Result<Value, CelError> {
         let mut context = Context::with_env(environment()?);
         let budget = Budget::new();
-        for (name, value) in variables {
-            if self.variables.iter().any(|variable| variable == name) {
-                let value = match value {
-                    Value::Object(members) => Box::new(LazyObject::new(members, budget.clone())),
-                    other => lazy::convert(other).map_err(CelError::from)?,
-                };
-                context.add_variable_as_val(*name, value);
-            }
+        for (name, value) in variables.iter().filter(|(name, _)| self.reads(name)) {
+            let value = match value {
+                Value::Object(members) => Box::new(LazyObject::new(members, budget.clone())),
+                other => lazy::convert(other).map_err(CelError::from)?,
+            };
+            context.add_variable_as_val(*name, value);
         }
+        self.resolve(context)
+    }
+
+    /// [`Self::evaluate`] with variables that are objects, for claims that are not wrapped in a [`Value`].
+    pub fn evaluate_members(&self, variables: &[(&str, &Map<String, Value>)]) -> Result<Value, CelError> {
+        let mut context = Context::with_env(environment()?);
+        let budget = Budget::new();
+        for (name, members) in variables.iter().filter(|(name, _)| self.reads(name)) {
+            context.add_variable_as_val(*name, Box::new(LazyObject::new(members, budget.clone())));
+        }
+        self.resolve(context)
+    }
+
+    fn reads(&self, name: &str) -> bool {
+        self.variables.iter().any(|variable| variable == name)
+    }
+
+    fn resolve(&self, mut context: Context<'_, '_>) -> Result<Value, CelError> {
         for pattern in &self.patterns {
             context.add_variable_as_val(pattern.name.clone(), Box::new(pattern.regex.clone()));
         }

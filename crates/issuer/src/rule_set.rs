@@ -1,0 +1,152 @@
+//! All rules, by issuer.
+
+mod decide;
+
+use std::{collections::HashMap, sync::Arc};
+
+use carnet_core::Mistake;
+use carnet_spiffe::TrustDomain;
+
+pub use decide::{Actor, Asked, Presented};
+pub(crate) use decide::{Denial, Granted, Ground};
+
+use crate::{
+    Rule, TrustedIssuer,
+    rule::{check, compiled::Compiled},
+    trusted::CheckedIssuer,
+};
+
+/// Rules that have been checked, indexed by issuer and, where it is exact, by subject: what a decision costs does not depend on the rules for others.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    issuers: HashMap<String, OfIssuer>,
+    by_name: HashMap<String, Arc<Compiled>>,
+}
+
+/// What is known of one issuer.
+#[derive(Debug, Default)]
+pub(crate) struct OfIssuer {
+    /// How its tokens are verified; `None` for trust domains, whose bundles say that.
+    pub(crate) trusted: Option<Arc<CheckedIssuer>>,
+    exact: HashMap<String, Vec<Arc<Compiled>>>,
+    others: Vec<Arc<Compiled>>,
+    /// What its tokens may be for, apart from this authority, in all its rules.
+    pub(crate) expected_audiences: Vec<String>,
+}
+
+impl RuleSet {
+    /// Most rules of one set.
+    pub const MAX_RULES: usize = 100_000;
+
+    /// Checks rules whose issuers all have the defaults of [`TrustedIssuer`].
+    ///
+    /// # Errors
+    /// All mistakes of all rules at once, dangerous rules included; fields are `rules[PLACE].FIELD`.
+    pub fn load(rules: Vec<Rule>) -> Result<Self, Vec<Mistake>> {
+        Self::load_with(rules, &[], None)
+    }
+
+    /// Checks rules and issuers. With a trust domain the identities given must be of it.
+    ///
+    /// # Errors
+    /// All mistakes at once; those of issuers are `issuers[PLACE].FIELD`.
+    pub fn load_with(
+        rules: Vec<Rule>,
+        issuers: &[TrustedIssuer],
+        trust_domain: Option<&TrustDomain>,
+    ) -> Result<Self, Vec<Mistake>> {
+        let mut set = Self::default();
+        let mut mistakes = Vec::new();
+        if rules.len() > Self::MAX_RULES {
+            let message = format!("there are {} rules, more than {}", rules.len(), Self::MAX_RULES);
+            return Err(vec![Mistake::new("rules", message)]);
+        }
+        for (place, issuer) in issuers.iter().enumerate() {
+            let at = |field: &str| format!("issuers[{place}].{field}");
+            match issuer.check() {
+                Ok(checked) => {
+                    let of = set.issuers.entry(issuer.issuer.clone()).or_default();
+                    if of.trusted.replace(Arc::new(checked)).is_some() {
+                        mistakes.push(Mistake::new(at("issuer"), "there are two of this issuer"));
+                    }
+                }
+                Err(found) => mistakes.extend(found.into_iter().map(|m| Mistake { field: at(&m.field), ..m })),
+            }
+        }
+        for (place, rule) in rules.into_iter().enumerate() {
+            let at = |field: &str| format!("rules[{place}].{field}");
+            match check::compile(rule, trust_domain) {
+                Ok(compiled) if set.by_name.contains_key(compiled.name()) => {
+                    mistakes.push(Mistake::new(at("name"), format!("there are two rules {:?}", compiled.name())));
+                }
+                Ok(compiled) => set.add(Arc::new(compiled)),
+                Err(found) => mistakes.extend(found.into_iter().map(|m| Mistake { field: at(&m.field), ..m })),
+            }
+        }
+        if mistakes.is_empty() { Ok(set) } else { Err(mistakes) }
+    }
+
+    fn add(&mut self, rule: Arc<Compiled>) {
+        for actor in &rule.actors {
+            self.trust_by_default(&actor.issuer);
+        }
+        self.trust_by_default(&rule.rule.issuer);
+        let of = self.issuers.entry(rule.rule.issuer.clone()).or_default();
+        for audience in &rule.rule.expected_audiences {
+            if !of.expected_audiences.contains(audience) {
+                of.expected_audiences.push(audience.clone());
+            }
+        }
+        match rule.rule.subject.as_deref().filter(|_| rule.subject.as_ref().is_some_and(|subject| subject.is_exact())) {
+            Some(subject) => of.exact.entry(subject.to_owned()).or_default().push(Arc::clone(&rule)),
+            None => of.others.push(Arc::clone(&rule)),
+        }
+        self.by_name.insert(rule.name().to_owned(), rule);
+    }
+
+    fn trust_by_default(&mut self, issuer: &str) {
+        let of = self.issuers.entry(issuer.to_owned()).or_default();
+        if of.trusted.is_none() && !issuer.starts_with("spiffe://") {
+            of.trusted = TrustedIssuer::new(issuer).check().ok().map(Arc::new);
+        }
+    }
+
+    /// Number of rules.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether nothing is allowed.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// The rule of this name.
+    pub fn rule(&self, name: &str) -> Option<&Rule> {
+        self.by_name.get(name).map(|compiled| &compiled.rule)
+    }
+
+    /// Names and reasons of the rules that are dangerous and say why.
+    pub fn accepted_risks(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.by_name.values().filter_map(|compiled| Some((compiled.name(), compiled.rule.accept_risk.as_deref()?)))
+    }
+
+    pub(crate) fn compiled(&self, name: &str) -> Option<&Arc<Compiled>> {
+        self.by_name.get(name)
+    }
+
+    pub(crate) fn of_issuer(&self, issuer: &str) -> Option<&OfIssuer> {
+        self.issuers.get(issuer)
+    }
+
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
+        self.issuers.keys().map(String::as_str)
+    }
+}
+
+impl OfIssuer {
+    /// The rules that may be meant, those with this very subject first.
+    fn candidates(&self, subject: &str) -> impl Iterator<Item = &Arc<Compiled>> {
+        self.exact.get(subject).into_iter().flatten().chain(&self.others)
+    }
+}

@@ -1,0 +1,156 @@
+//! Issuers whose tokens are taken, as data.
+
+use std::sync::Arc;
+
+use carnet_core::Mistake;
+use carnet_jose::{Algorithm, KeySet};
+use jiff::SignedDuration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+/// Algorithms that are taken unless the issuer names some: those that the large issuers sign with.
+const USUAL_ALGORITHMS: [Algorithm; 5] =
+    [Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::Ps256, Algorithm::EdDsa];
+/// Tolerance for clocks unless configured, in seconds.
+const USUAL_LEEWAY: u32 = 30;
+/// Most tolerance, in seconds: with more a token's end means nothing.
+const MAX_LEEWAY: u32 = 300;
+/// Longest life of a token unless configured, in seconds. Workload tokens live for minutes, Kubernetes' for an hour.
+const USUAL_MAX_AGE: u32 = 86_400;
+
+/// An issuer whose tokens are taken. One that is named in a rule only has the defaults: its keys are where its discovery document says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedIssuer {
+    /// `iss`, compared byte for byte.
+    pub issuer: String,
+    /// Where the discovery document is, if it is not below the issuer. It must name the issuer all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery_url: Option<String>,
+    /// Where the keys are. No discovery document is read then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<String>,
+    /// The keys themselves, a JWKS: pinned. Nothing is fetched then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// Hosts besides the issuer's own that keys may be fetched from (`jwks_uri` of the discovery document).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jwks_hosts: Vec<String>,
+    /// PEM certificates that its servers are believed by in place of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_pem: Option<String>,
+    /// Algorithms of its tokens: RS256, ES256, ES384, PS256 and EdDSA unless given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub algorithms: Vec<String>,
+    /// Tolerance for clocks that disagree, in seconds: 30 unless given, at most 300.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leeway: Option<u32>,
+    /// Longest life of its tokens (`exp - iat`), in seconds: 86400 unless given. Tokens without `iat` are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<u32>,
+    /// `typ` of its tokens. `JWT`, and `at+jwt` for access tokens, unless given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<String>,
+    /// Whether a token without `typ` is refused.
+    #[serde(default)]
+    pub require_type: bool,
+}
+
+/// An issuer that has been checked.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckedIssuer {
+    pub(crate) data: TrustedIssuer,
+    pub(crate) keys: KeysAt,
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) leeway: SignedDuration,
+    pub(crate) max_age: SignedDuration,
+}
+
+/// Where its keys are.
+#[derive(Clone, Debug)]
+pub(crate) enum KeysAt {
+    Discovery,
+    Document(Url),
+    Url(Url),
+    Pinned(Arc<KeySet>),
+}
+
+impl TrustedIssuer {
+    /// One with the defaults.
+    pub fn new(issuer: impl Into<String>) -> Self {
+        Self { issuer: issuer.into(), ..Self::default() }
+    }
+
+    pub(crate) fn check(&self) -> Result<CheckedIssuer, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut mistake = |field: &str, message: String| mistakes.push(Mistake::new(field, message));
+        let url = |text: &str| {
+            Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.host().is_some())
+        };
+        if url(&self.issuer).is_none_or(|url| url.query().is_some() || url.fragment().is_some()) {
+            mistake("issuer", "it is no https URL without query and fragment".to_owned());
+        }
+        let given = [self.discovery_url.is_some(), self.jwks_url.is_some(), self.jwks.is_some()];
+        if given.into_iter().filter(|given| *given).count() > 1 {
+            mistake("jwks", "give one of discovery_url, jwks_url and jwks: keys come from one place".to_owned());
+        }
+        let mut read = |field: &str, text: &str| {
+            let found = url(text);
+            if found.is_none() {
+                mistake(field, "it is no https URL".to_owned());
+            }
+            found
+        };
+        let keys = match (&self.discovery_url, &self.jwks_url, &self.jwks) {
+            (Some(text), ..) => read("discovery_url", text).map(KeysAt::Document),
+            (_, Some(text), _) => read("jwks_url", text).map(KeysAt::Url),
+            (_, _, Some(document)) => match KeySet::from_json(document.to_string().as_bytes()) {
+                Ok(keys) if keys.is_empty() => {
+                    mistake("jwks", "there is no key for signatures in it".to_owned());
+                    None
+                }
+                Ok(keys) => Some(KeysAt::Pinned(Arc::new(keys))),
+                Err(error) => {
+                    mistake("jwks", error.to_string());
+                    None
+                }
+            },
+            (None, None, None) => Some(KeysAt::Discovery),
+        };
+        let mut algorithms = Vec::new();
+        for name in &self.algorithms {
+            match name.parse::<Algorithm>() {
+                Ok(algorithm) => algorithms.push(algorithm),
+                Err(error) => mistake("algorithms", error.to_string()),
+            }
+        }
+        if self.algorithms.is_empty() {
+            algorithms.extend(USUAL_ALGORITHMS);
+        }
+        if self.leeway.is_some_and(|leeway| leeway > MAX_LEEWAY) {
+            mistake("leeway", format!("it is more than {MAX_LEEWAY} seconds"));
+        }
+        if self.max_age == Some(0) {
+            mistake("max_age", "no token lives for 0 seconds".to_owned());
+        }
+        if self.ca_pem.as_deref().is_some_and(|pem| !pem.contains("-----BEGIN CERTIFICATE-----")) {
+            mistake("ca_pem", "there is no certificate in PEM in it".to_owned());
+        }
+        if let Some(host) = self.jwks_hosts.iter().find(|host| url::Host::parse(host).is_err()) {
+            mistake("jwks_hosts", format!("{host:?} is no name of a host"));
+        }
+        let seconds = |seconds: u32| SignedDuration::from_secs(i64::from(seconds));
+        match keys {
+            Some(keys) if mistakes.is_empty() => Ok(CheckedIssuer {
+                keys,
+                algorithms,
+                leeway: seconds(self.leeway.unwrap_or(USUAL_LEEWAY)),
+                max_age: seconds(self.max_age.unwrap_or(USUAL_MAX_AGE)),
+                data: self.clone(),
+            }),
+            _ => Err(mistakes),
+        }
+    }
+}
