@@ -279,3 +279,6 @@ fn damaged(path: &Path, what: &str) -> StoreError {
         audit_row: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

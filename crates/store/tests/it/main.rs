@@ -9,6 +9,7 @@
 mod files;
 mod killed;
 mod nodes;
+mod released;
 mod server;
 mod suite;
 mod support;
