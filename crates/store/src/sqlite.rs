@@ -22,7 +22,7 @@ use crate::{
     Committed, Options, StoreError,
     apply::{Prepared, prune},
     backend::Backend,
-    sql::{Columns, Connection, Sql, Value},
+    sql::{Columns, Sql, Value},
 };
 use connection::{Sqlite, ready};
 pub(crate) use file::Place;
@@ -106,10 +106,9 @@ impl Backend for SqliteBackend {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.on_writer(|connection| {
-            ready(async { connection.query("UPDATE head SET checks = checks + 1".into(), Vec::new()).await.map(drop) })
-        })
-        .await
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Check(reply))?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -120,15 +119,16 @@ impl Backend for SqliteBackend {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
+        // First, so that the writer's connection is the last.
+        if let Some(readers) = &self.readers {
+            readers.close();
+        }
         let (done, ended) = oneshot::channel();
         let queue = self.queue.clone();
         // The queue may be full, and the writer is not to be waited for on the runtime's thread.
         let sent = tokio::task::spawn_blocking(move || queue.send(Message::Close(done)).is_ok());
         if sent.await.unwrap_or(false) {
             let _ = ended.await; // An error says that the thread has ended, which is what is wanted.
-        }
-        if let Some(readers) = &self.readers {
-            readers.close();
         }
     }
 

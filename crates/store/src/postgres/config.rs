@@ -15,7 +15,7 @@ use crate::{Options, StoreError, tls::Connector};
 
 /// How long a server may take to answer a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Oldest server with which this is tested in spirit: older ones get no fixes any more.
+/// Version 13, as the server numbers itself. Older ones get no fixes any more.
 const OLDEST: i32 = 130_000;
 
 /// What a connection is for.
@@ -149,8 +149,9 @@ async fn set_up(client: &Client, role: Role) -> Result<(), StoreError> {
     let sql = "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), \
                current_setting('fsync'), current_setting('synchronous_commit')";
     let row = client.query_one(sql, &[]).await.map_err(|cause| error::connecting(&cause))?;
-    let (version, encoding): (i32, &str) = (row.get(0), row.get(1));
-    let (fsync, synchronous): (&str, &str) = (row.get(2), row.get(3));
+    let settings: Result<(i32, &str, &str, &str), tokio_postgres::Error> =
+        row.try_get(0).and_then(|first| Ok((first, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?)));
+    let (version, encoding, fsync, synchronous) = settings.map_err(|cause| error::connecting(&cause))?;
     if version < OLDEST {
         return Err(unusable(
             &format!("the database server has version {version}, {OLDEST} is the oldest taken"),
@@ -166,7 +167,7 @@ async fn set_up(client: &Client, role: Role) -> Result<(), StoreError> {
         .to_owned();
     match role {
         Role::Reader => sql.push_str("SET default_transaction_read_only = on;"),
-        Role::Listener => sql.push_str(concat!("LISTEN ", "carnet_store;")),
+        Role::Listener => sql.push_str("LISTEN carnet_store;"),
         Role::Writer => {
             if fsync == "off" {
                 tracing::warn!(

@@ -56,6 +56,12 @@ pub(super) fn statement(error: &Error) -> StoreError {
     }
 }
 
+/// Whether the connection is of no use after this: it is lost, or its server shuts down (57P01 to 57P03) or has become a
+/// standby (25006).
+pub(super) fn ends_connection(error: &Error) -> bool {
+    error.code().is_none_or(|code| matches!(code.code(), "57P01" | "57P02" | "57P03" | "25006"))
+}
+
 /// The server does not answer.
 pub(super) fn silent(what: &str) -> StoreError {
     StoreError::Unavailable { what: format!("{what}: no answer in time"), hint: LOST.to_owned() }

@@ -87,13 +87,27 @@ impl Readers {
             let reader = self.reader(slot).await?;
             match tokio::time::timeout(ANSWER, reader.read(sql.clone(), &params)).await {
                 Ok(Ok(rows)) => return rows.iter().map(columns).collect(),
-                Ok(Err(cause)) if cause.code().is_none() && again => again = false,
+                Ok(Err(cause)) if error::ends_connection(&cause) => {
+                    Self::forget(slot, &reader).await;
+                    if !again {
+                        return Err(error::statement(&cause));
+                    }
+                    again = false;
+                }
                 Ok(Err(cause)) => return Err(error::statement(&cause)),
                 Err(_elapsed) => {
-                    slot.lock().await.take();
+                    Self::forget(slot, &reader).await;
                     return Err(error::silent("read from the database server"));
                 }
             }
+        }
+    }
+
+    /// Unless another read has put a new one in its place.
+    async fn forget(slot: &tokio::sync::Mutex<Option<Arc<Reader>>>, lost: &Arc<Reader>) {
+        let mut slot = slot.lock().await;
+        if slot.as_ref().is_some_and(|reader| Arc::ptr_eq(reader, lost)) {
+            *slot = None;
         }
     }
 

@@ -99,8 +99,7 @@ impl Session {
         match answer {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(cause)) => {
-                // A server that has become a standby answers and is of no use (25006).
-                self.broken |= cause.code().is_none_or(|code| code.code() == "25006");
+                self.broken |= error::ends_connection(&cause);
                 Err(error::statement(&cause))
             }
             Err(_elapsed) => {

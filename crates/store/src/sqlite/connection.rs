@@ -129,13 +129,6 @@ impl Sqlite {
         rows.into_iter().next().ok_or_else(|| corrupt("its head is missing"))?.count()
     }
 
-    /// Moves the log into the file, as far as nobody reads the old state.
-    pub(super) fn checkpoint(&self) {
-        if let Err(error) = self.inner.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(())) {
-            tracing::warn!(%error, "the log was not moved into the database; that happens at the next opening");
-        }
-    }
-
     /// Runs one statement to its end.
     pub(super) fn run(&self, sql: &str, params: &[Value]) -> Result<Vec<Columns>, StoreError> {
         self.try_run(sql, params).map_err(|error| self.error(&error))

@@ -32,13 +32,18 @@ impl Readers {
         let reading = tokio::task::spawn_blocking(move || {
             let connection = free.lock().unwrap_or_else(PoisonError::into_inner).pop().ok_or(StoreError::Closed)?;
             let rows = connection.run(&sql, &params);
-            free.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            let mut free = free.lock().unwrap_or_else(PoisonError::into_inner);
+            if !permit.semaphore().is_closed() {
+                free.push(connection);
+            }
+            drop(free);
             drop(permit);
             rows
         });
         reading.await.unwrap_or(Err(StoreError::Closed))
     }
 
+    /// A read that is under way ends, and its connection with it.
     pub(super) fn close(&self) {
         self.permits.close();
         self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();

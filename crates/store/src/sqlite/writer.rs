@@ -29,6 +29,7 @@ type Reply = oneshot::Sender<Result<Committed, StoreError>>;
 pub(super) enum Message {
     Commit(Box<Prepared>, Reply),
     Job(Box<dyn FnOnce(&mut Sqlite) + Send>),
+    Check(oneshot::Sender<Result<(), StoreError>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -37,6 +38,7 @@ impl fmt::Debug for Message {
         f.write_str(match self {
             Self::Commit(..) => "Commit",
             Self::Job(_) => "Job",
+            Self::Check(_) => "Check",
             Self::Close(_) => "Close",
         })
     }
@@ -76,40 +78,44 @@ impl Writer {
     }
 
     fn run(mut self) {
+        let done = self.until_closed();
+        // Closed before it is said: the last connection moves the log into the file and removes it.
+        drop(self);
+        if let Some(done) = done {
+            let _ = done.send(()); // Whoever closes may have gone.
+        }
+    }
+
+    /// Answers whom to tell that it is over; `None` when the store was dropped.
+    fn until_closed(&mut self) -> Option<oneshot::Sender<()>> {
         loop {
-            match self.messages.recv_timeout(LOOK) {
-                Ok(Message::Commit(commit, reply)) => {
-                    if let Some(next) = self.group(commit, reply)
-                        && self.other(next).is_break()
-                    {
-                        return;
-                    }
+            let next = match self.messages.recv_timeout(LOOK) {
+                Ok(Message::Commit(commit, reply)) => self.group(commit, reply),
+                Ok(other) => Some(other),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look();
+                    None
                 }
-                Ok(other) => {
-                    if self.other(other).is_break() {
-                        return;
-                    }
+                Err(RecvTimeoutError::Disconnected) => return None,
+            };
+            match next {
+                None => {}
+                Some(Message::Commit(commit, reply)) => self.write(vec![(commit, reply)]),
+                Some(Message::Job(job)) => job(&mut self.connection),
+                Some(Message::Check(reply)) => {
+                    let _ = reply.send(self.check());
                 }
-                Err(RecvTimeoutError::Timeout) => self.look(),
-                Err(RecvTimeoutError::Disconnected) => return self.connection.checkpoint(),
+                Some(Message::Close(done)) => return Some(done),
             }
         }
     }
 
-    /// Anything but a commit.
-    fn other(&mut self, message: Message) -> std::ops::ControlFlow<()> {
-        match message {
-            Message::Commit(commit, reply) => {
-                self.write(vec![(commit, reply)]);
-            }
-            Message::Job(job) => job(&mut self.connection),
-            Message::Close(done) => {
-                self.connection.checkpoint();
-                let _ = done.send(()); // Whoever closes may have gone.
-                return std::ops::ControlFlow::Break(());
-            }
+    /// One small change, made durable.
+    fn check(&self) -> Result<(), StoreError> {
+        match &self.failed {
+            Some(failed) => Err(failed.clone()),
+            None => self.connection.run("UPDATE head SET checks = checks + 1", &[]).map(drop),
         }
-        std::ops::ControlFlow::Continue(())
     }
 
     /// Takes what waits with the first, and writes it. Answers the message that ended the group, if it was not a commit.
