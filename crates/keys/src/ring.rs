@@ -103,8 +103,8 @@ impl KeyRing {
         &self.roots
     }
 
-    /// Certificates of authorities that are not to be relied on any more, DER. Whoever holds an SVID below one asks for
-    /// another at once. Chains to them still verify until they are revoked.
+    /// Certificates of authorities that are not to be relied on any more, DER: those that are tainted, and those that are revoked,
+    /// as long as something that they signed may be valid. Whoever holds an SVID below one asks for another at once.
     pub fn tainted(&self) -> &[Vec<u8>] {
         &self.tainted
     }

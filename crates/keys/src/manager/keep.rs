@@ -121,7 +121,12 @@ impl KeyManager {
             ..KeyRing::default()
         };
         let mut authority = None;
-        for row in state.rows.iter().filter(|row| row.revoked_at.is_none()) {
+        for row in &state.rows {
+            if row.revoked_at.is_some() {
+                // Below an upstream authority the root stays in the bundle, and chains to a revoked authority verify on.
+                ring.tainted.extend(row.certificate.first().cloned());
+                continue;
+            }
             let phase = row.stage()?;
             let signs = kept.keys.get(&row.kid).filter(|_| phase == Stage::Active);
             match row.purpose()? {

@@ -33,6 +33,9 @@ impl KeyManager {
     /// Takes a key out of the bundle at once: what it has signed verifies nowhere any more, as soon as consumers look. One that
     /// signs is replaced in the same commit. `by` goes into the audit record.
     ///
+    /// A certificate authority below an upstream one is another matter: the bundle has the upstream's root, so that what it has
+    /// signed verifies until it expires, unless the upstream revokes it. [`crate::KeyRing::tainted`] tells holders to replace it.
+    ///
     /// # Errors
     /// [`carnet_core::ErrorKind::Configuration`] when there is no such key. When it is revoked and could not be replaced, the error
     /// says so.
