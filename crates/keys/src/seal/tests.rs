@@ -176,6 +176,27 @@ async fn nodes_with_one_passphrase_share_a_key_and_a_wrong_one_is_told() {
 }
 
 #[tokio::test]
+async fn rejects_a_stored_cost_that_no_machine_has() {
+    let (store, context) = (store().await, test_context());
+    let body = serde_json::json!({ "derivations": [
+        { "salt": "00", "cost": { "memory": u32::MAX, "rounds": 1, "lanes": 1 }, "check": "00" },
+    ] });
+    let commit = carnet_store::Commit {
+        ops: vec![carnet_store::Op::PutObject {
+            kind: carnet_store::ObjectKind::Setting,
+            name: "keys.passphrase".to_owned(),
+            body,
+            expect: carnet_store::Expect::Absent,
+        }],
+        audit: carnet_store::AuditRecord::new(context.now(), "test", carnet_store::Outcome::Allowed),
+        refused: None,
+    };
+    assert!(matches!(store.commit(commit).await.unwrap(), carnet_store::Committed::Done { .. }));
+    let error = Passphrase::open(&*store, &context, &Secret::new(PASSPHRASE), CHEAP).await.unwrap_err();
+    assert_eq!(error.to_string(), "the setting keys.passphrase of the store asks for more than any machine has");
+}
+
+#[tokio::test]
 async fn a_new_passphrase_stands_beside_the_old_one_until_the_next() {
     let (store, context) = (store().await, test_context());
     let opens = |text: &'static str| {

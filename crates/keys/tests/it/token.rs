@@ -21,12 +21,14 @@ use crate::support::{World, domain, in_stage};
 /// Where Debian puts it.
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 const CONFIGURATION: &str = "SOFTHSM2_CONF";
+/// Set in the child, so that tokens that somebody has here for something else are left alone.
+const IN_CHILD: &str = "CARNET_TEST_TOKEN";
 const TOKEN: &str = "carnet test";
 const PIN: &str = "1234";
 
 /// Runs the test of this name again, in a process that has a token. `true` in that process.
 fn in_a_process_with_a_token(name: &str) -> bool {
-    if SystemEnvironment.get(CONFIGURATION).is_some() {
+    if SystemEnvironment.get(IN_CHILD).is_some() {
         return true;
     }
     assert!(Path::new(MODULE).exists(), "SoftHSM is not here: apt-get install softhsm2");
@@ -46,6 +48,7 @@ fn in_a_process_with_a_token(name: &str) -> bool {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .env(CONFIGURATION, &configuration)
+        .env(IN_CHILD, "1")
         .output()
         .unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
