@@ -4,6 +4,7 @@
 mod certificate_files;
 mod client;
 mod core;
+mod dialer;
 mod guard;
 mod http2;
 mod mutual;
