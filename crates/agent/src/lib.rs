@@ -1,14 +1,39 @@
 //! The agent on a node: who is calling, and which identities that caller has.
+//!
+//! [`Agent::start`] binds a Unix socket and serves the SPIFFE Workload API, Envoy's secret discovery, health and reflection
+//! on it. Where its identities come from is an [`Upstream`]; who is calling is found out by [`WorkloadAttestor`]s.
+//!
+//! ```text
+//! Upstream ── updates ──► sync ──► snapshot of entries, bundles, SVIDs ──► streams (a message when it would be another)
+//!    ▲                                 ▲          │
+//!    ├── x509 ─── minter ──────────────┘          ▼
+//!    ├── jwt ──── cache ◄──────────────────── unary calls
+//!    └── attest, renew ─── keeper ── the agent's own SVID, kept on disk
+//! ```
 
+mod agent;
 mod attest;
+mod bundles;
+mod core;
+mod entries;
+mod hub;
+mod jwt_cache;
+mod keeper;
+mod minter;
 mod process;
+mod server;
 mod settings;
+mod state_file;
+mod sync;
 mod upstream;
+mod view;
 
+pub use agent::{Agent, AgentParts, Facts};
 pub use attest::{
     Attestation, AttestationLimits, Caller, Container, Executables, Kubelet, Kubernetes, Names, Systemd, Unix,
     WorkloadAttestor,
 };
+pub use hub::Phase;
 pub use process::{Credentials, Process, Processes};
 pub use settings::{SdsSettings, Settings, SocketSettings};
 pub use upstream::{AgentIdentity, Upstream, UpstreamError};

@@ -1,0 +1,246 @@
+//! Keeps X509-SVIDs ready.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use carnet_attest::{
+    Registration,
+    protocol::{MAX_BATCH, X509Answer, X509Request},
+};
+use carnet_core::{Error, Result, Secret, SecretBytes};
+use carnet_jose::{Algorithm, SigningKey};
+use carnet_renew::Schedule;
+use carnet_spiffe::SpiffeId;
+use carnet_x509::{Certificate, RequestProfile};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::timeout;
+
+use crate::{
+    core::{Core, LONGEST_CALL},
+    hub::{MintKey, Minted, Phase, Snapshot, X509Svid},
+    upstream::UpstreamError,
+};
+
+/// How long a refusal for one entry holds, unless the entry changes before.
+const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(60);
+
+/// An SVID that is to be asked for.
+struct Due {
+    key: MintKey,
+    entry: Arc<Registration>,
+    spiffe_id: SpiffeId,
+    /// Those that somebody waits for go first.
+    rank: u8,
+}
+
+/// Asks for X509-SVIDs of entries that have none, and for new ones at half of their life, until the agent ends.
+pub(crate) async fn run(core: Arc<Core>) {
+    let mut snapshots = core.hub.watch();
+    let mut wishes = core.hub.wishes();
+    let mut nudges = core.hub.nudges();
+    let mut failures = 0_u32;
+    loop {
+        wishes.borrow_and_update();
+        nudges.borrow_and_update();
+        let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        if snapshot.phase == Phase::Banned {
+            return;
+        }
+        let looked_at = core.context.now();
+        let (due, next) = survey(&core, &snapshot);
+        if due.is_empty() || snapshot.phase == Phase::Starting {
+            tokio::select! {
+                () = core.stop.cancelled() => return,
+                () = core.wait_until(next) => core.hub.touch_if(snapshot.entries.next_end(looked_at), core.context.now()),
+                Ok(()) = snapshots.changed() => {}
+                Ok(()) = wishes.changed() => {}
+                Ok(()) = nudges.changed() => {}
+            }
+            continue;
+        }
+        let outcome = tokio::select! {
+            () = core.stop.cancelled() => return,
+            outcome = mint(&core, due) => outcome,
+        };
+        match outcome {
+            Ok(()) => failures = 0,
+            Err(error) => {
+                core.heed("get X509-SVIDs for workloads", &error);
+                failures = failures.saturating_add(1);
+                tokio::select! {
+                    () = core.stop.cancelled() => return,
+                    () = core.pause(failures) => {}
+                    Ok(()) = nudges.changed() => {}
+                }
+            }
+        }
+    }
+}
+
+/// What is to be asked for now, the most urgent first, and when to look again. Drops what nobody may have any more.
+fn survey(core: &Core, snapshot: &Snapshot) -> (Vec<Due>, Timestamp) {
+    let now = core.context.now();
+    let settings = &core.settings;
+    let mut wanted: HashMap<MintKey, (Arc<Registration>, SpiffeId, bool)> = HashMap::new();
+    let ready = snapshot.entries.all(now).filter_map(|entry| Some((entry, entry.spiffe_id.fixed()?)));
+    for (entry, spiffe_id) in ready.take(settings.prefetched) {
+        let key = MintKey::new(&entry.id, BTreeSet::new());
+        wanted.insert(key, (Arc::clone(entry), spiffe_id.clone(), false));
+    }
+    for (key, open) in core.hub.wanted(settings.prefetched) {
+        let entry = snapshot.entries.get(key.entry_id(), now);
+        let filled = entry.and_then(|entry| Some((entry, entry.spiffe_id.fill(key.selectors()).ok()?)));
+        match filled {
+            Some((entry, spiffe_id)) => {
+                wanted.insert(key, (Arc::clone(entry), spiffe_id, open));
+            }
+            None => core.hub.forget(&key),
+        }
+    }
+    let stale = |key: &MintKey, minted: &Minted| match (minted, wanted.get(key)) {
+        (_, None) => true,
+        (Minted::Svid(svid), Some((_, spiffe_id, _))) => svid.spiffe_id != *spiffe_id || svid.expires_at <= now,
+        (Minted::Refused { .. }, Some(_)) => false,
+    };
+    if snapshot.minted.iter().any(|(key, minted)| stale(key, minted)) {
+        core.hub.change(|snapshot| {
+            let minted = Arc::make_mut(&mut snapshot.minted);
+            minted.retain(|key, minted| !stale(key, minted));
+        });
+    }
+    let mut next = snapshot.entries.next_end(now).unwrap_or(Timestamp::MAX);
+    let mut due = Vec::new();
+    for (key, (entry, spiffe_id, open)) in &wanted {
+        let rank = match snapshot.minted.get(key) {
+            Some(minted @ Minted::Svid(svid)) if !stale(key, minted) => {
+                if svid.revision == entry.revision && svid.renew_at > now {
+                    next = next.min(svid.renew_at);
+                    continue;
+                }
+                2
+            }
+            Some(Minted::Refused { revision, again_at }) if *revision == entry.revision && *again_at > now => {
+                next = next.min(*again_at);
+                continue;
+            }
+            _ => u8::from(!open),
+        };
+        due.push(Due { key: key.clone(), entry: Arc::clone(entry), spiffe_id: spiffe_id.clone(), rank });
+    }
+    due.sort_by(|one, other| (one.rank, &one.key).cmp(&(other.rank, &other.key)));
+    (due, next)
+}
+
+/// Asks for all of them, batch by batch; each batch is given out as soon as it is there.
+async fn mint(core: &Core, mut due: Vec<Due>) -> Result<(), UpstreamError> {
+    while !due.is_empty() {
+        let rest = due.split_off(due.len().min(MAX_BATCH));
+        let batch = std::mem::replace(&mut due, rest);
+        let algorithm = core.settings.key_algorithm;
+        let count = batch.len();
+        let keys = tokio::task::spawn_blocking(move || (0..count).map(|_| KeyPair::new(algorithm)).collect());
+        let keys: Result<Vec<KeyPair>> =
+            keys.await.map_err(|error| Error::internal("make keys for workloads").because(error))?;
+        let keys = keys?;
+        let requests = batch.iter().zip(&keys).map(|(due, key)| X509Request {
+            entry_id: due.entry.id.clone(),
+            selectors: due.key.selectors().clone(),
+            csr: key.csr.clone().into(),
+        });
+        let call = timeout(LONGEST_CALL, core.upstream.x509(requests.collect()));
+        let answers = call.await.map_err(|_elapsed| late("sign X509-SVIDs"))??;
+        if answers.len() != count {
+            let message = format!("sign X509-SVIDs: {count} were asked for and {} answered", answers.len());
+            return Err(Error::unreachable(message).into());
+        }
+        let minted =
+            batch.into_iter().zip(keys).zip(answers).map(|((due, key), answer)| settle(core, due, key, answer));
+        let minted: Vec<(MintKey, Minted)> = minted.collect();
+        tracing::debug!(count, "X509-SVIDs were signed");
+        core.hub.change(|snapshot| Arc::make_mut(&mut snapshot.minted).extend(minted));
+    }
+    Ok(())
+}
+
+/// An answer that cannot be believed counts as a refusal: asking at once for the same would bring the same.
+fn settle(core: &Core, due: Due, key: KeyPair, answer: X509Answer) -> (MintKey, Minted) {
+    let revision = due.entry.revision;
+    let problem = match answer {
+        X509Answer::Issued(issued) => {
+            let chain: Vec<Vec<u8>> = issued.svid.into_iter().map(|one| one.0).collect();
+            match check(&chain, &key, &due.spiffe_id, core.context.now()) {
+                Ok(expires_at) => {
+                    let now = core.context.now();
+                    let schedule = Schedule::default().margin(Duration::ZERO);
+                    let renew_at = schedule.renew_at(now, Some(expires_at), core.roll());
+                    let svid = X509Svid {
+                        spiffe_id: due.spiffe_id,
+                        chain: chain.concat(),
+                        private_key: key.private_key,
+                        expires_at,
+                        renew_at,
+                        revision,
+                    };
+                    return (due.key, Minted::Svid(Arc::new(svid)));
+                }
+                Err(problem) => problem,
+            }
+        }
+        X509Answer::Refused(refusal) => refusal.to_string(),
+    };
+    let problem = carnet_core::safe_text(&problem);
+    tracing::warn!(entry = due.entry.id, problem, "the authority gives no X509-SVID for an entry");
+    let again_at = core.context.now().saturating_add(REFUSED_FOR).unwrap_or(Timestamp::MAX);
+    (due.key, Minted::Refused { revision, again_at })
+}
+
+/// The leaf must be for the key that was made here and name the identity of the entry.
+fn check(chain: &[Vec<u8>], key: &KeyPair, spiffe_id: &SpiffeId, now: Timestamp) -> Result<Timestamp, String> {
+    let leaf = chain.first().ok_or("the answer holds no certificate")?;
+    let leaf = Certificate::from_der(leaf).map_err(|error| error.0)?;
+    if leaf.spki() != key.spki {
+        return Err("the certificate is for another key".to_owned());
+    }
+    if leaf.uris() != [spiffe_id.as_str()] {
+        return Err(format!("the certificate is not for {spiffe_id}"));
+    }
+    if leaf.not_after() <= now {
+        return Err("the certificate has expired: compare this machine's clock with the authority's".to_owned());
+    }
+    Ok(leaf.not_after())
+}
+
+/// A new key and the request for its certificate.
+pub(crate) struct KeyPair {
+    pub(crate) private_key: SecretBytes,
+    pub(crate) spki: Vec<u8>,
+    /// PKCS#10 in DER. It asks for nothing: the authority knows what the certificate is to say.
+    pub(crate) csr: Vec<u8>,
+}
+
+impl KeyPair {
+    /// Takes up to 190 ms for RSA keys.
+    pub(crate) fn new(algorithm: Algorithm) -> Result<Self> {
+        let failed = || Error::internal("make a key");
+        let key = Arc::new(SigningKey::generate(algorithm).map_err(|error| failed().because(error))?);
+        let csr = RequestProfile::default().sign(&key).map_err(|error| failed().because(error))?;
+        let private_key = key.to_pkcs8().map_err(|error| failed().because(error))?;
+        Ok(Self { private_key, spki: key.public_spki(), csr })
+    }
+}
+
+/// A key that [`KeyPair::new`] has made, as PEM.
+pub(crate) fn pem(private_key: &SecretBytes) -> Result<Secret> {
+    let kinds = [Algorithm::Es256, Algorithm::Es384, Algorithm::Rs256];
+    let key = kinds.into_iter().find_map(|kind| SigningKey::from_pkcs8(kind, private_key).ok());
+    let key = key.ok_or_else(|| Error::internal("write a key as PEM: it is of no kind that is made here"))?;
+    key.to_pkcs8_pem().map_err(|error| Error::internal("write a key as PEM").because(error))
+}
+
+/// The authority took too long.
+pub(crate) fn late(what: &str) -> UpstreamError {
+    Error::unreachable(format!("{what}: the authority did not answer in time")).into()
+}
