@@ -25,7 +25,7 @@ use crate::{
 
 /// Longest that a reader may keep a bundle. Peers ask again at a quarter of the refresh hint, and a cache on the way must not
 /// give them an old one.
-const MAX_AGE: Duration = Duration::from_secs(30);
+pub(crate) const MAX_AGE: Duration = Duration::from_secs(30);
 
 /// How a bundle endpoint is served.
 #[derive(Clone, Debug)]

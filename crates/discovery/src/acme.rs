@@ -1,0 +1,185 @@
+//! Certificates for TLS by ACME (RFC 8555), proved by `http-01`.
+
+mod cache;
+mod http;
+mod order;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use carnet_core::{Context, Error, chain};
+use carnet_net::{CertificateSource, TlsCertificate};
+use carnet_x509::Certificate;
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+/// The directory of Let's Encrypt.
+pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
+/// A certificate is renewed when this part of its lifetime is left, as authorities advise.
+const RENEW_AT: i32 = 3;
+/// How often the date is looked at. A clock may be set, and a machine may sleep.
+const LOOK_EVERY: Duration = Duration::from_hours(1);
+/// First pause after a failure, doubled each time. Let's Encrypt allows five failures an hour for a name.
+const FIRST_RETRY: Duration = Duration::from_mins(5);
+/// Longest pause after failures.
+const LAST_RETRY: Duration = Duration::from_hours(1);
+
+/// What is wanted of an authority.
+#[derive(Clone, Debug)]
+pub struct AcmeSettings {
+    /// Its directory, `https`.
+    pub directory_url: String,
+    /// Whom it writes to.
+    pub email: String,
+    /// The names of the certificate, in ASCII. Each must lead to this process on port 80.
+    pub domains: Vec<String>,
+    /// The folder for account and certificate. Files have mode 0600.
+    pub cache_dir: PathBuf,
+    /// PEM certificates that the authority's own server is trusted by, in place of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Has a certificate and keeps it fresh. Whoever calls this has agreed to the authority's terms of service.
+pub struct Acme {
+    settings: AcmeSettings,
+    context: Context,
+    current: Mutex<Option<Held>>,
+    /// Proofs that the authority may ask for now, by token (RFC 8555, 8.3).
+    proofs: Mutex<HashMap<String, String>>,
+}
+
+/// A certificate that is shown.
+#[derive(Clone)]
+struct Held {
+    certificate: TlsCertificate,
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+impl Acme {
+    /// Takes the certificate of an earlier process from the cache, if it is still good. Asks nobody yet.
+    ///
+    /// # Errors
+    /// When the cache cannot be read.
+    pub fn new(settings: AcmeSettings, context: Context) -> Result<Arc<Self>, Error> {
+        let acme = Self { settings, context, current: Mutex::default(), proofs: Mutex::default() };
+        if let Some(pem) = acme.read_certificate()? {
+            match acme.take(pem.expose()) {
+                Ok(held) if held.not_after > acme.context.now() => *acme.lock_current() = Some(held),
+                Ok(_) => tracing::info!("the certificate in the cache has expired"),
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error).join(": "), "the certificate in the cache is not used");
+                }
+            }
+        }
+        Ok(Arc::new(acme))
+    }
+
+    /// The certificate of each moment, for a listener.
+    pub fn source(self: &Arc<Self>) -> CertificateSource {
+        let own = Arc::clone(self);
+        Arc::new(move || own.lock_current().as_ref().map(|held| held.certificate.clone()))
+    }
+
+    /// Answers the authority's questions, `/.well-known/acme-challenge/TOKEN`, and nothing else. For port 80.
+    pub fn challenge_router(self: &Arc<Self>) -> Router {
+        Router::new().route("/.well-known/acme-challenge/{token}", get(proof)).with_state(Arc::clone(self))
+    }
+
+    /// Has a certificate when there is none or a third of its lifetime is left, until `shutdown`. The one that is there is shown
+    /// for as long as it is good.
+    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut retry = FIRST_RETRY;
+        loop {
+            let mut pause = LOOK_EVERY;
+            if self.is_due() {
+                match shutdown.run_until_cancelled(self.obtain()).await {
+                    None => return,
+                    Some(Ok(())) => retry = FIRST_RETRY,
+                    Some(Err(error)) => {
+                        let error = chain(&error).join(": ");
+                        tracing::error!(%error, retry_seconds = retry.as_secs(), "no certificate was had by ACME");
+                        pause = retry;
+                        retry = retry.saturating_mul(2).min(LAST_RETRY);
+                    }
+                }
+            }
+            if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Has a new certificate now, keeps it and shows it.
+    ///
+    /// # Errors
+    /// When the authority refuses or cannot be reached, or the cache cannot be written.
+    pub async fn obtain(&self) -> Result<(), Error> {
+        let pem = order::certificate(self).await?;
+        let held = self.take(pem.expose().as_bytes())?;
+        self.write_certificate(pem.expose())?;
+        tracing::info!(names = ?self.settings.domains, until = %held.not_after, "a certificate was had by ACME");
+        *self.lock_current() = Some(held);
+        Ok(())
+    }
+
+    /// Until when the certificate that is shown is good.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.lock_current().as_ref().map(|held| held.not_after)
+    }
+
+    fn is_due(&self) -> bool {
+        self.lock_current().as_ref().is_none_or(|held| {
+            let lifetime = held.not_after.duration_since(held.not_before).max(SignedDuration::ZERO);
+            held.not_after.duration_since(self.context.now()) <= lifetime / RENEW_AT
+        })
+    }
+
+    /// A chain and its key in one PEM text, if it is for all the names.
+    fn take(&self, pem: &[u8]) -> Result<Held, Error> {
+        let certificate = TlsCertificate::from_pem(pem, pem)?;
+        let leaf = certificate.chain().next().unwrap_or_default();
+        let leaf = Certificate::from_der(leaf).map_err(|error| {
+            Error::unreachable("read the certificate of the authority").because(Error::internal(error.0))
+        })?;
+        if let Some(missing) = self.settings.domains.iter().find(|name| !leaf.dns_names().contains(name)) {
+            return Err(Error::unreachable(format!("use the certificate: it is not for {missing}")));
+        }
+        Ok(Held { certificate, not_before: leaf.not_before(), not_after: leaf.not_after() })
+    }
+
+    fn lock_current(&self) -> MutexGuard<'_, Option<Held>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_proofs(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.proofs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn proof(State(acme): State<Arc<Acme>>, Path(token): Path<String>) -> Response {
+    let proof = acme.lock_proofs().get(&token).cloned();
+    match proof {
+        Some(proof) => ([(header::CONTENT_TYPE, "application/octet-stream")], proof).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+impl fmt::Debug for Acme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acme").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
