@@ -23,12 +23,19 @@ pub fn verify(evidence: &Value) -> Result<Attested, Error> {
             .hint("make one with: carnet authority token create"));
     }
     let hash = hash(&token);
-    // Not the token itself: an identity is no secret, and logs would keep it.
-    let name = hex(hash.get(..16).unwrap_or_default());
     Ok(Attested {
         kind: Kind::JoinToken,
-        path: path(Kind::JoinToken, &[&name])?,
+        path: agent_path(&hash)?,
         selectors: std::collections::BTreeSet::new(),
         once: Once::JoinToken(hash),
     })
+}
+
+/// The path of the agent that shows the token with this SHA-256, unless the token says otherwise. Not the token itself
+/// stands in it: an identity is no secret, and logs keep it.
+///
+/// # Errors
+/// Never in practice: hexadecimal digits are a segment.
+pub fn agent_path(hash: &[u8; 32]) -> Result<String, Error> {
+    path(Kind::JoinToken, &[&hex(hash.get(..16).unwrap_or_default())])
 }

@@ -1,0 +1,139 @@
+//! What agents talk to: [`carnet_attest::protocol`] over HTTPS.
+//!
+//! The listener asks for a client certificate without insisting on one, and hands it over as
+//! [`carnet_net::PeerCertificates`]; which calls need one, and whether it is believed, is decided here.
+
+mod answer;
+mod caller;
+mod limit;
+mod mint;
+mod updates;
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    response::Response,
+    routing::{get, post},
+};
+use carnet_attest::protocol::{
+    AgentSvid, AttestRequest, BundleAnswer, MAX_REQUEST, Refusal, RefusalCode, RenewRequest, StartRequest, paths,
+};
+use carnet_core::Context;
+use carnet_keys::KeyRing;
+use carnet_spiffe::BundleMap;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Entries, Mint, Minted, Nodes, nodes::unavailable};
+use answer::{Answer, json, parse};
+use caller::Caller;
+use limit::Limits;
+
+/// What the calls of agents are answered from.
+#[derive(Clone)]
+pub struct NodeApi {
+    /// Registration entries.
+    pub entries: Arc<Entries>,
+    /// Nodes.
+    pub nodes: Arc<Nodes>,
+    /// What issues the workloads' SVIDs.
+    pub mint: Arc<dyn Mint>,
+    /// Our own keys.
+    pub keys: watch::Receiver<Arc<KeyRing>>,
+    /// Bundles of federated domains.
+    pub bundles: watch::Receiver<Arc<BundleMap>>,
+    /// Time and randomness.
+    pub context: Context,
+    /// Ends the waiting of agents, so that the server can stop.
+    pub shutdown: CancellationToken,
+}
+
+impl fmt::Debug for NodeApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeApi").field("entries", &self.entries).field("nodes", &self.nodes).finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct Api {
+    parts: NodeApi,
+    limits: Limits,
+}
+
+/// The calls of agents.
+pub fn node_router(api: NodeApi) -> Router {
+    let api = Arc::new(Api { parts: api, limits: Limits::default() });
+    Router::new()
+        .route(paths::BUNDLE, get(bundle))
+        .route(paths::ATTEST_START, post(start))
+        .route(paths::ATTEST, post(attest))
+        .route(paths::RENEW, post(renew))
+        .route(paths::UPDATES, get(updates::updates))
+        .route(paths::X509, post(mint::x509))
+        .route(paths::JWT, post(mint::jwt))
+        .fallback(no_such_call)
+        .layer(DefaultBodyLimit::max(MAX_REQUEST))
+        .with_state(api)
+}
+
+async fn no_such_call() -> Response {
+    answer::refuse(&Refusal::new(RefusalCode::NotFound, "there is no such call"))
+}
+
+async fn bundle(State(api): State<Arc<Api>>, caller: Caller) -> Answer {
+    api.limits.stranger(&caller, api.parts.context.now())?;
+    Ok(json(&BundleAnswer { trust_domain: api.parts.nodes.trust_domain().clone(), bundle: api.own_bundle()? }))
+}
+
+async fn start(State(api): State<Arc<Api>>, caller: Caller, body: Bytes) -> Answer {
+    api.limits.stranger(&caller, api.parts.context.now())?;
+    let StartRequest { kind } = parse(&body)?;
+    Ok(json(&api.parts.nodes.start(kind)?))
+}
+
+async fn attest(State(api): State<Arc<Api>>, caller: Caller, body: Bytes) -> Answer {
+    api.limits.stranger(&caller, api.parts.context.now())?;
+    let request: AttestRequest = parse(&body)?;
+    let by = caller.by(&api.parts.context, "");
+    let (minted, node) = api.parts.nodes.finish(request, &by).await?;
+    Ok(json(&api.agent_svid(minted, node.reattestable)?))
+}
+
+async fn renew(State(api): State<Arc<Api>>, caller: Caller, body: Bytes) -> Answer {
+    let agent = api.agent(&caller).await?;
+    api.limits.agent(&agent, 1, api.parts.context.now())?;
+    let RenewRequest { csr } = parse(&body)?;
+    let by = caller.by(&api.parts.context, agent.id.as_str());
+    let (minted, node) = api.parts.nodes.renew(&agent, csr.0, &by).await?;
+    Ok(json(&api.agent_svid(minted, node.reattestable)?))
+}
+
+impl Api {
+    /// Who asks, when only agents may.
+    async fn agent(&self, caller: &Caller) -> Result<crate::Agent, Refusal> {
+        let chain = caller.certificates.as_ref().ok_or_else(|| {
+            Refusal::new(RefusalCode::MustAttest, "this call needs the agent's SVID as its client certificate")
+        })?;
+        let bundle = self.parts.keys.borrow().bundle(self.parts.nodes.trust_domain());
+        self.parts.nodes.authenticate(chain, &std::iter::once(bundle.shared()).collect()).await
+    }
+
+    fn own_bundle(&self) -> Result<serde_json::Value, Refusal> {
+        let bundle = self.parts.keys.borrow().bundle(self.parts.nodes.trust_domain());
+        bundle.to_json().map_err(|error| {
+            tracing::error!(%error, "the bundle cannot be written");
+            unavailable()
+        })
+    }
+
+    fn agent_svid(&self, minted: Minted, reattestable: bool) -> Result<AgentSvid, Refusal> {
+        Ok(AgentSvid {
+            svid: minted.chain.into_iter().map(Into::into).collect(),
+            expires_at: minted.expires_at,
+            reattestable,
+            bundle: self.own_bundle()?,
+        })
+    }
+}

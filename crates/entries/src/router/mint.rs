@@ -1,0 +1,133 @@
+//! SVIDs for workloads: only for entries of the agent that asks.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{body::Bytes, extract::State};
+use carnet_attest::protocol::{
+    IssuedX509, JwtAnswer, JwtRequest, MAX_BATCH, Refusal, RefusalCode, X509Answer, X509Request,
+};
+use carnet_core::ErrorKind;
+use carnet_spiffe::{Entry, Selector};
+use carnet_x509::CertificateRequest;
+use jiff::SignedDuration;
+
+use super::{
+    Api,
+    answer::{Answer, json, parse},
+    caller::Caller,
+};
+use crate::{Agent, By, MintJwt, MintX509, Minted, nodes::told};
+
+/// Most audiences of one token.
+const MAX_AUDIENCES: usize = 16;
+/// Longest audience, in bytes.
+const MAX_AUDIENCE: usize = 2048;
+
+pub(super) async fn x509(State(api): State<Arc<Api>>, caller: Caller, body: Bytes) -> Answer {
+    let agent = api.agent(&caller).await?;
+    let requests: Vec<X509Request> = parse(&body)?;
+    if requests.len() > MAX_BATCH {
+        let message = format!("there are {} requests, more than {MAX_BATCH}", requests.len());
+        return Err(Refusal::new(RefusalCode::Invalid, message).into());
+    }
+    api.limits.agent(&agent, requests.len().max(1), api.parts.context.now())?;
+    let by = caller.by(&api.parts.context, agent.id.as_str());
+    let wanted: Vec<Result<MintX509, Refusal>> = api.wanted(&agent, requests);
+    Ok(json(&api.mint_all(wanted, &by).await))
+}
+
+pub(super) async fn jwt(State(api): State<Arc<Api>>, caller: Caller, body: Bytes) -> Answer {
+    let agent = api.agent(&caller).await?;
+    api.limits.agent(&agent, 1, api.parts.context.now())?;
+    let JwtRequest { entry_id, selectors, audiences } = parse(&body)?;
+    let length = |audience: &String| !audience.is_empty() && audience.len() <= MAX_AUDIENCE;
+    if audiences.is_empty() || audiences.len() > MAX_AUDIENCES || !audiences.iter().all(length) {
+        let message = format!("a JWT-SVID has 1 to {MAX_AUDIENCES} audiences of 1 to {MAX_AUDIENCE} bytes");
+        return Err(Refusal::new(RefusalCode::Invalid, message).into());
+    }
+    let entry = api.parts.entries.authorized_entry(&agent.id, &agent.selectors, &entry_id);
+    let entry = resolve(entry.as_deref(), &selectors)?;
+    let wanted = MintJwt {
+        ttl: seconds(entry.jwt_ttl),
+        spiffe_id: entry.spiffe_id,
+        audiences,
+        claims: entry.jwt_claims,
+        include_jti: entry.include_jti,
+        entry_id,
+    };
+    let by = caller.by(&api.parts.context, agent.id.as_str());
+    let minted = api.parts.mint.jwt(wanted, by).await.map_err(|error| told(&error, RefusalCode::Invalid))?;
+    Ok(json(&JwtAnswer { token: minted.token, issued_at: minted.issued_at, expires_at: minted.expires_at }))
+}
+
+impl Api {
+    /// What may be issued of it, and why the rest may not.
+    fn wanted(&self, agent: &Agent, requests: Vec<X509Request>) -> Vec<Result<MintX509, Refusal>> {
+        let entries = self.parts.entries.authorized(&agent.id, &agent.selectors);
+        let wanted = |request: X509Request| {
+            // They come sorted by their ids.
+            let at = entries.binary_search_by(|entry| entry.id.as_str().cmp(&request.entry_id));
+            let entry = at.ok().and_then(|at| entries.get(at));
+            let entry = resolve(entry.map(AsRef::as_ref), &request.selectors)?;
+            CertificateRequest::from_der(&request.csr.0)
+                .map_err(|error| Refusal::new(RefusalCode::Invalid, error.to_string()))?;
+            Ok(MintX509 {
+                ttl: seconds(entry.x509_ttl),
+                spiffe_id: entry.spiffe_id,
+                csr: request.csr.0,
+                dns_names: entry.dns_names,
+                entry_id: Some(entry.id),
+            })
+        };
+        requests.into_iter().map(wanted).collect()
+    }
+
+    /// One call of the issuer for all of them; when that is refused because of one, one for each.
+    async fn mint_all(&self, wanted: Vec<Result<MintX509, Refusal>>, by: &By) -> Vec<X509Answer> {
+        let good: Vec<MintX509> = wanted.iter().filter_map(|wanted| wanted.as_ref().ok()).cloned().collect();
+        let mut minted = self.mint_good(good, by).await.into_iter();
+        let answer = |wanted: Result<MintX509, Refusal>| match wanted
+            .and_then(|_| minted.next().unwrap_or_else(|| Err(crate::nodes::unavailable())))
+        {
+            Ok(minted) => X509Answer::Issued(IssuedX509 {
+                svid: minted.chain.into_iter().map(Into::into).collect(),
+                expires_at: minted.expires_at,
+            }),
+            Err(refusal) => X509Answer::Refused(refusal),
+        };
+        wanted.into_iter().map(answer).collect()
+    }
+
+    async fn mint_good(&self, good: Vec<MintX509>, by: &By) -> Vec<Result<Minted, Refusal>> {
+        if good.is_empty() {
+            return Vec::new();
+        }
+        let count = good.len();
+        match self.parts.mint.x509(good.clone(), by.clone()).await {
+            Ok(minted) => minted.into_iter().map(Ok).collect(),
+            Err(error) if count > 1 && error.kind() == ErrorKind::Refused => {
+                let mut each = Vec::with_capacity(count);
+                for one in good {
+                    let minted = self.parts.mint.x509(vec![one], by.clone()).await;
+                    let minted = minted.map_err(|error| told(&error, RefusalCode::Invalid));
+                    each.push(minted.and_then(|mut minted| minted.pop().ok_or_else(crate::nodes::unavailable)));
+                }
+                each
+            }
+            Err(error) => vec![Err(told(&error, RefusalCode::Invalid)); count],
+        }
+    }
+}
+
+/// The entry for one workload.
+fn resolve(entry: Option<&carnet_attest::Registration>, selectors: &BTreeSet<Selector>) -> Result<Entry, Refusal> {
+    let entry = entry.ok_or_else(|| {
+        Refusal::new(RefusalCode::NotAuthorized, "this entry is not one of this agent's")
+            .hint("it may have been taken away; ask for updates")
+    })?;
+    entry.resolve(selectors).map_err(|error| Refusal::new(RefusalCode::NotAuthorized, error.to_string()))
+}
+
+fn seconds(ttl: Option<u32>) -> Option<SignedDuration> {
+    ttl.map(|ttl| SignedDuration::from_secs(i64::from(ttl)))
+}
