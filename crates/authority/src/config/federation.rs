@@ -11,7 +11,7 @@ use url::Url;
 /// A foreign trust domain (SPIFFE Federation, 5).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FederationSection {
+pub(super) struct FederationSection {
     /// Where it publishes its bundle.
     url: String,
     /// The SPIFFE ID of that endpoint, for `https_spiffe`. Without it the endpoint has a certificate of the web.

@@ -16,7 +16,7 @@ const DEFAULT_KEY_FILE: &str = "/var/lib/carnet/seal.key";
 /// The signing keys.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct KeySection {
+pub(super) struct KeySection {
     /// Tokens are signed with these: any of `RS256`, `ES256`, `ES384`, `EdDSA`.
     #[serde(default = "default_algorithms")]
     algorithms: Vec<String>,
@@ -46,7 +46,7 @@ pub struct KeySection {
 /// What private keys are encrypted with. One of the two.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SealSection {
+pub(super) struct SealSection {
     /// File with 32 random bytes. Made when it is missing and the store is new.
     #[serde(default)]
     key_file: Option<PathBuf>,
@@ -61,7 +61,7 @@ pub struct SealSection {
 /// A PKCS #11 token.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Pkcs11Section {
+pub(super) struct Pkcs11Section {
     /// The library of its maker, for instance `/usr/lib/softhsm/libsofthsm2.so`.
     module: PathBuf,
     /// The label of the token.
@@ -76,7 +76,7 @@ pub struct Pkcs11Section {
 /// An authority above this one.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct UpstreamSection {
+pub(super) struct UpstreamSection {
     /// PEM: the issuing certificate, then those above it.
     certificate: PathBuf,
     /// PEM: its private key.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// The sockets. What is absent does not listen.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ListenSection {
+pub(super) struct ListenSection {
     /// Address and port for relying parties and token exchange, for instance `0.0.0.0:443`.
     #[serde(default = "default_public")]
     public: String,
@@ -42,7 +42,7 @@ pub struct ListenSection {
 /// A certificate that somebody else keeps fresh.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TlsSection {
+pub(super) struct TlsSection {
     /// PEM: the certificate, then those above it.
     certificate: PathBuf,
     /// PEM: its private key.

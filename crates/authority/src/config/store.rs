@@ -13,7 +13,7 @@ const DEFAULT_URL: &str = "sqlite:/var/lib/carnet/authority.db";
 /// Where it remembers what it did.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct StoreSection {
+pub(super) struct StoreSection {
     /// `sqlite:PATH`, or `postgres://USER@HOST/DATABASE` for several nodes. Never with a password in it.
     #[serde(default = "default_url")]
     url: String,

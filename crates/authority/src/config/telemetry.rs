@@ -9,7 +9,7 @@ use url::Url;
 /// Where traces go (OTLP over HTTP, JSON).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TelemetrySection {
+pub(super) struct TelemetrySection {
     /// The collector with the path, for instance `http://127.0.0.1:4318/v1/traces`.
     endpoint: String,
     /// Of a hundred traces that begin here so many are kept.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 /// Lifetimes and algorithms of what is issued. Rules and entries may say otherwise, within these bounds.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TokenSection {
+pub(super) struct TokenSection {
     /// The algorithm for each audience that needs a certain one. Entra ID and AWS STS get RS256 in any case.
     #[serde(default)]
     algorithms: BTreeMap<String, String>,

@@ -1,0 +1,136 @@
+//! Changing what lies in the store as an object: rules, issuers, federated domains.
+
+use carnet_store::{AuditRecord, Commit, Committed, Expect, Object, ObjectKind, Op, Outcome};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Admin, access::Operator, answer::Failure, input, input::Precondition};
+
+/// What became of a change.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Change {
+    /// What was done, or would be.
+    pub(crate) action: Done,
+    /// Whether it was only looked at.
+    pub(crate) dry_run: bool,
+    /// The revision after it. Absent when nothing was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revision: Option<u64>,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Done {
+    /// It was not there before.
+    Created,
+    /// It was another one before.
+    Updated,
+    /// It was so before; nothing was written.
+    Unchanged,
+    /// It is there no more.
+    Deleted,
+}
+
+/// How to change.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeQuery {
+    /// Only look whether it would be done: `true` or `false`.
+    #[serde(default, deserialize_with = "input::boolean")]
+    pub(crate) dry_run: bool,
+}
+
+/// What is changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) kind: ObjectKind,
+    /// For people, and the beginning of the action in the audit log.
+    pub(crate) what: &'static str,
+    pub(crate) name: &'a str,
+}
+
+impl Admin {
+    /// Puts an object in its place. That it may be there has been looked at.
+    pub(crate) async fn put(
+        &self,
+        target: Target<'_>,
+        body: Value,
+        precondition: Precondition,
+        dry_run: bool,
+        operator: &Operator,
+    ) -> Result<Change, Failure> {
+        let Target { kind, what, name } = target;
+        let there = self.parts.store.object(kind, name.to_owned()).await?;
+        precondition.check(there.as_ref().map(|object| object.revision))?;
+        let action = match &there {
+            None => Done::Created,
+            Some(object) if object.body == body => Done::Unchanged,
+            Some(_) => Done::Updated,
+        };
+        if dry_run || action == Done::Unchanged {
+            return Ok(Change { action, dry_run, revision: None });
+        }
+        // What was looked at is what is replaced.
+        let expect = there.as_ref().map_or(Expect::Absent, |object| Expect::Revision(object.revision));
+        let mut record = operator.record(self.parts.context.now(), &format!("{what}.put"), name);
+        record.details.insert("body".to_owned(), body.clone());
+        let op = Op::PutObject { kind, name: name.to_owned(), body, expect };
+        let revision = self.commit(vec![op], record, what).await?;
+        Ok(Change { action, dry_run, revision: Some(revision) })
+    }
+
+    /// Takes an object away.
+    pub(crate) async fn remove(
+        &self,
+        target: Target<'_>,
+        precondition: Precondition,
+        dry_run: bool,
+        operator: &Operator,
+    ) -> Result<Change, Failure> {
+        let Target { kind, what, name } = target;
+        let there = self.object(target).await?;
+        precondition.check(Some(there.revision))?;
+        if dry_run {
+            return Ok(Change { action: Done::Deleted, dry_run, revision: None });
+        }
+        let record = operator.record(self.parts.context.now(), &format!("{what}.delete"), name);
+        // An object cannot be deleted at a revision: it is put as it was at that revision first.
+        let name = name.to_owned();
+        let ops = vec![
+            Op::PutObject { kind, name: name.clone(), body: there.body, expect: Expect::Revision(there.revision) },
+            Op::DeleteObject { kind, name },
+        ];
+        let revision = self.commit(ops, record, what).await?;
+        Ok(Change { action: Done::Deleted, dry_run, revision: Some(revision) })
+    }
+
+    pub(crate) async fn object(&self, target: Target<'_>) -> Result<Object, Failure> {
+        let found = self.parts.store.object(target.kind, target.name.to_owned()).await?;
+        found.ok_or_else(|| Failure::not_found(format!("there is no such {} here", target.what)))
+    }
+
+    /// One change with its audit row. What conflicts is on record as refused, and changes nothing.
+    pub(crate) async fn commit(&self, ops: Vec<Op>, audit: AuditRecord, what: &str) -> Result<u64, Failure> {
+        let mut refused = AuditRecord {
+            outcome: Outcome::Refused,
+            clause: Some("conflict".to_owned()),
+            ..audit.clone()
+        };
+        refused.details.insert("message".to_owned(), json!("it was changed by somebody else meanwhile, or is not there"));
+        match self.parts.store.commit(Commit { ops, audit, refused: Some(refused) }).await? {
+            Committed::Done { revision, .. } => Ok(revision),
+            Committed::Conflict(conflict) => Err(Failure::of_conflict(conflict.reason, what)),
+        }
+    }
+}
+
+/// An object of the store as what it should be. What is not was written by a newer carnet.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(object: &Object) -> Result<T, Failure> {
+    T::deserialize(&object.body).map_err(|error| {
+        let place = format!("{} {}", object.kind.as_str(), carnet_core::safe_text(&object.name));
+        Failure::internal(format!("the {place} of the store cannot be read: {error}"))
+            .hint("a newer carnet may have written it: use that one")
+    })
+}

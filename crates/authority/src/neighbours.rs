@@ -1,0 +1,170 @@
+//! Foreign trust domains, from the configuration and from the store.
+
+use std::sync::Arc;
+
+use carnet_core::{Context, Error};
+use carnet_discovery::{EndpointProfile, Federation, FederationParts, KeepBundle, Relationship};
+use carnet_net::Settings as Network;
+use carnet_spiffe::{Bundle, BundleMap, TrustDomain};
+use carnet_store::{AuditRecord, Commit, Expect, ObjectKind, Op, Outcome, Store};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Foreign, Profile};
+
+/// Largest bundle file, in bytes.
+const MAX_BUNDLE: usize = 1 << 20;
+
+/// A foreign trust domain as the admin API puts it into the store, under the name of the domain.
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoredForeign {
+    /// Where it publishes its bundle.
+    pub url: String,
+    /// How that endpoint shows who it is.
+    pub profile: EndpointProfile,
+    /// Its first bundle, in the SPIFFE form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<serde_json::Value>,
+}
+
+/// The federation of an authority, and what follows the store for it.
+#[derive(Debug)]
+pub(crate) struct Neighbours {
+    pub(crate) federation: Arc<Federation>,
+    configured: Vec<Relationship>,
+    relationships: watch::Sender<Arc<Vec<Relationship>>>,
+    store: Arc<dyn Store>,
+}
+
+impl Neighbours {
+    /// Believes what configuration and store say, and asks nobody yet.
+    pub(crate) async fn open(
+        foreign: &[Foreign],
+        own: watch::Receiver<Option<Arc<Bundle>>>,
+        store: &Arc<dyn Store>,
+        context: &Context,
+        network: Network,
+    ) -> Result<Self, Error> {
+        let mut configured = Vec::new();
+        for one in foreign {
+            configured.push(relationship(one, context)?);
+        }
+        let all = with_stored(&configured, &**store).await?;
+        let relationships = watch::Sender::new(Arc::new(all));
+        let federation = Federation::new(FederationParts {
+            context: context.clone(),
+            network,
+            relationships: relationships.subscribe(),
+            known: known(&**store).await?,
+            own: Some(own),
+            keep: Some(keep(store, context)),
+        });
+        Ok(Self { federation, configured, relationships, store: Arc::clone(store) })
+    }
+
+    /// Polls the bundle endpoints and follows what the admin API changes, until `shutdown`.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let polling = Arc::clone(&self.federation).run(shutdown.clone());
+        let following = async {
+            let mut changes = self.store.changes();
+            while let Some(Ok(())) = shutdown.run_until_cancelled(changes.changed()).await {
+                match with_stored(&self.configured, &*self.store).await {
+                    Ok(all) => {
+                        self.relationships.send_if_modified(|old| {
+                            let changed = **old != all;
+                            if changed {
+                                *old = Arc::new(all);
+                            }
+                            changed
+                        });
+                    }
+                    Err(error) => tracing::error!(%error, "foreign trust domains are not read; the last ones count"),
+                }
+            }
+        };
+        tokio::join!(polling, following);
+    }
+}
+
+fn relationship(foreign: &Foreign, context: &Context) -> Result<Relationship, Error> {
+    let bootstrap = match &foreign.bundle_file {
+        None => None,
+        Some(path) => {
+            let place = path.display();
+            let bytes = context.files.read(path, MAX_BUNDLE)?;
+            let bytes = bytes.ok_or_else(|| Error::configuration(format!("the bundle file {place} is missing")))?;
+            let bundle = Bundle::parse(&foreign.trust_domain, bytes.expose())
+                .map_err(|error| Error::configuration(format!("read the bundle file {place}")).because(error))?;
+            Some(Arc::new(bundle))
+        }
+    };
+    Ok(Relationship {
+        trust_domain: foreign.trust_domain.clone(),
+        url: foreign.url.to_string(),
+        profile: match &foreign.profile {
+            Profile::HttpsWeb => EndpointProfile::HttpsWeb,
+            Profile::HttpsSpiffe(id) => EndpointProfile::HttpsSpiffe { endpoint_spiffe_id: id.clone() },
+        },
+        bootstrap,
+    })
+}
+
+/// What is configured comes first: of two for one trust domain the first counts.
+async fn with_stored(configured: &[Relationship], store: &dyn Store) -> Result<Vec<Relationship>, Error> {
+    let mut all = configured.to_vec();
+    for object in store.objects(ObjectKind::FederatedDomain).await? {
+        let failed = || Error::configuration(format!("read the foreign trust domain {} of the store", object.name));
+        let trust_domain = TrustDomain::try_from(object.name.as_str()).map_err(|error| failed().because(error))?;
+        let stored: StoredForeign =
+            serde_json::from_value(object.body.clone()).map_err(|error| failed().because(error))?;
+        let bootstrap = match &stored.bundle {
+            None => None,
+            Some(document) => {
+                let bytes = document.to_string();
+                let bundle = Bundle::parse(&trust_domain, bytes.as_bytes()).map_err(|error| failed().because(error))?;
+                Some(Arc::new(bundle))
+            }
+        };
+        all.push(Relationship { trust_domain, url: stored.url, profile: stored.profile, bootstrap });
+    }
+    Ok(all)
+}
+
+/// The bundles that were kept before.
+async fn known(store: &dyn Store) -> Result<BundleMap, Error> {
+    let mut bundles = BundleMap::default();
+    for object in store.objects(ObjectKind::Bundle).await? {
+        let bytes = object.body.to_string();
+        let read = TrustDomain::try_from(object.name.as_str())
+            .map_err(|error| error.to_string())
+            .and_then(|domain| Bundle::parse(&domain, bytes.as_bytes()).map_err(|error| error.to_string()));
+        match read {
+            Ok(bundle) => drop(bundles.insert(bundle)),
+            // It is fetched again.
+            Err(error) => tracing::warn!(name = object.name, error, "a kept bundle cannot be read"),
+        }
+    }
+    Ok(bundles)
+}
+
+fn keep(store: &Arc<dyn Store>, context: &Context) -> KeepBundle {
+    let (store, context) = (Arc::clone(store), context.clone());
+    Arc::new(move |bundle| {
+        let (store, context) = (Arc::clone(&store), context.clone());
+        Box::pin(async move {
+            let name = bundle.trust_domain.as_str().to_owned();
+            let body = bundle.to_json().map_err(|error| Error::internal("write a bundle").because(error))?;
+            let audit = AuditRecord {
+                actor: "authority".to_owned(),
+                subject: bundle.trust_domain.id().as_str().to_owned(),
+                request_id: context.random_hex::<16>(),
+                ..AuditRecord::new(context.now(), "federation.bundle", Outcome::Allowed)
+            };
+            let op = Op::PutObject { kind: ObjectKind::Bundle, name, body, expect: Expect::Any };
+            store.commit(Commit { ops: vec![op], audit, refused: None }).await?;
+            Ok(())
+        })
+    })
+}

@@ -1,0 +1,114 @@
+//! Everything an authority is made of, opened in the order in which one needs the other.
+
+use std::{path::PathBuf, sync::Arc};
+
+use carnet_attest::protocol::authority_id;
+use carnet_core::{Context, Error};
+use carnet_entries::{Entries, EntriesParts, FollowedFile, Mint, Nodes, NodesParts};
+use carnet_issuer::{Issuer, IssuerParts};
+use carnet_keys::KeyManager;
+use carnet_net::Settings as Network;
+use carnet_store::Store;
+
+use crate::{
+    Rules, Settings,
+    bundle::Bundles,
+    files::toml_files,
+    identity::OwnIdentity,
+    mint::IssuerMint,
+    neighbours::Neighbours,
+    open::{open_keys, open_store},
+    rules::refused,
+};
+
+/// The parts, open and ready to run.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) settings: Settings,
+    pub(crate) context: Context,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Arc<KeyManager>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) issuer: Arc<Issuer>,
+    pub(crate) mint: Arc<dyn Mint>,
+    pub(crate) entries: Arc<Entries>,
+    pub(crate) nodes: Arc<Nodes>,
+    pub(crate) identity: Arc<OwnIdentity>,
+    pub(crate) files: Vec<FollowedFile>,
+}
+
+/// The parts that run by themselves, each of them once.
+#[derive(Debug)]
+pub(crate) struct Movers {
+    pub(crate) bundles: Bundles,
+    pub(crate) neighbours: Neighbours,
+}
+
+impl Parts {
+    /// Opens store, keys, rules and all the rest.
+    ///
+    /// # Errors
+    /// The first part that cannot be had as it is configured.
+    pub(crate) async fn open(settings: Settings, context: Context, network: Network) -> Result<(Self, Movers), Error> {
+        let store = open_store(&settings.store, &network, &context).await?;
+        let keys = open_keys(&settings.keys, &store, &context).await?;
+        let trust_domain = settings.trust_domain.clone();
+        let bundles = Bundles::new(trust_domain.clone(), keys.watch());
+        let neighbours = Neighbours::open(&settings.federation, bundles.own(), &store, &context, network).await?;
+        let rules =
+            Rules::open(settings.rules.clone(), Arc::clone(&store), context.clone(), trust_domain.clone()).await?;
+        let issuer = Arc::new(Issuer::new(IssuerParts {
+            issuer_url: settings.issuer.clone(),
+            trust_domain: trust_domain.clone(),
+            keys: keys.watch(),
+            store: Arc::clone(&store),
+            rules: rules.watch(),
+            bundles: neighbours.federation.watch(),
+            context: context.clone(),
+            settings: settings.tokens.clone(),
+        })?);
+        let mint: Arc<dyn Mint> = Arc::new(IssuerMint(Arc::clone(&issuer)));
+        let entries = Entries::open(EntriesParts {
+            store: Arc::clone(&store),
+            context: context.clone(),
+            trust_domain: trust_domain.clone(),
+            bundles: neighbours.federation.watch(),
+        })
+        .await?;
+        let attestors = settings.attest.load(&context).map_err(|mistakes| refused("node attestation", &mistakes))?;
+        let nodes = Nodes::open(NodesParts {
+            store: Arc::clone(&store),
+            context: context.clone(),
+            trust_domain: trust_domain.clone(),
+            mint: Arc::clone(&mint),
+            attestors: Arc::new(attestors),
+            agent_ttl: None,
+        })
+        .await?;
+        let identity = OwnIdentity::open(authority_id(&trust_domain)?, Arc::clone(&issuer), context.clone()).await?;
+        let files = entry_files(&settings.entries)?;
+        for file in &files {
+            file.apply(&entries, &context).await?;
+        }
+        let parts = Self {
+            settings,
+            context,
+            store,
+            keys,
+            rules,
+            issuer,
+            mint,
+            entries,
+            nodes,
+            identity: Arc::new(identity),
+            files,
+        };
+        Ok((parts, Movers { bundles, neighbours }))
+    }
+}
+
+/// The files of entries, each under its own path: entries that vanish from one are removed.
+fn entry_files(paths: &[PathBuf]) -> Result<Vec<FollowedFile>, Error> {
+    let files = toml_files(paths)?;
+    Ok(files.into_iter().map(|path| FollowedFile { label: path.display().to_string(), path }).collect())
+}

@@ -1,0 +1,177 @@
+//! Trust rules from files and from the store, as one set.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use carnet_core::{Context, Error, Mistake};
+use carnet_issuer::{Rule, RuleSet, TrustedIssuer};
+use carnet_ops::{Component, FileWatch};
+use carnet_spiffe::TrustDomain;
+use carnet_store::{ObjectKind, Store};
+use serde::Deserialize;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::files::toml_files;
+
+/// Largest file of rules, in bytes.
+const MAX_FILE: usize = 1 << 20;
+
+/// What a file of rules holds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleFile {
+    #[serde(default)]
+    rule: Vec<Rule>,
+    #[serde(default)]
+    issuer: Vec<TrustedIssuer>,
+}
+
+/// Where rules come from, and the set that counts.
+#[derive(Debug)]
+pub struct Rules {
+    paths: Vec<PathBuf>,
+    store: Arc<dyn Store>,
+    context: Context,
+    trust_domain: TrustDomain,
+    set: watch::Sender<Arc<RuleSet>>,
+    again: Notify,
+}
+
+impl Rules {
+    /// Reads all of them.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them: an authority does not start with rules that it cannot hold to.
+    pub async fn open(
+        paths: Vec<PathBuf>,
+        store: Arc<dyn Store>,
+        context: Context,
+        trust_domain: TrustDomain,
+    ) -> Result<Arc<Self>, Error> {
+        let rules =
+            Self { paths, store, context, trust_domain, set: watch::Sender::new(Arc::default()), again: Notify::new() };
+        let set = rules.read().await?;
+        rules.set.send_replace(Arc::new(set));
+        Ok(Arc::new(rules))
+    }
+
+    /// The set that counts, and whenever another does.
+    pub fn watch(&self) -> watch::Receiver<Arc<RuleSet>> {
+        self.set.subscribe()
+    }
+
+    /// Reads everything again soon.
+    pub fn reload(&self) {
+        self.again.notify_one();
+    }
+
+    /// Follows files and store until `shutdown`. A set with a mistake is not taken: the last good one stays, and the
+    /// component says so.
+    pub async fn run(&self, component: Component, shutdown: CancellationToken) {
+        component.ready();
+        let (sender, mut files) = watch::channel(0);
+        let watching = FileWatch::start(self.paths.clone());
+        let watch_files = async {
+            match watching {
+                Ok(watch) => watch.run(sender, shutdown.clone()).await,
+                Err(error) => tracing::warn!(%error, "files with rules are not watched; SIGHUP reads them again"),
+            }
+        };
+        let follow = async {
+            let mut store = self.store.changes();
+            loop {
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = self.again.notified() => {}
+                    changed = files.changed() => if changed.is_err() { std::future::pending::<()>().await },
+                    changed = store.changed() => if changed.is_err() { return },
+                }
+                component.outcome(&self.take().await);
+            }
+        };
+        tokio::join!(watch_files, follow);
+    }
+
+    async fn take(&self) -> Result<(), Error> {
+        match self.read().await {
+            Ok(set) => {
+                tracing::info!(rules = set.len(), "took the trust rules");
+                self.set.send_replace(Arc::new(set));
+                Ok(())
+            }
+            Err(error) => {
+                let text = carnet_core::chain(&error).join(": ");
+                tracing::error!(error = text, "the trust rules are not taken; the last good ones count");
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads and checks what files and store hold, together with these rules in place of those of the same name: whether
+    /// a change would be taken.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub async fn check(&self, changed: &[Rule], issuers: &[TrustedIssuer]) -> Result<RuleSet, Error> {
+        let (mut rules, mut trusted) = self.gather().await?;
+        rules.retain(|rule| changed.iter().all(|new| new.name != rule.name));
+        trusted.retain(|one| issuers.iter().all(|new| new.issuer != one.issuer));
+        rules.extend_from_slice(changed);
+        trusted.extend_from_slice(issuers);
+        self.load(rules, &trusted)
+    }
+
+    async fn read(&self) -> Result<RuleSet, Error> {
+        let (rules, issuers) = self.gather().await?;
+        self.load(rules, &issuers)
+    }
+
+    fn load(&self, rules: Vec<Rule>, issuers: &[TrustedIssuer]) -> Result<RuleSet, Error> {
+        RuleSet::load_with(rules, issuers, Some(&self.trust_domain))
+            .map_err(|mistakes| refused("the trust rules", &mistakes))
+    }
+
+    async fn gather(&self) -> Result<(Vec<Rule>, Vec<TrustedIssuer>), Error> {
+        let (mut rules, mut issuers) = (Vec::new(), Vec::new());
+        for path in toml_files(&self.paths)? {
+            let file = read_file(&path, &self.context)?;
+            rules.extend(file.rule);
+            issuers.extend(file.issuer);
+        }
+        for object in self.store.objects(ObjectKind::Rule).await? {
+            rules.push(of_store("rule", &object.name, object.body)?);
+        }
+        for object in self.store.objects(ObjectKind::Issuer).await? {
+            issuers.push(of_store("issuer", &object.name, object.body)?);
+        }
+        Ok((rules, issuers))
+    }
+}
+
+fn read_file(path: &Path, context: &Context) -> Result<RuleFile, Error> {
+    let place = path.display();
+    let failed = |text: String| Error::configuration(format!("read the rules in {place}: {text}"));
+    let bytes = context.files.read(path, MAX_FILE)?.ok_or_else(|| failed("the file is missing".to_owned()))?;
+    let text = std::str::from_utf8(bytes.expose()).map_err(|error| failed(format!("it is not UTF-8: {error}")))?;
+    toml::from_str(text).map_err(|error| failed(error.to_string()))
+}
+
+fn of_store<T: serde::de::DeserializeOwned>(what: &str, name: &str, body: serde_json::Value) -> Result<T, Error> {
+    let text = || format!("read the {what} `{}` of the store", carnet_core::safe_text(name));
+    serde_json::from_value(body).map_err(|error| Error::configuration(text()).because(error))
+}
+
+/// All mistakes in one error, one line each.
+pub(crate) fn refused(what: &str, mistakes: &[Mistake]) -> Error {
+    let lines: Vec<String> = mistakes
+        .iter()
+        .map(|mistake| match &mistake.hint {
+            Some(hint) => format!("{}: {} ({hint})", mistake.field, mistake.message),
+            None => format!("{}: {}", mistake.field, mistake.message),
+        })
+        .collect();
+    Error::configuration(format!("{what} cannot be taken:\n  {}", lines.join("\n  ")))
+}

@@ -1,0 +1,278 @@
+//! A running authority: its listeners and what keeps it going.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use carnet_core::{Context, Error};
+use carnet_entries::{NodeApi, node_router};
+use carnet_net::{CertificateFiles, ClientCertificates, Settings as Network, TlsServerConfig, UnixSocket};
+use carnet_ops::{Component, FileWatch, Health, Metrics, diagnostics};
+use carnet_spiffe::BundleMap;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Settings,
+    listeners::{address_of, listen},
+    parts::{Movers, Parts},
+    public,
+};
+
+/// How often the store is asked whether it can write.
+const CHECK_STORE: Duration = Duration::from_secs(5);
+/// How often what has expired is removed from the store.
+const PRUNE: Duration = Duration::from_secs(300);
+
+/// An authority that listens already and serves nobody yet.
+#[derive(Debug)]
+pub struct Authority {
+    parts: Arc<Parts>,
+    movers: Movers,
+    doors: Doors,
+    health: Health,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Doors {
+    public: TcpListener,
+    public_tls: Option<CertificateFiles>,
+    nodes: Option<TcpListener>,
+    bundle: Option<TcpListener>,
+    admin: UnixSocket,
+    diagnostics: Option<TcpListener>,
+}
+
+/// Where an authority listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// For relying parties and token exchange.
+    pub public: SocketAddr,
+    /// For agents.
+    pub nodes: Option<SocketAddr>,
+    /// For bundles by `https_spiffe`.
+    pub bundle: Option<SocketAddr>,
+    /// For the admin API.
+    pub admin: PathBuf,
+    /// For probes and Prometheus.
+    pub diagnostics: Option<SocketAddr>,
+}
+
+impl Authority {
+    /// Opens store, keys, rules and listeners.
+    ///
+    /// # Errors
+    /// The first part that cannot be had as it is configured.
+    pub async fn open(settings: Settings, context: Context, network: Network) -> Result<Self, Error> {
+        let (parts, movers) = Parts::open(settings, context, network).await?;
+        let doors = Doors::open(&parts).await?;
+        Ok(Self { parts: Arc::new(parts), movers, doors, health: Health::new(), metrics: Metrics::new("carnet") })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn addresses(&self) -> Result<Addresses, Error> {
+        let of = |listener: &Option<TcpListener>| listener.as_ref().map(address_of).transpose();
+        Ok(Addresses {
+            public: address_of(&self.doors.public)?,
+            nodes: of(&self.doors.nodes)?,
+            bundle: of(&self.doors.bundle)?,
+            admin: self.doors.admin.path().to_owned(),
+            diagnostics: of(&self.doors.diagnostics)?,
+        })
+    }
+
+    /// Serves until `shutdown`; then listeners close, requests that run come to their end, and the store is closed.
+    /// Each change of `reload` has rules, entries and certificates read again.
+    ///
+    /// # Errors
+    /// When the routes cannot be served as configured.
+    pub async fn run(self, reload: watch::Receiver<u64>, shutdown: CancellationToken) -> Result<(), Error> {
+        let Self { parts, movers, doors, health, metrics } = self;
+        let Movers { bundles, neighbours } = movers;
+        let (own, all) = (bundles.own(), bundles.all());
+        let mut tasks = JoinSet::new();
+        doors.serve(&parts, &own, &all, &health, &metrics, &shutdown, &mut tasks)?;
+        tasks.spawn(bundles.run(neighbours.federation.watch(), shutdown.clone()));
+        tasks.spawn(neighbours.run(shutdown.clone()));
+        spawn_keepers(&parts, &health, reload, &shutdown, &mut tasks);
+        shutdown.cancelled().await;
+        health.stopping();
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a part of the authority ended in disorder");
+            }
+        }
+        if let Err(error) = parts.issuer.flush_refusals().await {
+            tracing::error!(%error, "the count of refusals is not written");
+        }
+        parts.store.close().await;
+        Ok(())
+    }
+}
+
+impl Doors {
+    async fn open(parts: &Parts) -> Result<Self, Error> {
+        let at = &parts.settings.listen;
+        let optional = async |what, address: Option<SocketAddr>| match address {
+            Some(address) => listen(what, address).await.map(Some),
+            None => Ok(None),
+        };
+        let files = || Arc::clone(&parts.context.files);
+        let public_tls = match &at.tls {
+            Some(tls) => Some(CertificateFiles::open(files(), tls.certificate.clone(), tls.key.clone())?),
+            None => None,
+        };
+        Ok(Self {
+            public: listen("relying parties", at.public).await?,
+            public_tls,
+            nodes: optional("agents", at.nodes).await?,
+            bundle: optional("bundles", at.bundle).await?,
+            // Who may use it is decided by who connects, so that a user who may not is told so.
+            admin: UnixSocket::bind_in_folder(&at.admin.socket, 0o666, 0o755)?,
+            diagnostics: optional("diagnostics", at.diagnostics).await?,
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what all routes together are answered from")]
+    fn serve(
+        self,
+        parts: &Arc<Parts>,
+        own: &watch::Receiver<Option<Arc<carnet_spiffe::Bundle>>>,
+        all: &watch::Receiver<Arc<BundleMap>>,
+        health: &Health,
+        metrics: &Metrics,
+        shutdown: &CancellationToken,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), Error> {
+        let public = public::router(&parts.issuer, own, self.public_tls.is_none(), &parts.context)?;
+        let public_tls = match self.public_tls {
+            None => None,
+            Some(files) => {
+                let look = parts.settings.listen.tls.as_ref().map_or(CHECK_STORE, |tls| tls.look);
+                let config = TlsServerConfig::new(files.source(), ClientCertificates::Optional(any_certificate()))?;
+                let stop = shutdown.clone();
+                tasks.spawn(async move { files.watch(look, stop).await });
+                Some(Arc::new(config))
+            }
+        };
+        tasks.spawn(carnet_net::serve(self.public, public, public_tls, shutdown.clone()));
+        if let Some(listener) = self.nodes {
+            let api = NodeApi {
+                entries: Arc::clone(&parts.entries),
+                nodes: Arc::clone(&parts.nodes),
+                mint: Arc::clone(&parts.mint),
+                keys: parts.keys.watch(),
+                bundles: all.clone(),
+                context: parts.context.clone(),
+                shutdown: shutdown.clone(),
+            };
+            let router = carnet_ops::trace_requests(node_router(api));
+            let config =
+                TlsServerConfig::new(parts.identity.source(), ClientCertificates::Optional(any_certificate()))?;
+            tasks.spawn(carnet_net::serve(listener, router, Some(Arc::new(config)), shutdown.clone()));
+        }
+        if let Some(listener) = self.bundle {
+            let settings = carnet_discovery::BundleSettings::default();
+            let router = carnet_discovery::bundle_router(own.clone(), settings, Arc::clone(&parts.context.clock));
+            let config = TlsServerConfig::new(parts.identity.source(), ClientCertificates::None)?;
+            tasks.spawn(carnet_net::serve(listener, router, Some(Arc::new(config)), shutdown.clone()));
+        }
+        if let Some(listener) = self.diagnostics {
+            let router = diagnostics(health.clone(), metrics.clone());
+            tasks.spawn(carnet_net::serve(listener, router, None, shutdown.clone()));
+        }
+        Ok(())
+    }
+}
+
+/// Whoever is asked for who calls verifies what was shown, against the bundles of that moment: the handshake only proves
+/// that the caller has the key.
+fn any_certificate() -> carnet_net::ChainVerifier {
+    Arc::new(|_chain| Ok(()))
+}
+
+fn spawn_keepers(
+    parts: &Arc<Parts>,
+    health: &Health,
+    reload: watch::Receiver<u64>,
+    shutdown: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) {
+    let (keys, stop) = (Arc::clone(&parts.keys), shutdown.clone());
+    tasks.spawn(async move { keys.run(stop).await });
+    let (rules, component, stop) = (Arc::clone(&parts.rules), health.component("rules"), shutdown.clone());
+    tasks.spawn(async move { rules.run(component, stop).await });
+    let identity = Arc::clone(&parts.identity);
+    tasks.spawn(identity.run(parts.keys.watch(), health.component("identity"), shutdown.clone()));
+    tasks.spawn(watch_store(Arc::clone(parts), health.component("store"), shutdown.clone()));
+    tasks.spawn(follow_store(Arc::clone(parts), shutdown.clone()));
+    tasks.spawn(reload_all(Arc::clone(parts), reload.clone(), shutdown.clone()));
+    for file in &parts.files {
+        let (file, parts, stop) = (file.clone(), Arc::clone(parts), shutdown.clone());
+        let reload = reload.clone();
+        tasks.spawn(async move {
+            let (sender, changes) = watch::channel(0);
+            let watching = FileWatch::start(vec![file.path.clone()]);
+            let notice = async {
+                match watching {
+                    Ok(watch) => watch.run(sender.clone(), stop.clone()).await,
+                    Err(error) => tracing::warn!(%error, "a file of entries is not watched; SIGHUP reads it again"),
+                }
+            };
+            let forced = forward(reload, &sender, &stop);
+            tokio::join!(notice, forced, file.follow(&parts.entries, &parts.context, changes, stop.clone()));
+        });
+    }
+}
+
+/// A reload that was asked for is a change of the file.
+async fn forward(mut reload: watch::Receiver<u64>, changes: &watch::Sender<u64>, stop: &CancellationToken) {
+    while let Some(Ok(())) = stop.run_until_cancelled(reload.changed()).await {
+        changes.send_modify(|count| *count += 1);
+    }
+}
+
+async fn reload_all(parts: Arc<Parts>, mut reload: watch::Receiver<u64>, stop: CancellationToken) {
+    while let Some(Ok(())) = stop.run_until_cancelled(reload.changed()).await {
+        parts.rules.reload();
+        match parts.settings.attest.load(&parts.context) {
+            Ok(attestors) => parts.nodes.set_attestors(Arc::new(attestors)),
+            Err(mistakes) => {
+                let error = crate::rules::refused("node attestation", &mistakes);
+                tracing::error!(%error, "node attestation stays as it was");
+            }
+        }
+    }
+}
+
+async fn watch_store(parts: Arc<Parts>, component: Component, stop: CancellationToken) {
+    let mut since_prune = Duration::ZERO;
+    loop {
+        component.outcome(&parts.store.check().await);
+        if since_prune >= PRUNE {
+            since_prune = Duration::ZERO;
+            if let Err(error) = parts.store.prune(parts.context.now()).await {
+                tracing::warn!(%error, "what has expired stays in the store for now");
+            }
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(CHECK_STORE)).await.is_none() {
+            return;
+        }
+        since_prune += CHECK_STORE;
+        if let Err(error) = parts.issuer.flush_refusals().await {
+            tracing::warn!(%error, "the count of refusals is not written yet");
+        }
+    }
+}
+
+/// Entries that another node of the same store has changed.
+async fn follow_store(parts: Arc<Parts>, stop: CancellationToken) {
+    let mut changes = parts.store.changes();
+    while let Some(Ok(())) = stop.run_until_cancelled(changes.changed()).await {
+        if let Err(error) = parts.entries.sync().await {
+            tracing::error!(%error, "entries are not read again; the last ones count");
+        }
+    }
+}
