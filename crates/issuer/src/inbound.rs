@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 pub(crate) use keys::KeySets;
-pub(crate) use own::OwnToken;
+pub(crate) use own::{ACCESS_TOKEN_TYPE, OwnToken};
 
 use crate::{Caller, Issuer, RuleSet, SubjectType, trusted::CheckedIssuer};
 

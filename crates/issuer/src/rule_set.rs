@@ -1,6 +1,7 @@
 //! All rules, by issuer.
 
 mod decide;
+mod explain;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,11 +9,11 @@ use carnet_core::Mistake;
 use carnet_spiffe::TrustDomain;
 
 pub use decide::{Actor, Asked, Presented};
-pub(crate) use decide::{Denial, Granted, Ground};
+pub(crate) use decide::{Denial, Granted, Ground, Introspects};
 
 use crate::{
     Rule, TrustedIssuer,
-    rule::{check, compiled::Compiled},
+    rule::{check, compiled::Compiled, pattern::Pattern},
     trusted::CheckedIssuer,
 };
 
@@ -97,7 +98,7 @@ impl RuleSet {
                 of.expected_audiences.push(audience.clone());
             }
         }
-        match rule.rule.subject.as_deref().filter(|_| rule.subject.as_ref().is_some_and(|subject| subject.is_exact())) {
+        match rule.rule.subject.as_deref().filter(|_| rule.subject.as_ref().is_some_and(Pattern::is_exact)) {
             Some(subject) => of.exact.entry(subject.to_owned()).or_default().push(Arc::clone(&rule)),
             None => of.others.push(Arc::clone(&rule)),
         }

@@ -173,7 +173,8 @@ impl Checker {
                 }
                 Some(network) => read.push(network),
                 None => {
-                    self.mistake("networks", format!("{text:?} is neither a network in CIDR notation nor an address"))
+                    let message = format!("{text:?} is neither a network in CIDR notation nor an address");
+                    self.mistake("networks", message);
                 }
             }
         }

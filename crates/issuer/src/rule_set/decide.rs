@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::RuleSet;
 use crate::{
-    IssueType, OAuthCode, SubjectType,
+    IssueType, SubjectType,
     rule::{claim, compiled::Compiled},
 };
 
@@ -79,8 +79,19 @@ pub(crate) struct Denial {
     pub(crate) refusal: Box<Refusal>,
 }
 
+/// What somebody may look up.
+#[derive(Debug)]
+pub(crate) enum Introspects<'a> {
+    /// No token at all.
+    Nothing,
+    /// Tokens, but not this one.
+    Others,
+    /// This token.
+    This(&'a Arc<Compiled>),
+}
+
 /// The conditions of a rule, in the order in which they are checked.
-const CLAUSES: [&str; 11] = [
+pub(super) const CLAUSES: [&str; 11] = [
     "token-type",
     "audience",
     "subject",
@@ -98,7 +109,7 @@ const CLAUSES: [&str; 11] = [
 pub(crate) const RESERVED_PATH: &str = "/carnet/";
 
 /// The place of the condition that failed.
-type Failed = usize;
+pub(super) type Failed = usize;
 
 impl RuleSet {
     /// The answer of the rules to a proof, with the reasons: the rule that came closest is the one whose condition is named. Pure: nothing is verified,
@@ -149,6 +160,27 @@ impl RuleSet {
         })
     }
 
+    /// The rule by which this subject may look up a token for these audiences, if there is one.
+    pub(crate) fn introspects(
+        &self,
+        ground: Ground<'_>,
+        presented: &Presented<'_>,
+        audiences: &[String],
+    ) -> Introspects<'_> {
+        let mut closest = Introspects::Nothing;
+        for rule in self.of_issuer(presented.issuer).into_iter().flat_map(|of| of.candidates(presented.subject)) {
+            let attempt = Attempt { ground, presented, asked: &Asked::default(), rule };
+            if rule.introspect.is_empty() || attempt.who().is_err() {
+                continue;
+            }
+            if audiences.iter().any(|audience| rule.introspect.iter().any(|known| known.matches(audience))) {
+                return Introspects::This(rule);
+            }
+            closest = Introspects::Others;
+        }
+        closest
+    }
+
     fn no_rule(&self, presented: &Presented<'_>, known: bool) -> Denial {
         let (clause, seen) = if known { ("subject", presented.subject) } else { ("issuer", presented.issuer) };
         let mut names: Vec<&str> = self.issuers().collect();
@@ -161,22 +193,27 @@ impl RuleSet {
     }
 }
 
-struct Attempt<'a> {
-    ground: Ground<'a>,
-    presented: &'a Presented<'a>,
-    asked: &'a Asked<'a>,
-    rule: &'a Arc<Compiled>,
+pub(super) struct Attempt<'a> {
+    pub(super) ground: Ground<'a>,
+    pub(super) presented: &'a Presented<'a>,
+    pub(super) asked: &'a Asked<'a>,
+    pub(super) rule: &'a Arc<Compiled>,
 }
 
 impl Attempt<'_> {
-    fn grant(&self) -> Result<Granted, Failed> {
+    /// Whether it is the subject of the rule.
+    fn who(&self) -> Result<(), Failed> {
         let rule = &**self.rule;
         require(0, rule.types.contains(&self.presented.kind))?;
         require(1, self.audience_fits())?;
         require(2, rule.subject.as_ref().is_none_or(|subject| subject.matches(self.presented.subject)))?;
         require(3, self.unfit_claim().is_none())?;
         require(4, self.condition().is_ok_and(|holds| holds))?;
-        require(5, rule.admits(self.presented.address))?;
+        require(5, rule.admits(self.presented.address))
+    }
+
+    fn grant(&self) -> Result<Granted, Failed> {
+        self.who()?;
         require(6, self.asked.actor.is_none_or(|actor| self.may_act(&actor)))?;
         let issue = self.issue().ok_or(7_usize)?;
         let audiences = self.targets(issue).ok_or(8_usize)?;
@@ -190,9 +227,9 @@ impl Attempt<'_> {
             return true;
         }
         let expected = &self.rule.rule.expected_audiences;
-        let fits = |audience: &str| match expected.is_empty() {
-            true => audience == self.ground.issuer_url,
-            false => expected.iter().any(|expected| expected == audience),
+        let fits = |audience: &str| {
+            let own = expected.is_empty() && audience == self.ground.issuer_url;
+            own || expected.iter().any(|expected| expected == audience)
         };
         match self.presented.claims.get("aud") {
             Some(Value::String(audience)) => fits(audience),
@@ -201,7 +238,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn unfit_claim(&self) -> Option<(&str, &Value)> {
+    pub(super) fn unfit_claim(&self) -> Option<(&str, &Value)> {
         let fits = |name: &str, wanted: &Value| {
             claim::find(self.presented.claims, name).is_some_and(|seen| claim::fits(seen, wanted))
         };
@@ -215,7 +252,7 @@ impl Attempt<'_> {
 
     /// # Errors
     /// What the expression says when it has no value; a missing claim fails it like any other.
-    fn condition(&self) -> Result<bool, String> {
+    pub(super) fn condition(&self) -> Result<bool, String> {
         let Some(condition) = &self.rule.condition else { return Ok(true) };
         let nobody = Map::new();
         let actor = self.asked.actor.map_or(&nobody, |actor| actor.claims);
@@ -288,7 +325,7 @@ impl Attempt<'_> {
 
     /// # Errors
     /// What is wrong with it, safe to show.
-    fn identity(&self) -> Result<SpiffeId, String> {
+    pub(super) fn identity(&self) -> Result<SpiffeId, String> {
         let template = self.rule.identity.as_ref().ok_or("the rule gives none")?;
         let id = if template.is_only("sub") {
             self.presented.subject.parse::<SpiffeId>()
@@ -303,99 +340,10 @@ impl Attempt<'_> {
         if id.path().starts_with(RESERVED_PATH) && !template.is_only("sub") {
             return Err(format!("{id} is below {RESERVED_PATH}"));
         }
-        match id.is_of(self.ground.trust_domain) && !id.is_root() {
-            true => Ok(id),
-            false => Err(format!("{id} is no workload of {}", self.ground.trust_domain)),
+        if !id.is_of(self.ground.trust_domain) || id.is_root() {
+            return Err(format!("{id} is no workload of {}", self.ground.trust_domain));
         }
-    }
-
-    /// The same once more, in words.
-    fn denial(&self, failed: Failed) -> Denial {
-        let clause = CLAUSES.get(failed).copied().unwrap_or("policy");
-        let data = &self.rule.rule;
-        let list = |values: &[String]| values.join(", ");
-        let (seen, wanted, fix): (String, String, &str) = match clause {
-            "token-type" => {
-                let names: Vec<&str> = self.rule.types.iter().map(|kind| kind.name()).collect();
-                (
-                    self.presented.kind.name().to_owned(),
-                    names.join(", "),
-                    "add it to subject_token_types, if it is to be taken",
-                )
-            }
-            "audience" => {
-                let own = [self.ground.issuer_url.to_owned()];
-                let expected = if data.expected_audiences.is_empty() { &own[..] } else { &data.expected_audiences };
-                let fix = "let the workload ask its issuer for a token with this audience, or name the audience in expected_audiences";
-                (claim::shown(self.presented.claims.get("aud")), list(expected), fix)
-            }
-            "subject" => (
-                safe_text(self.presented.subject),
-                data.subject.clone().unwrap_or_default(),
-                "change subject, if this one is meant",
-            ),
-            "claims" => {
-                let (name, wanted) = self.unfit_claim().unwrap_or(("", &Value::Null));
-                let seen = claim::shown(claim::find(self.presented.claims, name));
-                (format!("{name} = {seen}"), format!("{name} = {wanted}"), "change claims, if this value is meant")
-            }
-            "condition" => {
-                let source = data.condition.clone().unwrap_or_default();
-                (
-                    self.condition().err().unwrap_or_else(|| "false".to_owned()),
-                    source,
-                    "change condition, if this one is meant",
-                )
-            }
-            "network" => {
-                let address =
-                    self.presented.address.map_or_else(|| "no address".to_owned(), |address| address.to_string());
-                (address, list(&data.networks), "add the network to networks, if it is to be taken")
-            }
-            "actor" => {
-                let actor = self
-                    .asked
-                    .actor
-                    .map(|actor| format!("{} of {}", safe_text(actor.subject), safe_text(actor.issuer)));
-                let wanted = match self.presented.claims.get("may_act") {
-                    Some(may_act) => format!("may_act: {}", safe_text(&may_act.to_string())),
-                    None => "one of actors".to_owned(),
-                };
-                (actor.unwrap_or_default(), wanted, "add the actor to actors, or let may_act appoint it")
-            }
-            "issue" => {
-                let names: Vec<&str> = data.issue.iter().map(|kind| kind.name()).collect();
-                let seen = self.asked.issue.map_or("nothing", IssueType::name);
-                (seen.to_owned(), names.join(", "), "add it to issue, if it is to be issued")
-            }
-            "target" => {
-                let targets: Vec<String> =
-                    self.asked.audiences.iter().chain(self.asked.resources).map(|target| safe_text(target)).collect();
-                let allowed: Vec<String> = data.audiences.iter().chain(&data.resources).take(20).cloned().collect();
-                (list(&targets), list(&allowed), "add the target to audiences or resources, if it is meant")
-            }
-            "scope" => (
-                safe_text(&self.asked.scopes.join(" ")),
-                data.scopes.join(" "),
-                "add the scope to scopes, if it is to be had",
-            ),
-            _ => {
-                let wanted = data.identity.clone().unwrap_or_default();
-                (
-                    self.identity().err().unwrap_or_default(),
-                    wanted,
-                    "make the identity from ids that the issuer assigns",
-                )
-            }
-        };
-        let code = match clause {
-            "target" => OAuthCode::InvalidTarget.as_str(),
-            "scope" => OAuthCode::InvalidScope.as_str(),
-            _ => "access_denied",
-        };
-        let mut refusal = Refusal::new(clause, seen, wanted, code, fix);
-        refusal.held = CLAUSES.iter().take(failed).copied().collect();
-        Denial { rule: Some(data.name.clone()), refusal: Box::new(refusal) }
+        Ok(id)
     }
 }
 
