@@ -81,8 +81,10 @@ pub struct Delivered {
     pub output: Option<SecretBytes>,
     /// Variables for a child process.
     pub environment: Vec<(String, Secret)>,
-    /// Files that were written, for the user's eyes.
+    /// Files that were replaced as a whole.
     pub files: Vec<PathBuf>,
+    /// Files of which a part was changed; the rest is somebody else's.
+    pub shared: Vec<PathBuf>,
 }
 
 /// Writes a credential in somebody's native form.

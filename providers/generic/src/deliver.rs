@@ -110,7 +110,7 @@ impl Delivery for TokenFile {
             context.files.replace(&[NewFile::new(&self.path, token.expose())])?;
             let path = Secret::new(self.path.to_string_lossy());
             let environment = self.variable.iter().map(|name| (name.clone(), path.clone())).collect();
-            Ok(Delivered { environment, files: vec![self.path.clone()], output: None })
+            Ok(Delivered { environment, files: vec![self.path.clone()], ..Delivered::default() })
         })
     }
 }
@@ -193,7 +193,7 @@ impl Delivery for Env {
     ) -> BoxFuture<'a, Result<Delivered, Error>> {
         Box::pin(async move {
             let environment = self.variables(credential)?;
-            Ok(Delivered { output: Some(export_lines(&environment)), environment, files: Vec::new() })
+            Ok(Delivered { output: Some(export_lines(&environment)), environment, ..Delivered::default() })
         })
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn warn(run: &RouteRun, terminal: Terminal) {
 }
 
 fn write(delivered: &Delivered, terminal: Terminal) -> Result<(), Error> {
-    for file in &delivered.files {
+    for file in delivered.files.iter().chain(&delivered.shared) {
         tracing::info!(file.path = %file.display(), "wrote a file");
     }
     let Some(output) = &delivered.output else { return Ok(()) };

@@ -8,6 +8,7 @@ use carnet_route::{Route, RouteRun, keep};
 use clap::ArgMatches;
 use tokio::task::JoinSet;
 
+use self::together::{Handed, Together};
 use super::{
     default_delivery, get, route_args,
     supervise::{self, Ready},
@@ -17,6 +18,8 @@ use crate::{
     output::{Terminal, Warning},
     world,
 };
+
+mod together;
 
 pub(super) fn run(global: &Global, args: &Run, matches: Option<&ArgMatches>, terminal: Terminal) -> Result<u8, Error> {
     let context = world::context();
@@ -61,18 +64,20 @@ async fn deliver_first(
     keepers: &mut JoinSet<()>,
     terminal: Terminal,
 ) -> Result<Vec<(String, Secret)>, Error> {
-    let mut environment = Vec::new();
+    let mut together = Together::default();
     for route in routes {
         let states = renewer.watch(&route.name().to_owned()).await.map_err(error_of)?;
         // Nothing is started before every credential is there: a child without its credential would fail in its own way.
         let first = renewer.get(&route.name().to_owned()).await.map_err(error_of)?;
         get::warn(&first, terminal);
-        environment.extend(deliver(context, route, &first).await?.environment);
+        if let Some(lost) = together.add(route.name(), deliver(context, route, &first).await?)? {
+            terminal.warn(&Warning { message: &lost, route: Some(route.name()), step: None });
+        }
         // The watch is handed on as it is: what came while this was delivered is news to the keeper, this is not.
         let (context, route) = (context.clone(), route.clone());
         keepers.spawn(async move { keep_delivered(&context, &route, states, first, terminal).await });
     }
-    Ok(environment)
+    Ok(together.environment())
 }
 
 /// Delivers every new credential of a route until its watch ends. What cannot be written is said, and tried again with the
@@ -98,7 +103,7 @@ async fn keep_delivered(
         if let Some(value) = value.filter(|value| !Arc::ptr_eq(value, &last)) {
             match deliver(context, route, &value).await {
                 Ok(handed) => {
-                    if !handed.any_file && !told {
+                    if handed.files.is_empty() && !told {
                         let message = only_variables(route.name());
                         terminal.warn(&Warning { message: &message, route: Some(route.name()), step: None });
                         told = true;
@@ -111,16 +116,13 @@ async fn keep_delivered(
     }
 }
 
-/// What a delivery handed to the command.
-struct Handed {
-    environment: Vec<(String, Secret)>,
-    any_file: bool,
-}
-
 async fn deliver(context: &Context, route: &Route, run: &RouteRun) -> Result<Handed, Error> {
-    let delivered = route.deliver(context, &run.credential).await?;
-    let any_file = delivered.iter().any(|one| !one.files.is_empty());
-    Ok(Handed { environment: delivered.into_iter().flat_map(|one| one.environment).collect(), any_file })
+    let mut handed = Handed::default();
+    for one in route.deliver(context, &run.credential).await? {
+        handed.environment.extend(one.environment);
+        handed.files.extend(one.files);
+    }
+    Ok(handed)
 }
 
 /// Nobody can change the variables of a process that runs, so a renewal that reaches no file reaches nobody.

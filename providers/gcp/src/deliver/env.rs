@@ -73,7 +73,7 @@ impl Delivery for GcpEnv {
             if let Some(project) = credential.facts.get("quota_project") {
                 environment.push(("GOOGLE_CLOUD_QUOTA_PROJECT".to_owned(), Secret::new(project.as_str())));
             }
-            Ok(Delivered { output: Some(export_lines(&environment)), environment, files: Vec::new() })
+            Ok(Delivered { output: Some(export_lines(&environment)), environment, ..Delivered::default() })
         })
     }
 }

@@ -145,12 +145,13 @@ impl Profile {
             NewFile::new(CONFIG, config),
         ];
         context.files.replace_directory(&directory, &new).await?;
-        let mut files = vec![config_file.clone(), token_file, key_file];
+        let files = vec![config_file.clone(), token_file, key_file];
+        let mut shared = Vec::new();
         if let Some(file) = merged {
             context.files.replace(std::slice::from_ref(&file))?;
-            files.push(file.path);
+            shared.push(file.path);
         }
-        Ok(Delivered { output: None, environment: self.environment(&config_file, &region), files })
+        Ok(Delivered { output: None, environment: self.environment(&config_file, &region), files, shared })
     }
 
     /// The shared file with the profile in it, if it has to change; it is held until it is written, because every

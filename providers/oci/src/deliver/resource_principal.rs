@@ -90,7 +90,7 @@ impl ResourcePrincipal {
             ("OCI_CLI_AUTH", "resource_principal".to_owned()),
         ];
         let environment = variables.into_iter().map(|(name, value)| (name.to_owned(), Secret::new(value))).collect();
-        Ok(Delivered { output: None, environment, files: vec![token, key] })
+        Ok(Delivered { environment, files: vec![token, key], ..Delivered::default() })
     }
 }
 

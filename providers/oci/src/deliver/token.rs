@@ -83,7 +83,7 @@ impl TokenFiles {
         variables.extend(session.tenancy.clone().map(|tenancy| ("OCI_CLI_TENANCY", tenancy)));
         variables.extend(session.region.clone().map(|region| ("OCI_CLI_REGION", region)));
         let environment = variables.into_iter().map(|(name, value)| (name.to_owned(), Secret::new(value))).collect();
-        Ok(Delivered { output: None, environment, files: vec![token_file, key_file] })
+        Ok(Delivered { environment, files: vec![token_file, key_file], ..Delivered::default() })
     }
 }
 

@@ -48,11 +48,8 @@ impl Delivery for CredentialFile {
             let mut files: Vec<NewFile> = self.token_file(credential)?.into_iter().collect();
             files.push(NewFile::new(&self.config.path, json));
             context.files.replace(&files)?;
-            Ok(Delivered {
-                output: None,
-                environment: self.environment(),
-                files: files.into_iter().map(|file| file.path).collect(),
-            })
+            let files = files.into_iter().map(|file| file.path).collect();
+            Ok(Delivered { environment: self.environment(), files, ..Delivered::default() })
         })
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     harness::{Sandbox, both, carnet, output},
-    scene::{Desk, fails, mode, nowhere, put, works},
+    scene::{Desk, fails, mode, nowhere, put, said, works},
 };
 
 /// `carnet run` of a token file, with this shell script as the child.
@@ -126,6 +126,38 @@ deliver = [{ env = { variable = \"SECOND\" } }]
         nowhere(desk.folder(), ["run", "first", "second", "--", "sh", "-c", "printf '%s %s' \"$FIRST\" \"$SECOND\""]);
     let token = std::fs::read_to_string(desk.path("token.jwt")).unwrap();
     assert_eq!(works(&mut command), format!("{token} an-opaque-token"));
+}
+
+/// Two routes, each with its own token, and what else stands in each.
+fn two_routes(desk: &Desk<'_>, more: &str) {
+    let route = |name: &str| format!("[route.{name}]\nsource = {{ file = {{ path = \"{name}\" }} }}\n{more}\n");
+    put(&desk.path("carnet.toml"), format!("version = 1\n{}{}", route("first"), route("second")), 0o600);
+    put(&desk.path("first"), "token-one", 0o600);
+    put(&desk.path("second"), "token-two", 0o600);
+}
+
+#[test]
+fn a_variable_that_two_routes_give_is_told() {
+    let desk = Desk::new(Sandbox::shared());
+    two_routes(&desk, "");
+    let words = ["run", "first", "second", "--", "sh", "-c", "printf %s \"$CARNET_ACCESS_TOKEN\""];
+    let done = output(&mut nowhere(desk.folder(), words));
+    assert_eq!((done.status.code(), done.stdout.as_slice()), (Some(0), b"token-two".as_slice()), "{}", both(&done));
+    let said = said(&done, &["warning: ", "CARNET_ACCESS_TOKEN (also of first)", "`deliver`"]);
+    assert!(!said.contains("token-"), "{said}");
+    let alone = output(&mut nowhere(desk.folder(), ["run", "first", "first", "--", "true"]));
+    assert!(alone.status.success() && alone.stderr.is_empty(), "{}", both(&alone));
+}
+
+#[test]
+fn rejects_two_routes_that_write_one_file() {
+    let desk = Desk::new(Sandbox::shared());
+    two_routes(&desk, "deliver = [{ token-file = { path = \"token\" } }]");
+    let mark = desk.path("started");
+    let script = format!("touch {}", mark.display());
+    let mut command = nowhere(desk.folder(), ["run", "first", "second", "--", "sh", "-c", &script]);
+    fails(&mut command, 2, &["run with the routes first and second: both write token", "hint: "]);
+    assert!(!mark.exists());
 }
 
 /// A program that plays an issuer: each run gives another token of twelve seconds, and from the second on tells the child
