@@ -23,8 +23,8 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let terminal = Terminal::new(&cli.global);
-    world::start_logging(cli.global.log.as_deref());
-    match command::dispatch(cli, &matches, terminal) {
+    let started = world::start_logging(cli.global.log.as_deref());
+    match started.and_then(|()| command::dispatch(cli, &matches, terminal)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             terminal.fail(&error);

@@ -31,13 +31,24 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Res
 }
 
 /// Logs to standard error what the filter asks for, and nothing at all without one.
-pub(crate) fn start_logging(filter: Option<&str>) {
-    let Some(filter) = filter.map(ToOwned::to_owned).or_else(|| SystemEnvironment.get(EnvVars::LOG)) else { return };
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_target(true)
-        .finish();
+///
+/// # Errors
+/// [`carnet_core::ErrorKind::Configuration`] when the filter cannot be read: whoever asked for a log and gets none looks in
+/// the wrong place.
+pub(crate) fn start_logging(flag: Option<&str>) -> Result<(), Error> {
+    let (filter, place) = match (flag, SystemEnvironment.get(EnvVars::LOG)) {
+        (Some(filter), _) => (filter.to_owned(), "--log"),
+        (None, Some(filter)) => (filter, EnvVars::LOG),
+        (None, None) => return Ok(()),
+    };
+    let parsed = tracing_subscriber::EnvFilter::builder().parse(&filter).map_err(|error| {
+        Error::configuration(format!("read the log filter {:?} of {place}", carnet_core::safe_text(&filter)))
+            .because(error)
+            .hint("write a level (error, warn, info, debug, trace), or levels of parts: info,carnet_net=trace")
+    })?;
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(parsed).with_target(true).finish();
     // Only this binary sets a subscriber, once; a second one would be a mistake that loses logs, not credentials.
     drop(tracing::subscriber::set_global_default(subscriber));
+    Ok(())
 }

@@ -23,6 +23,13 @@ pub trait Environment: Send + Sync + fmt::Debug {
     /// The value, if the variable is set, not empty and UTF-8.
     fn get(&self, name: &str) -> Option<String>;
 
+    /// Whether the variable is set to bytes that are not UTF-8. [`Self::get`] then has nothing, but "not set" would send the
+    /// reader to the wrong place.
+    fn is_garbled(&self, name: &str) -> bool {
+        let _ = name;
+        false
+    }
+
     /// The value as a secret.
     fn secret(&self, name: &str) -> Option<Secret> {
         self.get(name).map(Secret::new)

@@ -54,6 +54,11 @@ impl Environment for SystemEnvironment {
     fn get(&self, name: &str) -> Option<String> {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one reader of the process's environment")]
+    fn is_garbled(&self, name: &str) -> bool {
+        std::env::var_os(name).is_some_and(|value| value.to_str().is_none())
+    }
 }
 
 /// The file system.

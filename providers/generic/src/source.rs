@@ -125,6 +125,10 @@ impl Source for Variable {
     fn find<'a>(&'a self, context: &'a Context, want: &'a Want) -> BoxFuture<'a, Result<Found, Error>> {
         Box::pin(async move {
             let Some(value) = context.environment.secret(&self.name) else {
+                if context.environment.is_garbled(&self.name) {
+                    return Err(Error::configuration(format!("read the variable {}: it is not UTF-8 text", self.name))
+                        .hint("look at what set it; a token is plain text"));
+                }
                 return Ok(Found::not_here(format!("the variable {} is not set", self.name)));
             };
             let what = format!("the token in the variable {}", self.name);

@@ -88,12 +88,16 @@ pub(super) fn run(args: &Inspect, terminal: Terminal) -> Result<u8, Error> {
 fn read(argument: &str) -> Result<(SecretBytes, String), Error> {
     if argument == "-" {
         let mut bytes = Vec::new();
-        let most = u64::try_from(MAX_INPUT).unwrap_or(u64::MAX);
-        std::io::stdin()
-            .take(most)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Error::configuration("read standard input").because(error))?;
-        return Ok((SecretBytes::new(bytes), "standard input".to_owned()));
+        let most = u64::try_from(MAX_INPUT).unwrap_or(u64::MAX).saturating_add(1);
+        let read = std::io::stdin().take(most).read_to_end(&mut bytes);
+        // Wrapped before anything can fail, so that it is wiped in any case.
+        let bytes = SecretBytes::new(bytes);
+        read.map_err(|error| Error::configuration("read standard input").because(error))?;
+        if bytes.len() > MAX_INPUT {
+            return Err(Error::configuration(format!("read standard input: it is larger than {MAX_INPUT} bytes"))
+                .hint("give one token or one credential file, and nothing else"));
+        }
+        return Ok((bytes, "standard input".to_owned()));
     }
     let looks_like_token = argument.matches('.').count() == 2 && argument.starts_with("eyJ");
     if looks_like_token || argument.starts_with("ST$") || argument.starts_with('{') {

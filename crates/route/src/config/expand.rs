@@ -98,7 +98,9 @@ pub(crate) fn expand(
                 expansions.values.insert(name.to_owned(), value);
                 variables.push(name.to_owned());
             } else {
-                let message = format!("the environment variable `{name}` is not set, or empty");
+                let garbled = environment.is_garbled(name);
+                let what = if garbled { "is not UTF-8 text" } else { "is not set, or empty" };
+                let message = format!("the environment variable `{name}` {what}");
                 problems.push(
                     Problem::new(place(&reference), message)
                         .hint(format!("set {name}, or write $${{{name}}} for the text itself")),

@@ -22,6 +22,13 @@ pub(crate) fn find(flag: Option<&Path>, context: &Context) -> Result<Option<(Pat
     if let Some(path) = flag {
         return Ok(Some((path.to_owned(), read_named(path, "named by --config", &*context.files)?)));
     }
+    if context.environment.is_garbled(EnvVars::CONFIG) {
+        // Whoever named a file does not mean another one that happens to lie in a usual place.
+        let problem = Problem::whole(format!("the path in {} is not UTF-8 text", EnvVars::CONFIG));
+        let problem =
+            problem.hint(format!("set {} to the path of a file, or name the file with --config", EnvVars::CONFIG));
+        return Err(ConfigError::new(TextOrigin::File(None), "", vec![problem]));
+    }
     if let Some(path) = EnvVars::read(&*context.environment).config {
         let bytes = read_named(&path, "named by CARNET_CONFIG", &*context.files)?;
         return Ok(Some((path, bytes)));

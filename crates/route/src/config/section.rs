@@ -286,7 +286,7 @@ fn wanted_words(wanted: &str) -> String {
         "u16" => "a whole number from 0 to 65535".to_owned(),
         "u32" | "u64" | "usize" => "a whole number from 0".to_owned(),
         "a nonzero u8" | "a nonzero u16" | "a nonzero u32" | "a nonzero u64" => "a whole number from 1".to_owned(),
-        "a sequence" => "a list".to_owned(),
+        "a sequence" => "a list such as [\"a\", \"b\"]".to_owned(),
         "a string" | "string or table" => "a text".to_owned(),
         "a map" => "a table".to_owned(),
         "a boolean" => "true or false".to_owned(),

@@ -246,7 +246,9 @@ impl SecretPlace {
             }
             Self::Variable(name) => {
                 let secret = context.environment.secret(name).ok_or_else(|| {
-                    Error::configuration(format!("read the client secret: the variable {name} is not set"))
+                    let garbled = context.environment.is_garbled(name);
+                    let what = if garbled { "is not UTF-8 text" } else { "is not set" };
+                    Error::configuration(format!("read the client secret: the variable {name} {what}"))
                         .hint("name a file in client_secret_file, or a variable in client_secret_env")
                 })?;
                 (Some(Secret::new(secret.expose().trim())), name.clone())

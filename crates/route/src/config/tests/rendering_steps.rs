@@ -78,7 +78,7 @@ error: wanted a whole number from 0, found "long"
   |
 help: Life of the token in seconds, at most 3600.
 
-error: wanted a list, found "read"
+error: wanted a list such as ["a", "b"], found "read"
  --> carnet.toml:8:10
   |
 8 | scopes = "read"

@@ -1,5 +1,7 @@
 //! Configurations with mistakes.
 
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -251,4 +253,44 @@ fn a_dollar_without_braces_is_text() {
     put(&folder.path().join("carnet.toml"), text, 0o600);
     let shown = works(&mut nowhere(folder.path(), ["config", "show"]));
     assert!(shown.contains(r#""/run/$HOME/${X}""#), "{shown}");
+}
+
+#[test]
+fn a_path_in_carnet_config_that_is_not_text_is_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder.path().join("carnet.toml"), "version = 1\n[route.a]\nsource = { file = { path = \"x\" } }\n", 0o600);
+    works(&mut nowhere(folder.path(), ["config", "check"]));
+    let mut command = nowhere(folder.path(), ["config", "check"]);
+    command.env("CARNET_CONFIG", OsStr::from_bytes(b"/tmp/\xff"));
+    fails(&mut command, 2, &["the path in CARNET_CONFIG is not UTF-8 text", "--config"]);
+}
+
+#[test]
+fn a_variable_in_the_file_that_is_not_text_is_not_called_unset() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "version = 1\n[route.a]\nsource = { file = { path = \"${PLACE}\" } }\n";
+    put(&folder.path().join("carnet.toml"), text, 0o600);
+    let mut command = nowhere(folder.path(), ["config", "check"]);
+    command.env("PLACE", OsStr::from_bytes(b"\xff"));
+    fails(&mut command, 2, &["the environment variable `PLACE` is not UTF-8 text", "carnet.toml:3:29"]);
+}
+
+#[test]
+fn rejects_a_log_filter_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = nowhere(folder.path(), ["--log", "carnet_net=loud", "version"]);
+    fails(&mut command, 2, &["read the log filter \"carnet_net=loud\" of --log", "hint: write a level"]);
+    let mut command = nowhere(folder.path(), ["--output", "json", "version"]);
+    let said = fails(command.env("CARNET_LOG", "a=b=c"), 2, &["of CARNET_LOG"]);
+    let error: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(error["error"]["kind"], "configuration", "{error}");
+}
+
+#[test]
+fn a_list_on_the_command_line_is_told_how_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let audience =
+        "audience=//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/github";
+    let words = ["get", "--from", "file", "path=x", "--to", "gcp", audience, "scopes=https://scope"];
+    fails(&mut nowhere(folder.path(), words), 2, &["wanted a list such as [\"a\", \"b\"], found \"https://scope\""]);
 }

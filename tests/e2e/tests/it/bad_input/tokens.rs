@@ -1,6 +1,6 @@
 //! Tokens that are not tokens, or not the right ones.
 
-use std::process::Command;
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, process::Command};
 
 use crate::{
     harness::Sandbox,
@@ -95,6 +95,14 @@ fn a_variable_that_is_not_set_is_no_identity() {
     let mut command = nowhere(folder.path(), ["get", "--from", "env", "variable=MY_TOKEN"]);
     fails(&mut command, 3, &["MY_TOKEN", "(step source env)"]);
     fails(command.env("MY_TOKEN", "one two"), 2, &["MY_TOKEN", "it is not one word of visible ASCII"]);
+}
+
+#[test]
+fn a_variable_that_is_not_text_is_not_called_unset() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = nowhere(folder.path(), ["get", "--from", "env", "variable=MY_TOKEN"]);
+    command.env("MY_TOKEN", OsStr::from_bytes(b"\xff\xfe"));
+    fails(&mut command, 2, &["read the variable MY_TOKEN: it is not UTF-8 text", "(step source env)", "hint: "]);
 }
 
 #[test]

@@ -259,6 +259,15 @@ fn inspect_warns_of_what_nobody_should_accept() {
 }
 
 #[test]
+fn inspect_does_not_cut_what_it_reads_from_standard_input() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = nowhere(home.path(), ["inspect", "-"]);
+    let done = with_input(&mut command, &"a".repeat(256 * 1024 + 1));
+    assert_eq!((done.status.code(), done.stdout.is_empty()), (Some(2), true), "{}", both(&done));
+    said(&done, &["read standard input: it is larger than 262144 bytes", "hint: "]);
+}
+
+#[test]
 fn inspect_escapes_what_a_hostile_claim_holds() {
     let desk = Desk::new(Sandbox::shared());
     desk.show(&["--claim", "note=\"\\u001b[2Jhello\""]);
