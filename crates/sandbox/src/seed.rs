@@ -25,6 +25,7 @@ pub fn seed() -> Value {
         "oci_client_id": oci::EXCHANGE_CLIENT_ID,
         "oci_client_secret": oci::EXCHANGE_CLIENT_SECRET,
         "oci_compartment": oci::COMPARTMENT,
+        "oci_function": oci::FUNCTION,
         "oci_namespace": oci::NAMESPACE,
         "oci_region": oci::REGION,
         "oci_tenancy": oci::TENANCY,

@@ -134,6 +134,37 @@ fn oracles_resource_principal_signer_is_served() {
     expect_buckets(&json(program.envs(sandbox.environment(&[]))));
 }
 
+/// The function, as a service plays it that has no token in files: a token of the resource first, then its session.
+#[test]
+fn oracles_resource_principal_signer_is_served_in_its_older_versions() {
+    let sandbox = Sandbox::shared();
+    let auth = sandbox.plain("oci-auth");
+    for version in ["2.1", "2.1.1", "2.1.2"] {
+        let mut program = python("oci_resource_principal.py");
+        program.args(compartment(sandbox)).arg("--objectstorage").arg(sandbox.plain("oci-objectstorage"));
+        program.envs(sandbox.environment(&[])).env_remove("OCI_RESOURCE_PRINCIPAL_RPST");
+        program.env("OCI_RESOURCE_PRINCIPAL_VERSION", version);
+        program.env("OCI_RESOURCE_PRINCIPAL_RPT_ENDPOINT", &auth).env("OCI_RESOURCE_PRINCIPAL_RPST_ENDPOINT", &auth);
+        program.env("OCI_RESOURCE_PRINCIPAL_RESOURCE_ID", sandbox.seed("oci_function"));
+        program.env("OCI_RESOURCE_PRINCIPAL_TENANCY_ID", sandbox.seed("oci_tenancy"));
+        program.env("OCI_RESOURCE_PRINCIPAL_SECURITY_CONTEXT", "context");
+        expect_buckets(&json(&mut program));
+    }
+}
+
+/// The instance's own resource principal. Oracle's signer asks for its id under the real address, so this needs the proxy.
+#[test]
+fn oracles_resource_principal_signer_is_served_in_its_oldest_version() {
+    let sandbox = Sandbox::shared();
+    let auth = "https://auth.us-ashburn-1.oraclecloud.com";
+    let mut program = python("oci_resource_principal.py");
+    program.args(compartment(sandbox)).envs(sandbox.environment(&["--proxy"]));
+    program.env_remove("OCI_RESOURCE_PRINCIPAL_RPST").env_remove("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM");
+    program.env("OCI_RESOURCE_PRINCIPAL_VERSION", "1.1");
+    program.env("OCI_RESOURCE_PRINCIPAL_RPT_ENDPOINT", auth).env("OCI_RESOURCE_PRINCIPAL_RPST_ENDPOINT", auth);
+    expect_buckets(&json(&mut program));
+}
+
 #[test]
 fn a_resource_principal_that_carnet_delivers_is_one_to_oracles_sdk() {
     let sandbox = Sandbox::shared();
