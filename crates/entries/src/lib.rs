@@ -6,6 +6,7 @@
 mod by;
 mod entries;
 mod file;
+mod issue;
 mod mint;
 mod nodes;
 mod router;

@@ -1,0 +1,48 @@
+//! The issuer at the seam.
+
+use carnet_core::{BoxFuture, Error};
+use carnet_issuer::{Caller, Issuer, JwtSvidRequest, X509SvidRequest};
+
+use crate::{By, Mint, MintJwt, MintX509, Minted, MintedJwt};
+
+impl Mint for Issuer {
+    fn x509(&self, wanted: Vec<MintX509>, by: By) -> BoxFuture<'_, Result<Vec<Minted>, Error>> {
+        Box::pin(async move {
+            let request = |wanted: MintX509| X509SvidRequest {
+                spiffe_id: wanted.spiffe_id,
+                csr: wanted.csr,
+                dns_names: wanted.dns_names,
+                ttl: wanted.ttl,
+                entry_id: wanted.entry_id,
+                actor: by.actor.clone(),
+                caller: caller(&by),
+            };
+            let issued = self.x509_svids(wanted.into_iter().map(request).collect()).await?;
+            Ok(issued
+                .into_iter()
+                .map(|issued| Minted { chain: issued.chain, expires_at: issued.expires_at, serial: issued.serial })
+                .collect())
+        })
+    }
+
+    fn jwt(&self, wanted: MintJwt, by: By) -> BoxFuture<'_, Result<MintedJwt, Error>> {
+        Box::pin(async move {
+            let request = JwtSvidRequest {
+                spiffe_id: wanted.spiffe_id,
+                audiences: wanted.audiences,
+                ttl: wanted.ttl,
+                claims: wanted.claims,
+                include_jti: wanted.include_jti,
+                entry_id: Some(wanted.entry_id),
+                caller: caller(&by),
+                actor: by.actor,
+            };
+            let issued = self.jwt_svid(request).await?;
+            Ok(MintedJwt { token: issued.token, issued_at: issued.issued_at, expires_at: issued.expires_at })
+        })
+    }
+}
+
+fn caller(by: &By) -> Caller {
+    Caller { request_id: by.request_id.clone(), ..Caller::at(by.peer.clone().unwrap_or_default()) }
+}
