@@ -14,8 +14,10 @@
 mod agent;
 mod attest;
 mod bundles;
+mod config;
 mod core;
 mod entries;
+mod https;
 mod hub;
 mod jwt_cache;
 mod keeper;
@@ -33,6 +35,8 @@ pub use attest::{
     Attestation, AttestationLimits, Caller, Container, Executables, Kubelet, Kubernetes, Names, Systemd, Unix,
     WorkloadAttestor,
 };
+pub use config::{AgentConfig, AgentPlan, KubernetesSection, SdsSection, UnixSection};
+pub use https::{Bootstrap, HttpsSettings, HttpsUpstream};
 pub use hub::Phase;
 pub use process::{Credentials, Process, Processes};
 pub use settings::{SdsSettings, Settings, SocketSettings};
