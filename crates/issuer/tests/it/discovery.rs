@@ -1,0 +1,138 @@
+//! Issuers that cannot be asked, lie, or are asked too often.
+
+use carnet_issuer::{IssuerSettings, TrustedIssuer};
+use carnet_jose::{Algorithm, SigningKey, encode_jwt};
+use http::StatusCode;
+use jiff::SignedDuration;
+use serde_json::{Map, json};
+
+use crate::world::{ISSUER, World, claims, claims_with, issuer_key, publish, rule, sign};
+
+async fn trusting(issuer: TrustedIssuer) -> World {
+    World::with(vec![rule()], &[issuer], IssuerSettings::default()).await
+}
+
+fn document(world: &World, jwks_uri: &str, issuer: &str) {
+    let document = json!({ "issuer": issuer, "jwks_uri": jwks_uri }).to_string();
+    world.network.answer(&format!("{ISSUER}/.well-known/openid-configuration"), document);
+}
+
+#[tokio::test]
+async fn a_thousand_unknown_keys_cause_one_fetch() {
+    let world = World::new(vec![rule()]).await;
+    world.exchange(&sign(&claims()), &[]).await.token();
+    let first = world.network.requests();
+    world.clock.advance(SignedDuration::from_secs(61));
+    for number in 0..1000 {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap().with_kid(format!("unknown-{number}"));
+        let token = encode_jwt(&key, &Map::new(), &claims()).unwrap();
+        assert_eq!(world.exchange(&token, &[]).await.status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(world.network.requests() - first, 2, "one discovery document and one key set");
+}
+
+#[tokio::test]
+async fn a_key_that_is_published_later_is_found() {
+    let world = World::new(vec![rule()]).await;
+    world.exchange(&sign(&claims()), &[]).await.token();
+    let next = SigningKey::generate(Algorithm::Es256).unwrap().with_kid("issuer-2");
+    publish(&world.network, &[issuer_key(), &next]);
+    world.clock.advance(SignedDuration::from_secs(61));
+    let token = encode_jwt(&next, &Map::new(), &claims()).unwrap();
+    world.exchange(&token, &[]).await.token();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_hangs_is_waited_for_a_bounded_time() {
+    let world = World::new(vec![rule()]).await;
+    world.network.hang();
+    let before = tokio::time::Instant::now();
+    let answer = world.exchange(&sign(&claims()), &[]).await;
+    assert_eq!(
+        (answer.status, answer.error()),
+        (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable".to_owned())
+    );
+    assert!(before.elapsed() < std::time::Duration::from_secs(6));
+    assert_eq!(world.clause().await, "keys");
+}
+
+#[tokio::test]
+async fn rejects_an_issuer_that_says_it_is_another() {
+    let world = World::new(vec![rule()]).await;
+    document(&world, &format!("{ISSUER}/jwks"), "https://issuer.example/");
+    let answer = world.exchange(&sign(&claims()), &[]).await;
+    assert_eq!(answer.error(), "invalid_request");
+    assert_eq!(world.clause().await, "keys");
+}
+
+#[tokio::test]
+async fn rejects_keys_at_a_foreign_host_unless_it_is_configured() {
+    let world = World::new(vec![rule()]).await;
+    let keys = json!({ "keys": [issuer_key().public_jwk()] }).to_string();
+    document(&world, "https://keys.example/jwks", ISSUER);
+    world.network.answer("https://keys.example/jwks", keys.clone());
+    assert_ne!(world.exchange(&sign(&claims()), &[]).await.status, StatusCode::OK);
+    assert_eq!(world.network.requests(), 1, "only the discovery document is fetched");
+    let row = world.last().await;
+    assert!(row.details["seen"].as_str().unwrap().contains("foreign host keys.example"), "{row:?}");
+
+    let world =
+        trusting(TrustedIssuer { jwks_hosts: vec!["keys.example".to_owned()], ..TrustedIssuer::new(ISSUER) }).await;
+    document(&world, "https://keys.example/jwks", ISSUER);
+    world.network.answer("https://keys.example/jwks", keys);
+    world.exchange(&sign(&claims()), &[]).await.token();
+}
+
+#[tokio::test]
+async fn rejects_keys_without_tls_of_an_issuer_with_it() {
+    let world = World::new(vec![rule()]).await;
+    document(&world, "http://issuer.example/jwks", ISSUER);
+    assert_ne!(world.exchange(&sign(&claims()), &[]).await.status, StatusCode::OK);
+    assert_eq!(world.network.requests(), 1);
+}
+
+#[tokio::test]
+async fn pinned_keys_need_no_network() {
+    let jwks = json!({ "keys": [issuer_key().public_jwk()] });
+    let world = trusting(TrustedIssuer { jwks: Some(jwks), ..TrustedIssuer::new(ISSUER) }).await;
+    world.exchange(&sign(&claims()), &[]).await.token();
+    assert_eq!(world.network.requests(), 0);
+}
+
+#[tokio::test]
+async fn keys_at_a_configured_url_need_no_discovery_document() {
+    let url = "https://elsewhere.example/keys".to_owned();
+    let world = trusting(TrustedIssuer { jwks_url: Some(url.clone()), ..TrustedIssuer::new(ISSUER) }).await;
+    world.network.answer(&url, json!({ "keys": [issuer_key().public_jwk()] }).to_string());
+    world.exchange(&sign(&claims()), &[]).await.token();
+    assert_eq!(world.network.requests(), 1);
+}
+
+#[tokio::test]
+async fn an_unknown_issuer_is_asked_for_nothing() {
+    let world = World::new(vec![rule()]).await;
+    world.exchange(&sign(&claims_with(json!({ "iss": "https://evil.example" }))), &[]).await;
+    assert_eq!((world.network.requests(), world.clause().await.as_str()), (0, "issuer"));
+}
+
+#[test]
+fn rejects_issuers_with_mistakes() {
+    let issuer = TrustedIssuer::new(ISSUER);
+    let jwks = json!({ "keys": [] });
+    for (wrong, field) in [
+        (TrustedIssuer { issuer: "issuer".to_owned(), ..issuer.clone() }, "issuer"),
+        (TrustedIssuer { issuer: format!("{ISSUER}?x"), ..issuer.clone() }, "issuer"),
+        (TrustedIssuer { jwks_url: Some("x".to_owned()), ..issuer.clone() }, "jwks_url"),
+        (TrustedIssuer { discovery_url: Some("ftp://x".to_owned()), ..issuer.clone() }, "discovery_url"),
+        (TrustedIssuer { jwks: Some(jwks.clone()), ..issuer.clone() }, "jwks"),
+        (TrustedIssuer { jwks: Some(jwks), jwks_url: Some(ISSUER.to_owned()), ..issuer.clone() }, "jwks"),
+        (TrustedIssuer { algorithms: vec!["HS256".to_owned()], ..issuer.clone() }, "algorithms"),
+        (TrustedIssuer { leeway: Some(301), ..issuer.clone() }, "leeway"),
+        (TrustedIssuer { max_age: Some(0), ..issuer.clone() }, "max_age"),
+        (TrustedIssuer { ca_pem: Some("x".to_owned()), ..issuer.clone() }, "ca_pem"),
+        (TrustedIssuer { jwks_hosts: vec!["a/b".to_owned()], ..issuer }, "jwks_hosts"),
+    ] {
+        let mistakes = carnet_issuer::RuleSet::load_with(Vec::new(), &[wrong], None).unwrap_err();
+        assert_eq!(mistakes[0].field, format!("issuers[0].{field}"));
+    }
+}
