@@ -6,7 +6,7 @@ use carnet_core::{Context, Error, Result};
 use carnet_net::{Limits, UnixSocket, serve_unix};
 use carnet_spiffe::SpiffeId;
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -23,6 +23,8 @@ const CONNECTIONS: usize = 16_384;
 const CONNECTIONS_PER_PROCESS: usize = 4096;
 /// Most calls at once on one connection: a process may hold many streams open.
 const STREAMS: u32 = 1000;
+/// Most streams of all connections together.
+const ALL_STREAMS: usize = 65_536;
 /// A connection without a call is closed after this. Clients that call for each token keep theirs.
 const IDLE: std::time::Duration = std::time::Duration::from_hours(1);
 /// Largest head of a call. Nothing in it is large; a small bound keeps idle connections small.
@@ -97,6 +99,7 @@ impl Agent {
             own: watch::Sender::new(None),
             must_attest: watch::Sender::new(()),
             contact: Mutex::default(),
+            streams: Arc::new(Semaphore::new(ALL_STREAMS)),
             stop: CancellationToken::new(),
             settings,
         });

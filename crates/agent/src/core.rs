@@ -9,7 +9,10 @@ use carnet_attest::protocol::RefusalCode;
 use carnet_core::{Context, Error, chain, safe_text};
 use carnet_spiffe::Bundle;
 use jiff::{SignedDuration, Timestamp};
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,6 +42,8 @@ pub(crate) struct Core {
     /// Wakes when the authority has said that the agent must attest again.
     pub(crate) must_attest: watch::Sender<()>,
     pub(crate) contact: Mutex<Contact>,
+    /// One for each stream that may still be opened.
+    pub(crate) streams: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
 }
 

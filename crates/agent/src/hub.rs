@@ -63,6 +63,7 @@ pub(crate) enum Minted {
     Refused {
         revision: u64,
         again_at: Timestamp,
+        times: u32,
     },
 }
 

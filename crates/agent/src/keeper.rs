@@ -8,7 +8,7 @@ use carnet_renew::Schedule;
 use carnet_spiffe::{Bundle, BundleMap, verify_x509_svid};
 use carnet_x509::Certificate;
 use jiff::Timestamp;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     core::{Core, LONGEST_CALL, Own},
@@ -17,6 +17,9 @@ use crate::{
     state_file,
     upstream::{AgentIdentity, UpstreamError},
 };
+
+/// After so long without being told to attest again, the last time is forgotten.
+const SETTLED: Duration = Duration::from_mins(2);
 
 /// What is to be done about the agent's identity.
 enum Step {
@@ -34,6 +37,8 @@ pub(crate) async fn run(core: Arc<Core>) {
     let mut renew_at = renewal(&core);
     let mut attest_again = false;
     let mut failures = 0_u32;
+    // When the agent attested last because it was told to, and how often in a row.
+    let mut told: Option<(Instant, u32)> = None;
     loop {
         if snapshots.borrow_and_update().phase == Phase::Banned {
             return;
@@ -55,6 +60,17 @@ pub(crate) async fn run(core: Arc<Core>) {
             continue;
         }
         let attesting = matches!(step, Step::Attest);
+        if attest_again {
+            let before = told.filter(|(at, _)| at.elapsed() < SETTLED).map_or(0, |(_, times)| times);
+            if before > 0 {
+                // An authority that is never content is not asked in a circle.
+                tokio::select! {
+                    () = core.stop.cancelled() => return,
+                    () = core.pause(before) => {}
+                }
+            }
+            told = Some((Instant::now(), before.saturating_add(1)));
+        }
         let outcome = tokio::select! {
             () = core.stop.cancelled() => return,
             outcome = obtain(&core, attesting) => outcome,

@@ -12,10 +12,10 @@ use carnet_attest::{
 };
 use carnet_core::{Error, Result, Secret, SecretBytes};
 use carnet_jose::{Algorithm, SigningKey};
-use carnet_renew::Schedule;
+use carnet_renew::{Backoff, Schedule};
 use carnet_spiffe::SpiffeId;
 use carnet_x509::{Certificate, RequestProfile};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::timeout;
 
 use crate::{
@@ -24,8 +24,9 @@ use crate::{
     upstream::UpstreamError,
 };
 
-/// How long a refusal for one entry holds, unless the entry changes before.
-const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(60);
+/// How long a refusal for one entry holds, unless the entry changes before: short at first, because another authority may
+/// not know of a new entry yet.
+const REFUSED: Backoff = Backoff { first: Duration::from_secs(1), cap: Duration::from_mins(1) };
 
 /// An SVID that is to be asked for.
 struct Due {
@@ -34,6 +35,8 @@ struct Due {
     spiffe_id: SpiffeId,
     /// Those that somebody waits for go first.
     rank: u8,
+    /// Refusals in a row, for the entry as it is.
+    refused: u32,
 }
 
 /// Asks for X509-SVIDs of entries that have none, and for new ones at half of their life, until the agent ends.
@@ -122,13 +125,17 @@ fn survey(core: &Core, snapshot: &Snapshot) -> (Vec<Due>, Timestamp) {
                 }
                 2
             }
-            Some(Minted::Refused { revision, again_at }) if *revision == entry.revision && *again_at > now => {
+            Some(Minted::Refused { revision, again_at, .. }) if *revision == entry.revision && *again_at > now => {
                 next = next.min(*again_at);
                 continue;
             }
             _ => u8::from(!open),
         };
-        due.push(Due { key: key.clone(), entry: Arc::clone(entry), spiffe_id: spiffe_id.clone(), rank });
+        let refused = match snapshot.minted.get(key) {
+            Some(Minted::Refused { revision, times, .. }) if *revision == entry.revision => *times,
+            _ => 0,
+        };
+        due.push(Due { refused, key: key.clone(), entry: Arc::clone(entry), spiffe_id: spiffe_id.clone(), rank });
     }
     due.sort_by(|one, other| (one.rank, &one.key).cmp(&(other.rank, &other.key)));
     (due, next)
@@ -193,8 +200,9 @@ fn settle(core: &Core, due: Due, key: KeyPair, answer: X509Answer) -> (MintKey, 
     };
     let problem = carnet_core::safe_text(&problem);
     tracing::warn!(entry = due.entry.id, problem, "the authority gives no X509-SVID for an entry");
-    let again_at = core.context.now().saturating_add(REFUSED_FOR).unwrap_or(Timestamp::MAX);
-    (due.key, Minted::Refused { revision, again_at })
+    let times = due.refused.saturating_add(1);
+    let again_at = core.context.now().saturating_add(REFUSED.delay(times, core.roll())).unwrap_or(Timestamp::MAX);
+    (due.key, Minted::Refused { revision, again_at, times })
 }
 
 /// The leaf must be for the key that was made here and name the identity of the entry.

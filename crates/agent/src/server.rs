@@ -20,7 +20,7 @@ use carnet_grpc::{
 };
 use carnet_net::Peer;
 use carnet_spiffe::Selector;
-use tokio::time::timeout;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::{
     core::Core,
@@ -70,6 +70,12 @@ impl Core {
             Ok(Err(_)) | Err(_) => Err(not_attested("the agent has nothing from the authority yet")),
         }
     }
+}
+
+/// A place for one more stream; it is given back when the stream ends.
+fn place(core: &Core) -> Result<OwnedSemaphorePermit, Status> {
+    let place = Arc::clone(&core.streams).try_acquire_owned();
+    place.map_err(|_full| Status::resource_exhausted("too many streams are open"))
 }
 
 /// The caller is known, and there is nothing for it. Clients look for this very text.

@@ -5,7 +5,7 @@ use std::path::Path;
 use carnet_attest::protocol::Base64;
 use carnet_core::{Error, Files, NewFile, Result, Secret};
 use carnet_jose::private_key_from_pem;
-use carnet_spiffe::{Bundle, TrustDomain};
+use carnet_spiffe::{Bundle, SpiffeId, TrustDomain};
 use carnet_x509::Certificate;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -56,7 +56,10 @@ pub(crate) fn read(files: &dyn Files, directory: &Path, domain: &TrustDomain) ->
     let leaf = chain.first().ok_or_else(|| failed("it holds no certificate"))?;
     let leaf = Certificate::from_der(leaf).map_err(|error| failed("its certificate").because(error))?;
     let uris = leaf.uris();
-    let spiffe_id = uris.first().ok_or_else(|| failed("its certificate names nobody"))?.parse()?;
+    let spiffe_id: SpiffeId = uris.first().ok_or_else(|| failed("its certificate names nobody"))?.parse()?;
+    if !spiffe_id.is_of(domain) {
+        return Err(failed("its certificate is of another trust domain"));
+    }
     let identity = AgentIdentity {
         spiffe_id,
         private_key,

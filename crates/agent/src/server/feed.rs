@@ -7,11 +7,11 @@ use carnet_grpc::{prost::Message, tonic::Status};
 use carnet_spiffe::Selector;
 use futures_util::{Stream, stream};
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, watch},
     time::{Instant, sleep_until},
 };
 
-use super::shutting_down;
+use super::{place, shutting_down};
 use crate::{
     core::Core,
     hub::{Snapshot, Wish},
@@ -41,48 +41,52 @@ struct Feed<S> {
     last: Option<[u8; 32]>,
     /// Until when the first message may wait to be whole.
     patience: Option<Instant>,
-    ended: bool,
 }
 
 /// The first message now, then one whenever it would be another; an error is the end.
+///
+/// # Errors
+/// When too many streams are open.
 pub(super) fn feed<S: Subject>(
     core: &Arc<Core>,
     subject: S,
-) -> impl Stream<Item = Result<S::Message, Status>> + Send + use<S> {
-    let feed = Feed {
-        core: Arc::clone(core),
-        snapshots: core.hub.watch(),
-        subject,
-        wish: core.hub.wish(),
-        last: None,
-        patience: Some(Instant::now() + core.settings.patience),
-        ended: false,
-    };
-    stream::unfold(feed, |mut feed| async move {
-        if feed.ended {
+) -> Result<impl Stream<Item = Result<S::Message, Status>> + Send + use<S>, Status> {
+    let open = Open { place: place(core)?, feed: Feed::new(core, subject), ended: false };
+    Ok(stream::unfold(open, |mut open| async move {
+        if open.ended {
             return None;
         }
-        let item = feed.advance().await;
-        feed.ended = item.is_err();
-        Some((item, feed))
-    })
+        let item = open.feed.advance().await;
+        open.ended = item.is_err();
+        Some((item, open))
+    }))
 }
 
 /// One message without a stream.
 pub(super) async fn once<S: Subject>(core: &Arc<Core>, subject: S) -> Result<S::Message, Status> {
-    let mut feed = Feed {
-        core: Arc::clone(core),
-        snapshots: core.hub.watch(),
-        subject,
-        wish: core.hub.wish(),
-        last: None,
-        patience: Some(Instant::now() + core.settings.patience),
-        ended: false,
-    };
-    feed.advance().await
+    Feed::new(core, subject).advance().await
+}
+
+/// A stream that is open.
+struct Open<S> {
+    #[expect(dead_code, reason = "it is held until the stream ends")]
+    place: OwnedSemaphorePermit,
+    feed: Feed<S>,
+    ended: bool,
 }
 
 impl<S: Subject> Feed<S> {
+    fn new(core: &Arc<Core>, subject: S) -> Self {
+        Self {
+            core: Arc::clone(core),
+            snapshots: core.hub.watch(),
+            subject,
+            wish: core.hub.wish(),
+            last: None,
+            patience: Some(Instant::now() + core.settings.patience),
+        }
+    }
+
     async fn advance(&mut self) -> Result<S::Message, Status> {
         loop {
             let snapshot = Arc::clone(&self.snapshots.borrow_and_update());

@@ -13,12 +13,13 @@ use carnet_grpc::{
 };
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, watch},
     time::{Instant, sleep_until},
 };
 
 use super::{
     feed::{Next, Subject, once},
+    place,
     secrets::{Secrets, type_url, wants_plain},
     shutting_down,
 };
@@ -53,6 +54,7 @@ impl SecretDiscoveryService for Sds {
     ) -> Result<Response<Self::StreamSecretsStream>, Status> {
         let selectors = self.0.caller(request.extensions()).await?;
         let conversation = Conversation {
+            place: place(&self.0)?,
             snapshots: self.0.hub.watch(),
             wish: self.0.hub.wish(),
             core: Arc::clone(&self.0),
@@ -93,6 +95,8 @@ impl SecretDiscoveryService for Sds {
 
 /// One stream.
 struct Conversation {
+    #[expect(dead_code, reason = "it is held until the stream ends")]
+    place: OwnedSemaphorePermit,
     core: Arc<Core>,
     requests: Streaming<DiscoveryRequest>,
     snapshots: watch::Receiver<Arc<Snapshot>>,

@@ -88,7 +88,10 @@ impl Subject for Secrets {
         let mut made = Made { core, snapshot, plain: self.plain, identities, resources: Vec::new(), whole: true };
         let unknown = made.all(&self.names)?;
         if !unknown.is_empty() {
-            let message = format!("workload is not authorized for the requested identities {unknown:?}");
+            // As SPIRE writes it, which is how Go prints a list.
+            let unknown: Vec<String> = unknown.iter().map(|name| format!("{name:?}")).collect();
+            let unknown = unknown.join(" ");
+            let message = format!("workload is not authorized for the requested identities [{unknown}]");
             return Err(Status::invalid_argument(message));
         }
         let Made { resources, whole, .. } = made;

@@ -65,7 +65,7 @@ impl Keys {
         Self { root, jwt, bundle }
     }
 
-    pub(crate) fn token(&self, claims: Value) -> String {
+    pub(crate) fn token(&self, claims: &Value) -> String {
         let claims = claims.as_object().unwrap().clone();
         encode_jwt(&self.jwt, &Map::new(), &claims).unwrap().expose().to_owned()
     }
@@ -220,7 +220,7 @@ impl Upstream for Desk {
             let end = now + mood.jwt_life;
             let claims = json!({ "sub": id, "aud": request.audiences, "exp": end.as_second(),
                 "iat": now.as_second(), "number": number });
-            Ok(JwtAnswer { token: self.keys.token(claims).into(), issued_at: now, expires_at: end })
+            Ok(JwtAnswer { token: self.keys.token(&claims).into(), issued_at: now, expires_at: end })
         })
     }
 

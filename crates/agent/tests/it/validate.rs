@@ -16,7 +16,7 @@ fn claims(desk: &Desk, sub: &str) -> Value {
 async fn any_process_may_have_a_token_of_the_own_domain_validated() {
     let desk = Desk::new();
     let node = Node::serving(&desk).await;
-    let token = desk.keys.token(claims(&desk, "spiffe://example.org/api"));
+    let token = desk.keys.token(&claims(&desk, "spiffe://example.org/api"));
     let valid = node.api().await.validate_jwt_svid("me", &token.into()).await.unwrap();
     assert_eq!(valid.spiffe_id, "spiffe://example.org/api");
     assert_eq!(valid.claims["aud"], json!(["me"]), "a list, as SPIRE has it");
@@ -34,7 +34,7 @@ async fn of_a_foreign_token_only_the_allowed_claims_are_passed_on() {
         mood.entries = vec![Registration { federates_with, ..entry("a", 0) }];
     });
     let node = Node::start_with(&desk, |settings| settings.allowed_foreign_claims.extend(["role".to_owned()]));
-    let token = foreign.token(claims(&desk, "spiffe://other.org/x"));
+    let token = foreign.token(&claims(&desk, "spiffe://other.org/x"));
     let valid = node.api().await.validate_jwt_svid("me", &token.clone().into()).await.unwrap();
     assert_eq!(valid.claims.keys().collect::<Vec<_>>(), ["aud", "exp", "role", "sub"]);
     // Whoever has no entry that names the domain may not use its bundle.
@@ -54,20 +54,20 @@ async fn rejects_tokens_that_are_not_good() {
     let bent = |member: &str, value: Value| {
         let mut bent = good.clone();
         bent[member] = value;
-        desk.keys.token(bent)
+        desk.keys.token(&bent)
     };
     let foreign = Keys::of(&"example.org".parse().unwrap(), desk.now());
     for (what, token) in [
         ("another audience", bent("aud", json!("you"))),
         ("expired", bent("exp", json!(expired.as_second()))),
         ("no SPIFFE ID", bent("sub", json!("api"))),
-        ("a key of somebody else", foreign.token(good.clone())),
+        ("a key of somebody else", foreign.token(&good)),
         ("no token", "x".to_owned()),
         ("nothing", String::new()),
     ] {
         let refused = api.validate_jwt_svid("me", &token.into()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Refused, "{what}: {refused:?}");
     }
-    assert!(api.validate_jwt_svid("", &desk.keys.token(good.clone()).into()).await.is_err());
-    assert!(api.validate_jwt_svid("me", &desk.keys.token(good).into()).await.is_ok());
+    assert!(api.validate_jwt_svid("", &desk.keys.token(&good).into()).await.is_err());
+    assert!(api.validate_jwt_svid("me", &desk.keys.token(&good).into()).await.is_ok());
 }
