@@ -49,6 +49,17 @@ pub enum Change {
     Same,
 }
 
+impl Change {
+    /// The word for people and programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Same => "same",
+        }
+    }
+}
+
 /// The files of an issuer, the key set first: a discovery document must not be there before what it points at.
 ///
 /// # Errors

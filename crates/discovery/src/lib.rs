@@ -23,6 +23,6 @@ pub use export::{Change, Check, ExportFile, Finding, UploadTo, check, diff, expo
 pub use federation::{DomainStatus, Federation, FederationParts, KeepBundle, Relationship, poll_interval};
 pub use limits::{Consumer, Warning, limits};
 pub use router::router;
-pub use serve::{Discovery, serve};
+pub use serve::{Discovery, serve, source_of};
 pub use settings::{Settings, TrustedProxies};
 pub use source::{Follower, Source, SourceHealth};

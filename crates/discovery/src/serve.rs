@@ -69,7 +69,7 @@ impl Discovery {
     /// When an address is taken or not ours, a certificate or the bundle to begin with cannot be read, or nothing says where the
     /// Workload API is.
     pub async fn bind(plan: &DiscoveryPlan, context: &Context, network: &Network) -> Result<Self, Error> {
-        let source = source(plan, context)?;
+        let source = source_of(plan, context)?;
         let follower = Follower::new(source, plan.poll, context.clone(), network)?;
         let door = Door::open(&plan.listen, context).await?;
         let health = match &plan.health {
@@ -178,7 +178,10 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
 }
 
 /// The source with what only the environment and the file system know.
-fn source(plan: &DiscoveryPlan, context: &Context) -> Result<Source, Error> {
+///
+/// # Errors
+/// When nothing says where the Workload API is, or the bundle to begin with cannot be read.
+pub fn source_of(plan: &DiscoveryPlan, context: &Context) -> Result<Source, Error> {
     match plan.source.clone() {
         Source::WorkloadApi { endpoint, trust_domain } if endpoint.is_empty() => {
             let endpoint = context.env(ENDPOINT_VARIABLE).ok_or_else(|| {

@@ -37,19 +37,24 @@ pub(super) async fn certificate(acme: &Acme) -> Result<Secret, Error> {
 async fn prove_and_finish(acme: &Acme, order: &mut Order, tokens: &mut Vec<String>) -> Result<Secret, Error> {
     prove(acme, order, tokens).await?;
     let retries = RetryPolicy::new().timeout(PATIENCE);
-    let status =
-        order.poll_ready(&retries).await.map_err(|error| failed("wait for the proofs to be looked at", error))?;
-    if status != OrderStatus::Ready {
-        let why = reason(order).await;
-        return Err(Error::refused("prove to the authority that the names are ours")
-            .because(Error::refused(why))
-            .hint("each of `domains` must lead to this process on port 80, from wherever the authority looks"));
-    }
+    wait_for_proofs(order, &retries).await.map_err(|error| {
+        error.hint("each of `domains` must lead to this process on port 80, from wherever the authority looks")
+    })?;
     let (key, request) = new_request(acme)?;
     order.finalize_csr(&request).await.map_err(|error| failed("ask for the certificate", error))?;
     let chain = order.poll_certificate(&retries).await.map_err(|error| failed("fetch the certificate", error))?;
     let key = key.to_pkcs8_pem().map_err(|error| Error::internal("write the key of a certificate").because(error))?;
     Ok(Secret::new(format!("{}\n{}", chain.trim_end(), key.expose())))
+}
+
+async fn wait_for_proofs(order: &mut Order, retries: &RetryPolicy) -> Result<(), Error> {
+    let what = "prove to the authority that the names are ours";
+    let status = order.poll_ready(retries).await.map_err(|error| failed(what, error))?;
+    if status == OrderStatus::Ready {
+        return Ok(());
+    }
+    let why = reason(order).await;
+    Err(Error::refused(what).because(Error::refused(why)))
 }
 
 /// Puts a proof in place for each name that is not proved yet, and says so.

@@ -24,6 +24,19 @@ pub enum Check {
     Issuer,
 }
 
+impl Check {
+    /// The word for people and programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::Answer => "answer",
+            Self::ContentType => "content-type",
+            Self::Content => "content",
+            Self::Issuer => "issuer",
+        }
+    }
+}
+
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
