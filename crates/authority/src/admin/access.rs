@@ -151,7 +151,8 @@ impl Admin {
             let Some((_, token)) = token else {
                 return Err(Denied::unauthenticated("header", "", "it is not one `Authorization: Bearer TOKEN`"));
             };
-            let address = parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|info| info.0.ip().to_canonical());
+            let address =
+                parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|info| info.0.ip().to_canonical());
             let (actor, rule) = self.admit_token(&Secret::new(token.trim()), address, &peer, request_id).await?;
             return Ok(operator(actor, Some(rule), false));
         }
@@ -184,7 +185,11 @@ impl Admin {
         if self.parts.access.ids.contains(&id) || self.is_admin_entry(&id, now) {
             return Ok(id);
         }
-        Err(Denied::forbidden("spiffe-id", id.to_string(), "it is neither one of admin_ids, nor of an entry with admin"))
+        Err(Denied::forbidden(
+            "spiffe-id",
+            id.to_string(),
+            "it is neither one of admin_ids, nor of an entry with admin",
+        ))
     }
 
     /// Whether a registration entry gives this very identity the right.

@@ -1,10 +1,10 @@
 //! What is said when something is not done.
 
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use carnet_core::{Error, ErrorKind, Mistake, chain};
 use carnet_entries::EntryError;
 use carnet_store::{ConflictReason, StoreError};
-use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -126,8 +126,12 @@ impl Failure {
     }
 
     pub(crate) fn stale() -> Self {
-        Self::new(StatusCode::PRECONDITION_FAILED, ErrorCode::Stale, "it has changed since: its revision is another one")
-            .hint("read it again, and look whether the change still makes sense")
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            ErrorCode::Stale,
+            "it has changed since: its revision is another one",
+        )
+        .hint("read it again, and look whether the change still makes sense")
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {
@@ -150,7 +154,8 @@ impl Failure {
     pub(crate) fn mistakes(mistakes: Vec<Mistake>) -> Self {
         let first = mistakes.first();
         let message = first.map_or_else(|| "it has mistakes".to_owned(), |mistake| mistake.message.clone());
-        let (field, hint) = (first.map(|mistake| mistake.field.clone()), first.and_then(|mistake| mistake.hint.clone()));
+        let (field, hint) =
+            (first.map(|mistake| mistake.field.clone()), first.and_then(|mistake| mistake.hint.clone()));
         let mut failure = Self::invalid(message);
         failure.0.field = field;
         failure.0.hint = hint;
@@ -200,9 +205,7 @@ impl From<Error> for Failure {
             }
             ErrorKind::Configuration | ErrorKind::NotHere | ErrorKind::Expired => Self::invalid(message),
             ErrorKind::Refused | ErrorKind::Policy => Self::conflict(message),
-            ErrorKind::Unreachable => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
-            }
+            ErrorKind::Unreachable => Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message),
             ErrorKind::Internal => Self::internal(message),
         };
         match error.hints().first() {
@@ -215,7 +218,10 @@ impl From<Error> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let failure = match &error {
-            StoreError::Busy { .. } | StoreError::Closed | StoreError::Unavailable { .. } | StoreError::Unknown { .. } => {
+            StoreError::Busy { .. }
+            | StoreError::Closed
+            | StoreError::Unavailable { .. }
+            | StoreError::Unknown { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string())
             }
             StoreError::Invalid(_) => Self::invalid(error.to_string()),
@@ -236,9 +242,8 @@ impl From<EntryError> for Failure {
         match error {
             EntryError::Mistakes(mistakes) => Self::mistakes(mistakes),
             EntryError::Exists(_) => Self::exists(message).field("id"),
-            EntryError::Similar(_) => {
-                Self::exists(message).hint("one entry of the same identity, parent and selectors is enough: change that one")
-            }
+            EntryError::Similar(_) => Self::exists(message)
+                .hint("one entry of the same identity, parent and selectors is enough: change that one"),
             EntryError::NotFound(_) => Self::not_found("there is no such entry"),
             EntryError::Stale => Self::stale(),
             EntryError::Foreign(_) => Self::conflict(message),

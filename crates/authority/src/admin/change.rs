@@ -113,12 +113,11 @@ impl Admin {
 
     /// One change with its audit row. What conflicts is on record as refused, and changes nothing.
     pub(crate) async fn commit(&self, ops: Vec<Op>, audit: AuditRecord, what: &str) -> Result<u64, Failure> {
-        let mut refused = AuditRecord {
-            outcome: Outcome::Refused,
-            clause: Some("conflict".to_owned()),
-            ..audit.clone()
-        };
-        refused.details.insert("message".to_owned(), json!("it was changed by somebody else meanwhile, or is not there"));
+        let mut refused =
+            AuditRecord { outcome: Outcome::Refused, clause: Some("conflict".to_owned()), ..audit.clone() };
+        refused
+            .details
+            .insert("message".to_owned(), json!("it was changed by somebody else meanwhile, or is not there"));
         match self.parts.store.commit(Commit { ops, audit, refused: Some(refused) }).await? {
             Committed::Done { revision, .. } => Ok(revision),
             Committed::Conflict(conflict) => Err(Failure::of_conflict(conflict.reason, what)),

@@ -20,7 +20,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind =
+            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let essence = kind.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
             let (status, code) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::UnsupportedMediaType);
@@ -96,9 +97,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Precondition {
             (Some("*"), None) => Ok(Self::Any),
             (None, Some("*")) => Ok(Self::Absent),
             (Some(tag), None) => {
-                let revision = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|tag| tag.parse().ok());
+                let revision =
+                    tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|tag| tag.parse().ok());
                 revision.map(Self::Revision).ok_or_else(|| {
-                    Failure::invalid("If-Match must be the revision in quotes, for instance \"12\", or *").field("If-Match")
+                    Failure::invalid("If-Match must be the revision in quotes, for instance \"12\", or *")
+                        .field("If-Match")
                 })
             }
             _ => Err(Failure::invalid("give one of `If-Match: \"REVISION\"` and `If-None-Match: *`").field("If-Match")),
@@ -133,7 +136,9 @@ fn one<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Result<Option<&
 /// A number in a query, where everything is text.
 pub(crate) fn number<'de, D: Deserializer<'de>, T: std::str::FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(|_not_one| D::Error::custom(format!("{:?} is not a number", carnet_core::safe_text(&text))))
+    text.parse()
+        .map(Some)
+        .map_err(|_not_one| D::Error::custom(format!("{:?} is not a number", carnet_core::safe_text(&text))))
 }
 
 /// `true` or `false` in a query.

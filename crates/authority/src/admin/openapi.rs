@@ -63,8 +63,7 @@ fn operation(route: &Route, generator: &mut schemars::SchemaGenerator, error: &V
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
     if let Some(describe) = route.query {
-        let described = describe(generator).to_value();
-        parameters.extend(query_parameters(&described, generator));
+        parameters.extend(query_parameters(&describe(generator).to_value()));
     }
     if route.conditional {
         for (name, text) in [
@@ -94,19 +93,28 @@ fn operation(route: &Route, generator: &mut schemars::SchemaGenerator, error: &V
         }
         if let Some(describe) = route.body {
             let schema = describe(generator).to_value();
-            members.insert("requestBody".to_owned(), json!({ "required": true, "content": { JSON: { "schema": schema } } }));
+            members.insert(
+                "requestBody".to_owned(),
+                json!({ "required": true, "content": { JSON: { "schema": schema } } }),
+            );
         }
     }
     operation
 }
 
-/// The members of a type as parameters. They stand there one by one, so the type itself is left out of the document.
-fn query_parameters(described: &Value, generator: &mut schemars::SchemaGenerator) -> Vec<Value> {
-    let name = described.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
-    let Some(whole) = name.and_then(|name| generator.definitions_mut().remove(name)) else { return Vec::new() };
-    let members = whole.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+/// The members of a type as parameters. In a query nothing is null: what is not given is not there.
+fn query_parameters(described: &Value) -> Vec<Value> {
+    let members = described.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     let parameter = |(name, mut schema): (String, Value)| {
-        let text = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+        let mut text = None;
+        if let Some(members) = schema.as_object_mut() {
+            text = members.remove("description");
+            members.remove("default");
+            let kind = members.get("type").and_then(Value::as_array);
+            if let Some(kind) = kind.and_then(|kinds| kinds.iter().find(|kind| *kind != "null")).cloned() {
+                members.insert("type".to_owned(), kind);
+            }
+        }
         json!({ "name": name, "in": "query", "description": text.unwrap_or_default(), "schema": schema })
     };
     members.into_iter().map(parameter).collect()

@@ -63,7 +63,7 @@ impl Route {
 
     /// With these members in its query.
     pub(crate) fn query<T: JsonSchema>(mut self) -> Self {
-        self.query = Some(describe::<T>);
+        self.query = Some(T::json_schema);
         self
     }
 

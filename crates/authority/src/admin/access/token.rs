@@ -32,14 +32,18 @@ impl Admin {
             Some(actor) => format!("{actor} for {}", row.subject),
             None => row.subject.clone(),
         };
-        let deny = |clause, why: &str| Denied { rule: Some(row.rule.clone()), ..Denied::forbidden(clause, &actor, why) };
+        let deny =
+            |clause, why: &str| Denied { rule: Some(row.rule.clone()), ..Denied::forbidden(clause, &actor, why) };
         let scopes = claims.str("scope").unwrap_or_default();
         if !scopes.split(' ').any(|scope| scope == ADMIN_SCOPE) {
             return Err(deny("scope", "the token does not have the scope carnet:admin"));
         }
         let rules = std::sync::Arc::clone(&self.parts.rules.watch().borrow());
         if !rules.rule(&row.rule).is_some_and(|rule| rule.scopes.iter().any(|scope| scope == ADMIN_SCOPE)) {
-            return Err(deny("rule", "the rule that it was issued by is gone, or does not grant carnet:admin any more"));
+            return Err(deny(
+                "rule",
+                "the rule that it was issued by is gone, or does not grant carnet:admin any more",
+            ));
         }
         if !row.networks.is_empty() && !address.is_some_and(|address| is_within(&row.networks, address)) {
             return Err(deny("network", "the token is bound to networks, and was shown from elsewhere"));
