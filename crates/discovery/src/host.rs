@@ -121,6 +121,17 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_sent_what_goes_into_the_document_is_a_host(text in "\\PC{0,40}") {
+            if let Some(named) = split(&text) {
+                let url = url::Url::parse(&format!("https://{}", named.authority)).unwrap();
+                proptest::prop_assert_eq!(url.host_str(), Some(named.name.as_str()));
+                proptest::prop_assert!(url.path() == "/" && url.username().is_empty() && url.query().is_none());
+            }
+        }
+    }
+
     #[test]
     fn rejects_what_is_no_host() {
         for text in ["", "a/b", "a@b", "a,b", "a:b", "a:99999", "a b", "a?x", "a\\b", ":80", "[::1", "a:1:2"] {
