@@ -1,5 +1,7 @@
 //! The agent on a node: who is calling, and which identities that caller has.
 //!
+//! How callers are known, what they get and which statuses there are is in this crate's README.
+//!
 //! [`Agent::start`] binds a Unix socket and serves the SPIFFE Workload API, Envoy's secret discovery, health and reflection
 //! on it. Where its identities come from is an [`Upstream`]; who is calling is found out by [`WorkloadAttestor`]s.
 //!

@@ -213,7 +213,8 @@ async fn a_real_process_is_believed_until_it_ends() {
     assert!(attest(Processes::of_this_machine(), unix(), &peer).await.is_err());
     // Somebody has its number now, this very process for instance, and the connection is still the old one's.
     let recycled = Peer { pid: Some(std::process::id().try_into().unwrap()), ..peer };
-    assert!(attest(Processes::of_this_machine(), unix(), &recycled).await.is_err());
+    let unasked = Arc::new(Meanwhile(|| panic!("somebody else was looked at")));
+    assert!(attest(Processes::of_this_machine(), vec![unasked], &recycled).await.is_err());
 }
 
 #[tokio::test]

@@ -169,8 +169,8 @@ fn requests(inbox: mpsc::UnboundedReceiver<DiscoveryRequest>) -> impl Stream<Ite
 }
 
 async fn next(answers: &mut Streaming<DiscoveryResponse>) -> Result<DiscoveryResponse, Status> {
-    let second = std::time::Duration::from_secs(1);
-    let answer = tokio::time::timeout(second, answers.message()).await.expect("an answer within a second");
+    let longest = std::time::Duration::from_secs(10);
+    let answer = tokio::time::timeout(longest, answers.message()).await.expect("an answer");
     answer.map(|answer| answer.expect("an answer and not the end"))
 }
 
