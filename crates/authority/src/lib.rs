@@ -1,7 +1,9 @@
 //! The authority as a service: configuration, wiring, listeners, admin API.
 
+pub mod admin;
 mod bundle;
 mod config;
+mod dev;
 mod files;
 mod identity;
 mod listeners;
@@ -16,6 +18,7 @@ mod running;
 pub use config::{
     AdminAccess, AuthorityConfig, Foreign, KeyPlace, Listen, Profile, PublicTls, Seal, Settings, StorePlace, TokenPlace,
 };
+pub use dev::{DevOptions, open_dev, start_dev_agent};
 pub use neighbours::StoredForeign;
 pub use rules::Rules;
 pub use running::{Addresses, Authority};

@@ -73,11 +73,11 @@ impl Neighbours {
                 match with_stored(&self.configured, &*self.store).await {
                     Ok(all) => {
                         self.relationships.send_if_modified(|old| {
-                            let changed = **old != all;
-                            if changed {
+                            let differs = **old != all;
+                            if differs {
                                 *old = Arc::new(all);
                             }
-                            changed
+                            differs
                         });
                     }
                     Err(error) => tracing::error!(%error, "foreign trust domains are not read; the last ones count"),

@@ -32,6 +32,10 @@ pub struct Authority {
     metrics: Metrics,
 }
 
+/// The listener for relying parties, open.
+#[derive(Debug)]
+pub(crate) struct Public(pub(crate) TcpListener);
+
 #[derive(Debug)]
 struct Doors {
     public: TcpListener,
@@ -63,9 +67,36 @@ impl Authority {
     /// # Errors
     /// The first part that cannot be had as it is configured.
     pub async fn open(settings: Settings, context: Context, network: Network) -> Result<Self, Error> {
+        let public = Public(listen("relying parties", settings.listen.public).await?);
+        Self::open_at(public, settings, context, network).await
+    }
+
+    /// The same on a listener that is open already.
+    pub(crate) async fn open_at(
+        public: Public,
+        settings: Settings,
+        context: Context,
+        network: Network,
+    ) -> Result<Self, Error> {
+        // First the sockets: a mistake in an address, or another authority that runs already, is told before the store is
+        // touched.
+        let doors = Doors::open(public, &settings, &context).await?;
         let (parts, movers) = Parts::open(settings, context, network).await?;
-        let doors = Doors::open(&parts).await?;
         Ok(Self { parts: Arc::new(parts), movers, doors, health: Health::new(), metrics: Metrics::new("carnet") })
+    }
+
+    /// What stands in `iss` of what it issues.
+    pub fn issuer_url(&self) -> &str {
+        self.parts.issuer.issuer_url()
+    }
+
+    /// Its trust domain.
+    pub fn trust_domain(&self) -> &carnet_spiffe::TrustDomain {
+        &self.parts.settings.trust_domain
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
     }
 
     /// Where it listens.
@@ -113,19 +144,19 @@ impl Authority {
 }
 
 impl Doors {
-    async fn open(parts: &Parts) -> Result<Self, Error> {
-        let at = &parts.settings.listen;
+    async fn open(public: Public, settings: &Settings, context: &Context) -> Result<Self, Error> {
+        let at = &settings.listen;
         let optional = async |what, address: Option<SocketAddr>| match address {
             Some(address) => listen(what, address).await.map(Some),
             None => Ok(None),
         };
-        let files = || Arc::clone(&parts.context.files);
+        let files = || Arc::clone(&context.files);
         let public_tls = match &at.tls {
             Some(tls) => Some(CertificateFiles::open(files(), tls.certificate.clone(), tls.key.clone())?),
             None => None,
         };
         Ok(Self {
-            public: listen("relying parties", at.public).await?,
+            public: public.0,
             public_tls,
             nodes: optional("agents", at.nodes).await?,
             bundle: optional("bundles", at.bundle).await?,

@@ -63,6 +63,16 @@ pub(crate) enum Command {
     Sandbox(Sandbox),
     /// Run every route of the manual end to end in the sandbox, refusals included.
     Demo(Demo),
+    /// Issue identities: token exchange, SPIFFE, discovery documents, admin API. Without a command it serves.
+    Authority(Authority),
+    /// Give the workloads of this node their SPIFFE identities.
+    Agent {
+        /// Stop when standard input ends.
+        #[arg(long)]
+        stop_with_stdin: bool,
+    },
+    /// Serve or export the OIDC discovery documents of an existing SPIFFE installation.
+    Discovery(Discovery),
     /// Check, show or describe the configuration.
     Config(Config),
     /// Write the completion script of a shell.
@@ -81,6 +91,73 @@ pub(crate) enum Command {
     },
     /// Show the version.
     Version,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Authority {
+    /// Start without any configuration, for trying things out: SQLite, loopback, a trust domain of its own.
+    #[arg(long)]
+    pub(crate) dev: bool,
+    /// With an agent in the same process, for this user's workloads.
+    #[arg(long, requires = "dev")]
+    pub(crate) with_agent: bool,
+    /// Where the trial keeps its files. Otherwise in a temporary folder, which is removed at the end.
+    #[arg(long, value_name = "DIR", requires = "dev")]
+    pub(crate) folder: Option<PathBuf>,
+    /// The trust domain of the trial.
+    #[arg(long, value_name = "NAME", requires = "dev")]
+    pub(crate) trust_domain: Option<String>,
+    /// A file or folder with trust rules, as often as needed.
+    #[arg(long, value_name = "PATH", requires = "dev")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// A file or folder with registration entries, as often as needed.
+    #[arg(long, value_name = "PATH", requires = "dev")]
+    pub(crate) entries: Vec<PathBuf>,
+    /// Stop when standard input ends.
+    #[arg(long)]
+    pub(crate) stop_with_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Discovery {
+    #[command(subcommand)]
+    pub(crate) command: Option<DiscoveryCommand>,
+    /// Stop when standard input ends.
+    #[arg(long)]
+    pub(crate) stop_with_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DiscoveryCommand {
+    /// Write the documents to a folder, for a bucket or a content network.
+    Export(DiscoveryExport),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiscoveryExport {
+    /// The folder.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Say what would change, and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Read back what is published at the issuer and compare. Ends with 8 when it differs.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Show the commands that upload to this bucket of Amazon S3.
+    #[arg(long, value_name = "BUCKET", group = "target")]
+    pub(crate) s3: Option<String>,
+    /// Show the commands that upload to this bucket of Google Cloud Storage.
+    #[arg(long, value_name = "BUCKET", group = "target")]
+    pub(crate) gcs: Option<String>,
+    /// Show the commands that upload to this container of Azure Blob Storage.
+    #[arg(long, value_name = "ACCOUNT/CONTAINER", group = "target")]
+    pub(crate) azure: Option<String>,
+    /// Show the commands that upload to this bucket of OCI Object Storage.
+    #[arg(long, value_name = "BUCKET", group = "target")]
+    pub(crate) oci: Option<String>,
 }
 
 /// Where a route comes from: the configuration, or the command line.

@@ -1,15 +1,19 @@
 //! One file per command.
 
+mod agent;
+mod authority;
 mod completion;
 mod config;
 mod default_delivery;
 mod demo;
+mod discovery;
 mod flagged;
 mod get;
 mod inspect;
 mod route_args;
 mod run;
 mod sandbox;
+mod service;
 mod supervise;
 mod version;
 mod whoami;
@@ -33,6 +37,9 @@ pub(crate) fn dispatch(cli: Cli, matches: &ArgMatches, terminal: Terminal) -> Re
         Command::Inspect(args) => inspect::run(&args, terminal),
         Command::Sandbox(args) => sandbox::run(args, terminal),
         Command::Demo(args) => demo::run(&args, terminal),
+        Command::Authority(args) => authority::run(&global, args, terminal),
+        Command::Agent { stop_with_stdin } => agent::run(&global, stop_with_stdin, terminal),
+        Command::Discovery(args) => discovery::run(&global, args, terminal),
         Command::Config(args) => config::run(&global, &args, terminal),
         Command::Completion { shell } => completion::run(shell, terminal),
         Command::Environment => completion::environment(terminal),

@@ -1,9 +1,10 @@
 //! `carnet config check|show|schema`
 
 use carnet_core::Error;
-use carnet_route::{Config, Registry, schema};
+use carnet_route::{Config, schema};
 use serde_json::json;
 
+use super::service;
 use crate::{
     args::{self, ConfigCommand, Global},
     output::{Terminal, Text, bold, green},
@@ -16,7 +17,7 @@ const MISTAKES: u8 = 2;
 const WIDTH: usize = 120;
 
 pub(super) fn run(global: &Global, args: &args::Config, terminal: Terminal) -> Result<u8, Error> {
-    let registry = Registry::standard();
+    let registry = service::registry();
     if matches!(args.command, ConfigCommand::Schema) {
         let document = serde_json::to_string_pretty(&schema(&registry))
             .map_err(|error| Error::internal("write the schema").because(error))?;

@@ -145,7 +145,7 @@ fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Error> {
 }
 
 /// Ends when whoever started this has gone away. A thread of its own waits: one of the runtime's would hold up its end.
-async fn end_of_input() {
+pub(super) async fn end_of_input() {
     let (ended, end) = oneshot::channel();
     std::thread::spawn(move || {
         let mut buffer = [0; 64];

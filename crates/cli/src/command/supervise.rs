@@ -57,7 +57,8 @@ pub(super) async fn child(
         Ok(child) => child,
         Err(error) => {
             let code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
-            terminal.fail(&Error::configuration(format!("run {program}")).because(error));
+            let what = Error::configuration(format!("run {program}")).because(error);
+            terminal.fail(&what.hint("name a program that this user may run, by its path or found in PATH"));
             return Ok(code);
         }
     };

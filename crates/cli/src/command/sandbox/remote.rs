@@ -123,7 +123,8 @@ impl Remote {
             return Ok(answer);
         }
         let said = answer.get("error").and_then(Value::as_str).unwrap_or("no reason given");
-        Err(Error::configuration(format!("ask the sandbox for {path}: {said}")))
+        Err(Error::configuration(format!("ask the sandbox for {path}: {said}"))
+            .hint("`carnet sandbox help` shows what it takes"))
     }
 }
 

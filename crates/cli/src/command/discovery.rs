@@ -1,0 +1,176 @@
+//! `carnet discovery`: the documents of an existing SPIFFE installation, served or exported.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use carnet_core::{Context, Error, SystemEnvironment};
+use carnet_discovery::{
+    Change, Discovery, DiscoveryConfig, DiscoveryPlan, ExportFile, Follower, UploadTo, check, diff, export,
+    export_files, upload_commands,
+};
+use carnet_net::Settings as Network;
+use carnet_ops::systemd;
+use carnet_spiffe::Bundle;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::service::{orders, section};
+use crate::{
+    args::{self, DiscoveryCommand, Global},
+    output::{SCHEMA_VERSION, Terminal, Text, bold, green, red},
+    world,
+};
+
+/// What systemd shows while it serves.
+const STATUS: &str = "serving";
+/// Longest wait for the source when documents are exported.
+const SOURCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Exit code when what is published is not what was exported.
+const DIFFERENT: u8 = 8;
+
+pub(super) fn run(global: &Global, args: args::Discovery, terminal: Terminal) -> Result<u8, Error> {
+    world::block_on(async {
+        let context = world::context();
+        let network = Network::from_environment(&SystemEnvironment);
+        let plan = section::<DiscoveryConfig>(global, &context)?;
+        match args.command {
+            None => serve(&plan, &context, &network, args.stop_with_stdin, terminal).await,
+            Some(DiscoveryCommand::Export(args)) => write(&plan, args, &context, &network, terminal).await,
+        }
+    })
+}
+
+async fn serve(
+    plan: &DiscoveryPlan,
+    context: &Context,
+    network: &Network,
+    stop_with_stdin: bool,
+    terminal: Terminal,
+) -> Result<u8, Error> {
+    let orders = orders(stop_with_stdin, STATUS)?;
+    let discovery = Discovery::bind(plan, context, network).await?;
+    let address = discovery.address().map(|address| address.to_string());
+    let health = discovery.health_address().map(|address| address.to_string());
+    if terminal.is_json() {
+        let line = json!({ "version": SCHEMA_VERSION, "ready": true, "address": address, "health": health });
+        terminal.data(format!("{line}\n").as_bytes())?;
+    } else {
+        let mut text = Text::default();
+        let place = address.unwrap_or_else(|| "its socket".to_owned());
+        text.styled(bold(), format!("The discovery documents are served at {place}.")).push("\n");
+        terminal.text(text)?;
+    }
+    systemd::ready(STATUS);
+    discovery.run(orders.shutdown).await;
+    Ok(0)
+}
+
+async fn write(
+    plan: &DiscoveryPlan,
+    args: args::DiscoveryExport,
+    context: &Context,
+    network: &Network,
+    terminal: Terminal,
+) -> Result<u8, Error> {
+    let bundle = read_once(plan, context, network).await?;
+    let files = export_files(&bundle, &plan.settings, plan.bundle.as_ref())?;
+    if args.check {
+        let issuer = plan.settings.issuer.as_deref().unwrap_or_default();
+        return read_back(issuer, &files, context, terminal).await;
+    }
+    let changes = match args.dry_run {
+        true => diff(&args.folder, &files, context)?,
+        false => export(&args.folder, &files, context)?,
+    };
+    let commands = target(&args).map(|to| upload_commands(&args.folder, &files, to)).unwrap_or_default();
+    show(&args.folder, &files, &changes, &commands, terminal)?;
+    Ok(0)
+}
+
+/// The source's bundle, once.
+async fn read_once(plan: &DiscoveryPlan, context: &Context, network: &Network) -> Result<Arc<Bundle>, Error> {
+    let source = carnet_discovery::source_of(plan, context)?;
+    let follower = Follower::new(source, plan.poll, context.clone(), network)?;
+    let (mut bundles, health) = (follower.watch(), follower.health());
+    let stop = CancellationToken::new();
+    let following = tokio::spawn(follower.run(stop.clone()));
+    let first = tokio::time::timeout(SOURCE_TIMEOUT, bundles.wait_for(Option::is_some)).await;
+    let bundle = first.ok().and_then(Result::ok).and_then(|bundle| bundle.clone());
+    stop.cancel();
+    drop(following.await);
+    bundle.ok_or_else(|| {
+        let why = health.last_error().unwrap_or_else(|| "it does not answer".to_owned());
+        Error::unreachable(format!("read the keys from their source: {why}"))
+    })
+}
+
+async fn read_back(issuer: &str, files: &[ExportFile], context: &Context, terminal: Terminal) -> Result<u8, Error> {
+    let findings = check(issuer, files, context).await?;
+    let good = findings.iter().all(|finding| finding.wrong.is_none());
+    if terminal.is_json() {
+        let list: Vec<_> = findings
+            .iter()
+            .map(|one| json!({ "url": one.url, "check": one.check.name(), "wrong": one.wrong, "hint": one.hint }))
+            .collect();
+        terminal.json(json!({ "ok": good, "findings": list }))?;
+    } else {
+        let mut text = Text::default();
+        for finding in &findings {
+            let (style, word) = if finding.wrong.is_none() { (green(), "ok   ") } else { (red(), "wrong") };
+            text.styled(style, word).push(format!(" {} {}\n", finding.url, finding.check.name()));
+            for more in finding.wrong.iter().chain(&finding.hint) {
+                text.push(format!("      {more}\n"));
+            }
+        }
+        terminal.text(text)?;
+    }
+    Ok(if good { 0 } else { DIFFERENT })
+}
+
+fn target(args: &args::DiscoveryExport) -> Option<UploadTo<'_>> {
+    let azure = || args.azure.as_deref().and_then(|text| text.split_once('/'));
+    args.s3
+        .as_deref()
+        .map(UploadTo::S3)
+        .or_else(|| args.gcs.as_deref().map(UploadTo::Gcs))
+        .or_else(|| args.oci.as_deref().map(UploadTo::Oci))
+        .or_else(|| azure().map(|(account, container)| UploadTo::Azure(account, container)))
+}
+
+fn show(
+    folder: &std::path::Path,
+    files: &[ExportFile],
+    changes: &[Change],
+    commands: &[String],
+    terminal: Terminal,
+) -> Result<(), Error> {
+    let place = |file: &ExportFile| -> PathBuf { folder.join(&file.path) };
+    if terminal.is_json() {
+        let list: Vec<_> = files
+            .iter()
+            .zip(changes)
+            .map(|(file, change)| {
+                json!({
+                    "file": place(file),
+                    "change": change.name(),
+                    "content_type": file.content_type,
+                    "cache_control": file.cache_control,
+                })
+            })
+            .collect();
+        return terminal.json(json!({ "files": list, "upload": commands }));
+    }
+    let mut text = Text::default();
+    for (file, change) in files.iter().zip(changes) {
+        text.push(format!(
+            "{:<8} {}  ({}, {})\n",
+            change.name(),
+            place(file).display(),
+            file.content_type,
+            file.cache_control
+        ));
+    }
+    for command in commands {
+        text.push(format!("{command}\n"));
+    }
+    terminal.text(text)
+}
