@@ -82,11 +82,17 @@ impl Rules {
         };
         let follow = async {
             let mut store = self.store.changes();
+            let mut watched = true;
             loop {
                 tokio::select! {
                     () = shutdown.cancelled() => return,
                     () = self.again.notified() => {}
-                    changed = files.changed() => if changed.is_err() { std::future::pending::<()>().await },
+                    changed = files.changed(), if watched => {
+                        watched = changed.is_ok();
+                        if !watched {
+                            continue;
+                        }
+                    }
                     changed = store.changed() => if changed.is_err() { return },
                 }
                 component.outcome(&self.take().await);
