@@ -50,8 +50,10 @@ async fn rejects_another_signature_of_what_was_used_before() {
 async fn of_many_at_once_on_two_nodes_one_is_answered() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&format!("sqlite:{}", folder.path().join("store").display()), Options::default()).await.unwrap();
-    let first = Arc::new(World::over(Arc::clone(&store), once(), &[], IssuerSettings::default()).await);
-    let second = Arc::new(World::over(store, once(), &[], IssuerSettings::default()).await);
+    let files = Arc::<carnet_core::MemoryFiles>::default();
+    let first =
+        Arc::new(World::over(Arc::clone(&store), Arc::clone(&files), once(), &[], IssuerSettings::default()).await);
+    let second = Arc::new(World::over(store, files, once(), &[], IssuerSettings::default()).await);
     let token = sign(&claims());
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..20 {

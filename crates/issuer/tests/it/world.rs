@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use carnet_core::{Context, FixedClock, FixedRandom, Secret, SecretBytes, test_context};
+use carnet_core::{Context, FixedClock, FixedRandom, MemoryFiles, Secret, SecretBytes, test_context};
 use carnet_issuer::{Issuer, IssuerParts, IssuerSettings, Rule, RuleSet, TrustedIssuer};
 use carnet_jose::{Algorithm, SigningKey, encode_jwt};
 use carnet_keys::{KeyFile, KeyManager, KeyParts, KeySettings, Software};
@@ -94,11 +94,13 @@ impl World {
 
     pub(crate) async fn with(rules: Vec<Rule>, issuers: &[TrustedIssuer], settings: IssuerSettings) -> Self {
         let store = carnet_store::open("sqlite::memory:", Options::default()).await.unwrap();
-        Self::over(store, rules, issuers, settings).await
+        Self::over(store, Arc::default(), rules, issuers, settings).await
     }
 
+    /// A node of an authority: all nodes have one store, and the file of the key that seals what is in it.
     pub(crate) async fn over(
         store: Arc<dyn Store>,
+        files: Arc<MemoryFiles>,
         rules: Vec<Rule>,
         issuers: &[TrustedIssuer],
         settings: IssuerSettings,
@@ -110,6 +112,7 @@ impl World {
             clock: Arc::<FixedClock>::clone(&clock),
             random: Arc::new(FixedRandom::default()),
             http: Arc::<Network>::clone(&network),
+            files,
             ..test_context()
         };
         let algorithms = [Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa].to_vec();
