@@ -206,6 +206,9 @@ pub(crate) fn cannot(verb: &str, path: &Path, error: io::Error) -> Error {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             Some("choose a folder that this user may write to; what was there before is untouched")
         }
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => {
+            Some("see what is at that path: every part of it but the last must be a folder, or not be there yet")
+        }
         _ => None,
     };
     let error = Error::configuration(format!("{verb} {}", path.display())).because(error);

@@ -230,7 +230,8 @@ impl From<HttpError> for Error {
     fn from(error: HttpError) -> Self {
         match error.kind {
             HttpErrorKind::Blocked => {
-                Self::configuration("send a request to an address that is not allowed").because(error)
+                let what = "send a request to an address that is not allowed";
+                Self::configuration(what).because(error).hint("correct the address; what is allowed depends on who named it")
             }
             HttpErrorKind::Tls => Self::unreachable("set up TLS")
                 .because(error)

@@ -70,7 +70,8 @@ impl Files for SystemFiles {
         // Whoever named a pipe means it, such as a shell's `<(…)`, and waits for its writer.
         let Some(file) = found(path, File::open(path))? else { return Ok(None) };
         if file.metadata().map_err(|error| cannot(path, error))?.is_dir() {
-            return Err(Error::configuration(format!("read {}: it is a folder, not a file", path.display())));
+            return Err(Error::configuration(format!("read {}: it is a folder, not a file", path.display()))
+                .hint("name a file in it"));
         }
         read_to_end(path, file, limit).map(Some)
     }
@@ -119,7 +120,8 @@ fn read_opened(path: &Path, file: File, limit: usize, user: User) -> Result<Unna
         return Ok(Unnamed::OfAnotherUser);
     }
     if !metadata.is_file() {
-        return Err(Error::configuration(format!("read {}: it is not a regular file", path.display())));
+        return Err(Error::configuration(format!("read {}: it is not a regular file", path.display()))
+            .hint("put a file of its own there"));
     }
     read_to_end(path, file, limit).map(Unnamed::Bytes)
 }
@@ -140,13 +142,16 @@ fn read_to_end(path: &Path, file: File, limit: usize) -> Result<SecretBytes, Err
     let bytes = SecretBytes::new(bytes);
     read.map_err(|error| cannot(path, error))?;
     if bytes.len() > limit {
-        return Err(Error::configuration(format!("read {}: it is larger than {limit} bytes", path.display())));
+        return Err(Error::configuration(format!("read {}: it is larger than {limit} bytes", path.display()))
+            .hint("see whether it is the file that was meant"));
     }
     Ok(bytes)
 }
 
 fn cannot(path: &Path, error: io::Error) -> Error {
-    Error::configuration(format!("read {}", path.display())).because(error)
+    let denied = error.kind() == io::ErrorKind::PermissionDenied;
+    let error = Error::configuration(format!("read {}", path.display())).because(error);
+    error.hint(if denied { "let this user read it, or name another file" } else { "see what is at that path" })
 }
 
 #[cfg(test)]

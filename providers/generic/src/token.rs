@@ -32,6 +32,9 @@ pub enum TokenKind {
     Jwt,
 }
 
+/// What to do about three parts that are none.
+const WHOLE_JWT: &str = "look whether it was cut off on its way: a JWT is three parts of base64url; for any other token set `kind = \"access-token\"`";
+
 /// How a source reads its token, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
@@ -72,10 +75,23 @@ impl Reader {
         }
     }
 
+    /// What should be there.
+    fn wanted(&self) -> String {
+        match self.format {
+            Format::Text => {
+                "wanted is the token and nothing else; for JSON around it set `format` and `field`".to_owned()
+            }
+            Format::Json => format!(
+                "wanted is a JSON object with the token as the text `{}`; `field` names another member",
+                safe_text(&self.field)
+            ),
+        }
+    }
+
     /// The credential in `bytes`. `what` names where they come from, for instance `the token in /run/token`.
     pub(crate) fn read(&self, bytes: &[u8], what: &str, context: &Context, want: &Want) -> Result<Credential, Error> {
         let token = parse_token(bytes, self.format, &self.field)
-            .map_err(|wrong| Error::configuration(format!("read {what}: {wrong}")))?;
+            .map_err(|wrong| Error::configuration(format!("read {what}: {wrong}")).hint(self.wanted()))?;
         let is_jwt = match self.kind {
             Some(kind) => kind == TokenKind::Jwt,
             None => looks_like_jwt(token.expose()),
@@ -84,8 +100,9 @@ impl Reader {
             let material = Material::AccessToken(AccessToken { token, token_type: "Bearer".to_owned() });
             return Ok(Credential::new(material));
         }
-        let token = SubjectToken::parse(token)
-            .map_err(|error| Error::configuration(format!("read {what}: it is not a JWT")).because(error))?;
+        let token = SubjectToken::parse(token).map_err(|error| {
+            Error::configuration(format!("read {what}: it is not a JWT")).because(error).hint(WHOLE_JWT)
+        })?;
         token.refuse_expired(what, context.now())?;
         token.refuse_other_audience(what, want.audience.as_deref()).map_err(|error| {
             error

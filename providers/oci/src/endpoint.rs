@@ -39,9 +39,10 @@ pub(crate) fn configured(field: &str, text: Option<String>, mistakes: &mut Vec<M
 /// The URL in an environment variable.
 pub(crate) fn variable(context: &Context, name: &str) -> Result<Option<Url>, Error> {
     let Some(text) = context.env(name) else { return Ok(None) };
-    parse(&text)
-        .map(Some)
-        .map_err(|message| Error::configuration(format!("use the environment variable {name}: it {message}")))
+    parse(&text).map(Some).map_err(|message| {
+        Error::configuration(format!("use the environment variable {name}: it {message}"))
+            .hint("write scheme and host, such as https://auth.us-ashburn-1.oraclecloud.com, or unset it")
+    })
 }
 
 /// `base` with `path` behind its own; `path` begins with a slash.

@@ -29,10 +29,14 @@ impl SessionToken {
     pub(crate) fn parse(text: &str, what: &str) -> Result<Self, Error> {
         let text = text.trim();
         let text = text.strip_prefix("ST$").unwrap_or(text);
-        let jwt =
-            UnverifiedJwt::parse(text).map_err(|error| Error::unreachable(format!("read {what}")).because(error))?;
+        let jwt = UnverifiedJwt::parse(text).map_err(|error| {
+            Error::unreachable(format!("read {what}"))
+                .because(error)
+                .hint("a session token of OCI is a whole JWT: look at what gave it")
+        })?;
         let expires_at = jwt.unverified_expiry().ok_or_else(|| {
             Error::unreachable(format!("read {what}: it carries no exp, so nobody knows when it ends"))
+                .hint("session tokens of OCI have one: look at what gave it")
         })?;
         Ok(Self { token: Secret::new(text), jwt, expires_at })
     }

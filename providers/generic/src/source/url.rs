@@ -164,15 +164,16 @@ impl Source for Get {
 
 fn read_value(context: &Context, file: &HeaderFile) -> Result<HeaderValue, Error> {
     let path = file.path.display();
-    let bytes = context
-        .files
-        .read(&file.path, MAX_BYTES)?
-        .ok_or_else(|| Error::configuration(format!("read the header value in {path}: there is no such file")))?;
+    let bytes = context.files.read(&file.path, MAX_BYTES)?.ok_or_else(|| {
+        Error::configuration(format!("read the header value in {path}: there is no such file"))
+            .hint("correct `header_files`")
+    })?;
     let value = std::str::from_utf8(bytes.expose())
         .ok()
         .and_then(|text| HeaderValue::try_from(format!("{}{}", file.prefix, text.trim())).ok());
     let mut value = value.ok_or_else(|| {
         Error::configuration(format!("read the header value in {path}: it is not one line of visible ASCII"))
+            .hint("put the value of the header there, and nothing else")
     })?;
     value.set_sensitive(true);
     Ok(value)

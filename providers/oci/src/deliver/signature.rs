@@ -134,7 +134,10 @@ impl DeliveryConfig for SignatureConfig {
                 None
             }
             Err(error) => {
-                mistakes.push(Mistake::new("url", format!("is not a URL: {error}")));
+                mistakes.push(
+                    Mistake::new("url", format!("is not a URL: {error}"))
+                        .hint("write it whole, with https:// and the host"),
+                );
                 None
             }
         };
@@ -201,10 +204,9 @@ impl Delivery for Signature {
 impl Signature {
     fn write(&self, context: &Context, credential: &Credential) -> Result<SecretBytes, Error> {
         let body = match &self.body_file {
-            Some(path) => context
-                .files
-                .read(path, MAX_BODY)?
-                .ok_or_else(|| Error::configuration(format!("read {}: it does not exist", path.display())))?,
+            Some(path) => context.files.read(path, MAX_BODY)?.ok_or_else(|| {
+                Error::configuration(format!("read {}: it does not exist", path.display())).hint("correct body_file")
+            })?,
             None => SecretBytes::new(Vec::new()),
         };
         let now = context.now();

@@ -240,6 +240,7 @@ impl SecretPlace {
                 let place = path.display().to_string();
                 let bytes = context.files.read(path, MAX_SECRET)?.ok_or_else(|| {
                     Error::configuration(format!("read the client secret in {place}: the file does not exist"))
+                        .hint("correct client_secret_file, or name a variable in client_secret_env")
                 })?;
                 let text = std::str::from_utf8(bytes.expose()).map(|text| Secret::new(text.trim())).ok();
                 (text, place)
@@ -256,6 +257,7 @@ impl SecretPlace {
         };
         text.filter(|secret| !secret.is_empty() && !secret.expose().contains(char::is_control)).ok_or_else(|| {
             Error::configuration(format!("read the client secret in {place}: it is not one line of text"))
+                .hint("put the secret there as the console shows it, and nothing else")
         })
     }
 }

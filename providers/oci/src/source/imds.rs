@@ -121,7 +121,8 @@ pub(crate) fn parse_base(text: &str) -> Result<Url, String> {
 
 fn variable(context: &Context) -> Result<Option<Url>, Error> {
     let Some(text) = context.env(BASE_VARIABLE) else { return Ok(None) };
-    parse_base(&text)
-        .map(Some)
-        .map_err(|message| Error::configuration(format!("use the environment variable {BASE_VARIABLE}: it {message}")))
+    parse_base(&text).map(Some).map_err(|message| {
+        Error::configuration(format!("use the environment variable {BASE_VARIABLE}: it {message}"))
+            .hint("write the whole base, such as http://169.254.169.254/opc/v2, or unset it")
+    })
 }

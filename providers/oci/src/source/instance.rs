@@ -246,6 +246,10 @@ impl Instance {
     }
 }
 
+/// What the metadata service answered is not what OCI's answers.
+const NOT_OCI: &str =
+    "see what answers as metadata service: `metadata_url`, OCI_METADATA_BASE_URL, and what stands between";
+
 /// `{"token": …}`: what the auth service and the token endpoint answer.
 #[derive(Deserialize)]
 pub(crate) struct TokenAnswer {
@@ -256,18 +260,20 @@ impl Identity {
     /// `None` when certificate and key do not belong together.
     fn read(certificate: &Response, key: &Response, intermediate: &Response) -> Result<Option<Self>, Error> {
         let leaf = Certificate::from_pem(certificate.body.expose())
-            .map_err(|error| Error::unreachable("read the instance's certificate").because(error))?;
+            .map_err(|error| Error::unreachable("read the instance's certificate").because(error).hint(NOT_OCI))?;
         let der = private_key_from_pem(key.body.expose(), None)
-            .map_err(|error| Error::unreachable("read the instance's key").because(error))?;
+            .map_err(|error| Error::unreachable("read the instance's key").because(error).hint(NOT_OCI))?;
         let key = parse_key(&der)?;
         if key.public_spki() != leaf.spki() {
             return Ok(None);
         }
-        let intermediates = pem_to_der(intermediate.body.expose())
-            .map_err(|error| Error::unreachable("read the instance's intermediate certificate").because(error))?;
+        let intermediates = pem_to_der(intermediate.body.expose()).map_err(|error| {
+            Error::unreachable("read the instance's intermediate certificate").because(error).hint(NOT_OCI)
+        })?;
         let tenancy = tenancy_of(&leaf).ok_or_else(|| {
             Error::unreachable("read the tenancy in the instance's certificate: its subject names none")
                 .clause("tenancy")
+                .hint(NOT_OCI)
         })?;
         Ok(Some(Self { leaf, intermediates, key, tenancy }))
     }

@@ -84,7 +84,9 @@ impl ProfileSource {
             Err(reason) => return Ok(Found::NotHere(reason)),
         };
         let cannot = |error: IniError| {
-            Error::configuration(format!("read {} line {}", path.display(), error.line)).because(error)
+            Error::configuration(format!("read {} line {}", path.display(), error.line))
+                .because(error)
+                .hint("mend that line: Oracle's SDKs differ in what they make of it")
         };
         let ini = Ini::parse(&text).map_err(cannot)?;
         let (name, explicit) = self.profile_name(context);
@@ -123,8 +125,9 @@ impl ProfileSource {
             }
             let message = format!("read {}: it does not exist", path.display());
             return Err(match variable {
-                Some(name) => Error::configuration(format!("{message}; {name} names it")),
-                None => Error::configuration(message),
+                Some(name) => Error::configuration(format!("{message}; {name} names it"))
+                    .hint(format!("correct {name}, or unset it to use ~/.oci/config")),
+                None => Error::configuration(message).hint("correct `file`, or leave it out to use ~/.oci/config"),
             });
         }
         let Some(home) = context.files.home() else { return Ok(Err("there is no home folder".to_owned())) };
@@ -147,6 +150,10 @@ impl ProfileSource {
         }
     }
 }
+
+/// How a session in a profile comes back.
+const RENEW_SESSION: &str =
+    "get a new session: `oci session authenticate`, or the carnet route that writes this profile";
 
 /// One profile of one file.
 struct Profile<'a> {
@@ -191,10 +198,11 @@ impl Profile<'_> {
         let text = read_text(self.context, &path, MAX_TOKEN)?.ok_or_else(|| {
             self.error("security_token_file")
                 .because(Error::configuration(format!("read {}: it does not exist", path.display())))
+                .hint(RENEW_SESSION)
         })?;
         let what = format!("the token in {}", path.display());
         let token = SessionToken::parse(&text, &what)
-            .map_err(|error| Error::configuration(format!("use {what}")).because(error))?;
+            .map_err(|error| Error::configuration(format!("use {what}")).because(error).hint(RENEW_SESSION))?;
         token.refuse_expired(&what, self.context.now()).map_err(|error| {
             error.hint(
                 "get a new session, for instance with oci session authenticate; session tokens live an hour at most",
@@ -222,14 +230,19 @@ impl Profile<'_> {
 
     fn private_key(&self, path: &Path) -> Result<SecretBytes, Error> {
         let pem = self.context.files.read(path, MAX_KEY)?.ok_or_else(|| {
-            self.error("key_file").because(Error::configuration(format!("read {}: it does not exist", path.display())))
+            self.error("key_file")
+                .because(Error::configuration(format!("read {}: it does not exist", path.display())))
+                .hint("write the path of the private key that belongs to this profile")
         })?;
         let passphrase = match self.value("pass_phrase")? {
             Some(text) => Some(text),
             None => self.value("passphrase")?,
         };
-        private_key_from_pem(pem.expose(), passphrase.map(Secret::new).as_ref())
-            .map_err(|error| Error::configuration(format!("read the private key {}", path.display())).because(error))
+        private_key_from_pem(pem.expose(), passphrase.map(Secret::new).as_ref()).map_err(|error| {
+            Error::configuration(format!("read the private key {}", path.display())).because(error).hint(
+                "key_file is a private key in PEM (PKCS#1 or PKCS#8), pass_phrase its passphrase if it is encrypted",
+            )
+        })
     }
 
     /// Ways to sign that stand in a profile but are not this source's.
@@ -253,7 +266,8 @@ impl Profile<'_> {
                 Err(self.error("authentication_type is resource_principal").hint("use the source oci-resource instead"))
             }
             Some(other) => {
-                Err(self.error(&format!("authentication_type {} is not known", carnet_core::safe_text(other))))
+                let message = format!("authentication_type {} is not known", carnet_core::safe_text(other));
+                Err(self.error(&message).hint("use a profile with a key or a session token"))
             }
         }
     }
@@ -273,7 +287,7 @@ impl Profile<'_> {
     }
 
     fn required(&self, key: &str) -> Result<String, Error> {
-        self.value(key)?.ok_or_else(|| self.error(&format!("{key} is missing")))
+        self.value(key)?.ok_or_else(|| self.error(&format!("{key} is missing")).hint(format!("add a line {key}=…")))
     }
 
     fn ocid(&self, key: &str) -> Result<String, Error> {
@@ -281,7 +295,11 @@ impl Profile<'_> {
         let good = value.starts_with("ocid1.")
             && value.len() <= 255
             && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        if good { Ok(value) } else { Err(self.error(&format!("{key} is not an OCID"))) }
+        if good {
+            Ok(value)
+        } else {
+            Err(self.error(&format!("{key} is not an OCID")).hint(format!("write {key}=ocid1.…")))
+        }
     }
 
     fn error(&self, message: &str) -> Error {

@@ -29,7 +29,11 @@ pub(crate) fn fails(command: &mut Command, code: i32, says: &[&str]) -> String {
     let done = output(command);
     assert_eq!(done.status.code(), Some(code), "{command:?}\n{:.4000}", both(&done));
     assert!(done.stdout.is_empty(), "standard output is data: {:.4000}", both(&done));
-    said(&done, says)
+    let text = said(&done, says);
+    // The thing and the place are the test's; that there is something to do about it holds for every failure.
+    let fix = ["hint: ", "\"hints\":[\"", "help: ", "For more information, try"].iter().any(|mark| text.contains(mark));
+    assert!(fix, "nothing says what to do:\n{text}");
+    text
 }
 
 /// Standard error, which must say each of these and must not be a crash.

@@ -67,6 +67,7 @@ impl<'a> Variables<'a> {
         let id = self.required(name)?;
         check_id(&id).map_err(|()| {
             Error::configuration(format!("use the environment variable {}: it is not an OCID", self.name(name)))
+                .hint("the platform sets it; write ocid1.…")
         })?;
         Ok(id)
     }
@@ -89,7 +90,9 @@ impl<'a> Variables<'a> {
         let path = self.get("RPT_PATH").unwrap_or_else(|| default.to_owned());
         if !path.starts_with('/') {
             let message = format!("use the environment variable {}: it must begin with /", self.name("RPT_PATH"));
-            return Err(Error::configuration(message));
+            return Err(
+                Error::configuration(message).hint("write a path such as /20180711/resourcePrincipalToken/{id}")
+            );
         }
         Ok(path.replace("{id}", id))
     }
@@ -132,7 +135,8 @@ impl<'a> Variables<'a> {
                 let other = self.name("PRIVATE_PEM_PASSPHRASE");
                 return Err(Error::configuration(format!(
                     "read the private key: {name} and {other} must both be paths or both be values"
-                )));
+                ))
+                .hint("write both as absolute paths, or both as they are"));
             }
         };
         let bytes = match &pem {
@@ -142,12 +146,14 @@ impl<'a> Variables<'a> {
         private_key_from_pem(bytes.expose(), passphrase.as_ref()).map_err(|error| {
             Error::configuration(format!("read the private key in {}", self.describe("PRIVATE_PEM", &pem)))
                 .because(error)
+                .hint("it is a private key in PEM, or the absolute path of a file with one")
         })
     }
 
     fn read(&self, name: &str, path: &str, limit: usize) -> Result<SecretBytes, Error> {
         self.context.files.read(Path::new(path), limit)?.ok_or_else(|| {
             Error::configuration(format!("read {path}: it does not exist; {} names it", self.name(name)))
+                .hint("the platform writes that file; outside of it, correct the variable or unset them all")
         })
     }
 }
