@@ -61,6 +61,23 @@ mod tests {
     }
 
     #[test]
+    fn a_word_with_the_start_of_a_token_or_key_does_not_pass() {
+        for word in [
+            "eyJhbGciOi",
+            "ya29.a0Af",
+            "x-----BEGIN",
+            "ghs_16C7",
+            "ghp_16C7",
+            "glpat-x1",
+            "hvs.CAES",
+            "xoxb-17",
+            "(ya29.c.b0)",
+        ] {
+            assert_eq!(safe_text(&format!("got {word} here")), "got [redacted] here");
+        }
+    }
+
+    #[test]
     fn every_mark_of_direction_is_taken_out() {
         for mark in ['\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{e0041}'] {
             assert_eq!(safe_text(&format!("a{mark}b")), "a b", "{mark:?}");
