@@ -55,8 +55,7 @@ struct KeyView {
     revoked_at: Option<Timestamp>,
     /// SHA-256 of its public half (SubjectPublicKeyInfo), hexadecimal.
     public_key_sha256: String,
-    /// For authorities: the certificates in PEM, its own first, the root last.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// For authorities: the certificates in PEM, its own first, the root last. Empty for keys of tokens.
     certificates: Vec<String>,
 }
 

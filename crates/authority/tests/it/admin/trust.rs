@@ -1,0 +1,114 @@
+//! Rules, issuers, federated domains.
+
+use serde_json::{Value, json};
+
+use super::world::{World, admin_rule, segment};
+
+#[tokio::test]
+async fn a_rule_is_put_read_and_deleted() {
+    let world = World::new().await;
+    let made = world.put("/v1/rules/operators", admin_rule()).await;
+    assert_eq!((made.status, made.body["action"].clone()), (200, json!("created")), "{made:?}");
+    let row = world.last().await.record;
+    assert_eq!((row.action.as_str(), row.subject.as_str()), ("rule.put", "operators"));
+    assert_eq!(world.put("/v1/rules/operators", admin_rule()).await.body["action"], "unchanged");
+    let read = world.get("/v1/rules/operators").await;
+    assert_eq!(read.body["rule"]["subject"], admin_rule()["subject"]);
+    let mut changed = admin_rule();
+    changed["lifetime"] = json!(60);
+    let tag = read.etag.unwrap();
+    let put = world.call("PUT", "/v1/rules/operators", Some(changed.clone()), &[("if-match", &tag)]).await;
+    assert_eq!(put.body["action"], "updated");
+    let stale = world.call("DELETE", "/v1/rules/operators", None, &[("if-match", &tag)]).await;
+    assert_eq!((stale.status, stale.code()), (412, "stale"));
+    let again = world.call("PUT", "/v1/rules/operators", Some(changed), &[("if-none-match", "*")]).await;
+    assert_eq!((again.status, again.code()), (409, "exists"));
+    assert_eq!(world.delete("/v1/rules/operators").await.body["action"], "deleted");
+    assert_eq!(world.get("/v1/rules/operators").await.code(), "not-found");
+    assert_eq!(world.delete("/v1/rules/operators").await.code(), "not-found");
+}
+
+#[tokio::test]
+async fn a_dry_run_writes_nothing() {
+    let world = World::new().await;
+    let before = world.audit().await.len();
+    let answer = world.put("/v1/rules/operators?dry_run=true", admin_rule()).await;
+    assert_eq!(answer.body, json!({ "action": "created", "dry_run": true }));
+    assert_eq!((world.audit().await.len(), world.get("/v1/rules/operators").await.status), (before, 404));
+}
+
+#[tokio::test]
+async fn rejects_a_rule_with_all_its_mistakes() {
+    let world = World::new().await;
+    let mut rule = admin_rule();
+    rule["condition"] = json!("claims.sub ==");
+    rule["networks"] = json!(["nowhere"]);
+    rule["scopes"] = json!(["two words"]);
+    for path in ["/v1/rules/operators", "/v1/rules/operators?dry_run=true"] {
+        let answer = world.put(path, rule.clone()).await;
+        assert_eq!((answer.status, answer.code()), (400, "invalid"));
+        let mistakes = answer.body["error"]["mistakes"].as_array().unwrap();
+        let fields: Vec<&str> = mistakes.iter().map(|mistake| mistake["field"].as_str().unwrap()).collect();
+        for field in ["condition", "networks", "scopes"] {
+            assert!(fields.contains(&field), "{fields:?}");
+        }
+    }
+    assert_eq!(world.get("/v1/rules/operators").await.status, 404);
+}
+
+#[tokio::test]
+async fn rejects_a_rule_that_a_stranger_could_match() {
+    let world = World::new().await;
+    let mut rule = admin_rule();
+    rule["issuer"] = json!("https://token.actions.githubusercontent.com");
+    rule["subject"] = json!("**");
+    rule["identity"] = json!("/ci");
+    let answer = world.put("/v1/rules/operators", rule).await;
+    assert_eq!((answer.status, answer.code()), (400, "invalid"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn rejects_a_rule_under_another_name() {
+    let world = World::new().await;
+    let answer = world.put("/v1/rules/others", admin_rule()).await;
+    assert_eq!((answer.status, answer.code(), &answer.body["error"]["field"]), (400, "invalid", &json!("name")));
+}
+
+#[tokio::test]
+async fn rejects_an_issuer_with_its_mistakes_and_the_deletion_of_one_in_use() {
+    let world = World::new().await;
+    let name = "https://issuer.example";
+    let path = format!("/v1/issuers/{}", segment(name));
+    let answer = world.put(&path, json!({ "issuer": name, "leeway": 1000, "algorithms": ["none"] })).await;
+    assert_eq!(answer.body["error"]["mistakes"].as_array().unwrap().len(), 2, "{answer:?}");
+    assert_eq!(world.put(&path, json!({ "issuer": "https://other.example" })).await.code(), "invalid");
+    assert_eq!(world.put(&path, json!({ "issuer": name, "leeway": 10 })).await.status, 200);
+    let mut rule = admin_rule();
+    rule["issuer"] = json!(name);
+    rule["subject"] = json!("job-7");
+    rule["identity"] = json!("/ci");
+    assert_eq!(world.put("/v1/rules/operators", rule).await.status, 200);
+    let answer = world.delete(&path).await;
+    assert_eq!((answer.status, answer.code()), (409, "conflict"));
+    assert_eq!(world.delete("/v1/rules/operators").await.status, 200);
+    assert_eq!(world.delete(&path).await.status, 200);
+}
+
+fn foreign(url: &str) -> Value {
+    json!({ "url": url, "profile": { "type": "https_web" } })
+}
+
+#[tokio::test]
+async fn rejects_a_federation_that_cannot_be() {
+    let world = World::new().await;
+    let own = world.put("/v1/federation/example.org", foreign("https://bundle.example/")).await;
+    assert_eq!((own.status, own.code()), (400, "invalid"));
+    let plain = world.put("/v1/federation/partner.example", foreign("http://bundle.example/")).await;
+    assert_eq!((plain.code(), &plain.body["error"]["field"]), ("invalid", &json!("url")));
+    let mut first = foreign("https://bundle.example/");
+    first["profile"] = json!({ "type": "https_spiffe", "endpoint_spiffe_id": "spiffe://partner.example/bundle" });
+    let blind = world.put("/v1/federation/partner.example", first).await;
+    assert_eq!((blind.code(), &blind.body["error"]["field"]), ("invalid", &json!("bundle")));
+    assert_eq!(world.put("/v1/federation/Not_A_Domain!", foreign("https://b.example/")).await.code(), "invalid");
+    assert_eq!(world.post("/v1/federation/partner.example/refresh", json!({})).await.code(), "not-found");
+}

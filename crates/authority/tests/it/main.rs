@@ -1,0 +1,4 @@
+//! The authority over real stores and real sockets.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod admin;
