@@ -7,7 +7,7 @@ mod dev;
 mod files;
 mod identity;
 mod listeners;
-mod mint;
+mod metered;
 mod neighbours;
 mod open;
 mod parts;

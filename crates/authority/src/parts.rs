@@ -8,6 +8,7 @@ use carnet_entries::{Entries, EntriesParts, FollowedFile, Mint, Nodes, NodesPart
 use carnet_issuer::{Issuer, IssuerParts};
 use carnet_keys::KeyManager;
 use carnet_net::Settings as Network;
+use carnet_ops::Metrics;
 use carnet_store::Store;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     bundle::Bundles,
     files::toml_files,
     identity::OwnIdentity,
-    mint::IssuerMint,
+    metered::MeteredStore,
     neighbours::Neighbours,
     open::{open_keys, open_store},
     rules::refused,
@@ -49,8 +50,14 @@ impl Parts {
     ///
     /// # Errors
     /// The first part that cannot be had as it is configured.
-    pub(crate) async fn open(settings: Settings, context: Context, network: Network) -> Result<(Self, Movers), Error> {
+    pub(crate) async fn open(
+        settings: Settings,
+        context: Context,
+        network: Network,
+        metrics: &Metrics,
+    ) -> Result<(Self, Movers), Error> {
         let store = open_store(&settings.store, &network, &context).await?;
+        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics));
         let keys = open_keys(&settings.keys, &store, &context).await?;
         let trust_domain = settings.trust_domain.clone();
         let bundles = Bundles::new(trust_domain.clone(), keys.watch());
@@ -67,7 +74,7 @@ impl Parts {
             context: context.clone(),
             settings: settings.tokens.clone(),
         })?);
-        let mint: Arc<dyn Mint> = Arc::new(IssuerMint(Arc::clone(&issuer)));
+        let mint: Arc<dyn Mint> = Arc::<Issuer>::clone(&issuer);
         let entries = Entries::open(EntriesParts {
             store: Arc::clone(&store),
             context: context.clone(),

@@ -2,9 +2,11 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use axum::Router;
 use carnet_core::{Context, Error};
+use carnet_discovery::Federation;
 use carnet_entries::{NodeApi, node_router};
-use carnet_net::{CertificateFiles, ClientCertificates, Settings as Network, TlsServerConfig, UnixSocket};
+use carnet_net::{CertificateFiles, ClientCertificates, Limits, Settings as Network, TlsServerConfig, UnixSocket};
 use carnet_ops::{Component, FileWatch, Health, Metrics, diagnostics};
 use carnet_spiffe::BundleMap;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -12,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Settings,
+    admin::{self, AdminParts},
     listeners::{address_of, listen},
     parts::{Movers, Parts},
     public,
@@ -81,8 +84,9 @@ impl Authority {
         // First the sockets: a mistake in an address, or another authority that runs already, is told before the store is
         // touched.
         let doors = Doors::open(public, &settings, &context).await?;
-        let (parts, movers) = Parts::open(settings, context, network).await?;
-        Ok(Self { parts: Arc::new(parts), movers, doors, health: Health::new(), metrics: Metrics::new("carnet") })
+        let metrics = Metrics::new("carnet");
+        let (parts, movers) = Parts::open(settings, context, network, &metrics).await?;
+        Ok(Self { parts: Arc::new(parts), movers, doors, health: Health::new(), metrics })
     }
 
     /// What stands in `iss` of what it issues.
@@ -124,7 +128,8 @@ impl Authority {
         let Movers { bundles, neighbours } = movers;
         let (own, all) = (bundles.own(), bundles.all());
         let mut tasks = JoinSet::new();
-        doors.serve(&parts, &own, &all, &health, &metrics, &shutdown, &mut tasks)?;
+        let admin = admin::router(admin_parts(&parts, &neighbours.federation, &health));
+        doors.serve(&parts, &own, &all, &admin, &health, &metrics, &shutdown, &mut tasks)?;
         tasks.spawn(bundles.run(neighbours.federation.watch(), shutdown.clone()));
         tasks.spawn(neighbours.run(shutdown.clone()));
         spawn_keepers(&parts, &health, reload, &shutdown, &mut tasks);
@@ -172,6 +177,7 @@ impl Doors {
         parts: &Arc<Parts>,
         own: &watch::Receiver<Option<Arc<carnet_spiffe::Bundle>>>,
         all: &watch::Receiver<Arc<BundleMap>>,
+        admin: &Router,
         health: &Health,
         metrics: &Metrics,
         shutdown: &CancellationToken,
@@ -199,11 +205,15 @@ impl Doors {
                 context: parts.context.clone(),
                 shutdown: shutdown.clone(),
             };
-            let router = carnet_ops::trace_requests(node_router(api));
+            // The calls of agents, and the admin API for workloads that may use it.
+            let agents = Router::new().route_service("/v1/node/{*call}", node_router(api));
+            let router = carnet_ops::trace_requests(agents.fallback_service(admin.clone()));
             let config =
                 TlsServerConfig::new(parts.identity.source(), ClientCertificates::Optional(any_certificate()))?;
             tasks.spawn(carnet_net::serve(listener, router, Some(Arc::new(config)), shutdown.clone()));
         }
+        let limits = Limits::default();
+        tasks.spawn(carnet_net::serve_unix(self.admin, admin.clone(), limits, shutdown.clone()));
         if let Some(listener) = self.bundle {
             let settings = carnet_discovery::BundleSettings::default();
             let router = carnet_discovery::bundle_router(own.clone(), settings, Arc::clone(&parts.context.clock));
@@ -222,6 +232,25 @@ impl Doors {
 /// that the caller has the key.
 fn any_certificate() -> carnet_net::ChainVerifier {
     Arc::new(|_chain| Ok(()))
+}
+
+fn admin_parts(parts: &Parts, federation: &Arc<Federation>, health: &Health) -> AdminParts {
+    let url = &parts.settings.store.url;
+    AdminParts {
+        store: Arc::clone(&parts.store),
+        store_kind: url.split_once(':').map_or(url.as_str(), |(kind, _)| kind).replace("postgresql", "postgres"),
+        keys: Arc::clone(&parts.keys),
+        entries: Arc::clone(&parts.entries),
+        nodes: Arc::clone(&parts.nodes),
+        rules: Arc::clone(&parts.rules),
+        federation: Arc::clone(federation),
+        trust_domain: parts.settings.trust_domain.clone(),
+        issuer_url: parts.settings.issuer.clone(),
+        access: parts.settings.listen.admin.clone(),
+        own_uid: rustix::process::getuid().as_raw(),
+        context: parts.context.clone(),
+        health: health.clone(),
+    }
 }
 
 fn spawn_keepers(

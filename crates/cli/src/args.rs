@@ -119,6 +119,13 @@ pub(crate) struct Authority {
     pub(crate) stop_with_stdin: bool,
 }
 
+impl Authority {
+    /// Whether it serves, and does not ask one that does.
+    fn serves(&self) -> bool {
+        true
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Discovery {
@@ -158,6 +165,18 @@ pub(crate) struct DiscoveryExport {
     /// Show the commands that upload to this bucket of OCI Object Storage.
     #[arg(long, value_name = "BUCKET", group = "target")]
     pub(crate) oci: Option<String>,
+}
+
+impl Command {
+    /// Whether it runs on, and so says by itself how it goes.
+    pub(crate) fn is_service(&self) -> bool {
+        match self {
+            Self::Authority(args) => args.serves(),
+            Self::Agent { .. } => true,
+            Self::Discovery(args) => args.command.is_none(),
+            _ => false,
+        }
+    }
 }
 
 /// Where a route comes from: the configuration, or the command line.

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let terminal = Terminal::new(&cli.global);
-    let started = world::start_logging(cli.global.log.as_deref());
+    let started = world::start_logging(cli.global.log.as_deref(), cli.command.is_service());
     match started.and_then(|()| command::dispatch(cli, &matches, terminal)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

@@ -31,6 +31,6 @@ pub use diagnostics::diagnostics;
 pub use health::{Component, Health, Report, State};
 pub use metrics::{Count, CounterFamily, Gauge, HistogramFamily, Metrics, Observe};
 pub use signals::{Signal, Signals};
-pub use telemetry::{Telemetry, TelemetrySettings};
+pub use telemetry::{OpenTelemetryLayer, Telemetry, TelemetrySettings};
 pub use trace::trace_requests;
 pub use watch::FileWatch;

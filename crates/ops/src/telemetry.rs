@@ -12,9 +12,11 @@ use opentelemetry_sdk::{
     Resource,
     trace::{Sampler, SdkTracer, SdkTracerProvider},
 };
-use tracing_opentelemetry::OpenTelemetryLayer;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::Registry;
 use url::Url;
+
+/// What turns the spans of `tracing` into those of OpenTelemetry, directly above the registry.
+pub type OpenTelemetryLayer = tracing_opentelemetry::OpenTelemetryLayer<Registry, SdkTracer>;
 
 /// Longest time for one batch.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,10 +67,7 @@ impl Telemetry {
     }
 
     /// What turns the spans of `tracing` into those of OpenTelemetry.
-    pub fn layer<S>(&self) -> OpenTelemetryLayer<S, SdkTracer>
-    where
-        S: tracing::Subscriber + for<'span> LookupSpan<'span>,
-    {
+    pub fn layer(&self) -> OpenTelemetryLayer {
         tracing_opentelemetry::layer().with_tracer(self.provider.tracer("carnet"))
     }
 

@@ -27,12 +27,16 @@ pub(super) fn run(global: &Global, args: args::Authority, terminal: Terminal) ->
         let settings = section::<AuthorityConfig>(global, &context)?;
         let issuer = settings.issuer.clone();
         let trust_domain = settings.trust_domain.to_string();
+        let traces = settings.telemetry.as_ref().map(|to| world::export_traces(to, &context)).transpose()?;
         let authority = Authority::open((*settings).clone(), context, network).await?;
         let addresses = authority.addresses()?;
         announce(&Ready { issuer, trust_domain, addresses, folder: None, socket: None }, terminal)?;
         systemd::ready(STATUS);
-        authority.run(orders.reload, orders.shutdown).await?;
-        Ok(0)
+        let ended = authority.run(orders.reload, orders.shutdown).await;
+        if let Some(traces) = traces {
+            traces.shutdown().await;
+        }
+        ended.map(|()| 0)
     })
 }
 

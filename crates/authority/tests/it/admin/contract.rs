@@ -182,7 +182,7 @@ fn the_document_that_is_checked_in_is_the_one_of_the_code() {
     let made = format!("{}\n", serde_json::to_string_pretty(&document()).unwrap());
     if made != CHECKED_IN {
         let place = concat!(env!("CARGO_TARGET_TMPDIR"), "/openapi.json");
-        std::fs::write(place, made).unwrap();
+        carnet_core::replace_files(&[carnet_core::NewFile::new(place, made)]).unwrap();
         panic!("crates/authority/openapi.json has drifted: look at the change, then copy {place} there");
     }
 }

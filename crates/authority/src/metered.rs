@@ -1,0 +1,127 @@
+//! The store, counted: every outcome is one commit, so here is where outcomes are counted.
+
+use std::{sync::Arc, time::Instant};
+
+use carnet_core::BoxFuture;
+use carnet_ops::{CounterFamily, HistogramFamily, Metrics};
+use carnet_store::{
+    AuditFilter, AuditHead, AuditRow, Commit, Committed, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Outcome,
+    Row, Store, StoreError, TokenRow,
+};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// Counts what is committed by action and outcome, and how long it takes.
+#[derive(Debug)]
+pub(crate) struct MeteredStore {
+    inner: Arc<dyn Store>,
+    decisions: CounterFamily,
+    commits: HistogramFamily,
+}
+
+impl MeteredStore {
+    /// This store, counted in these metrics.
+    pub(crate) fn new(inner: Arc<dyn Store>, metrics: &Metrics) -> Self {
+        let decisions = metrics.counter(
+            "decisions",
+            "Audit rows by action and outcome: allowed, refused, or unknown when the store did not answer.",
+            &["action", "outcome"],
+        );
+        let commits = metrics.histogram("commit_seconds", "How long a commit takes until it is durable.", &[]);
+        Self { inner, decisions, commits }
+    }
+}
+
+impl Store for MeteredStore {
+    #[expect(clippy::disallowed_methods, reason = "how long something takes is told by the machine's own clock")]
+    fn commit(&self, commit: Commit) -> Answer<'_, Committed> {
+        let action = commit.audit.action.clone();
+        let wanted = match commit.audit.outcome {
+            Outcome::Allowed => "allowed",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "failed",
+        };
+        Box::pin(async move {
+            let start = Instant::now();
+            let committed = self.inner.commit(commit).await;
+            self.commits.with(&[]).observe(start.elapsed());
+            let outcome = match &committed {
+                Ok(Committed::Done { .. }) => wanted,
+                Ok(Committed::Conflict(_)) => "refused",
+                Err(_) => "unknown",
+            };
+            self.decisions.with(&[&action, outcome]).increment();
+            committed
+        })
+    }
+
+    fn entries(&self, after: Option<String>, limit: usize) -> Answer<'_, Vec<Row>> {
+        self.inner.entries(after, limit)
+    }
+
+    fn entries_since(&self, revision: u64, limit: usize) -> Answer<'_, Vec<Row>> {
+        self.inner.entries_since(revision, limit)
+    }
+
+    fn entry(&self, id: String) -> Answer<'_, Option<Row>> {
+        self.inner.entry(id)
+    }
+
+    fn objects(&self, kind: ObjectKind) -> Answer<'_, Vec<Object>> {
+        self.inner.objects(kind)
+    }
+
+    fn object(&self, kind: ObjectKind, name: String) -> Answer<'_, Option<Object>> {
+        self.inner.object(kind, name)
+    }
+
+    fn keys(&self) -> Answer<'_, Vec<KeyRow>> {
+        self.inner.keys()
+    }
+
+    fn nodes(&self, after: Option<String>, limit: usize) -> Answer<'_, Vec<NodeRow>> {
+        self.inner.nodes(after, limit)
+    }
+
+    fn node(&self, id: String) -> Answer<'_, Option<NodeRow>> {
+        self.inner.node(id)
+    }
+
+    fn join_tokens(&self, now: Timestamp) -> Answer<'_, Vec<JoinTokenRow>> {
+        self.inner.join_tokens(now)
+    }
+
+    fn token(&self, id: String) -> Answer<'_, Option<TokenRow>> {
+        self.inner.token(id)
+    }
+
+    fn audit(&self, after: u64, limit: usize, filter: AuditFilter) -> Answer<'_, Vec<AuditRow>> {
+        self.inner.audit(after, limit, filter)
+    }
+
+    fn audit_head(&self) -> Answer<'_, AuditHead> {
+        self.inner.audit_head()
+    }
+
+    fn prune(&self, now: Timestamp) -> Answer<'_, u64> {
+        self.inner.prune(now)
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes()
+    }
+
+    fn check(&self) -> Answer<'_, ()> {
+        self.inner.check()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.inner.close()
+    }
+
+    fn transactions(&self) -> u64 {
+        self.inner.transactions()
+    }
+}
