@@ -136,6 +136,8 @@ fn standard(register: &mut impl Register) {
     carnet_oci::register(register);
     #[cfg(feature = "gcp")]
     carnet_gcp::register(register);
+    #[cfg(feature = "oauth")]
+    carnet_oauth::register(register);
 }
 
 impl Register for Registry {

@@ -1,7 +1,7 @@
 //! The exchange `carnet`: carnet's own authority.
 //!
-//! Beside the standard, by the documentation of the authority's endpoints: the types `urn:carnet:token-type:jwt-svid` and
-//! `urn:carnet:token-type:x509-svid`, and the parameter `csr`, a PKCS#10 request in base64url; the answer to it is a chain
+//! Beside the standard, by the documentation of the authority's endpoints: the subject token type
+//! `urn:carnet:token-type:jwt-svid`, the requested type `urn:carnet:token-type:x509-svid`, and with it the parameter `csr`, a PKCS#10 request in base64url; the answer to it is a chain
 //! in PEM, leaf first, under the name `access_token`.
 
 mod x509;
@@ -108,7 +108,8 @@ impl Issue {
     const fn identifier(self) -> &'static str {
         match self {
             Self::AccessToken => ACCESS_TOKEN,
-            Self::JwtSvid => JWT_SVID,
+            // The standard type: only as a subject token is a JWT-SVID told from other JWTs.
+            Self::JwtSvid => JWT,
             Self::X509Svid => X509_SVID,
         }
     }

@@ -37,6 +37,8 @@ fn every_entry_says_what_it_is_and_describes_every_field() {
 fn fields(name: &str) -> &'static str {
     match name {
         "token-file" => "path = '/x'",
+        "oauth" => "token_url = 'https://sts.example/token'",
+        "carnet" => "url = 'https://authority.example'",
         "oci-profile" | "oci-resource-principal" => "directory = '/x'",
         "oci-token" => "token_file = '/x'\nkey_file = '/y'",
         "oci-signature" => "url = 'https://iaas.us-ashburn-1.oraclecloud.com/20160918/instances'",

@@ -58,13 +58,14 @@ fn an_access_token_is_asked_for_its_audience() {
 
 #[test]
 fn a_jwt_svid_is_asked_for_the_audience_of_the_next_step() {
-    let world = answering(&answer(JWT_SVID, &svid_of(ID, "next")));
+    let world = answering(&answer(JWT, &svid_of(ID, "next")));
     let section = json!({"url": URL, "issue": "jwt-svid", "subject_token_type": "jwt-svid"});
     let made = exchange_for::<Carnet>(&section, &world, &subject(), Some("next")).unwrap();
     assert_eq!((made.kind(), made.facts["principal"].as_str()), (Kind::Jwt, ID));
     assert_eq!(made.expires_at.unwrap().as_second(), NOW + 300);
     let request = asked(&world);
     assert_eq!(field(&request, "audience").as_deref(), Some("next"));
+    assert_eq!(field(&request, "requested_token_type").as_deref(), Some(JWT));
     assert_eq!(field(&request, "subject_token_type").as_deref(), Some("urn:carnet:token-type:jwt-svid"));
 }
 
@@ -79,16 +80,12 @@ fn rejects_a_jwt_svid_for_nobody() {
 #[test]
 fn rejects_svids_bent_in_one_place() {
     for (answer, kind, says) in [
-        (answer(JWT_SVID, &svid_of("app", "api")), ErrorKind::Unreachable, "is not a SPIFFE ID"),
-        (answer(JWT_SVID, &svid_of(ID, "other")), ErrorKind::Unreachable, "does not name the audience api"),
-        (answer(JWT_SVID, "opaque"), ErrorKind::Unreachable, "it is not a JWT"),
-        (answer(JWT, &svid_of(ID, "api")), ErrorKind::Unreachable, "`issued_token_type` is"),
-        (
-            with(answer(JWT_SVID, &svid_of(ID, "api")), "token_type", "mac"),
-            ErrorKind::Unreachable,
-            "`token_type` is mac",
-        ),
-        (with(answer(JWT_SVID, &svid_of(ID, "api")), "expires_in", -1), ErrorKind::Expired, "life is -1 s"),
+        (answer(JWT, &svid_of("app", "api")), ErrorKind::Unreachable, "is not a SPIFFE ID"),
+        (answer(JWT, &svid_of(ID, "other")), ErrorKind::Unreachable, "does not name the audience api"),
+        (answer(JWT, "opaque"), ErrorKind::Unreachable, "it is not a JWT"),
+        (answer(ACCESS_TOKEN, &svid_of(ID, "api")), ErrorKind::Unreachable, "`issued_token_type` is"),
+        (with(answer(JWT, &svid_of(ID, "api")), "token_type", "mac"), ErrorKind::Unreachable, "`token_type` is mac"),
+        (with(answer(JWT, &svid_of(ID, "api")), "expires_in", -1), ErrorKind::Expired, "life is -1 s"),
     ] {
         let error = exchange::<Carnet>(&section("jwt-svid"), &answering(&answer)).unwrap_err();
         assert_eq!(error.kind(), kind);
