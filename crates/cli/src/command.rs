@@ -2,6 +2,8 @@
 
 mod agent;
 mod authority;
+#[cfg_attr(not(test), allow(dead_code, reason = "the commands of `carnet authority` are to call it"))]
+pub(crate) mod authority_admin;
 mod completion;
 mod config;
 mod default_delivery;
