@@ -1,4 +1,6 @@
-//! The arguments, and what is told when nobody answers.
+//! The arguments, what is told when nobody answers, and every command once.
+
+mod running;
 
 use carnet_core::ErrorKind;
 use carnet_store::{AuditRecord, Commit, Committed, Options, Outcome};
