@@ -115,9 +115,8 @@ fn malformed(what: &str, described: &str, wrong: impl std::fmt::Display) -> Erro
 
 /// Sends it; a request without an answer is told as what it was for.
 pub(crate) async fn send(context: &Context, request: Request, what: &str) -> Result<Response, Error> {
-    let host = request.url.host_str().unwrap_or_default().to_owned();
     context.http.send(request).await.map_err(|error| {
         let error = Error::from(error);
-        Error::new(error.kind(), format!("{what} ({host})")).because(error)
+        Error::new(error.kind(), what).because(error)
     })
 }
