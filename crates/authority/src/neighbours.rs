@@ -6,7 +6,7 @@ use carnet_core::{Context, Error};
 use carnet_discovery::{EndpointProfile, Federation, FederationParts, KeepBundle, Relationship};
 use carnet_net::Settings as Network;
 use carnet_spiffe::{Bundle, BundleMap, TrustDomain};
-use carnet_store::{AuditRecord, Commit, Expect, ObjectKind, Op, Outcome, Store};
+use carnet_store::{AuditRecord, Commit, Committed, Expect, ObjectKind, Op, Outcome, Store};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -163,8 +163,10 @@ fn keep(store: &Arc<dyn Store>, context: &Context) -> KeepBundle {
                 ..AuditRecord::new(context.now(), "federation.bundle", Outcome::Allowed)
             };
             let op = Op::PutObject { kind: ObjectKind::Bundle, name, body, expect: Expect::Any };
-            store.commit(Commit { ops: vec![op], audit, refused: None }).await?;
-            Ok(())
+            match store.commit(Commit { ops: vec![op], audit, refused: None }).await? {
+                Committed::Done { .. } => Ok(()),
+                Committed::Conflict(_) => Err(Error::internal("keep a bundle: it is being changed by another node")),
+            }
         })
     })
 }

@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use crate::rules::refused;
 
 /// Where the bundle of the trust domain is on the public listener (SPIFFE Federation, 5.2.1).
-pub const BUNDLE_PATH: &str = "/spiffe-bundle";
+pub(crate) const BUNDLE_PATH: &str = "/spiffe-bundle";
 /// How long readers may keep the documents: far less than a key is published before it signs.
-const MAX_AGE: Duration = Duration::from_secs(60);
+const MAX_AGE: Duration = Duration::from_mins(1);
 
 /// All routes of the public listener.
 ///

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use carnet_core::{Context, Error, Mistake};
@@ -11,13 +12,16 @@ use carnet_ops::{Component, FileWatch};
 use carnet_spiffe::TrustDomain;
 use carnet_store::{ObjectKind, Store};
 use serde::Deserialize;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::files::toml_files;
 
 /// Largest file of rules, in bytes.
 const MAX_FILE: usize = 1 << 20;
+
+/// After a change of the store it waits this long, so that many changes are one.
+const SETTLE: Duration = Duration::from_millis(50);
 
 /// What a file of rules holds.
 #[derive(Debug, Default, Deserialize)]
@@ -37,8 +41,13 @@ pub struct Rules {
     context: Context,
     trust_domain: TrustDomain,
     set: watch::Sender<Arc<RuleSet>>,
+    /// What the set was made of.
+    taken: Mutex<Gathered>,
     again: Notify,
 }
+
+/// Rules and issuers as they stand in files and store.
+type Gathered = (Vec<Rule>, Vec<TrustedIssuer>);
 
 impl Rules {
     /// Reads all of them.
@@ -51,10 +60,18 @@ impl Rules {
         context: Context,
         trust_domain: TrustDomain,
     ) -> Result<Arc<Self>, Error> {
-        let rules =
-            Self { paths, store, context, trust_domain, set: watch::Sender::new(Arc::default()), again: Notify::new() };
-        let set = rules.read().await?;
-        rules.set.send_replace(Arc::new(set));
+        let rules = Self {
+            paths,
+            store,
+            context,
+            trust_domain,
+            set: watch::Sender::new(Arc::default()),
+            taken: Mutex::default(),
+            again: Notify::new(),
+        };
+        let gathered = rules.gather().await?;
+        rules.set.send_replace(Arc::new(rules.load(gathered.0.clone(), &gathered.1)?));
+        *rules.taken.lock().await = gathered;
         Ok(Arc::new(rules))
     }
 
@@ -93,7 +110,14 @@ impl Rules {
                             continue;
                         }
                     }
-                    changed = store.changed() => if changed.is_err() { return },
+                    changed = store.changed() => {
+                        if changed.is_err() {
+                            return;
+                        }
+                        // The store tells of every change there is, entries by the thousand among them.
+                        tokio::time::sleep(SETTLE).await;
+                        store.mark_unchanged();
+                    }
                 }
                 component.outcome(&self.take().await);
             }
@@ -102,8 +126,9 @@ impl Rules {
     }
 
     async fn take(&self) -> Result<(), Error> {
-        match self.read().await {
-            Ok(set) => {
+        match self.take_changed().await {
+            Ok(None) => Ok(()),
+            Ok(Some(set)) => {
                 tracing::info!(rules = set.len(), "took the trust rules");
                 self.set.send_replace(Arc::new(set));
                 Ok(())
@@ -130,9 +155,16 @@ impl Rules {
         self.load(rules, &trusted)
     }
 
-    async fn read(&self) -> Result<RuleSet, Error> {
-        let (rules, issuers) = self.gather().await?;
-        self.load(rules, &issuers)
+    /// The set, if it is made of something else than the one that counts.
+    async fn take_changed(&self) -> Result<Option<RuleSet>, Error> {
+        let mut taken = self.taken.lock().await;
+        let gathered = self.gather().await?;
+        if *taken == gathered {
+            return Ok(None);
+        }
+        let set = self.load(gathered.0.clone(), &gathered.1)?;
+        *taken = gathered;
+        Ok(Some(set))
     }
 
     fn load(&self, rules: Vec<Rule>, issuers: &[TrustedIssuer]) -> Result<RuleSet, Error> {
@@ -140,7 +172,7 @@ impl Rules {
             .map_err(|mistakes| refused("the trust rules", &mistakes))
     }
 
-    async fn gather(&self) -> Result<(Vec<Rule>, Vec<TrustedIssuer>), Error> {
+    async fn gather(&self) -> Result<Gathered, Error> {
         let (mut rules, mut issuers) = (Vec::new(), Vec::new());
         for path in toml_files(&self.paths)? {
             let file = read_file(&path, &self.context)?;

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, routing::any_service};
 use carnet_core::{Context, Error};
 use carnet_discovery::Federation;
 use carnet_entries::{NodeApi, node_router};
@@ -23,7 +23,7 @@ use crate::{
 /// How often the store is asked whether it can write.
 const CHECK_STORE: Duration = Duration::from_secs(5);
 /// How often what has expired is removed from the store.
-const PRUNE: Duration = Duration::from_secs(300);
+const PRUNE: Duration = Duration::from_mins(5);
 
 /// An authority that listens already and serves nobody yet.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl Authority {
         doors.serve(&parts, &own, &all, &admin, &health, &metrics, &shutdown, &mut tasks)?;
         tasks.spawn(bundles.run(neighbours.federation.watch(), shutdown.clone()));
         tasks.spawn(neighbours.run(shutdown.clone()));
-        spawn_keepers(&parts, &health, reload, &shutdown, &mut tasks);
+        spawn_keepers(&parts, &health, &reload, &shutdown, &mut tasks);
         shutdown.cancelled().await;
         health.stopping();
         while let Some(ended) = tasks.join_next().await {
@@ -206,7 +206,7 @@ impl Doors {
                 shutdown: shutdown.clone(),
             };
             // The calls of agents, and the admin API for workloads that may use it.
-            let agents = Router::new().route_service("/v1/node/{*call}", node_router(api));
+            let agents = Router::new().route("/v1/node/{*call}", any_service(node_router(api)));
             let router = carnet_ops::trace_requests(agents.fallback_service(admin.clone()));
             let config =
                 TlsServerConfig::new(parts.identity.source(), ClientCertificates::Optional(any_certificate()))?;
@@ -256,7 +256,7 @@ fn admin_parts(parts: &Parts, federation: &Arc<Federation>, health: &Health) -> 
 fn spawn_keepers(
     parts: &Arc<Parts>,
     health: &Health,
-    reload: watch::Receiver<u64>,
+    reload: &watch::Receiver<u64>,
     shutdown: &CancellationToken,
     tasks: &mut JoinSet<()>,
 ) {

@@ -5,6 +5,7 @@ use carnet_core::{Context, Error, SystemEnvironment};
 use carnet_net::Settings as Network;
 use carnet_ops::systemd;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::service::{Folder, Orders, orders, section};
 use crate::{
@@ -61,19 +62,32 @@ async fn dev(
         true => Some(start_dev_agent(&authority, folder.path(), context, network).await?),
         false => None,
     };
-    let serving = tokio::spawn(authority.run(orders.reload, orders.shutdown));
+    // The agent ends first: it must not miss an authority that ends with it.
+    let stop = CancellationToken::new();
+    let mut serving = tokio::spawn(authority.run(orders.reload, stop.clone()));
     if let Some(agent) = &agent {
-        agent.reach(carnet_agent::Phase::Serving).await?;
+        tokio::select! {
+            reached = agent.reach(carnet_agent::Phase::Serving) => reached?,
+            ended = &mut serving => return ended.map_err(|error| Error::internal("serve").because(error))?.map(|()| 0),
+        }
     }
     let socket = agent.as_ref().map(|_| format!("unix://{}", folder.path().join("agent.sock").display()));
     let folder_shown = Some(folder.path().to_owned());
     announce(&Ready { issuer, trust_domain, addresses, folder: folder_shown, socket }, terminal)?;
     systemd::ready(STATUS);
-    let ended = serving.await.map_err(|error| Error::internal("serve").because(error))?;
+    let early = tokio::select! {
+        () = orders.shutdown.cancelled() => None,
+        ended = &mut serving => Some(ended),
+    };
     if let Some(agent) = agent {
         agent.shutdown().await;
     }
-    ended.map(|()| 0)
+    stop.cancel();
+    let ended = match early {
+        Some(ended) => ended,
+        None => serving.await,
+    };
+    ended.map_err(|error| Error::internal("serve").because(error))?.map(|()| 0)
 }
 
 fn parse_domain(text: &str) -> Result<carnet_spiffe::TrustDomain, Error> {
