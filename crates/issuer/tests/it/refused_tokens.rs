@@ -56,7 +56,7 @@ async fn rejects_a_forged_signature() {
 async fn rejects_claims_that_were_changed() {
     let genuine = sign(&claims());
     let parts: Vec<&str> = genuine.expose().split('.').collect();
-    let forged = encode(&Value::Object(claims_with(json!({ "owner_id": "42", "app": "admin" }))).to_string());
+    let forged = encode(Value::Object(claims_with(json!({ "owner_id": "42", "app": "admin" }))).to_string());
     assert_refused(&Secret::new(format!("{}.{forged}.{}", parts[0], parts[2])), "signature").await;
 }
 
@@ -95,14 +95,14 @@ async fn rejects_another_audience() {
 #[tokio::test]
 async fn rejects_the_algorithm_none() {
     let header = encode(r#"{"alg":"none","kid":"issuer-1","typ":"JWT"}"#);
-    let claims = encode(&Value::Object(claims()).to_string());
+    let claims = encode(Value::Object(claims()).to_string());
     assert_refused(&Secret::new(format!("{header}.{claims}.")), "header").await;
 }
 
 #[tokio::test]
 async fn rejects_an_algorithm_that_is_not_the_keys() {
     for algorithm in ["HS256", "ES256", "PS256"] {
-        let header = encode(&json!({ "alg": algorithm, "kid": "issuer-1", "typ": "JWT" }).to_string());
+        let header = encode(json!({ "alg": algorithm, "kid": "issuer-1", "typ": "JWT" }).to_string());
         let genuine = sign(&claims());
         let rest = genuine.expose().split_once('.').unwrap().1;
         let clause = match algorithm {
@@ -149,7 +149,7 @@ async fn rejects_a_duplicate_claim() {
     let genuine = sign(&claims());
     let parts: Vec<&str> = genuine.expose().split('.').collect();
     let text = Value::Object(claims()).to_string();
-    let doubled = encode(&text.replacen('{', r#"{"sub":"repo:org/app:admin","#, 1));
+    let doubled = encode(text.replacen('{', r#"{"sub":"repo:org/app:admin","#, 1));
     assert_refused(&Secret::new(format!("{}.{doubled}.{}", parts[0], parts[2])), "form").await;
 }
 
@@ -162,7 +162,7 @@ async fn rejects_an_oversized_token() {
 async fn rejects_a_deeply_nested_token() {
     let genuine = sign(&claims());
     let parts: Vec<&str> = genuine.expose().split('.').collect();
-    let deep = encode(&format!(r#"{{"iss":"{ISSUER}","a":{}1{}}}"#, "[".repeat(5000), "]".repeat(5000)));
+    let deep = encode(format!(r#"{{"iss":"{ISSUER}","a":{}1{}}}"#, "[".repeat(5000), "]".repeat(5000)));
     assert_refused(&Secret::new(format!("{}.{deep}.{}", parts[0], parts[2])), "form").await;
 }
 
@@ -199,7 +199,7 @@ async fn rejects_a_missing_type_where_one_is_wanted() {
     let issuer: TrustedIssuer = serde_json::from_value(Value::Object(members)).unwrap();
     let world = World::with(vec![rule()], &[issuer], IssuerSettings::default()).await;
     let header = encode(r#"{"alg":"RS256","kid":"issuer-1"}"#);
-    let signed = format!("{header}.{}", encode(&Value::Object(claims()).to_string()));
+    let signed = format!("{header}.{}", encode(Value::Object(claims()).to_string()));
     let signature = issuer_key().sign(signed.as_bytes()).unwrap();
     let signature = encode(signature);
     refused_in(&world, &Secret::new(format!("{signed}.{signature}")), "header").await;
