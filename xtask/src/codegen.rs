@@ -19,6 +19,8 @@ const GENERATED: &str = "crates/grpc/src/generated";
 const DESCRIPTORS: &str = "descriptors.bin";
 /// The module of the services that have no package.
 const NO_PACKAGE: &str = "spiffe_workload";
+/// How the generated clients and servers turn messages into bytes.
+const CODEC: &str = "crate::codec::ExactCodec";
 /// Messages with private keys, tokens or what may be one. Their `Debug` is written by hand in `carnet-grpc` and shows none.
 const SECRET: &[&str] = &[
     ".X509SVID",
@@ -103,6 +105,7 @@ fn rust(proto: &Path, sources: &[PathBuf], target: &Path) -> anyhow::Result<()> 
     tonic_prost_build::configure()
         .out_dir(target)
         .build_transport(false)
+        .codec_path(CODEC)
         .compile_fds_with_config(descriptors, config)
         .context("generate Rust from the .proto files")?;
     // From the repository's folder, so that it is the formatter of the repository's toolchain.

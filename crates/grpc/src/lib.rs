@@ -21,6 +21,7 @@
 mod generated;
 
 mod bundle;
+mod codec;
 mod connection;
 mod endpoint;
 mod redacted;

@@ -169,7 +169,7 @@ pub mod health_client {
                 .ready()
                 .await
                 .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::ExactCodec::default();
             let path = http::uri::PathAndQuery::from_static("/grpc.health.v1.Health/Check");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("grpc.health.v1.Health", "Check"));
@@ -184,7 +184,7 @@ pub mod health_client {
                 .ready()
                 .await
                 .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::ExactCodec::default();
             let path = http::uri::PathAndQuery::from_static("/grpc.health.v1.Health/List");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("grpc.health.v1.Health", "List"));
@@ -200,7 +200,7 @@ pub mod health_client {
                 .ready()
                 .await
                 .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::ExactCodec::default();
             let path = http::uri::PathAndQuery::from_static("/grpc.health.v1.Health/Watch");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("grpc.health.v1.Health", "Watch"));
@@ -324,7 +324,7 @@ pub mod health_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CheckSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(accept_compression_encodings, send_compression_encodings)
                             .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
@@ -352,7 +352,7 @@ pub mod health_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(accept_compression_encodings, send_compression_encodings)
                             .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
@@ -381,7 +381,7 @@ pub mod health_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WatchSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(accept_compression_encodings, send_compression_encodings)
                             .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);

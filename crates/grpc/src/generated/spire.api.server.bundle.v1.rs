@@ -89,7 +89,7 @@ pub mod bundle_client {
                 .ready()
                 .await
                 .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::ExactCodec::default();
             let path = http::uri::PathAndQuery::from_static("/spire.api.server.bundle.v1.Bundle/GetBundle");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("spire.api.server.bundle.v1.Bundle", "GetBundle"));
@@ -199,7 +199,7 @@ pub mod bundle_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetBundleSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::ExactCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(accept_compression_encodings, send_compression_encodings)
                             .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
