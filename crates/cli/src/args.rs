@@ -119,13 +119,6 @@ pub(crate) struct Authority {
     pub(crate) stop_with_stdin: bool,
 }
 
-impl Authority {
-    /// Whether it serves, and does not ask one that does.
-    fn serves(&self) -> bool {
-        true
-    }
-}
-
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Discovery {
@@ -171,8 +164,7 @@ impl Command {
     /// Whether it runs on, and so says by itself how it goes.
     pub(crate) fn is_service(&self) -> bool {
         match self {
-            Self::Authority(args) => args.serves(),
-            Self::Agent { .. } => true,
+            Self::Authority(_) | Self::Agent { .. } => true,
             Self::Discovery(args) => args.command.is_none(),
             _ => false,
         }

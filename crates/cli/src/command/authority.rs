@@ -58,10 +58,8 @@ async fn dev(
     let authority = open_dev(&options, context, network).await?;
     let addresses = authority.addresses()?;
     let (issuer, trust_domain) = (authority.issuer_url().to_owned(), authority.trust_domain().to_string());
-    let agent = match args.with_agent {
-        true => Some(start_dev_agent(&authority, folder.path(), context, network).await?),
-        false => None,
-    };
+    let agent =
+        if args.with_agent { Some(start_dev_agent(&authority, folder.path(), context, network).await?) } else { None };
     // The agent ends first: it must not miss an authority that ends with it.
     let stop = CancellationToken::new();
     let mut serving = tokio::spawn(authority.run(orders.reload, stop.clone()));
@@ -125,11 +123,10 @@ fn announce(ready: &Ready, terminal: Terminal) -> Result<(), Error> {
     }
     let mut text = Text::default();
     text.styled(bold(), format!("# The authority of {trust_domain} serves.")).push("\n");
-    let mut export = |name: &str, value: &str| drop(text.push(format!("export {name}='{value}'\n")));
-    export("CARNET_AUTHORITY", issuer);
-    export("CARNET_AUTHORITY_SOCKET", &addresses.admin.display().to_string());
+    text.push(format!("export CARNET_AUTHORITY='{issuer}'\n"));
+    text.push(format!("export CARNET_AUTHORITY_SOCKET='{}'\n", addresses.admin.display()));
     if let Some(socket) = socket {
-        export("SPIFFE_ENDPOINT_SOCKET", socket);
+        text.push(format!("export SPIFFE_ENDPOINT_SOCKET='{socket}'\n"));
     }
     if let Some(nodes) = addresses.nodes {
         text.push(format!("# agents:      https://{nodes}\n"));

@@ -77,10 +77,8 @@ async fn write(
         let issuer = plan.settings.issuer.as_deref().unwrap_or_default();
         return read_back(issuer, &files, context, terminal).await;
     }
-    let changes = match args.dry_run {
-        true => diff(&args.folder, &files, context)?,
-        false => export(&args.folder, &files, context)?,
-    };
+    let changes =
+        if args.dry_run { diff(&args.folder, &files, context)? } else { export(&args.folder, &files, context)? };
     let commands = target(&args).map(|to| upload_commands(&args.folder, &files, to)).unwrap_or_default();
     show(&args.folder, &files, &changes, &commands, terminal)?;
     Ok(0)
