@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Request, State},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -122,14 +122,18 @@ pub(crate) async fn guard(State(admin): State<Arc<Admin>>, request: Request, nex
             return denied.told().answer(&request_id);
         }
     };
-    let response = next.run(Request::from_parts(parts, body)).await;
+    let mut response = next.run(Request::from_parts(parts, body)).await;
     let status = response.status();
     match response.extensions().get::<Failure>() {
         Some(failure) => failure.clone().answer(&request_id),
         None if status.is_client_error() || status.is_server_error() => {
             Failure::internal(format!("the request failed with {status}")).answer(&request_id)
         }
-        None => response,
+        None => {
+            let number = HeaderValue::from_str(&request_id).ok();
+            number.map(|number| response.headers_mut().insert("x-request-id", number));
+            response
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! What is said when something is not done.
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use carnet_core::{Error, ErrorKind, Mistake, chain};
 use carnet_entries::EntryError;
 use carnet_store::{ConflictReason, StoreError};
@@ -180,8 +182,8 @@ impl Failure {
         let mut response = (status, axum::Json(ErrorBody { error })).into_response();
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110, 15.5.2: with 401 goes how to show oneself.
-            let scheme = axum::http::HeaderValue::from_static("Bearer");
-            response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, scheme);
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }
         response
     }

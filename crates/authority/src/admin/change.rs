@@ -78,7 +78,31 @@ impl Admin {
         record.details.insert("body".to_owned(), body.clone());
         let op = Op::PutObject { kind, name: name.to_owned(), body, expect };
         let revision = self.commit(vec![op], record, what).await?;
+        if matches!(kind, ObjectKind::Rule | ObjectKind::Issuer) {
+            self.hold_together(target, there, operator).await?;
+        }
         Ok(Change { action, dry_run, revision: Some(revision) })
+    }
+
+    /// Takes a change back when files and store do not go together with it, for instance because a file names the same
+    /// issuer: with such a store no authority would start.
+    async fn hold_together(
+        &self,
+        target: Target<'_>,
+        before: Option<Object>,
+        operator: &Operator,
+    ) -> Result<(), Failure> {
+        let Target { kind, what, name } = target;
+        let Err(error) = self.parts.rules.check(&[], &[]).await else { return Ok(()) };
+        let name = name.to_owned();
+        let op = match before {
+            Some(object) => Op::PutObject { kind, name, body: object.body, expect: Expect::Any },
+            None => Op::DeleteObject { kind, name },
+        };
+        let record = operator.record(self.parts.context.now(), &format!("{what}.undo"), target.name);
+        self.commit(vec![op], record, what).await?;
+        let message = format!("it was taken back: {}", carnet_core::chain(&error).join(": "));
+        Err(Failure::conflict(message).hint("look whether it stands in a file of the authority, too"))
     }
 
     /// Takes an object away.

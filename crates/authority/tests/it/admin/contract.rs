@@ -104,7 +104,7 @@ async fn every_route_answers_as_the_document_says() {
     tour.call("POST", "/v1/keys/rotate", "", Some(rotation), &[]).await;
     tour.call("POST", "/v1/keys/{kid}/taint", &of("x509"), Some(json!({})), &[]).await;
     tour.call("POST", "/v1/keys/{kid}/revoke", &of("jwt:ES256"), Some(json!({})), &[]).await;
-    let sealing = json!({ "key_file": "/var/lib/carnet/other.key" });
+    let sealing = json!({ "key_file": tour.world.path("other.key") });
     tour.call("POST", "/v1/keys/rewrap", "", Some(sealing), &[]).await;
 
     let node = "spiffe://example.org/carnet/agent/join-token/web";

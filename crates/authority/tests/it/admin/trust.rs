@@ -112,3 +112,34 @@ async fn rejects_a_federation_that_cannot_be() {
     assert_eq!(world.put("/v1/federation/Not_A_Domain!", foreign("https://b.example/")).await.code(), "invalid");
     assert_eq!(world.post("/v1/federation/partner.example/refresh", json!({})).await.code(), "not-found");
 }
+
+const IN_A_FILE: &str = r#"
+[[rule]]
+name = "operators"
+issuer = "spiffe://example.org"
+subject = "spiffe://example.org/ops/bob"
+identity = "{sub}"
+issue = ["access-token"]
+audiences = ["https://app.example"]
+"#;
+
+#[tokio::test]
+async fn rejects_a_rule_of_the_same_name_as_one_in_a_file() {
+    let world = World::with_rules(IN_A_FILE).await;
+    let answer = world.put("/v1/rules/operators", admin_rule()).await;
+    assert_eq!((answer.status, answer.code()), (409, "conflict"), "{answer:?}");
+    assert_eq!(world.get("/v1/info").await.body["rules"], 1, "the one in the file counts");
+    assert_eq!(world.delete("/v1/rules/operators").await.code(), "not-found");
+}
+
+#[tokio::test]
+async fn rejects_an_issuer_that_stands_in_a_file() {
+    let name = "https://issuer.example";
+    let world = World::with_rules(&format!("[[issuer]]\nissuer = \"{name}\"\nleeway = 10\n")).await;
+    let path = format!("/v1/issuers/{}", segment(name));
+    let answer = world.put(&path, json!({ "issuer": name, "leeway": 20 })).await;
+    assert_eq!((answer.status, answer.code()), (409, "conflict"), "{answer:?}");
+    assert_eq!(world.get(&path).await.code(), "not-found");
+    assert_eq!(world.last().await.record.action, "issuer.undo");
+    world.rules.check(&[], &[]).await.unwrap();
+}

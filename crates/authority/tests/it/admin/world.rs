@@ -9,7 +9,8 @@ use carnet_authority::{
     admin::{AdminParts, router},
 };
 use carnet_core::{
-    BoxFuture, Context, Error, FixedClock, FixedRandom, HttpSend as _, Request as Call, Secret, test_context,
+    BoxFuture, Context, Error, FixedClock, FixedRandom, HttpSend as _, NewFile, Request as Call, Secret, SystemFiles,
+    test_context,
 };
 use carnet_discovery::{Federation, FederationParts};
 use carnet_entries::{By, Entries, EntriesParts, Mint, MintJwt, MintX509, Minted, MintedJwt, Nodes, NodesParts};
@@ -52,7 +53,7 @@ pub(crate) struct World {
     pub(crate) health: Health,
     pub(crate) router: Router,
     client: Client,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     _stop: DropGuard,
 }
 
@@ -77,21 +78,30 @@ pub(crate) fn domain() -> TrustDomain {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with_rules("").await
+    }
+
+    /// With these rules in a file of the authority.
+    pub(crate) async fn with_rules(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let rule_file = folder.path().join("rules.toml");
+        carnet_core::replace_files(&[NewFile::new(&rule_file, text)]).unwrap();
         let clock = Arc::new(FixedClock::at(Timestamp::from_second(1_795_262_400).unwrap()));
         let random = Arc::new(FixedRandom::default());
-        let context = Context { clock: Arc::<FixedClock>::clone(&clock), random, ..test_context() };
+        let context =
+            Context { clock: Arc::<FixedClock>::clone(&clock), random, files: Arc::new(SystemFiles), ..test_context() };
         let store = carnet_store::open("sqlite::memory:", Options::default()).await.unwrap();
         let keys = KeyManager::open(KeyParts {
             store: Arc::clone(&store),
             context: context.clone(),
-            sealer: Arc::new(KeyFile::new(&context, "/var/lib/carnet/seal.key", true).unwrap()),
+            sealer: Arc::new(KeyFile::new(&context, folder.path().join("seal.key"), true).unwrap()),
             backend: Arc::new(Software),
             upstream: None,
             settings: KeySettings::new(domain(), vec![Algorithm::Es256]),
         })
         .await
         .unwrap();
-        let rules = Rules::open(Vec::new(), Arc::clone(&store), context.clone(), domain()).await.unwrap();
+        let rules = Rules::open(vec![rule_file], Arc::clone(&store), context.clone(), domain()).await.unwrap();
         let (_, relationships) = watch::channel(Arc::new(Vec::new()));
         let federation = Federation::new(FederationParts {
             context: context.clone(),
@@ -131,7 +141,6 @@ impl World {
         })
         .await
         .unwrap();
-        let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("admin.sock");
         let health = Health::new();
         let router = router(AdminParts {
@@ -156,7 +165,12 @@ impl World {
         let stop = shutdown.clone();
         tokio::spawn(async move { following.run(component, stop).await });
         let client = Client::unix(&socket);
-        Self { store, clock, rules, issuer, health, router, client, _folder: folder, _stop: shutdown.drop_guard() }
+        Self { store, clock, rules, issuer, health, router, client, folder, _stop: shutdown.drop_guard() }
+    }
+
+    /// A path in the folder of this world.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
     }
 
     /// Over the socket, as the user of the tests.
