@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::command::AdminCommand;
+
 /// Workload identity federation: the identity a workload has, exchanged for the short-lived credential it needs.
 ///
 /// Standard output is data, standard error is talk. Exit codes: 0 ok, 1 internal, 2 usage or configuration, 3 no identity
@@ -64,7 +66,7 @@ pub(crate) enum Command {
     /// Run every route of the manual end to end in the sandbox, refusals included.
     Demo(Demo),
     /// Issue identities: token exchange, SPIFFE, discovery documents, admin API. Without a command it serves.
-    Authority(Authority),
+    Authority(Box<Authority>),
     /// Give the workloads of this node their SPIFFE identities.
     Agent {
         /// Stop when standard input ends.
@@ -96,6 +98,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Authority {
+    #[command(subcommand)]
+    pub(crate) command: Option<AdminCommand>,
     /// Start without any configuration, for trying things out: SQLite, loopback, a trust domain of its own.
     #[arg(long)]
     pub(crate) dev: bool,
@@ -164,7 +168,8 @@ impl Command {
     /// Whether it runs on, and so says by itself how it goes.
     pub(crate) fn is_service(&self) -> bool {
         match self {
-            Self::Authority(_) | Self::Agent { .. } => true,
+            Self::Authority(args) => args.command.is_none(),
+            Self::Agent { .. } => true,
             Self::Discovery(args) => args.command.is_none(),
             _ => false,
         }

@@ -2,8 +2,7 @@
 
 mod agent;
 mod authority;
-#[cfg_attr(not(test), allow(dead_code, reason = "the commands of `carnet authority` are to call it"))]
-pub(crate) mod authority_admin;
+mod authority_admin;
 mod completion;
 mod config;
 mod default_delivery;
@@ -23,6 +22,8 @@ mod whoami;
 use carnet_core::Error;
 use clap::ArgMatches;
 
+pub(crate) use authority_admin::AdminCommand;
+
 use crate::{
     args::{Cli, Command},
     output::Terminal,
@@ -39,7 +40,7 @@ pub(crate) fn dispatch(cli: Cli, matches: &ArgMatches, terminal: Terminal) -> Re
         Command::Inspect(args) => inspect::run(&args, terminal),
         Command::Sandbox(args) => sandbox::run(args, terminal),
         Command::Demo(args) => demo::run(&args, terminal),
-        Command::Authority(args) => authority::run(&global, args, terminal),
+        Command::Authority(args) => authority::run(&global, *args, terminal),
         Command::Agent { stop_with_stdin } => agent::run(&global, stop_with_stdin, terminal),
         Command::Discovery(args) => discovery::run(&global, args, terminal),
         Command::Config(args) => config::run(&global, &args, terminal),

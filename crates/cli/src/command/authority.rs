@@ -7,7 +7,10 @@ use carnet_ops::systemd;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::service::{Folder, Orders, orders, section};
+use super::{
+    authority_admin,
+    service::{Folder, Orders, orders, section},
+};
 use crate::{
     args::{self, Global},
     output::{SCHEMA_VERSION, Terminal, Text, bold},
@@ -17,7 +20,10 @@ use crate::{
 /// What systemd shows while it serves.
 const STATUS: &str = "serving";
 
-pub(super) fn run(global: &Global, args: args::Authority, terminal: Terminal) -> Result<u8, Error> {
+pub(super) fn run(global: &Global, mut args: args::Authority, terminal: Terminal) -> Result<u8, Error> {
+    if let Some(command) = args.command.take() {
+        return authority_admin::run(command, terminal);
+    }
     world::block_on(async {
         let context = world::context();
         let network = Network::from_environment(&SystemEnvironment);
