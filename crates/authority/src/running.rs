@@ -247,7 +247,7 @@ fn admin_parts(parts: &Parts, federation: &Arc<Federation>, health: &Health) -> 
         trust_domain: parts.settings.trust_domain.clone(),
         issuer_url: parts.settings.issuer.clone(),
         access: parts.settings.listen.admin.clone(),
-        own_uid: rustix::process::getuid().as_raw(),
+        own_uid: rustix::process::geteuid().as_raw(),
         context: parts.context.clone(),
         health: health.clone(),
     }

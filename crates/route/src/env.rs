@@ -27,6 +27,8 @@ pub struct EnvVars {
     pub sandbox: Option<PathBuf>,
     /// `CARNET_SANDBOX_CONTROL`.
     pub sandbox_control: Option<String>,
+    /// `CARNET_AUTHORITY_SOCKET`.
+    pub authority_socket: Option<PathBuf>,
 }
 
 impl EnvVars {
@@ -41,6 +43,9 @@ impl EnvVars {
     /// `CARNET_SANDBOX_CONTROL`.
     pub const SANDBOX_CONTROL: &str = "CARNET_SANDBOX_CONTROL";
 
+    /// `CARNET_AUTHORITY_SOCKET`.
+    pub const AUTHORITY_SOCKET: &str = "CARNET_AUTHORITY_SOCKET";
+
     /// Every one of them, for the manual.
     pub const ALL: &[EnvVar] = &[
         EnvVar { name: Self::CONFIG, about: "The configuration file. `--config` goes before it." },
@@ -54,6 +59,10 @@ impl EnvVars {
             name: Self::SANDBOX_CONTROL,
             about: "The URL of a running sandbox's control service, where its clock is moved and faults are switched on.",
         },
+        EnvVar {
+            name: Self::AUTHORITY_SOCKET,
+            about: "The Unix socket of an authority's admin API, for the commands below `carnet authority`.",
+        },
     ];
 
     /// Reads them.
@@ -64,6 +73,7 @@ impl EnvVars {
             ca_file: environment.get(Self::CA_FILE).map(PathBuf::from),
             sandbox: environment.get(Self::SANDBOX).map(PathBuf::from),
             sandbox_control: environment.get(Self::SANDBOX_CONTROL),
+            authority_socket: environment.get(Self::AUTHORITY_SOCKET).map(PathBuf::from),
         }
     }
 }

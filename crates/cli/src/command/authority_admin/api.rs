@@ -17,7 +17,7 @@ use crate::world;
 /// Where an authority listens unless it is told otherwise.
 const USUAL_SOCKET: &str = "/run/carnet/authority.sock";
 /// The variable that names another place.
-const SOCKET_VARIABLE: &str = "CARNET_AUTHORITY_SOCKET";
+const SOCKET_VARIABLE: &str = carnet_route::EnvVars::AUTHORITY_SOCKET;
 /// Going through a long audit log takes its time.
 const TIMEOUT: Duration = Duration::from_mins(30);
 /// Largest answer, in bytes: a page of the longest rows.
