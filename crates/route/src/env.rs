@@ -91,8 +91,9 @@ mod tests {
             assert_ne!(read, EnvVars::default(), "{} is documented but not read", variable.name);
         }
         let all: Vec<(&str, &str)> = EnvVars::ALL.iter().map(|variable| (variable.name, "value")).collect();
-        let EnvVars { config, log, ca_file, sandbox, sandbox_control } = EnvVars::read(&MapEnvironment::of(&all));
+        let read = EnvVars::read(&MapEnvironment::of(&all));
+        let EnvVars { config, log, ca_file, sandbox, sandbox_control, authority_socket } = read;
         assert!(config.is_some() && log.is_some() && ca_file.is_some());
-        assert!(sandbox.is_some() && sandbox_control.is_some());
+        assert!(sandbox.is_some() && sandbox_control.is_some() && authority_socket.is_some());
     }
 }
