@@ -133,8 +133,13 @@ def neighbours(connection):
 def main():
     with channel() as connection:
         calls = Calls(services.SpiffeWorkloadAPIStub(connection))
-        what = {"good": good, "refused": refused}
-        answer = neighbours(connection) if sys.argv[1] == "neighbours" else what[sys.argv[1]](calls)
+        what = {
+            "good": lambda: good(calls),
+            "refused": lambda: refused(calls),
+            "neighbours": lambda: neighbours(connection),
+            "jwt": lambda: calls.jwt(audience=sys.argv[2:])[0],
+        }
+        answer = what[sys.argv[1]]()
     print(json.dumps(answer))
 
 

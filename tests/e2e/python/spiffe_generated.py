@@ -23,6 +23,9 @@ def generate(*definitions):
     words = ["protoc", f"-I{PROTO}", f"-I{known}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
     if protoc.main([*words, *definitions]) != 0:
         sys.exit("protoc failed")
+    # Without this, whatever else is installed under the name of a package would stand before ours.
+    for package in [path for path in pathlib.Path(folder).rglob("*") if path.is_dir()]:
+        (package / "__init__.py").touch()
     sys.path.insert(0, folder)
     names = [name.removesuffix(".proto").replace("/", ".") for name in definitions]
     return [importlib.import_module(name + kind) for name in names for kind in ("_pb2", "_pb2_grpc")]

@@ -40,7 +40,7 @@ def said(call):
 
 def sources():
     with X509Source(timeout_in_seconds=TIMEOUT) as x509, JwtSource(timeout_in_seconds=TIMEOUT) as jwt:
-        svid = x509.svid
+        svid = x509.get_x509_context().default_svid
         domain = svid.spiffe_id.trust_domain
         key = svid.private_key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

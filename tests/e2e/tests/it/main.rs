@@ -12,6 +12,8 @@
     reason = "a program of tests: it stands outside and ends with a message"
 )]
 
+mod agent;
+mod authority;
 mod bad_input;
 mod commands;
 mod google;
@@ -21,4 +23,5 @@ mod oracle;
 mod oracle_setup;
 mod scene;
 mod secrets;
+mod spiffe;
 mod unchanged;

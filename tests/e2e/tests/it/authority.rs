@@ -1,0 +1,12 @@
+//! `carnet authority`, as those who have nothing to do with it see it.
+
+mod exchange;
+mod kill;
+mod load;
+mod operations;
+mod rotation;
+pub(crate) mod scene;
+pub(crate) mod site;
+mod two_nodes;
+mod verifiers;
+pub(crate) mod witness;

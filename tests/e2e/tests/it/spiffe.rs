@@ -1,0 +1,5 @@
+//! The Workload API as stock clients use it: over the real socket, with no option that they would not have.
+
+mod envoy;
+mod generated;
+mod sources;
