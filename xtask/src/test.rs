@@ -74,11 +74,13 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// OpenSSL is the independent witness for certificates, curl for signed requests. The store is tested with a real
-/// PostgreSQL, which the tests start themselves, and keys in a token with SoftHSM.
+/// PostgreSQL, which the tests start themselves, keys in a token with SoftHSM,
+/// and certificates by ACME with Pebble.
 fn programs(root: &Path) -> anyhow::Result<()> {
     debian(root, "openssl", "openssl", &["version"])?;
     debian(root, "curl", "curl", &["--version"])?;
     debian(root, "softhsm2", "softhsm2-util", &["--version"])?;
+    debian(root, "pebble", "pebble", &["-h"])?;
     if !works("initdb", &["--version"]) && !postgres_of_debian() {
         apt(root, "postgresql")?;
     }

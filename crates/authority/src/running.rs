@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{Router, routing::any_service};
 use carnet_core::{Context, Error};
-use carnet_discovery::Federation;
+use carnet_discovery::{Federation, acme::Acme};
 use carnet_entries::{NodeApi, node_router};
 use carnet_net::{CertificateFiles, ClientCertificates, Limits, Settings as Network, TlsServerConfig, UnixSocket};
 use carnet_ops::{Component, FileWatch, Health, Metrics, diagnostics};
@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Settings,
+    Listen, Settings,
     admin::{self, AdminParts},
     listeners::{address_of, listen},
     parts::{Movers, Parts},
@@ -39,10 +39,50 @@ pub struct Authority {
 #[derive(Debug)]
 pub(crate) struct Public(pub(crate) TcpListener);
 
+/// Where the certificate for relying parties comes from.
+#[derive(Debug)]
+enum PublicCertificate {
+    Files(CertificateFiles, Duration),
+    Acme(Arc<Acme>, TcpListener),
+}
+
+impl PublicCertificate {
+    async fn open(at: &Listen, context: &Context) -> Result<Option<Self>, Error> {
+        if let Some(tls) = &at.tls {
+            let files = Arc::clone(&context.files);
+            let files = CertificateFiles::open(files, tls.certificate.clone(), tls.key.clone())?;
+            return Ok(Some(Self::Files(files, tls.look)));
+        }
+        let Some((settings, challenge)) = &at.acme else { return Ok(None) };
+        let acme = Acme::new(settings.clone(), context.clone())?;
+        Ok(Some(Self::Acme(acme, listen("the proofs of ACME", *challenge).await?)))
+    }
+
+    /// TLS with it, and what keeps it fresh.
+    fn serve(self, shutdown: &CancellationToken, tasks: &mut JoinSet<()>) -> Result<Arc<TlsServerConfig>, Error> {
+        let clients = ClientCertificates::Optional(any_certificate());
+        let stop = shutdown.clone();
+        let config = match self {
+            Self::Files(files, look) => {
+                let config = TlsServerConfig::new(files.source(), clients)?;
+                tasks.spawn(async move { files.watch(look, stop).await });
+                config
+            }
+            Self::Acme(acme, challenges) => {
+                let config = TlsServerConfig::new(acme.source(), clients)?;
+                tasks.spawn(carnet_net::serve(challenges, acme.challenge_router(), None, stop.clone()));
+                tasks.spawn(acme.run(stop));
+                config
+            }
+        };
+        Ok(Arc::new(config))
+    }
+}
+
 #[derive(Debug)]
 struct Doors {
     public: TcpListener,
-    public_tls: Option<CertificateFiles>,
+    public_tls: Option<PublicCertificate>,
     nodes: Option<TcpListener>,
     bundle: Option<TcpListener>,
     admin: UnixSocket,
@@ -155,14 +195,9 @@ impl Doors {
             Some(address) => listen(what, address).await.map(Some),
             None => Ok(None),
         };
-        let files = || Arc::clone(&context.files);
-        let public_tls = match &at.tls {
-            Some(tls) => Some(CertificateFiles::open(files(), tls.certificate.clone(), tls.key.clone())?),
-            None => None,
-        };
         Ok(Self {
             public: public.0,
-            public_tls,
+            public_tls: PublicCertificate::open(at, context).await?,
             nodes: optional("agents", at.nodes).await?,
             bundle: optional("bundles", at.bundle).await?,
             // Who may use it is decided by who connects, so that a user who may not is told so.
@@ -184,16 +219,7 @@ impl Doors {
         tasks: &mut JoinSet<()>,
     ) -> Result<(), Error> {
         let public = public::router(&parts.issuer, own, self.public_tls.is_none(), &parts.context)?;
-        let public_tls = match self.public_tls {
-            None => None,
-            Some(files) => {
-                let look = parts.settings.listen.tls.as_ref().map_or(CHECK_STORE, |tls| tls.look);
-                let config = TlsServerConfig::new(files.source(), ClientCertificates::Optional(any_certificate()))?;
-                let stop = shutdown.clone();
-                tasks.spawn(async move { files.watch(look, stop).await });
-                Some(Arc::new(config))
-            }
-        };
+        let public_tls = self.public_tls.map(|certificate| certificate.serve(shutdown, tasks)).transpose()?;
         tasks.spawn(carnet_net::serve(self.public, public, public_tls, shutdown.clone()));
         if let Some(listener) = self.nodes {
             let api = NodeApi {

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use carnet_core::Mistake;
+use carnet_discovery::acme::{AcmeSettings, LETS_ENCRYPT};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -16,6 +17,9 @@ pub(super) struct ListenSection {
     /// The certificate of `public`. Without it plain HTTP, which must then be behind something that does TLS, or loopback.
     #[serde(default)]
     tls: Option<TlsSection>,
+    /// The certificate of `public` by ACME (RFC 8555), in place of `tls`.
+    #[serde(default)]
+    acme: Option<AcmeSection>,
     /// Say yes when a proxy in front does TLS and `public` is not on loopback.
     #[serde(default)]
     behind_proxy: bool,
@@ -52,6 +56,30 @@ pub(super) struct TlsSection {
     look_seconds: u32,
 }
 
+/// A certificate by ACME (RFC 8555), proved by `http-01`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AcmeSection {
+    /// The host names that the certificate is for.
+    domains: Vec<String>,
+    /// Whom the certificate authority writes to.
+    email: String,
+    /// Whether you agree to its terms of service. Must be `true`.
+    tos_accepted: bool,
+    /// Where it looks for the proof: it comes to port 80 of each domain.
+    #[serde(default = "default_challenge")]
+    challenge: String,
+    /// Its directory. That of Let's Encrypt unless this says otherwise.
+    #[serde(default)]
+    directory_url: Option<String>,
+    /// Where account and certificate are kept, each file for its owner only.
+    #[serde(default = "default_acme_folder")]
+    folder: PathBuf,
+    /// PEM certificates by which its own server is believed, in place of the system's.
+    #[serde(default)]
+    ca_file: Option<PathBuf>,
+}
+
 /// Where it listens, checked.
 #[derive(Clone, Debug)]
 pub struct Listen {
@@ -59,6 +87,8 @@ pub struct Listen {
     pub public: SocketAddr,
     /// The certificate of `public`.
     pub tls: Option<PublicTls>,
+    /// The certificate of `public` by ACME, and where the proof is served.
+    pub acme: Option<(AcmeSettings, SocketAddr)>,
     /// For agents.
     pub nodes: Option<SocketAddr>,
     /// For bundles by `https_spiffe`.
@@ -99,6 +129,14 @@ fn default_admin() -> PathBuf {
     PathBuf::from("/run/carnet/authority.sock")
 }
 
+fn default_challenge() -> String {
+    "0.0.0.0:80".to_owned()
+}
+
+fn default_acme_folder() -> PathBuf {
+    PathBuf::from("/var/lib/carnet/acme")
+}
+
 const fn default_look() -> u32 {
     60
 }
@@ -108,6 +146,7 @@ impl Default for ListenSection {
         Self {
             public: default_public(),
             tls: None,
+            acme: None,
             behind_proxy: false,
             nodes: None,
             bundle: None,
@@ -124,7 +163,7 @@ impl ListenSection {
         let mut mistakes = Vec::new();
         let public = address("public", &self.public, &mut mistakes);
         let plain_to_the_world = public.is_some_and(|address| !address.ip().is_loopback());
-        if plain_to_the_world && self.tls.is_none() && !self.behind_proxy {
+        if plain_to_the_world && self.tls.is_none() && self.acme.is_none() && !self.behind_proxy {
             let mistake = Mistake::new("public", "tokens would cross the network without TLS");
             mistakes.push(
                 mistake.hint("add tls = { certificate, key }, or behind_proxy = true when a proxy in front does TLS"),
@@ -146,6 +185,10 @@ impl ListenSection {
         if !ids.is_empty() && self.nodes.is_none() {
             mistakes.push(Mistake::new("admin_ids", "they are let in at `nodes`, which is not set"));
         }
+        if self.tls.is_some() && self.acme.is_some() {
+            mistakes.push(Mistake::new("acme", "there is one certificate: from files, or by ACME"));
+        }
+        let acme = self.acme.and_then(|section| section.check(&mut mistakes));
         let tls = self.tls.map(|section| PublicTls {
             certificate: section.certificate,
             key: section.key,
@@ -153,9 +196,34 @@ impl ListenSection {
         });
         let admin = AdminAccess { socket: self.admin, uids: self.admin_uids, ids };
         match public {
-            Some(public) if mistakes.is_empty() => Ok(Listen { public, tls, nodes, bundle, admin, diagnostics }),
+            Some(public) if mistakes.is_empty() => Ok(Listen { public, tls, acme, nodes, bundle, admin, diagnostics }),
             _ => Err(mistakes),
         }
+    }
+}
+
+impl AcmeSection {
+    fn check(self, mistakes: &mut Vec<Mistake>) -> Option<(AcmeSettings, SocketAddr)> {
+        if self.domains.is_empty() {
+            mistakes.push(Mistake::new("acme.domains", "a certificate is for at least one name"));
+        }
+        if !self.tos_accepted {
+            let mistake = Mistake::new("acme.tos_accepted", "there is no certificate without agreement");
+            mistakes.push(mistake.hint("read the terms of service of the certificate authority and write true"));
+        }
+        let directory_url = self.directory_url.unwrap_or_else(|| LETS_ENCRYPT.to_owned());
+        if !directory_url.starts_with("https://") {
+            mistakes.push(Mistake::new("acme.directory_url", "it is not an https URL"));
+        }
+        let challenge = address("acme.challenge", &self.challenge, mistakes)?;
+        let settings = AcmeSettings {
+            directory_url,
+            email: self.email,
+            domains: self.domains,
+            cache_dir: self.folder,
+            ca_file: self.ca_file,
+        };
+        Some((settings, challenge))
     }
 }
 
