@@ -45,6 +45,12 @@ pub(super) fn page(schema: &str) -> anyhow::Result<String> {
         }
         chosen.push((*heading, *about, entries));
     }
+    let services = services(&schema);
+    for (name, section) in &services {
+        if let Some(definition) = definition(section) {
+            book.entries.insert(definition, name);
+        }
+    }
     book.head(route)?;
     for (heading, about, entries) in &chosen {
         write!(book.text, "\n## {heading}\n\n{about}\n\n| name | what it is |\n| --- | --- |\n")?;
@@ -59,8 +65,20 @@ pub(super) fn page(schema: &str) -> anyhow::Result<String> {
             book.entry(name, entry)?;
         }
     }
+    if !services.is_empty() {
+        book.text.push_str("\n## Services\n\nSections of the file that commands which run on read, each its own: `[authority]` for `carnet authority`.\n");
+    }
+    for (name, section) in services {
+        book.entry(name, section)?;
+    }
     book.tables()?;
     Ok(book.text)
+}
+
+/// The sections of services: all members of the file but its version and the routes.
+fn services(schema: &Value) -> Vec<(&String, &Value)> {
+    let members = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    members.filter(|(name, _)| !matches!(name.as_str(), "version" | "route")).collect()
 }
 
 /// The alternatives of a part of a route in the order of the registry, which the bare names and the properties keep.
@@ -206,8 +224,10 @@ impl<'a> Book<'a> {
             .iter()
             .filter_map(|(owner, _)| self.entries.get(owner.as_str()).map(|entry| entry.as_str()))
             .collect();
-        match owners.as_slice() {
-            [owner] => format!("`{field}` of `{owner}`"),
+        match (owners.as_slice(), holders.as_slice()) {
+            ([owner], _) => format!("`{field}` of `{owner}`"),
+            // A table in a table: two of one name would have one anchor.
+            ([], [(owner, _)]) if owner.as_str() != name => format!("`{field}` of {}", self.heading(owner)),
             _ => format!("`{field}`"),
         }
     }
@@ -238,14 +258,17 @@ impl<'a> Book<'a> {
     }
 }
 
-/// The fields that hold a definition, as definition and field.
+/// The fields that hold a definition, as definition and field. The alternatives of a choice are its fields.
 fn holders<'a>(definitions: &'a Map<String, Value>, name: &str) -> Vec<(&'a String, &'a String)> {
     let wanted = format!("#/$defs/{name}");
     let mut found = Vec::new();
     for (owner, section) in definitions {
-        for (field, schema) in section.get("properties").and_then(Value::as_object).into_iter().flatten() {
-            if mentions(schema, &wanted) {
-                found.push((owner, field));
+        let choices = section.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+        for part in std::iter::once(section).chain(choices) {
+            for (field, schema) in part.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                if mentions(schema, &wanted) {
+                    found.push((owner, field));
+                }
             }
         }
     }
@@ -290,13 +313,16 @@ mod tests {
                 "through": {"items": one("other")},
                 "deliver": {"items": one("last")},
                 "refresh": {"$ref": "#/$defs/Refresh"},
-            }}}},
+            }}}, "service": {"$ref": "#/$defs/Service"}},
             "$defs": {
                 "Refresh": {"type": "object", "properties": {"at": {"type": "string", "description": "When."}}},
                 "Thing": {"type": "object", "required": ["zeal"], "properties": {
                     "inner": {"anyOf": [{"$ref": "#/$defs/Inner"}, {"type": "null"}], "description": "See."},
                     "zeal": {"type": ["string", "null"], "description": "a | b"},
                 }},
+                "Service": {"type": "object", "properties": {"how": {"$ref": "#/$defs/How", "description": "How."}}},
+                "How": {"oneOf": [{"type": "object", "description": "One way.", "properties": {"way": {"$ref": "#/$defs/Way"}}}]},
+                "Way": {"type": "object", "properties": {"wide": {"type": "boolean", "description": "Wide."}}},
                 "Inner": {"type": "object", "properties": {"deep": {"type": "boolean", "default": false, "description": "Deep."}}},
             },
         })
@@ -310,5 +336,14 @@ mod tests {
         let zeal = page.find("| `zeal` | text | required | a \\| b |").unwrap();
         assert!(zeal < page.find("| `inner` | [table](#").unwrap(), "{page}");
         assert!(page.contains("| `deep` | `true` or `false` | `false` | Deep. |"), "{page}");
+    }
+
+    #[test]
+    fn a_service_has_a_section_and_every_way_of_a_choice_a_table() {
+        let page = page(&schema()).unwrap();
+        assert!(page.contains("\n### `service`\n"), "{page}");
+        assert!(page.contains("One way. Fields: [table](#way-of-how-of-service)."), "{page}");
+        let heading = page.find("### `way` of `how` of `service`").unwrap();
+        assert!(page.get(heading..).unwrap().contains("| `wide` | `true` or `false` |  | Wide. |"), "{page}");
     }
 }
