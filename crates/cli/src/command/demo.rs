@@ -1,10 +1,16 @@
-//! `carnet demo`: every route of the manual, end to end, in the sandbox, as a table; then what must be refused.
+//! `carnet demo`: every route of the manual, end to end, in the sandbox, and identities of a trust
+//! domain of its own, as a table; then what must be refused.
 
 mod calls;
 mod crossings;
+mod denials;
+mod domain;
+mod identities;
 mod refusals;
 mod report;
+mod rotation;
 mod stage;
+mod verifier;
 
 use carnet_core::Error;
 
@@ -28,7 +34,8 @@ async fn play(only: Option<&str>, terminal: Terminal) -> Result<Report, Error> {
     let wanted = |name: &str| only.is_none_or(|only| name.to_lowercase().contains(&only.to_lowercase()));
     let stage = Stage::open().await?;
     let mut report = Report::default();
-    for crossing in crossings::all().into_iter().filter(|crossing| wanted(crossing.name)) {
+    let crossings = crossings::all().into_iter().chain(identities::all());
+    for crossing in crossings.filter(|crossing| wanted(crossing.name)) {
         let row = crossings::cross(&stage, &crossing).await;
         if !terminal.is_json() {
             terminal.text(row.text())?;
@@ -37,6 +44,13 @@ async fn play(only: Option<&str>, terminal: Terminal) -> Result<Report, Error> {
     }
     for refusal in refusals::all().into_iter().filter(|refusal| wanted(refusal.name)) {
         let row = refusals::refuse(&stage, &refusal).await;
+        if !terminal.is_json() {
+            terminal.text(row.text())?;
+        }
+        report.refusals.push(row);
+    }
+    for denial in denials::all().into_iter().filter(|denial| wanted(denial.name)) {
+        let row = denials::deny(&stage, &denial).await;
         if !terminal.is_json() {
             terminal.text(row.text())?;
         }

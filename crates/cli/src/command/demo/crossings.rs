@@ -7,7 +7,9 @@ use carnet_sandbox::{Issuer, MintRequest, ci, gcp, oci};
 use super::{
     calls::{self, Call},
     report::Row,
+    rotation,
     stage::{self, Stage},
+    verifier,
 };
 
 /// One row.
@@ -21,18 +23,35 @@ pub(super) struct Crossing {
     route: String,
     /// The principal that must be reached, or a part of it.
     principal: &'static str,
-    call: Call,
+    shown: Shown,
     /// Whether the credential is used through the credential file that the route delivers.
     through_file: bool,
 }
 
+/// To whom the credential is shown, to see that it works.
+#[derive(Clone, Copy)]
+pub(super) enum Shown {
+    /// The cloud that it is for.
+    Cloud(Call),
+    /// Somebody who knows its issuer by URL only.
+    Verifier,
+    /// The same while the issuer's keys rotate.
+    VerifierMeanwhile,
+}
+
+impl From<Call> for Shown {
+    fn from(call: Call) -> Self {
+        Self::Cloud(call)
+    }
+}
+
 impl Crossing {
-    fn new(name: &'static str, route: String, principal: &'static str, call: Call) -> Self {
-        Self { name, job: None, token: None, route, principal, call, through_file: false }
+    pub(super) fn new(name: &'static str, route: String, principal: &'static str, shown: impl Into<Shown>) -> Self {
+        Self { name, job: None, token: None, route, principal, shown: shown.into(), through_file: false }
     }
 
     /// A job of this CI system; `audience` is what a GitLab job's definition fixes.
-    fn job(self, system: &'static str, audience: Option<&'static str>) -> Self {
+    pub(super) fn job(self, system: &'static str, audience: Option<&'static str>) -> Self {
         Self { job: Some((system, audience)), ..self }
     }
 
@@ -167,11 +186,14 @@ async fn play(stage: &Stage, crossing: &Crossing, row: &mut Row) -> Result<(), E
         let request = MintRequest::new(Issuer::Github, oci::DOMAIN_URL).claim(claim, value);
         stage.put_token("token.jwt", &request)?;
     }
+    if !matches!(crossing.shown, Shown::Cloud(_)) {
+        stage.domain().await?;
+    }
     let context = stage.context(crossing.job)?;
-    run(&context, &format!("version = 1\n[route.demo]\n{}\n", crossing.route), crossing, row).await?;
+    run(stage, &context, &format!("version = 1\n[route.demo]\n{}\n", crossing.route), crossing, row).await?;
     if crossing.through_file {
         let route = from_credential_file(stage, &context)?;
-        run(&context, &route, crossing, row).await?;
+        run(stage, &context, &route, crossing, row).await?;
     }
     let reached = row.principal.as_deref().unwrap_or_default();
     if !reached.contains(crossing.principal) {
@@ -180,7 +202,7 @@ async fn play(stage: &Stage, crossing: &Crossing, row: &mut Row) -> Result<(), E
     Ok(())
 }
 
-async fn run(context: &Context, text: &str, crossing: &Crossing, row: &mut Row) -> Result<(), Error> {
+async fn run(stage: &Stage, context: &Context, text: &str, crossing: &Crossing, row: &mut Row) -> Result<(), Error> {
     let route = stage::route(text, context)?;
     let run = match route.run(context).await {
         Ok(run) => run,
@@ -194,7 +216,11 @@ async fn run(context: &Context, text: &str, crossing: &Crossing, row: &mut Row) 
     if crossing.through_file && !route.deliveries().is_empty() {
         return Ok(());
     }
-    row.call = Some(calls::make(crossing.call, context, &run.credential).await?);
+    row.call = Some(match crossing.shown {
+        Shown::Cloud(call) => calls::make(call, context, &run.credential).await?,
+        Shown::Verifier => verifier::show(stage.domain().await?, context, &run.credential).await?,
+        Shown::VerifierMeanwhile => rotation::during(stage.domain().await?, context, &route, &run.credential).await?,
+    });
     Ok(())
 }
 

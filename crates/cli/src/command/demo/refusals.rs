@@ -1,9 +1,8 @@
 //! What must be refused: one good input bent in one place, and the clause that stops it.
 
-use carnet_core::{Context, Error, ErrorKind, Request, chain};
+use carnet_core::{Context, Error, ErrorKind, Request};
 use carnet_oci::{signer::OciSigner, wire::Scope};
 use carnet_sandbox::{Fault, FaultKind, Flaw, Issuer, MintRequest, gcp, oci};
-use carnet_trust::Refusal as Refused;
 use http::{HeaderValue, header};
 use jiff::SignedDuration;
 
@@ -76,22 +75,9 @@ pub(super) async fn refuse(stage: &Stage, refusal: &Refusal) -> RefusalRow {
     let outcome = bend(stage, refusal.bend).await;
     stage.sandbox.clock().reset();
     stage.sandbox.clear_faults();
-    match outcome {
-        Ok(()) => row.error = Some(Error::internal("be refused: it was allowed")),
-        Err(error) => {
-            row.message = chain(&error).join(": ");
-            row.kind = Some(error.kind());
-            row.code = error.provider_code().map(ToOwned::to_owned);
-            row.hints = error.hints().into_iter().map(ToOwned::to_owned).collect();
-        }
-    }
+    row.told(outcome);
     let decided = stage.sandbox.world().decisions.since(before);
-    row.decision = decided.into_iter().rev().find_map(|one| one.decision.refusal().cloned());
-    let failed = row.decision.as_ref().map(|decision: &Refused| decision.clause);
-    if row.error.is_none() && failed != Some(refusal.clause) {
-        let failed = failed.unwrap_or("none");
-        row.error = Some(Error::internal(format!("fail by the clause {}: the clause is {failed}", refusal.clause)));
-    }
+    row.decided(decided.into_iter().rev().find_map(|one| one.decision.refusal().cloned()));
     row
 }
 

@@ -1,6 +1,6 @@
 //! What the rows did, for people and for programs.
 
-use carnet_core::{Error, ErrorKind};
+use carnet_core::{Error, ErrorKind, chain};
 use carnet_route::{Hop, RouteRun};
 use carnet_trust::Refusal;
 use serde_json::{Value, json};
@@ -29,11 +29,11 @@ pub(super) struct Row {
 pub(super) struct RefusalRow {
     name: &'static str,
     clause: &'static str,
-    pub(super) message: String,
-    pub(super) kind: Option<ErrorKind>,
-    pub(super) code: Option<String>,
-    pub(super) hints: Vec<String>,
-    pub(super) decision: Option<Refusal>,
+    message: String,
+    kind: Option<ErrorKind>,
+    code: Option<String>,
+    hints: Vec<String>,
+    decision: Option<Refusal>,
     /// Why the row failed: it was allowed, or refused by another clause.
     pub(super) error: Option<Error>,
 }
@@ -126,6 +126,29 @@ impl RefusalRow {
         Self { name, clause, message, kind, code, hints, decision, error }
     }
 
+    /// Notes what the client was told; it must have been a no.
+    pub(super) fn told(&mut self, outcome: Result<(), Error>) {
+        match outcome {
+            Ok(()) => self.error = Some(Error::internal("be refused: it was allowed")),
+            Err(error) => {
+                self.message = chain(&error).join(": ");
+                self.kind = Some(error.kind());
+                self.code = error.provider_code().map(ToOwned::to_owned);
+                self.hints = error.hints().into_iter().map(ToOwned::to_owned).collect();
+            }
+        }
+    }
+
+    /// Notes what the other side decided; it must be by the clause of this row.
+    pub(super) fn decided(&mut self, decision: Option<Refusal>) {
+        let failed = decision.as_ref().map(|decision| decision.clause);
+        if self.error.is_none() && failed != Some(self.clause) {
+            let failed = failed.unwrap_or("none");
+            self.error = Some(Error::internal(format!("fail by the clause {}: the clause is {failed}", self.clause)));
+        }
+        self.decision = decision;
+    }
+
     fn passed(&self) -> bool {
         self.error.is_none()
     }
@@ -151,10 +174,15 @@ impl RefusalRow {
     pub(super) fn text(&self) -> Text {
         let mut text = headline(self.passed(), &format!("refused: {}", self.name));
         if let Some(decision) = &self.decision {
-            line(&mut text, "clause", decision.clause);
-            line(&mut text, "seen", &decision.seen);
-            line(&mut text, "wanted", &decision.wanted);
-            line(&mut text, "fix", &decision.fix);
+            let parts = [
+                ("clause", decision.clause),
+                ("seen", &decision.seen),
+                ("wanted", &decision.wanted),
+                ("fix", &decision.fix),
+            ];
+            for (name, value) in parts.into_iter().filter(|(_, value)| !value.is_empty()) {
+                line(&mut text, name, value);
+            }
         }
         if let (Some(kind), Some(code)) = (self.kind, &self.code) {
             line(&mut text, "the client is told", &format!("{code}, exit code {}", kind.exit_code()));
@@ -177,9 +205,33 @@ fn line(text: &mut Text, left: &str, right: &str) {
 
 fn failure(text: &mut Text, error: Option<&Error>) {
     if let Some(error) = error {
-        line(text, "failed", &carnet_core::chain(error).join(": "));
+        line(text, "failed", &chain(error).join(": "));
         for hint in error.hints() {
             line(text, "hint", hint);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(outcome: Result<(), Error>, decision: Option<Refusal>) -> RefusalRow {
+        let mut row = RefusalRow::new("bent", "audience");
+        row.told(outcome);
+        row.decided(decision);
+        row
+    }
+
+    fn by(clause: &'static str) -> Option<Refusal> {
+        Some(Refusal::new(clause, "seen", "wanted", "code", "fix"))
+    }
+
+    #[test]
+    fn a_refusal_passes_by_its_own_clause_only() {
+        assert!(row(Err(Error::refused("no")), by("audience")).passed());
+        assert!(!row(Err(Error::refused("no")), by("subject")).passed());
+        assert!(!row(Err(Error::refused("no")), None).passed());
+        assert!(!row(Ok(()), by("audience")).passed(), "it was allowed all the same");
     }
 }

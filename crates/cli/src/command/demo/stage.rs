@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -10,13 +11,16 @@ use carnet_core::{Context, Error, MapEnvironment, NewFile, SystemClock, SystemRa
 use carnet_net::{Client, Settings};
 use carnet_route::{Config, Registry, Route};
 use carnet_sandbox::{Flavour, MintRequest, Options, Sandbox};
+use tokio::sync::OnceCell;
 
+use super::domain::Domain;
 use crate::world;
 
 /// The running sandbox and how rows reach it.
 pub(super) struct Stage {
     pub(super) sandbox: Sandbox,
     environment: BTreeMap<String, String>,
+    domain: OnceCell<Domain>,
 }
 
 impl Stage {
@@ -25,17 +29,32 @@ impl Stage {
         let options = Options { parent: world::temporary_folder(), ..Options::default() };
         let sandbox = Sandbox::start(options, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
         let environment = sandbox.environment(Flavour::Proxy).await?.into_iter().collect();
-        Ok(Self { sandbox, environment })
+        Ok(Self { sandbox, environment, domain: OnceCell::new() })
     }
 
     /// Stops it and removes its folder.
     pub(super) async fn close(self) {
+        if let Some(domain) = self.domain.into_inner() {
+            domain.close().await;
+        }
         self.sandbox.stop().await;
     }
 
     /// A private folder for what rows write.
     pub(super) fn folder(&self) -> PathBuf {
         self.sandbox.folder().join("demo")
+    }
+
+    /// The trust domain, opened when it is needed first. What [`Self::context`] gives from then on knows where it is.
+    pub(super) async fn domain(&self) -> Result<&Domain, Error> {
+        self.domain
+            .get_or_try_init(|| async {
+                let folder = self.folder().join("domain");
+                let made = std::fs::DirBuilder::new().mode(0o700).recursive(true).create(&folder);
+                made.map_err(|error| Error::internal("make the folder of the trust domain").because(error))?;
+                Domain::open(folder, &self.context(None)?).await
+            })
+            .await
     }
 
     /// What a process in the sandbox sees; with `job`, what a job of that CI system sees.
@@ -47,6 +66,9 @@ impl Stage {
         variables.insert("CLIENT_SECRET".to_owned(), carnet_sandbox::oci::EXCHANGE_CLIENT_SECRET.to_owned());
         variables.insert("OCI_REGION".to_owned(), carnet_sandbox::oci::REGION.to_owned());
         variables.insert("DEMO".to_owned(), self.folder().to_string_lossy().into_owned());
+        if let Some(domain) = self.domain.get() {
+            variables.extend(domain.variables().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
         let environment = MapEnvironment(variables);
         let http = Client::new(Settings::from_environment(&environment));
         let mut context = carnet_route::system::context(Arc::new(http));

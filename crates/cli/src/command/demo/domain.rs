@@ -1,0 +1,179 @@
+//! A trust domain for the demo: an authority that trusts the emulated GitHub, an agent on this machine, and an agent on a
+//! node whose pod is simulated. Opened when the first row needs it; configured by files, as users do it.
+
+mod admin;
+mod pod;
+
+use std::path::{Path, PathBuf};
+
+use carnet_agent::{Agent, AgentConfig, Phase, Processes};
+use carnet_authority::{Authority, DevOptions, open_dev, start_dev_agent};
+use carnet_core::{Context, Error, NewFile, SectionConfig as _, chain, replace_files};
+use carnet_net::Settings as Network;
+use carnet_sandbox::ci;
+use carnet_spiffe::TrustDomain;
+use serde_json::json;
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use self::{admin::Admin, pod::Pod};
+
+/// Its name.
+const NAME: &str = "demo.test";
+/// The name of the simulated node's agent, below `carnet/agent/join-token`.
+const NODE: &str = "simulated-node";
+/// The identity of processes of a user that this process is not, on this machine.
+pub(super) const OTHERS: &str = "spiffe://demo.test/other-user";
+/// For whom SVIDs are asked.
+pub(super) const AUDIENCE: &str = "https://api.example";
+/// The subject of jobs that deploy, whose tokens are good for one exchange.
+pub(super) const DEPLOYMENT: &str = "repo:carnet-sandbox/app:environment:production";
+
+/// Variables by which routes find it.
+pub(super) const AUTHORITY: &str = "AUTHORITY";
+pub(super) const UNIX_AGENT: &str = "UNIX_AGENT";
+pub(super) const POD_AGENT: &str = "POD_AGENT";
+
+/// The trust domain, running.
+pub(super) struct Domain {
+    pub(super) issuer: String,
+    pub(super) name: TrustDomain,
+    pub(super) admin: Admin,
+    pub(super) pod: Pod,
+    sockets: [String; 2],
+    agents: [Agent; 2],
+    serving: JoinHandle<Result<(), Error>>,
+    shutdown: CancellationToken,
+    /// Nobody asks for a reload; dropping it would be taken for one that is asked no more.
+    _reload: watch::Sender<u64>,
+}
+
+impl Domain {
+    /// Opens it in this folder, which must be private. The authority asks issuers through this context.
+    pub(super) async fn open(folder: PathBuf, context: &Context) -> Result<Self, Error> {
+        let name: TrustDomain = NAME.parse().map_err(|error| Error::internal("name a trust domain").because(error))?;
+        let network = Network::from_environment(&*context.environment);
+        let (rules, entries) = (folder.join("rules.toml"), folder.join("entries.toml"));
+        replace_files(&[NewFile::new(&rules, self::rules()), NewFile::new(&entries, self::entries())])?;
+        let options = DevOptions {
+            folder: folder.clone(),
+            trust_domain: Some(name.clone()),
+            rules: vec![rules],
+            entries: vec![entries],
+        };
+        let authority = open_dev(&options, context, &network).await?;
+        let (issuer, addresses) = (authority.issuer_url().to_owned(), authority.addresses()?);
+        let unix = start_dev_agent(&authority, &folder, context, &network).await?;
+        let shutdown = CancellationToken::new();
+        let (reload, asked) = watch::channel(0);
+        let serving = tokio::spawn(Authority::run(authority, asked, shutdown.clone()));
+        let admin = Admin::at(addresses.admin);
+        let pod = Pod::simulate(&folder, shutdown.clone()).await?;
+        let nodes = addresses.nodes.ok_or_else(|| Error::internal("find the listener for agents"))?;
+        let node = start_node(&format!("https://{nodes}"), &folder, &admin, &pod, context).await?;
+        let sockets =
+            [&folder.join("agent.sock"), &node_socket(&folder)].map(|path| format!("unix://{}", path.display()));
+        let agents = [unix, node];
+        for agent in &agents {
+            agent.reach(Phase::Serving).await?;
+        }
+        Ok(Self { issuer, name, admin, pod, sockets, agents, serving, shutdown, _reload: reload })
+    }
+
+    /// Ends agents and authority, in order.
+    pub(super) async fn close(self) {
+        for agent in self.agents {
+            agent.shutdown().await;
+        }
+        self.shutdown.cancel();
+        match self.serving.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = chain(&error).join(": "), "the authority ended in disorder"),
+            Err(error) => tracing::warn!(%error, "the authority ended in disorder"),
+        }
+    }
+
+    /// What routes in it read.
+    pub(super) fn variables(&self) -> [(&'static str, &str); 3] {
+        let [unix, pod] = &self.sockets;
+        [(AUTHORITY, &self.issuer), (UNIX_AGENT, unix), (POD_AGENT, pod)]
+    }
+
+    /// The address of the agent on this machine.
+    pub(super) fn unix_agent(&self) -> &str {
+        let [unix, _] = &self.sockets;
+        unix
+    }
+
+    /// The address of the agent on the simulated node.
+    pub(super) fn pod_agent(&self) -> &str {
+        let [_, pod] = &self.sockets;
+        pod
+    }
+}
+
+/// Who may become whom: jobs on branches of one repository, and jobs that deploy, whose tokens count once.
+fn rules() -> String {
+    let rule = |name: &str, subject: &str, more: &str| {
+        format!(
+            "[[rule]]\nname = \"{name}\"\nissuer = \"{}\"\nsubject = \"{subject}\"\nclaims = {{ repository = \"{}\" }}\n\
+             identity = \"/github/{{repository_id}}/{name}\"\nissue = [\"jwt-svid\", \"x509-svid\"]\n\
+             audiences = [\"{AUDIENCE}\"]\n{more}\n",
+            ci::GITHUB_ISSUER,
+            ci::REPOSITORY
+        )
+    };
+    let branches = format!("repo:{}:ref:refs/heads/*", ci::REPOSITORY);
+    rule("build", &branches, "") + &rule("deploy", DEPLOYMENT, "single_use = true\n")
+}
+
+/// What pods of the simulated node get, and processes of another user on this machine. The entry of this process's own user
+/// comes with the agent of this machine.
+fn entries() -> String {
+    let other = rustix::process::geteuid().as_raw() ^ 1;
+    format!(
+        "[[entry]]\nid = \"pods\"\nspiffe_id = \"spiffe://{NAME}/ns/{{k8s:ns}}/sa/{{k8s:sa}}\"\n\
+         parent_id = \"spiffe://{NAME}/carnet/agent/join-token/{NODE}\"\nselectors = [\"k8s:ns:{}\", \"k8s:sa:{}\"]\n\
+         [[entry]]\nid = \"other-user\"\nspiffe_id = \"{OTHERS}\"\n\
+         parent_id = \"spiffe://{NAME}/carnet/agent/join-token/dev\"\nselectors = [\"unix:uid:{other}\"]\n",
+        pod::NAMESPACE,
+        pod::SERVICE_ACCOUNT
+    )
+}
+
+/// An agent with the attestor for Kubernetes. It looks processes up where the pod is simulated.
+async fn start_node(
+    authority: &str,
+    folder: &Path,
+    admin: &Admin,
+    pod: &Pod,
+    context: &Context,
+) -> Result<Agent, Error> {
+    let token = admin.post("join-tokens", &json!({ "agent_path": NODE })).await?;
+    let token = token.get("token").and_then(serde_json::Value::as_str);
+    let token = token.ok_or_else(|| Error::internal("find the join token in the answer"))?;
+    let token_file = folder.join("node-join-token");
+    replace_files(&[NewFile::new(&token_file, token)])?;
+    let section = json!({
+        "trust_domain": NAME,
+        "authority": authority,
+        "attest": { "join-token": { "file": token_file } },
+        "bootstrap_bundle": folder.join("bundle.json"),
+        "socket": node_socket(folder),
+        "state_directory": folder.join("node"),
+        "systemd": false,
+        "kubernetes": { "kubelet": pod.kubelet() },
+    });
+    let section: AgentConfig = serde_json::from_value(section)
+        .map_err(|error| Error::internal("configure the agent of the simulated node").because(error))?;
+    let plan = section
+        .check()
+        .map_err(|mistakes| Error::internal(format!("configure the agent of the simulated node: {mistakes:?}")))?;
+    let mut parts = plan.parts(context.clone(), &Network::from_environment(&*context.environment))?;
+    parts.processes = Processes::at(pod.processes());
+    Agent::start(parts)
+}
+
+fn node_socket(folder: &Path) -> PathBuf {
+    folder.join("node.sock")
+}
