@@ -18,6 +18,7 @@ use carnet_net::{ChainVerifier, Client, ClientTls, TlsCertificate};
 use carnet_spiffe::{Bundle, BundleMap, TrustDomain, verify_x509_svid};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::upstream::{AgentIdentity, Upstream, UpstreamError};
@@ -26,6 +27,8 @@ use crate::upstream::{AgentIdentity, Upstream, UpstreamError};
 const MAX_UPDATES: usize = 128 << 20;
 /// Largest answer to [`paths::X509`]: a full batch of long chains.
 const MAX_X509: usize = 16 << 20;
+/// Most JWT-SVIDs that are asked for at once: as many connections as a client keeps for one origin.
+const JWT_AT_ONCE: usize = 32;
 /// Longest time for a call that the authority does not hold on purpose.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -71,6 +74,7 @@ pub struct HttpsUpstream {
     anonymous: Client,
     /// The same, as the agent.
     mutual: Client,
+    jwt_turns: Semaphore,
 }
 
 /// What changes while connections are made.
@@ -103,7 +107,8 @@ impl HttpsUpstream {
         let anonymous = client().with_tls(ClientTls::new().verifier(Arc::clone(&verifier)));
         let identity = Arc::new(move || read(&shown.certificate));
         let mutual = client().with_tls(ClientTls::new().identity(identity).verifier(verifier));
-        Ok(Self { settings, context, known, anonymous, mutual })
+        let jwt_turns = Semaphore::new(JWT_AT_ONCE);
+        Ok(Self { settings, context, known, anonymous, mutual, jwt_turns })
     }
 
     /// Makes sure that there is a bundle to believe the authority by.
@@ -223,7 +228,11 @@ impl Upstream for HttpsUpstream {
     }
 
     fn jwt(&self, request: JwtRequest) -> BoxFuture<'_, Result<JwtAnswer, UpstreamError>> {
-        Box::pin(async move { self.post(&self.mutual, paths::JWT, &request, Bundle::MAX_LENGTH).await })
+        Box::pin(async move {
+            let turn = self.jwt_turns.acquire().await;
+            let _turn = turn.map_err(|closed| Error::internal("wait for a turn to ask the authority").because(closed))?;
+            self.post(&self.mutual, paths::JWT, &request, Bundle::MAX_LENGTH).await
+        })
     }
 
     fn assume(&self, identity: &AgentIdentity, bundle: &Arc<Bundle>) -> Result<()> {

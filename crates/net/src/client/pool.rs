@@ -19,11 +19,12 @@ use super::{
     target::{Key, Target},
 };
 
-/// Most kept connections of one origin. A route uses one or two; the agent renews several credentials at once.
-const MAX_PER_ORIGIN: usize = 4;
+/// Most kept connections of one origin. A route uses one or two; an agent asks its authority for as many tokens at once, and
+/// those that are not kept would each cost a handshake.
+const MAX_PER_ORIGIN: usize = 32;
 
 /// Most kept connections in all.
-const MAX_KEPT: usize = 32;
+const MAX_KEPT: usize = 64;
 
 /// How long a connection is kept. Servers commonly close after 60 seconds, some load balancers after 30.
 const MAX_IDLE: Duration = Duration::from_secs(20);
