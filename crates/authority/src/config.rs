@@ -111,7 +111,7 @@ impl SectionConfig for AuthorityConfig {
             .map_err(|error| mistakes.push(Mistake::new("trust_domain", error.to_string())))
             .ok();
         let store = below("store", self.store.check(), &mut mistakes);
-        let tokens = below("tokens", self.tokens.check(&issuer), &mut mistakes);
+        let tokens = below("tokens", self.tokens.check(), &mut mistakes);
         let listen = below("listen", self.listen.check(), &mut mistakes);
         let telemetry = self.telemetry.map(|section| below("telemetry", section.check(), &mut mistakes));
         let keys = trust_domain.clone().and_then(|domain| below("keys", self.keys.check(domain), &mut mistakes));
@@ -179,7 +179,7 @@ fn issuer_url(issuer: &str, mistakes: &mut Vec<Mistake>) {
         mistake("it is not an https URL", "only on loopback it may be http");
     }
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        mistake("it has a query, a fragment or a user", "write the scheme, the host and the path alone");
+        return mistake("it has a query, a fragment or a user", "write the scheme, the host and the path alone");
     }
     if issuer.ends_with('/') {
         mistake("it ends with a slash", "relying parties compare it byte for byte; leave the slash away");

@@ -36,10 +36,9 @@ pub(super) struct TokenSection {
 }
 
 impl TokenSection {
-    pub(super) fn check(self, issuer: &str) -> Result<IssuerSettings, Vec<Mistake>> {
+    pub(super) fn check(self) -> Result<IssuerSettings, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut settings = IssuerSettings { jwks_uri: self.jwks_uri, ..IssuerSettings::default() };
-        settings.endpoint_base = Some(issuer.trim_end_matches('/').to_owned());
         for (audience, name) in &self.algorithms {
             match name.parse() {
                 Ok(algorithm) => drop(settings.algorithms.insert(audience.clone(), algorithm)),

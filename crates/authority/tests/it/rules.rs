@@ -1,0 +1,93 @@
+//! Trust rules from files and store: taken when good, kept out when not.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use carnet_authority::Rules;
+use carnet_core::{Context, NewFile, SystemFiles, replace_files, test_context};
+use carnet_ops::Health;
+use carnet_store::{Options, Store};
+use tokio_util::sync::CancellationToken;
+
+const RULE: &str = r#"
+[[rule]]
+name = "deploy"
+issuer = "https://issuer.example"
+subject = "job:main"
+identity = "spiffe://example.org/ci"
+issue = ["jwt-svid"]
+audiences = ["https://target.example"]
+"#;
+
+struct World {
+    folder: tempfile::TempDir,
+    context: Context,
+    store: Arc<dyn Store>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let context = Context { files: Arc::new(SystemFiles), ..test_context() };
+        let store = carnet_store::open("sqlite::memory:", Options::default()).await.unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), context, store }
+    }
+
+    fn write(&self, text: &str) -> PathBuf {
+        let path = self.folder.path().join("rules.toml");
+        replace_files(&[NewFile::new(&path, text)]).unwrap();
+        path
+    }
+
+    async fn open(&self, path: PathBuf) -> Result<Arc<Rules>, carnet_core::Error> {
+        let domain = "example.org".parse().unwrap();
+        Rules::open(vec![path], Arc::clone(&self.store), self.context.clone(), domain).await
+    }
+}
+
+#[tokio::test]
+async fn a_changed_file_counts_and_a_broken_one_does_not() {
+    let world = World::new().await;
+    let path = world.write(RULE);
+    let rules = world.open(path).await.unwrap();
+    let mut sets = rules.watch();
+    assert_eq!(sets.borrow_and_update().len(), 1);
+    let (health, shutdown) = (Health::new(), CancellationToken::new());
+    let component = health.component("rules");
+    let running = tokio::spawn({
+        let (rules, shutdown) = (Arc::clone(&rules), shutdown.clone());
+        async move { rules.run(component, shutdown).await }
+    });
+
+    world.write(&format!("{RULE}{}", RULE.replace("deploy", "other").replace("job:main", "job:other")));
+    rules.reload();
+    tokio::time::timeout(Duration::from_secs(10), sets.changed()).await.unwrap().unwrap();
+    assert_eq!(sets.borrow_and_update().len(), 2);
+
+    world.write("[[rule]]\nname = 1\n");
+    rules.reload();
+    let failing = async {
+        while health.report().ready {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), failing).await.unwrap();
+    assert_eq!(sets.borrow().len(), 2, "the last good ones count");
+
+    shutdown.cancel();
+    tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn rejects_a_start_with_rules_that_cannot_be_held_to() {
+    let world = World::new().await;
+    for text in ["[[rule]]\nname = 1\n", "[[rules]]\n", &RULE.replace("example.org/ci", "other.example/ci")] {
+        let path = world.write(text);
+        assert_eq!(world.open(path).await.unwrap_err().kind(), carnet_core::ErrorKind::Configuration, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn rejects_a_path_that_does_not_exist() {
+    let world = World::new().await;
+    let error = world.open(world.folder.path().join("missing")).await.unwrap_err();
+    assert!(error.to_string().contains("missing"), "{error}");
+}
