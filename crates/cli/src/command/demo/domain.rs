@@ -7,7 +7,7 @@ mod pod;
 use std::path::{Path, PathBuf};
 
 use carnet_agent::{Agent, AgentConfig, Phase, Processes};
-use carnet_authority::{Authority, DevOptions, open_dev, start_dev_agent};
+use carnet_authority::{DevOptions, open_dev, start_dev_agent};
 use carnet_core::{Context, Error, NewFile, SectionConfig as _, chain, replace_files};
 use carnet_net::Settings as Network;
 use carnet_sandbox::ci;
@@ -44,8 +44,6 @@ pub(super) struct Domain {
     agents: [Agent; 2],
     serving: JoinHandle<Result<(), Error>>,
     shutdown: CancellationToken,
-    /// Nobody asks for a reload; dropping it would be taken for one that is asked no more.
-    _reload: watch::Sender<u64>,
 }
 
 impl Domain {
@@ -65,8 +63,9 @@ impl Domain {
         let (issuer, addresses) = (authority.issuer_url().to_owned(), authority.addresses()?);
         let unix = start_dev_agent(&authority, &folder, context, &network).await?;
         let shutdown = CancellationToken::new();
-        let (reload, asked) = watch::channel(0);
-        let serving = tokio::spawn(Authority::run(authority, asked, shutdown.clone()));
+        // Nobody asks for a reload.
+        let (_, reload) = watch::channel(0);
+        let serving = tokio::spawn(authority.run(reload, shutdown.clone()));
         let admin = Admin::at(addresses.admin);
         let pod = Pod::simulate(&folder, shutdown.clone()).await?;
         let nodes = addresses.nodes.ok_or_else(|| Error::internal("find the listener for agents"))?;
@@ -77,7 +76,7 @@ impl Domain {
         for agent in &agents {
             agent.reach(Phase::Serving).await?;
         }
-        Ok(Self { issuer, name, admin, pod, sockets, agents, serving, shutdown, _reload: reload })
+        Ok(Self { issuer, name, admin, pod, sockets, agents, serving, shutdown })
     }
 
     /// Ends agents and authority, in order.
