@@ -80,9 +80,16 @@ impl Rules {
         self.set.subscribe()
     }
 
-    /// Reads everything again soon.
+    /// Reads everything again, soon.
     pub fn reload(&self) {
         self.again.notify_one();
+    }
+
+    /// Reads everything again now. A set with a mistake is not taken; [`Self::run`] reports that.
+    pub async fn reload_now(&self) {
+        if self.take().await.is_err() {
+            self.reload();
+        }
     }
 
     /// Follows files and store until `shutdown`. A set with a mistake is not taken: the last good one stays, and the

@@ -322,7 +322,7 @@ async fn forward(mut reload: watch::Receiver<u64>, changes: &watch::Sender<u64>,
 
 async fn reload_all(parts: Arc<Parts>, mut reload: watch::Receiver<u64>, stop: CancellationToken) {
     while let Some(Ok(())) = stop.run_until_cancelled(reload.changed()).await {
-        parts.rules.reload();
+        parts.rules.reload_now().await;
         match parts.settings.attest.load(&parts.context) {
             Ok(attestors) => parts.nodes.set_attestors(Arc::new(attestors)),
             Err(mistakes) => {
@@ -330,6 +330,7 @@ async fn reload_all(parts: Arc<Parts>, mut reload: watch::Receiver<u64>, stop: C
                 tracing::error!(%error, "node attestation stays as it was");
             }
         }
+        carnet_ops::systemd::reloaded();
     }
 }
 

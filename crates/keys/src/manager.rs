@@ -29,8 +29,8 @@ use crate::{
     upstream::{Issuing, digest_of},
 };
 
-/// How often the schedule is looked at: as often as SPIRE does.
-const TICK: Duration = Duration::from_secs(10);
+/// How often the schedule is looked at: what is to happen at a time happens within a second of it. It costs one read of a few rows.
+const TICK: Duration = Duration::from_secs(1);
 /// Changes of the store that come in a burst are looked at together.
 const SETTLE: Duration = Duration::from_millis(20);
 /// More steps than any state of the store needs. Beyond it something undoes them, for instance nodes with different settings.

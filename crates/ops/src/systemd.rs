@@ -10,7 +10,12 @@ pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// It reads its configuration again; [`ready`] must follow.
+/// It has read its configuration again.
+pub fn reloaded() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// It reads its configuration again; [`reloaded`] must follow.
 pub fn reloading() {
     // systemd 253 wants the monotonic time beside it (sd_notify(3), RELOADING=1).
     match NotifyState::monotonic_usec_now() {

@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global, stop_with_stdin: bool, terminal: Terminal) ->
     world::block_on(async {
         let context = world::context();
         let network = Network::from_environment(&SystemEnvironment);
-        let mut orders = orders(stop_with_stdin, STATUS)?;
+        let mut orders = orders(stop_with_stdin)?;
         let plan = section::<AgentConfig>(global, &context)?;
         let path = plan.settings.socket.path.display().to_string();
         let agent = Agent::start(plan.parts(context, &network)?)?;
@@ -33,7 +33,10 @@ pub(super) fn run(global: &Global, stop_with_stdin: bool, terminal: Terminal) ->
                 tokio::select! {
                     () = orders.shutdown.cancelled() => break,
                     asked = orders.reload.changed() => match asked {
-                        Ok(()) => agent.refresh(),
+                        Ok(()) => {
+                            agent.refresh();
+                            systemd::reloaded();
+                        }
                         Err(_) => break,
                     },
                 }

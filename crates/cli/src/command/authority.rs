@@ -27,7 +27,7 @@ pub(super) fn run(global: &Global, mut args: args::Authority, terminal: Terminal
     world::block_on(async {
         let context = world::context();
         let network = Network::from_environment(&SystemEnvironment);
-        let orders = orders(args.stop_with_stdin, STATUS)?;
+        let orders = orders(args.stop_with_stdin)?;
         if args.dev {
             return dev(args, &context, &network, orders, terminal).await;
         }

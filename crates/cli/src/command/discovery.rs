@@ -13,7 +13,7 @@ use carnet_spiffe::Bundle;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::service::{orders, section};
+use super::service::{Orders, orders, section};
 use crate::{
     args::{self, DiscoveryCommand, Global},
     output::{SCHEMA_VERSION, Terminal, Text, bold, green, red},
@@ -46,7 +46,7 @@ async fn serve(
     stop_with_stdin: bool,
     terminal: Terminal,
 ) -> Result<u8, Error> {
-    let orders = orders(stop_with_stdin, STATUS)?;
+    let Orders { shutdown, mut reload } = orders(stop_with_stdin)?;
     let discovery = Discovery::bind(plan, context, network).await?;
     let address = discovery.address().map(|address| address.to_string());
     let health = discovery.health_address().map(|address| address.to_string());
@@ -60,7 +60,17 @@ async fn serve(
         terminal.text(text)?;
     }
     systemd::ready(STATUS);
-    discovery.run(orders.shutdown).await;
+    // It looks at its certificates and its source by itself.
+    let reloads = async {
+        while reload.changed().await.is_ok() {
+            systemd::reloaded();
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = discovery.run(shutdown) => {}
+        () = reloads => {}
+    }
     Ok(0)
 }
 

@@ -39,7 +39,7 @@ pub(super) fn section<C: SectionConfig>(global: &Global, context: &Context) -> R
     })
 }
 
-/// What tells a service when to stop and when to read its files again.
+/// What tells a service when to stop and when to read its files again, after which it says [`systemd::reloaded`].
 pub(super) struct Orders {
     pub(super) shutdown: CancellationToken,
     pub(super) reload: watch::Receiver<u64>,
@@ -49,7 +49,7 @@ pub(super) struct Orders {
 ///
 /// # Errors
 /// When the system refuses.
-pub(super) fn orders(stop_with_stdin: bool, status: &'static str) -> Result<Orders, Error> {
+pub(super) fn orders(stop_with_stdin: bool) -> Result<Orders, Error> {
     let mut signals = Signals::listen()?;
     let (asked, reload) = watch::channel(0);
     let shutdown = CancellationToken::new();
@@ -68,7 +68,6 @@ pub(super) fn orders(stop_with_stdin: bool, status: &'static str) -> Result<Orde
                 Signal::Reload => {
                     systemd::reloading();
                     asked.send_modify(|count| *count += 1);
-                    systemd::ready(status);
                 }
             }
         }
