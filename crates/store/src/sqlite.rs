@@ -7,6 +7,7 @@
 mod connection;
 mod file;
 mod readers;
+mod witness;
 mod writer;
 
 use std::sync::{
@@ -27,6 +28,7 @@ use crate::{
 use connection::{Sqlite, ready};
 pub(crate) use file::Place;
 use readers::Readers;
+use witness::Witness;
 use writer::{Message, Shared, Writer};
 
 /// The database and the thread that writes it.
@@ -45,12 +47,12 @@ impl SqliteBackend {
     pub(crate) async fn open(place: Place, options: &Options) -> Result<Self, StoreError> {
         let wanted = options.readers.max(1);
         let opening = tokio::task::spawn_blocking(move || open_all(&place, wanted));
-        let (connection, readers) = opening.await.map_err(|_error| StoreError::Closed)??;
+        let (connection, witness, readers) = opening.await.map_err(|_error| StoreError::Closed)??;
         let revision = connection.revision()?;
         let capacity = options.queue.max(1);
         let (queue, messages) = sync_channel(capacity);
         let shared = Arc::new(Shared { transactions: AtomicU64::new(0), revision: watch::Sender::new(revision) });
-        Writer::start(connection, messages, options.group.max(1), Arc::clone(&shared))?;
+        Writer::start(connection, witness, messages, options.group.max(1), Arc::clone(&shared))?;
         Ok(Self { queue, capacity, readers, shared, closed: AtomicBool::new(false) })
     }
 
@@ -77,13 +79,13 @@ impl SqliteBackend {
     }
 }
 
-fn open_all(place: &Place, readers: usize) -> Result<(Sqlite, Option<Readers>), StoreError> {
+fn open_all(place: &Place, readers: usize) -> Result<(Sqlite, Option<Witness>, Option<Readers>), StoreError> {
     let connection = Sqlite::open(place)?;
-    let readers = match place {
-        Place::Memory => None,
-        Place::File(path) => Some(Readers::open(path, readers)?),
-    };
-    Ok((connection, readers))
+    let Place::File(path) = place else { return Ok((connection, None, None)) };
+    // Reading opens the log, so that it is there to be remembered.
+    connection.revision()?;
+    let witness = Witness::open(path)?;
+    Ok((connection, Some(witness), Some(Readers::open(path, readers)?)))
 }
 
 impl Backend for SqliteBackend {

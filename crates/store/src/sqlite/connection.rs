@@ -129,6 +129,11 @@ impl Sqlite {
         rows.into_iter().next().ok_or_else(|| corrupt("its head is missing"))?.count()
     }
 
+    /// The end of the audit chain, and the store's revision.
+    pub(super) fn head(&self) -> Result<Head, StoreError> {
+        Head::read(self.run("SELECT seq, hash, revision FROM head", &[])?)
+    }
+
     /// Runs one statement to its end.
     pub(super) fn run(&self, sql: &str, params: &[Value]) -> Result<Vec<Columns>, StoreError> {
         self.try_run(sql, params).map_err(|error| self.error(&error))
@@ -188,7 +193,7 @@ impl Connection for Sqlite {
 
     async fn begin(&mut self) -> Result<Head, StoreError> {
         self.run("BEGIN IMMEDIATE", &[])?;
-        Head::read(self.run("SELECT seq, hash, revision FROM head", &[])?)
+        self.head()
     }
 
     async fn savepoint(&mut self) -> Result<(), StoreError> {

@@ -13,7 +13,10 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 
-use super::connection::{Sqlite, ready};
+use super::{
+    connection::{Sqlite, ready},
+    witness::Witness,
+};
 use crate::{
     Committed, StoreError,
     apply::{Prepared, apply},
@@ -53,23 +56,26 @@ pub(super) struct Shared {
 
 /// The thread's own.
 pub(super) struct Writer {
+    /// `None` in memory. Before the connection, so that it is closed first: only one that writes moves the log into the file.
+    witness: Option<Witness>,
     connection: Sqlite,
     messages: Receiver<Message>,
     most: usize,
     shared: Arc<Shared>,
     window: Window,
-    /// Set when a sync has failed: what the disk holds is not known, and no commit can be promised any more.
+    /// Set when a sync has failed or the file is damaged: what the disk holds is not known, and no commit can be promised any more.
     failed: Option<StoreError>,
 }
 
 impl Writer {
     pub(super) fn start(
         connection: Sqlite,
+        witness: Option<Witness>,
         messages: Receiver<Message>,
         most: usize,
         shared: Arc<Shared>,
     ) -> Result<(), StoreError> {
-        let writer = Self { connection, messages, most, shared, window: Window::default(), failed: None };
+        let writer = Self { witness, connection, messages, most, shared, window: Window::default(), failed: None };
         let started = thread::Builder::new().name("store".to_owned()).spawn(move || writer.run());
         started.map(drop).map_err(|error| StoreError::Unusable {
             what: format!("start the thread that writes: {error}"),
@@ -110,12 +116,32 @@ impl Writer {
         }
     }
 
-    /// One small change, made durable.
-    fn check(&self) -> Result<(), StoreError> {
-        match &self.failed {
-            Some(failed) => Err(failed.clone()),
-            None => self.connection.run("UPDATE head SET checks = checks + 1", &[]).map(drop),
+    /// One small change, made durable where the next one who opens the file finds it.
+    fn check(&mut self) -> Result<(), StoreError> {
+        self.may_write()?;
+        let checked = self.connection.run("UPDATE head SET checks = checks + 1", &[]).map(drop);
+        self.settle(checked)
+    }
+
+    /// Whether a commit can be promised at all.
+    fn may_write(&self) -> Result<(), StoreError> {
+        match (&self.failed, &self.witness) {
+            (Some(failed), _) => Err(failed.clone()),
+            (None, Some(witness)) => witness.in_place(),
+            (None, None) => Ok(()),
         }
+    }
+
+    /// Makes sure that what was written can be read, and remembers what no later commit could make good.
+    fn settle<T>(&mut self, written: Result<T, StoreError>) -> Result<T, StoreError> {
+        let settled = written.and_then(|done| match &self.witness {
+            Some(witness) => witness.agrees(&self.connection).map(|()| done),
+            None => Ok(done),
+        });
+        if let Err(error @ (StoreError::Unknown { .. } | StoreError::Corrupt { .. })) = &settled {
+            self.failed = Some(error.clone());
+        }
+        settled
     }
 
     /// Takes what waits with the first, and writes it. Answers the message that ended the group, if it was not a commit.
@@ -146,14 +172,11 @@ impl Writer {
     }
 
     fn write(&mut self, group: Vec<(Box<Prepared>, Reply)>) {
-        if let Some(failed) = &self.failed {
-            for (_, reply) in group {
-                let _ = reply.send(Err(failed.clone()));
-            }
-            return;
-        }
         let commits: Vec<&Prepared> = group.iter().map(|(commit, _)| commit.as_ref()).collect();
-        match ready(apply(&mut self.connection, &commits)).map_err(|failure| failure.error) {
+        let written = self
+            .may_write()
+            .and_then(|()| ready(apply(&mut self.connection, &commits)).map_err(|failure| failure.error));
+        match self.settle(written) {
             Ok(done) => {
                 self.shared.transactions.fetch_add(1, Ordering::Relaxed);
                 for ((_, reply), outcome) in group.into_iter().zip(done.outcomes) {
@@ -169,9 +192,6 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(%error, commits = group.len(), "commits were not stored");
-                if matches!(error, StoreError::Unknown { .. }) {
-                    self.failed = Some(error.clone());
-                }
                 for (_, reply) in group {
                     let _ = reply.send(Err(error.clone()));
                 }

@@ -178,3 +178,65 @@ fn overwrite(file: &Path, at: u64, bytes: &[u8]) {
     let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(file).unwrap();
     file.write_all_at(bytes, at).unwrap();
 }
+
+/// A store that is in use, and what of its files is bent.
+async fn in_use() -> (TempDir, std::path::PathBuf, std::sync::Arc<dyn carnet_store::Store>) {
+    let (folder, file) = closed().await;
+    let store = store(&url(&file)).await;
+    assert!(is_done(&store.commit(numbered(51)).await.unwrap()));
+    (folder, file, store)
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the file is moved as an operator does")]
+async fn takes_no_commit_while_the_file_or_its_log_is_gone() {
+    for name in ["store.db", "store.db-wal"] {
+        let (folder, file, store) = in_use().await;
+        let (place, aside) = (file.with_file_name(name), folder.path().join("aside"));
+        fs::rename(&place, &aside).unwrap();
+        let error = store.commit(numbered(52)).await.unwrap_err();
+        assert!(error.to_string().contains("deleted or moved while it was in use"), "{name}: {error}");
+        assert!(error.hint().unwrap().contains("back in its place"));
+        assert!(store.check().await.is_err(), "{name}");
+        fs::rename(&aside, &place).unwrap();
+        assert!(is_done(&store.commit(numbered(52)).await.unwrap()), "{name}: as good as before");
+        store.check().await.unwrap();
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the file is moved as an operator does")]
+async fn takes_no_commit_when_another_file_has_taken_the_place() {
+    let (folder, file, store) = in_use().await;
+    let other = folder.path().join("other");
+    fs::copy(&file, &other).unwrap();
+    fs::rename(&other, &file).unwrap();
+    let error = store.commit(numbered(52)).await.unwrap_err();
+    assert!(error.to_string().contains("another file has taken its place"), "{error}");
+}
+
+#[tokio::test]
+async fn takes_no_commit_after_the_file_was_overwritten() {
+    let bent: [fn(&Path); 2] = [
+        |path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(0).unwrap(),
+        |path| {
+            let length = usize::try_from(fs::metadata(path).unwrap().len()).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(
+                &fs::OpenOptions::new().write(true).open(path).unwrap(),
+                &vec![0x5a; length - 40],
+                40,
+            )
+            .unwrap();
+        },
+    ];
+    for bend in bent {
+        let (_folder, file, store) = in_use().await;
+        for name in ["store.db", "store.db-wal"] {
+            bend(&file.with_file_name(name));
+        }
+        let error = store.commit(numbered(52)).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+        assert_eq!(store.commit(numbered(53)).await.unwrap_err(), error, "and none after it");
+        assert_eq!(store.check().await.unwrap_err(), error);
+    }
+}
