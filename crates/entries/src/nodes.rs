@@ -19,6 +19,7 @@ use carnet_core::{Context, Error, ErrorKind};
 use carnet_spiffe::{SpiffeId, TrustDomain};
 use carnet_store::{AuditRecord, Commit, Expect, NodeRow, ObjectKind, Op, Store, StoreError};
 use jiff::SignedDuration;
+use tokio::sync::watch;
 
 use crate::{By, Mint};
 
@@ -46,6 +47,8 @@ pub struct NodesParts {
 pub struct Nodes {
     parts: NodesParts,
     attestors: RwLock<Arc<Attestors>>,
+    /// Changes when a node is turned away here, so that an agent that waits is told at once.
+    turned_away: watch::Sender<()>,
     /// With which attempts are made so that any authority on the same store knows them.
     attempt_key: [u8; 32],
 }
@@ -57,12 +60,22 @@ impl Nodes {
     /// Those of the store.
     pub async fn open(parts: NodesParts) -> Result<Arc<Self>, Error> {
         let attempt_key = attempt::shared_key(&*parts.store, &parts.context).await?;
-        Ok(Arc::new(Self { attestors: RwLock::new(Arc::clone(&parts.attestors)), attempt_key, parts }))
+        Ok(Arc::new(Self {
+            attestors: RwLock::new(Arc::clone(&parts.attestors)),
+            turned_away: watch::Sender::new(()),
+            attempt_key,
+            parts,
+        }))
     }
 
     /// Replaces the methods, when their configuration has changed.
     pub fn set_attestors(&self, attestors: Arc<Attestors>) {
         *self.attestors.write().unwrap_or_else(PoisonError::into_inner) = attestors;
+    }
+
+    /// Changes when a node was banned or deleted here. What others on the same store do is seen at the next call.
+    pub(crate) fn turned_away(&self) -> watch::Receiver<()> {
+        self.turned_away.subscribe()
     }
 
     /// Whose agents they are.

@@ -9,12 +9,13 @@ mod limit;
 mod mint;
 mod updates;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    body::{Body, Bytes, to_bytes},
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{Next, from_fn},
     response::Response,
     routing::{get, post},
 };
@@ -31,6 +32,9 @@ use crate::{Entries, Mint, Minted, Nodes, nodes::unavailable};
 use answer::{Answer, json, parse};
 use caller::Caller;
 use limit::Limits;
+
+/// Longest time for a body to come whole: the largest at 70 KB a second.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// What the calls of agents are answered from.
 #[derive(Clone)]
@@ -74,8 +78,20 @@ pub fn node_router(api: NodeApi) -> Router {
         .route(paths::X509, post(mint::x509))
         .route(paths::JWT, post(mint::jwt))
         .fallback(no_such_call)
-        .layer(DefaultBodyLimit::max(MAX_REQUEST))
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(whole))
         .with_state(api)
+}
+
+/// Takes the body whole, or refuses it: a caller that never ends it would hold its connection for good.
+async fn whole(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let why = match tokio::time::timeout(BODY_TIME, to_bytes(body, MAX_REQUEST)).await {
+        Ok(Ok(body)) => return next.run(Request::from_parts(parts, Body::from(body))).await,
+        Ok(Err(_broken)) => format!("the request has more than {MAX_REQUEST} bytes, or ended early"),
+        Err(_elapsed) => "the request did not come to its end in time".to_owned(),
+    };
+    answer::refuse(&Refusal::new(RefusalCode::Invalid, why))
 }
 
 async fn no_such_call() -> Response {

@@ -63,7 +63,10 @@ impl Nodes {
         let record = self.record(by, action, id);
         let refused = Some(refusal(&record, "known", "there is no such node"));
         match self.store().commit(Commit { ops, audit: record, refused }).await? {
-            Committed::Done { .. } => Ok(()),
+            Committed::Done { .. } => {
+                self.turned_away.send_replace(());
+                Ok(())
+            }
             Committed::Conflict(conflict) if conflict.reason == ConflictReason::NotFound => Err(not_found(id)),
             Committed::Conflict(conflict) => {
                 Err(Error::internal(format!("the store refuses the node: {:?}", conflict.reason)))

@@ -21,6 +21,8 @@ pub(super) async fn updates(
     caller: Caller,
     query: Result<Query<UpdatesQuery>, QueryRejection>,
 ) -> Answer {
+    // Before it is looked at, so that no ban is lost in between.
+    let mut turned_away = api.parts.nodes.turned_away();
     let agent = api.agent(&caller).await?;
     api.limits.agent(&agent, 1, api.parts.context.now())?;
     let Query(UpdatesQuery { revision, wait }) = query
@@ -45,6 +47,7 @@ pub(super) async fn updates(
             told = entries.changed() => told.is_err(),
             told = keys.changed() => told.is_err(),
             told = bundles.changed() => told.is_err(),
+            told = turned_away.changed() => told.is_err(),
         };
         // It may have been banned, or its SVID may have expired.
         agent = api.agent(&caller).await?;

@@ -90,6 +90,30 @@ async fn rejects_what_is_not_the_json_expected_and_quotes_nothing() {
 }
 
 #[tokio::test]
+async fn rejects_a_request_that_is_too_large_like_any_other() {
+    let world = World::new().await;
+    let large = "x".repeat(MAX_REQUEST);
+    let (status, body) = world.send(None, "POST", paths::ATTEST, Some(&large)).await;
+    assert_eq!((status, code(&body)), (400, "invalid"));
+}
+
+#[tokio::test]
+async fn who_waits_is_told_of_its_ban_at_once() {
+    let (world, agent, _) = with_entry().await;
+    let world = Arc::new(world);
+    let revision = world.updates(&agent, 0, 0).await.revision;
+    let waiting = tokio::spawn({
+        let (world, agent) = (Arc::clone(&world), agent.clone());
+        let path = format!("{}?revision={revision}&wait=60", paths::UPDATES);
+        async move { world.send(Some(&agent), "GET", &path, NOTHING).await }
+    });
+    tokio::task::yield_now().await;
+    world.nodes.ban(agent.id.as_str(), &by()).await.unwrap();
+    let (status, body) = tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap().unwrap();
+    assert_eq!((status, code(&body)), (403, "banned"));
+}
+
+#[tokio::test]
 async fn updates_hold_entries_and_bundles_and_come_at_once_when_they_are_newer() {
     let (world, agent, entry) = with_entry().await;
     let updates = world.updates(&agent, 0, 60).await;
