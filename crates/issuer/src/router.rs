@@ -1,6 +1,6 @@
 //! The endpoints over HTTP.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -25,6 +25,8 @@ use crate::{
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Names the request in the answer, in the audit and in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest time for a body to come whole. A caller that never ends it would hold its connection for good.
+const BODY_TIME: Duration = Duration::from_secs(10);
 /// Seconds for which the metadata may be kept.
 const METADATA_AGE: &str = "public, max-age=300";
 
@@ -129,9 +131,14 @@ async fn read(request: Request<Body>) -> Result<(HeaderMap, Bytes), OAuthError> 
     if !kind.eq_ignore_ascii_case(FORM) {
         return Err(OAuthError::request("the request is not of the type application/x-www-form-urlencoded"));
     }
-    let body = to_bytes(body, MAX_FORM).await;
+    let body = in_time(to_bytes(body, MAX_FORM)).await?;
     let body = body.map_err(|_too_large| OAuthError::request("the request is too large, or ended early"))?;
     Ok((parts.headers, body))
+}
+
+async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, OAuthError> {
+    let elapsed = |_| OAuthError::request("the request did not come to its end in time");
+    tokio::time::timeout(BODY_TIME, body).await.map_err(elapsed)
 }
 
 /// The challenge that belongs to the scheme of the `Authorization` header, if there is one.
@@ -162,4 +169,15 @@ fn respond(answer: Result<String, OAuthError>, request_id: &str) -> Response {
         headers.insert(REQUEST_ID, id);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn rejects_a_body_that_does_not_end() {
+        let error = in_time(std::future::pending::<()>()).await.unwrap_err();
+        assert_eq!(error.description, "the request did not come to its end in time");
+    }
 }
