@@ -1,6 +1,6 @@
 //! Everything an authority is made of, opened in the order in which one needs the other.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use carnet_attest::protocol::authority_id;
 use carnet_core::{Context, Error};
@@ -35,7 +35,6 @@ pub(crate) struct Parts {
     pub(crate) entries: Arc<Entries>,
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) identity: Arc<OwnIdentity>,
-    pub(crate) files: Vec<FollowedFile>,
 }
 
 /// The parts that run by themselves, each of them once.
@@ -93,29 +92,22 @@ impl Parts {
         })
         .await?;
         let identity = OwnIdentity::open(authority_id(&trust_domain)?, Arc::clone(&issuer), context.clone()).await?;
-        let files = entry_files(&settings.entries)?;
-        for file in &files {
-            file.apply(&entries, &context).await?;
-        }
-        let parts = Self {
-            settings,
-            context,
-            store,
-            keys,
-            rules,
-            issuer,
-            mint,
-            entries,
-            nodes,
-            identity: Arc::new(identity),
-            files,
-        };
+        let parts =
+            Self { settings, context, store, keys, rules, issuer, mint, entries, nodes, identity: Arc::new(identity) };
+        parts.apply_entry_files().await?;
         Ok((parts, Movers { bundles, neighbours }))
     }
-}
 
-/// The files of entries, each under its own path: entries that vanish from one are removed.
-fn entry_files(paths: &[PathBuf]) -> Result<Vec<FollowedFile>, Error> {
-    let files = toml_files(paths)?;
-    Ok(files.into_iter().map(|path| FollowedFile { label: path.display().to_string(), path }).collect())
+    /// Reads the files of entries, each under its own path as their owner: what has vanished from one is removed, and a
+    /// file that has vanished takes nothing away.
+    ///
+    /// # Errors
+    /// The first file that cannot be applied.
+    pub(crate) async fn apply_entry_files(&self) -> Result<(), Error> {
+        for path in toml_files(&self.settings.entries)? {
+            let file = FollowedFile { label: path.display().to_string(), path };
+            file.apply(&self.entries, &self.context).await?;
+        }
+        Ok(())
+    }
 }

@@ -47,7 +47,49 @@ pub struct Rules {
 }
 
 /// Rules and issuers as they stand in files and store.
-type Gathered = (Vec<Rule>, Vec<TrustedIssuer>);
+#[derive(Debug, Default, PartialEq)]
+struct Gathered {
+    rules: Vec<Rule>,
+    issuers: Vec<TrustedIssuer>,
+    /// Where each rule stands, in the same order.
+    rules_from: Vec<String>,
+    /// Where each issuer stands, in the same order.
+    issuers_from: Vec<String>,
+}
+
+impl Gathered {
+    fn add_rule(&mut self, rule: Rule, place: &str) {
+        self.rules_from.push(format!("rule `{}` of {place}", carnet_core::safe_text(&rule.name)));
+        self.rules.push(rule);
+    }
+
+    fn add_issuer(&mut self, issuer: TrustedIssuer, place: &str) {
+        self.issuers_from.push(format!("issuer `{}` of {place}", carnet_core::safe_text(&issuer.issuer)));
+        self.issuers.push(issuer);
+    }
+
+    /// Takes away those that something else stands in for.
+    fn remove(&mut self, rule: impl Fn(&Rule) -> bool, issuer: impl Fn(&TrustedIssuer) -> bool) {
+        let rules = std::mem::take(&mut self.rules).into_iter().zip(std::mem::take(&mut self.rules_from));
+        (self.rules, self.rules_from) = rules.filter(|(one, _)| !rule(one)).unzip();
+        let issuers = std::mem::take(&mut self.issuers).into_iter().zip(std::mem::take(&mut self.issuers_from));
+        (self.issuers, self.issuers_from) = issuers.filter(|(one, _)| !issuer(one)).unzip();
+    }
+
+    /// What is wrong with rule 3 is told of the rule by its name and file.
+    fn named(&self, mut mistake: Mistake) -> Mistake {
+        let lists: [(&str, &[String]); 2] = [("rules[", &self.rules_from), ("issuers[", &self.issuers_from)];
+        for (start, places) in lists {
+            let rest = mistake.field.strip_prefix(start).and_then(|rest| rest.split_once(']'));
+            let found = rest.and_then(|(index, field)| Some((places.get(index.parse::<usize>().ok()?)?, field)));
+            if let Some((place, field)) = found {
+                mistake.field = format!("{place}{}", field.replacen('.', " ", 1));
+                return mistake;
+            }
+        }
+        mistake
+    }
+}
 
 impl Rules {
     /// Reads all of them.
@@ -70,7 +112,7 @@ impl Rules {
             again: Notify::new(),
         };
         let gathered = rules.gather().await?;
-        rules.set.send_replace(Arc::new(rules.load(gathered.0.clone(), &gathered.1)?));
+        rules.set.send_replace(Arc::new(rules.load(&gathered)?));
         *rules.taken.lock().await = gathered;
         Ok(Arc::new(rules))
     }
@@ -126,7 +168,10 @@ impl Rules {
                         store.mark_unchanged();
                     }
                 }
-                component.outcome(&self.take().await);
+                match self.take().await {
+                    Ok(()) => component.ready(),
+                    Err(error) => component.degraded(format!("the last good rules count: {error}")),
+                }
             }
         };
         tokio::join!(watch_files, follow);
@@ -154,12 +199,18 @@ impl Rules {
     /// # Errors
     /// Everything that is wrong.
     pub async fn check(&self, changed: &[Rule], issuers: &[TrustedIssuer]) -> Result<RuleSet, Error> {
-        let (mut rules, mut trusted) = self.gather().await?;
-        rules.retain(|rule| changed.iter().all(|new| new.name != rule.name));
-        trusted.retain(|one| issuers.iter().all(|new| new.issuer != one.issuer));
-        rules.extend_from_slice(changed);
-        trusted.extend_from_slice(issuers);
-        self.load(rules, &trusted)
+        let mut all = self.gather().await?;
+        all.remove(
+            |rule| changed.iter().any(|new| new.name == rule.name),
+            |one| issuers.iter().any(|new| new.issuer == one.issuer),
+        );
+        for rule in changed {
+            all.add_rule(rule.clone(), "the change");
+        }
+        for issuer in issuers {
+            all.add_issuer(issuer.clone(), "the change");
+        }
+        self.load(&all)
     }
 
     /// The set, if it is made of something else than the one that counts.
@@ -169,30 +220,33 @@ impl Rules {
         if *taken == gathered {
             return Ok(None);
         }
-        let set = self.load(gathered.0.clone(), &gathered.1)?;
+        let set = self.load(&gathered)?;
         *taken = gathered;
         Ok(Some(set))
     }
 
-    fn load(&self, rules: Vec<Rule>, issuers: &[TrustedIssuer]) -> Result<RuleSet, Error> {
-        RuleSet::load_with(rules, issuers, Some(&self.trust_domain))
-            .map_err(|mistakes| refused("the trust rules", &mistakes))
+    fn load(&self, all: &Gathered) -> Result<RuleSet, Error> {
+        RuleSet::load_with(all.rules.clone(), &all.issuers, Some(&self.trust_domain)).map_err(|mistakes| {
+            let named: Vec<Mistake> = mistakes.into_iter().map(|mistake| all.named(mistake)).collect();
+            refused("the trust rules", &named)
+        })
     }
 
     async fn gather(&self) -> Result<Gathered, Error> {
-        let (mut rules, mut issuers) = (Vec::new(), Vec::new());
+        let mut all = Gathered::default();
         for path in toml_files(&self.paths)? {
             let file = read_file(&path, &self.context)?;
-            rules.extend(file.rule);
-            issuers.extend(file.issuer);
+            let place = path.display().to_string();
+            file.rule.into_iter().for_each(|rule| all.add_rule(rule, &place));
+            file.issuer.into_iter().for_each(|issuer| all.add_issuer(issuer, &place));
         }
         for object in self.store.objects(ObjectKind::Rule).await? {
-            rules.push(of_store("rule", &object.name, object.body)?);
+            all.add_rule(of_store("rule", &object.name, object.body)?, "the store");
         }
         for object in self.store.objects(ObjectKind::Issuer).await? {
-            issuers.push(of_store("issuer", &object.name, object.body)?);
+            all.add_issuer(of_store("issuer", &object.name, object.body)?, "the store");
         }
-        Ok((rules, issuers))
+        Ok(all)
     }
 }
 

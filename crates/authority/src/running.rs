@@ -292,31 +292,39 @@ fn spawn_keepers(
     tasks.spawn(async move { rules.run(component, stop).await });
     let identity = Arc::clone(&parts.identity);
     tasks.spawn(identity.run(parts.keys.watch(), health.component("identity"), shutdown.clone()));
-    tasks.spawn(watch_store(Arc::clone(parts), health.component("store"), shutdown.clone()));
+    tasks.spawn(watch_store(Arc::clone(parts), health.component("store"), health.component("keys"), shutdown.clone()));
     tasks.spawn(follow_store(Arc::clone(parts), shutdown.clone()));
     tasks.spawn(reload_all(Arc::clone(parts), reload.clone(), shutdown.clone()));
-    for file in &parts.files {
-        let (file, parts, stop) = (file.clone(), Arc::clone(parts), shutdown.clone());
-        let reload = reload.clone();
-        tasks.spawn(async move {
-            let (sender, changes) = watch::channel(0);
-            let watching = FileWatch::start(vec![file.path.clone()]);
-            let notice = async {
-                match watching {
-                    Ok(watch) => watch.run(sender.clone(), stop.clone()).await,
-                    Err(error) => tracing::warn!(%error, "a file of entries is not watched; SIGHUP reads it again"),
-                }
-            };
-            let forced = forward(reload, &sender, &stop);
-            tokio::join!(notice, forced, file.follow(&parts.entries, &parts.context, changes, stop.clone()));
-        });
-    }
+    tasks.spawn(follow_entries(Arc::clone(parts), reload.clone(), health.component("entries"), shutdown.clone()));
 }
 
-/// A reload that was asked for is a change of the file.
-async fn forward(mut reload: watch::Receiver<u64>, changes: &watch::Sender<u64>, stop: &CancellationToken) {
-    while let Some(Ok(())) = stop.run_until_cancelled(reload.changed()).await {
-        changes.send_modify(|count| *count += 1);
+/// Files of entries, those that are new in a folder among them, whenever something there changes or a reload is asked for.
+async fn follow_entries(
+    parts: Arc<Parts>,
+    mut reload: watch::Receiver<u64>,
+    component: Component,
+    stop: CancellationToken,
+) {
+    component.ready();
+    let (sender, mut changes) = watch::channel(0);
+    if let Ok(watch) = FileWatch::start(parts.settings.entries.clone()) {
+        tokio::spawn(watch.run(sender.clone(), stop.clone()));
+    }
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            // The sender is kept above, so this does not end.
+            _ = changes.changed() => {}
+            asked = reload.changed() => if asked.is_err() { stop.cancelled().await },
+        }
+        match parts.apply_entry_files().await {
+            Ok(()) => component.ready(),
+            Err(error) => {
+                let text = carnet_core::chain(&error).join(": ");
+                tracing::error!(error = text, "files of entries are not applied; those from before stay");
+                component.degraded(text);
+            }
+        }
     }
 }
 
@@ -334,10 +342,21 @@ async fn reload_all(parts: Arc<Parts>, mut reload: watch::Receiver<u64>, stop: C
     }
 }
 
-async fn watch_store(parts: Arc<Parts>, component: Component, stop: CancellationToken) {
+/// Every algorithm must have a key that still signs.
+fn signing_keys(parts: &Parts) -> Result<(), String> {
+    let (ring, now) = (parts.keys.ring(), parts.context.now());
+    let dead = ring.algorithms().find(|algorithm| ring.signs_until(*algorithm).is_none_or(|until| until <= now));
+    match dead {
+        Some(algorithm) => Err(format!("there is no key that signs with {algorithm}")),
+        None => Ok(()),
+    }
+}
+
+async fn watch_store(parts: Arc<Parts>, component: Component, keys: Component, stop: CancellationToken) {
     let mut since_prune = Duration::ZERO;
     loop {
         component.outcome(&parts.store.check().await);
+        keys.outcome(&signing_keys(&parts));
         if since_prune >= PRUNE {
             since_prune = Duration::ZERO;
             if let Err(error) = parts.store.prune(parts.context.now()).await {

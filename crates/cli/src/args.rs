@@ -9,7 +9,7 @@ use crate::command::AdminCommand;
 /// Workload identity federation: the identity a workload has, exchanged for the short-lived credential it needs.
 ///
 /// Standard output is data, standard error is talk. Exit codes: 0 ok, 1 internal, 2 usage or configuration, 3 no identity
-/// here, 4 refused by the target, 5 target not reachable, 6 expired or clock, 7 refused by policy, 126 and 127 as env(1).
+/// here, 4 refused by the target, 5 target not reachable, 6 expired or clock, 7 refused by policy, 8 problems found, 126 and 127 as env(1).
 #[derive(Debug, Parser)]
 #[command(name = "carnet", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {

@@ -36,7 +36,7 @@ async fn all(State(health): State<Health>) -> (StatusCode, String) {
 
 async fn one(State(health): State<Health>, Path(component): Path<String>) -> (StatusCode, String) {
     match health.of(&component) {
-        Some(state) => (status(state == health::State::Ready), line(&component, &state)),
+        Some(state) => (status(state.is_ready()), line(&component, &state)),
         None => (StatusCode::NOT_FOUND, "there is no such component; /readyz lists them\n".to_owned()),
     }
 }
@@ -45,6 +45,7 @@ fn line(name: &str, state: &health::State) -> String {
     match state {
         health::State::Starting => format!("{name}: starting\n"),
         health::State::Ready => format!("{name}: ok\n"),
+        health::State::Degraded(why) => format!("{name}: degraded: {}\n", carnet_core::safe_text(why)),
         health::State::Failing(why) => format!("{name}: failing: {}\n", carnet_core::safe_text(why)),
     }
 }

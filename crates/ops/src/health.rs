@@ -25,8 +25,17 @@ pub enum State {
     Starting,
     /// It works.
     Ready,
+    /// It works, but not as it should, and why: work may be sent here, and somebody should look. Safe to show.
+    Degraded(String),
     /// It does not work, and why. Safe to show.
     Failing(String),
+}
+
+impl State {
+    /// Whether work may be sent here.
+    pub const fn is_ready(&self) -> bool {
+        matches!(self, Self::Ready | Self::Degraded(_))
+    }
 }
 
 /// What a probe is told.
@@ -68,7 +77,7 @@ impl Health {
     pub fn report(&self) -> Report {
         let stopping = self.0.stopping.load(Ordering::Acquire);
         let components: Vec<_> = self.components().iter().map(|(name, state)| (*name, state.clone())).collect();
-        let ready = !stopping && components.iter().all(|(_, state)| *state == State::Ready);
+        let ready = !stopping && components.iter().all(|(_, state)| state.is_ready());
         Report { ready, stopping, components }
     }
 
@@ -86,6 +95,11 @@ impl Component {
     /// It works.
     pub fn ready(&self) {
         self.report(&State::Ready);
+    }
+
+    /// It works, but not as it should. The reason is shown to whoever may ask; it must not hold a secret.
+    pub fn degraded(&self, why: impl Into<String>) {
+        self.report(&State::Degraded(why.into()));
     }
 
     /// It does not work. The reason is shown to whoever may ask; it must not hold a secret.
@@ -108,6 +122,7 @@ impl Component {
         }
         match state {
             State::Failing(why) => tracing::warn!(component = self.name, why, "not ready"),
+            State::Degraded(why) => tracing::warn!(component = self.name, why, "degraded"),
             State::Ready => tracing::info!(component = self.name, "ready"),
             State::Starting => {}
         }
@@ -132,6 +147,15 @@ mod tests {
         assert_eq!(report.components[0], ("keys", State::Failing("no key is active".to_owned())));
         keys.outcome::<(), String>(&Ok(()));
         assert!(health.report().ready);
+    }
+
+    #[test]
+    fn what_is_degraded_still_takes_work() {
+        let health = Health::new();
+        health.component("rules").degraded("a file cannot be read; the last good rules count");
+        let report = health.report();
+        assert!(report.ready);
+        assert!(matches!(&report.components[0].1, State::Degraded(why) if why.contains("last good")));
     }
 
     #[test]

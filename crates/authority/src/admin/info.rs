@@ -61,6 +61,8 @@ enum ComponentState {
     Starting,
     /// It works.
     Ready,
+    /// It works, but not as it should.
+    Degraded,
     /// It does not work.
     Failing,
 }
@@ -93,6 +95,7 @@ async fn info(State(admin): State<Arc<Admin>>) -> Result<Json<Info>, Failure> {
         let (state, message) = match state {
             Health::Starting => (ComponentState::Starting, None),
             Health::Ready => (ComponentState::Ready, None),
+            Health::Degraded(why) => (ComponentState::Degraded, Some(why)),
             Health::Failing(why) => (ComponentState::Failing, Some(why)),
         };
         ComponentView { name: name.to_owned(), state, message }

@@ -64,13 +64,15 @@ async fn a_changed_file_counts_and_a_broken_one_does_not() {
 
     world.write("[[rule]]\nname = 1\n");
     rules.reload();
+    let degraded = || matches!(health.of("rules"), Some(carnet_ops::State::Degraded(_)));
     let failing = async {
-        while health.report().ready {
+        while !degraded() {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), failing).await.unwrap();
     assert_eq!(sets.borrow().len(), 2, "the last good ones count");
+    assert!(health.report().ready, "one typo must not take every node out of service");
 
     shutdown.cancel();
     tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
@@ -83,6 +85,14 @@ async fn rejects_a_start_with_rules_that_cannot_be_held_to() {
         let path = world.write(text);
         assert_eq!(world.open(path).await.unwrap_err().kind(), carnet_core::ErrorKind::Configuration, "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_mistake_is_told_of_the_rule_by_its_name_and_file() {
+    let world = World::new().await;
+    let path = world.write(&RULE.replace("example.org/ci", "other.example/ci"));
+    let error = world.open(path.clone()).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("rule `deploy` of {}", path.display())), "{error}");
 }
 
 #[tokio::test]
