@@ -32,6 +32,8 @@ pub struct DevOptions {
     pub rules: Vec<PathBuf>,
     /// Files and folders with registration entries.
     pub entries: Vec<PathBuf>,
+    /// Where it remembers. A file in the folder when absent.
+    pub store: Option<String>,
 }
 
 /// Opens it. Everything listens on loopback, on ports that the system chooses.
@@ -50,10 +52,12 @@ fn settings(options: &DevOptions, public: SocketAddr, context: &Context) -> Resu
         Some(domain) => domain.to_string(),
         None => format!("dev-{}.test", context.random_hex::<4>()),
     };
+    let own_store = || format!("sqlite:{}", folder.join("authority.db").display());
+    let store = options.store.clone().unwrap_or_else(own_store);
     let raw = json!({
         "issuer": format!("http://{public}"),
         "trust_domain": trust_domain,
-        "store": { "url": format!("sqlite:{}", folder.join("authority.db").display()) },
+        "store": { "url": store },
         "keys": {
             "algorithms": ["ES256", "RS256", "ES384", "EdDSA"],
             "seal": { "key_file": folder.join("seal.key") },

@@ -173,6 +173,7 @@ impl Authority {
         tasks.spawn(bundles.run(neighbours.federation.watch(), shutdown.clone()));
         tasks.spawn(neighbours.run(shutdown.clone()));
         spawn_keepers(&parts, &health, &reload, &shutdown, &mut tasks);
+        tasks.spawn(gauges(Arc::clone(&parts), metrics, shutdown.clone()));
         shutdown.cancelled().await;
         health.stopping();
         while let Some(ended) = tasks.join_next().await {
@@ -339,6 +340,26 @@ async fn reload_all(parts: Arc<Parts>, mut reload: watch::Receiver<u64>, stop: C
             }
         }
         carnet_ops::systemd::reloaded();
+    }
+}
+
+/// How much there is of what grows, and how long the keys still sign.
+async fn gauges(parts: Arc<Parts>, metrics: Metrics, stop: CancellationToken) {
+    let entries = metrics.gauge("entries", "Registration entries.");
+    let rules = metrics.gauge("rules", "Trust rules.");
+    let signs =
+        metrics.gauge("signs_seconds", "Seconds until the first signing key stops, unless another takes its place.");
+    let sets = parts.rules.watch();
+    loop {
+        let now = parts.context.now();
+        let ring = parts.keys.ring();
+        let first = ring.algorithms().filter_map(|algorithm| ring.signs_until(algorithm)).min();
+        entries.set(i64::try_from(parts.entries.len()).unwrap_or(i64::MAX));
+        rules.set(i64::try_from(sets.borrow().len()).unwrap_or(i64::MAX));
+        signs.set(first.map_or(0, |until| until.duration_since(now).as_secs()));
+        if stop.run_until_cancelled(tokio::time::sleep(CHECK_STORE)).await.is_none() {
+            return;
+        }
     }
 }
 

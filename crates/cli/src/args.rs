@@ -112,6 +112,9 @@ pub(crate) struct Authority {
     /// The trust domain of the trial.
     #[arg(long, value_name = "NAME", requires = "dev")]
     pub(crate) trust_domain: Option<String>,
+    /// Where it remembers, in place of what the configuration says: `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) store: Option<String>,
     /// A file or folder with trust rules, as often as needed.
     #[arg(long, value_name = "PATH", requires = "dev")]
     pub(crate) rules: Vec<PathBuf>,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use carnet_core::Mistake;
+use carnet_core::{Error, Mistake};
 use carnet_keys::SecretSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -34,6 +34,20 @@ pub struct StorePlace {
     pub password: Option<SecretSource>,
     /// Largest number of decisions that wait to be written.
     pub queue: usize,
+}
+
+impl StorePlace {
+    /// The same at another address.
+    ///
+    /// # Errors
+    /// When it is no address of a store, or holds a password.
+    pub fn at(self, url: String) -> Result<Self, Error> {
+        let sqlite = url.starts_with("sqlite:");
+        let section = StoreSection { url, ..StoreSection::default() };
+        let checked = section.check().map_err(|mistakes| crate::rules::refused("the store", &mistakes))?;
+        let password = self.password.filter(|_| !sqlite);
+        Ok(Self { password, queue: self.queue, ..checked })
+    }
 }
 
 fn default_url() -> String {

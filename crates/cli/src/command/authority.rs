@@ -35,7 +35,11 @@ pub(super) fn run(global: &Global, mut args: args::Authority, terminal: Terminal
         let issuer = settings.issuer.clone();
         let trust_domain = settings.trust_domain.to_string();
         let traces = settings.telemetry.as_ref().map(|to| world::export_traces(to, &context)).transpose()?;
-        let authority = Authority::open((*settings).clone(), context, network).await?;
+        let mut settings = (*settings).clone();
+        if let Some(store) = args.store {
+            settings.store = settings.store.at(store)?;
+        }
+        let authority = Authority::open(settings, context, network).await?;
         let addresses = authority.addresses()?;
         announce(&Ready { issuer, trust_domain, addresses, folder: None, socket: None }, terminal)?;
         systemd::ready(STATUS);
@@ -60,6 +64,7 @@ async fn dev(
         trust_domain: args.trust_domain.as_deref().map(parse_domain).transpose()?,
         rules: args.rules,
         entries: args.entries,
+        store: args.store,
     };
     let authority = open_dev(&options, context, network).await?;
     let addresses = authority.addresses()?;

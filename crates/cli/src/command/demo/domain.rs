@@ -58,6 +58,7 @@ impl Domain {
             trust_domain: Some(name.clone()),
             rules: vec![rules],
             entries: vec![entries],
+            ..DevOptions::default()
         };
         let authority = open_dev(&options, context, &network).await?;
         let (issuer, addresses) = (authority.issuer_url().to_owned(), authority.addresses()?);
