@@ -6,6 +6,7 @@ mod config;
 mod dev;
 mod files;
 mod identity;
+mod keepers;
 mod listeners;
 mod metered;
 mod neighbours;
