@@ -1,6 +1,9 @@
 //! The agent as a whole.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use carnet_core::{Context, Error, Result};
 use carnet_net::{Limits, UnixSocket, serve_unix};
@@ -12,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Attestation, Processes, Settings, Upstream, WorkloadAttestor,
     core::{Contact, Core},
+    diagnostics,
     hub::{Hub, Minted, Phase},
     jwt_cache::JwtCache,
     keeper, minter, server, sync,
@@ -51,6 +55,7 @@ pub struct AgentParts {
 pub struct Agent {
     core: Arc<Core>,
     tasks: TaskTracker,
+    diagnostics: Option<SocketAddr>,
 }
 
 /// How it goes.
@@ -74,12 +79,30 @@ pub struct Facts {
     pub jwt_svids: usize,
 }
 
+impl Facts {
+    pub(crate) fn of(core: &Core) -> Self {
+        let snapshot = core.hub.now();
+        let own = core.own.borrow().clone();
+        let contact: Contact = core.contact.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self {
+            phase: snapshot.phase,
+            spiffe_id: own.as_ref().map(|own| own.identity.spiffe_id.clone()),
+            expires_at: own.as_ref().map(|own| own.identity.expires_at),
+            last_answer: contact.last_answer,
+            problem: contact.problem,
+            entries: snapshot.entries.len(),
+            x509_svids: snapshot.minted.values().filter(|minted| matches!(minted, Minted::Svid(_))).count(),
+            jwt_svids: core.jwt.len(),
+        }
+    }
+}
+
 impl Agent {
     /// Binds the socket and starts. Workloads may connect at once; while there is nothing to serve they are told to come
     /// again. The authority may be away: the agent tries until it answers.
     ///
     /// # Errors
-    /// When there is no attestor, or the socket cannot be bound.
+    /// When there is no attestor, or the socket or the listener for probes cannot be bound.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -90,6 +113,7 @@ impl Agent {
                 .hint("enable one, for instance [agent.unix]"));
         }
         let socket = UnixSocket::bind(&settings.socket.path, settings.socket.mode)?;
+        let probes = settings.diagnostics.map(diagnostics::listen).transpose()?;
         let core = Arc::new(Core {
             upstream,
             attestation: Attestation::new(attestors, processes, settings.attestation),
@@ -113,29 +137,26 @@ impl Agent {
         };
         let router = server::router(&core)?;
         let tasks = TaskTracker::new();
+        let diagnostics = probes.as_ref().map(|(address, _)| *address);
+        if let Some((_, listener)) = probes {
+            tasks.spawn(carnet_net::serve(listener, diagnostics::router(&core), None, core.stop.clone()));
+        }
         tasks.spawn(serve_unix(socket, router, limits, core.stop.clone()));
         tasks.spawn(keeper::run(Arc::clone(&core)));
         tasks.spawn(sync::run(Arc::clone(&core)));
         tasks.spawn(minter::run(Arc::clone(&core)));
         tasks.close();
-        Ok(Self { core, tasks })
+        Ok(Self { core, tasks, diagnostics })
     }
 
     /// How it goes now.
     pub fn facts(&self) -> Facts {
-        let snapshot = self.core.hub.now();
-        let own = self.core.own.borrow().clone();
-        let contact: Contact = self.core.contact.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Facts {
-            phase: snapshot.phase,
-            spiffe_id: own.as_ref().map(|own| own.identity.spiffe_id.clone()),
-            expires_at: own.as_ref().map(|own| own.identity.expires_at),
-            last_answer: contact.last_answer,
-            problem: contact.problem,
-            entries: snapshot.entries.len(),
-            x509_svids: snapshot.minted.values().filter(|minted| matches!(minted, Minted::Svid(_))).count(),
-            jwt_svids: self.core.jwt.len(),
-        }
+        Facts::of(&self.core)
+    }
+
+    /// Where probes and Prometheus ask, if anywhere.
+    pub fn diagnostics(&self) -> Option<SocketAddr> {
+        self.diagnostics
     }
 
     /// Waits until the agent has reached this phase.

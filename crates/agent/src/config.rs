@@ -80,6 +80,9 @@ pub struct AgentConfig {
     /// Names of secrets for Envoy.
     #[serde(default)]
     pub sds: SdsSection,
+    /// Health and metrics, plain, for instance `127.0.0.1:9090`. Nowhere unless given.
+    #[serde(default)]
+    pub diagnostics: Option<String>,
 }
 
 /// Facts about users and executables.

@@ -230,7 +230,8 @@ impl Upstream for HttpsUpstream {
     fn jwt(&self, request: JwtRequest) -> BoxFuture<'_, Result<JwtAnswer, UpstreamError>> {
         Box::pin(async move {
             let turn = self.jwt_turns.acquire().await;
-            let _turn = turn.map_err(|closed| Error::internal("wait for a turn to ask the authority").because(closed))?;
+            let _turn =
+                turn.map_err(|closed| Error::internal("wait for a turn to ask the authority").because(closed))?;
             self.post(&self.mutual, paths::JWT, &request, Bundle::MAX_LENGTH).await
         })
     }

@@ -18,6 +18,7 @@ mod attest;
 mod bundles;
 mod config;
 mod core;
+mod diagnostics;
 mod entries;
 mod https;
 mod hub;

@@ -1,6 +1,6 @@
 //! What the agent goes by, checked.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
 use carnet_jose::Algorithm;
 use carnet_renew::Backoff;
@@ -43,6 +43,8 @@ pub struct Settings {
     pub allowed_foreign_claims: BTreeSet<String>,
     /// Names of Envoy's secrets.
     pub sds: SdsSettings,
+    /// Where probes and Prometheus ask, plain; nowhere unless given.
+    pub diagnostics: Option<SocketAddr>,
 }
 
 /// Where workloads connect.
@@ -98,6 +100,7 @@ impl Settings {
             allow_unauthenticated_verifiers: false,
             allowed_foreign_claims: BTreeSet::new(),
             sds: SdsSettings::default(),
+            diagnostics: None,
         }
     }
 }

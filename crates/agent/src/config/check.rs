@@ -1,6 +1,6 @@
 //! What the section means.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use carnet_core::{Context, HttpSend, Mistake, Result};
 use carnet_jose::Algorithm;
@@ -103,6 +103,7 @@ pub(super) fn check(config: AgentConfig) -> Result<AgentPlan, Vec<Mistake>> {
     let jwt_cache = at_least_one("jwt_cache", config.jwt_cache, 1000, &mut wrong);
     let kubernetes = config.kubernetes.map(|section| kubernetes(section, &mut wrong));
     let sds = sds(config.sds, &mut wrong);
+    let diagnostics = config.diagnostics.as_deref().and_then(|text| listener("diagnostics", text, &mut wrong));
     if let (Some(trust_domain), Some(address), Some(bootstrap), true) =
         (trust_domain, address, bootstrap, wrong.is_empty())
     {
@@ -115,6 +116,7 @@ pub(super) fn check(config: AgentConfig) -> Result<AgentPlan, Vec<Mistake>> {
             allow_unauthenticated_verifiers: config.allow_unauthenticated_verifiers,
             allowed_foreign_claims: config.allowed_foreign_jwt_claims.into_iter().collect(),
             sds,
+            diagnostics,
             ..Settings::new(trust_domain, socket.path.clone())
         };
         return Ok(AgentPlan {
@@ -249,6 +251,14 @@ fn time(field: &str, given: Option<&str>, usual: Duration, wrong: &mut Vec<Mista
         wrong.push(Mistake::new(field, "is no length of time, or out of range").hint(hint));
         usual
     })
+}
+
+fn listener(field: &str, text: &str, wrong: &mut Vec<Mistake>) -> Option<SocketAddr> {
+    let parsed = text.parse().ok();
+    if parsed.is_none() {
+        wrong.push(Mistake::new(field, "is not an address with a port").hint("for instance 127.0.0.1:9090"));
+    }
+    parsed
 }
 
 fn url(field: &str, text: &str, schemes: &[&str], wrong: &mut Vec<Mistake>) -> Option<Url> {

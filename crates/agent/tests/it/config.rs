@@ -47,6 +47,7 @@ fn everything_can_be_said() {
         unix = { path = false, sha256 = true, size_limit = 1 }
         kubernetes = { skip_verification = true, wait = "1s" }
         sds = { default_svid_name = "a", default_bundle_name = "b", default_all_bundles_name = "c" }
+        diagnostics = "127.0.0.1:9090"
         "#
     ))
     .unwrap();
@@ -54,6 +55,7 @@ fn everything_can_be_said() {
     assert_eq!((settings.socket.path.as_path(), settings.socket.mode), (Path::new("/run/api.sock"), 0o770));
     assert_eq!((settings.prefetched, settings.jwt_cache, settings.attestation.at_once), (10, 20, 4));
     assert_eq!(settings.sds.default_bundle_name, "b");
+    assert_eq!(settings.diagnostics, Some(([127, 0, 0, 1], 9090).into()));
     let attestors = plan.attestors(&test_context(), &carnet_net::Settings::default());
     assert_eq!(attestors.iter().map(|one| one.name()).collect::<Vec<_>>(), ["unix", "k8s"]);
 }
@@ -81,6 +83,7 @@ fn rejects_each_mistake_at_its_field() {
             "bootstrap_bundle = \"/a\"\nkubernetes = { skip_verification = true, ca = \"/ca\" }",
             "kubernetes.skip_verification",
         ),
+        (bundle, "bootstrap_bundle = \"/a\"\ndiagnostics = \"localhost\"", "diagnostics"),
         (bundle, "bootstrap_bundle = \"/a\"\nsds = { default_svid_name = \"ALL\" }", "sds"),
     ] {
         let bent = GOOD.replace(from, to);

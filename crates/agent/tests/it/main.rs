@@ -11,6 +11,7 @@ mod attestation;
 mod away;
 mod calls;
 mod config;
+mod diagnostics;
 mod https;
 mod kubelet;
 mod push;
