@@ -20,7 +20,7 @@ use super::{
 use crate::{
     Committed, StoreError,
     apply::{Prepared, apply},
-    group::{GAP, Window},
+    group::{NAP, Window},
 };
 
 /// How often to look whether another process has changed something, when there is nothing to do.
@@ -152,10 +152,10 @@ impl Writer {
         while group.len() < self.most {
             let message = match self.messages.try_recv() {
                 Ok(message) => message,
-                Err(_nothing) if wait.again(group.len()) => match self.messages.recv_timeout(GAP) {
-                    Ok(message) => message,
-                    Err(_nothing) => break,
-                },
+                Err(_nothing) if wait.again(group.len()) => {
+                    nap();
+                    continue;
+                }
                 Err(_nothing) => break,
             };
             match message {
@@ -166,7 +166,7 @@ impl Writer {
                 }
             }
         }
-        self.window.end(group.len());
+        self.window.end(&wait, group.len());
         self.write(group);
         next
     }
@@ -213,4 +213,9 @@ impl Writer {
             Err(error) => tracing::warn!(%error, "the store's revision could not be read"),
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this thread does nothing else")]
+fn nap() {
+    thread::sleep(NAP);
 }
