@@ -70,9 +70,10 @@ pub async fn check(issuer: &str, files: &[ExportFile], context: &Context) -> Res
         let parsed = Url::parse(&url)
             .map_err(|error| Error::configuration(format!("read {} back", safe_text(&url))).because(error))?;
         let mut found = Findings { url: safe_text(&url), all: &mut findings };
-        found.tls(&parsed);
-        let request = Request::get(parsed).max_response(super::MAX_FILE);
-        let Some(answer) = found.answered(context.http.send(request).await.map_err(Error::from)) else { continue };
+        let request = Request::get(parsed.clone()).max_response(super::MAX_FILE);
+        let outcome = context.http.send(request).await.map_err(Error::from);
+        found.tls(&parsed, outcome.is_ok());
+        let Some(answer) = found.answered(outcome) else { continue };
         found.compare(&answer, file);
         if is_configuration {
             let served: Value = serde_json::from_slice(answer.body.expose()).unwrap_or_default();
@@ -94,8 +95,12 @@ impl Findings<'_> {
         self.all.push(Finding { url: self.url.clone(), check, wrong, hint });
     }
 
-    fn tls(&mut self, url: &Url) {
+    /// Of a server that did not answer nothing is known; why it did not is told with [`Check::Answer`].
+    fn tls(&mut self, url: &Url, answered: bool) {
         let wrong = (url.scheme() != "https").then(|| "the address is not https".to_owned());
+        if wrong.is_none() && !answered {
+            return;
+        }
         self.add(Check::Tls, wrong, "serve it over TLS with a certificate that the public believes");
     }
 

@@ -120,6 +120,16 @@ async fn redirects_are_told_because_clouds_do_not_follow_them() {
     assert_eq!(told.count(), 3);
 }
 
+#[tokio::test]
+async fn nothing_good_is_said_of_a_server_that_does_not_answer() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let findings = check(&base, &files(&base), &context()).await.unwrap();
+    let told: Vec<(Check, bool)> = findings.iter().map(|one| (one.check, one.wrong.is_some())).collect();
+    assert_eq!(told, [(Check::Answer, true); 3]);
+}
+
 #[test]
 fn uploads_say_the_type_that_object_stores_would_guess_wrong() {
     let files = files("https://a.example");
