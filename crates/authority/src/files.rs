@@ -1,6 +1,9 @@
 //! Files that are named one by one or by their folder.
 
-use std::path::PathBuf;
+use std::{
+    fs::Metadata,
+    path::{Path, PathBuf},
+};
 
 use carnet_core::Error;
 
@@ -15,7 +18,9 @@ pub(crate) fn toml_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {
         let failed = |error| Error::configuration(format!("read {}", path.display())).because(error);
-        if !std::fs::metadata(path).map_err(failed)?.is_dir() {
+        let found = std::fs::metadata(path).map_err(failed)?;
+        refuse_writable(path, &found)?;
+        if !found.is_dir() {
             files.push(path.clone());
             continue;
         }
@@ -23,6 +28,7 @@ pub(crate) fn toml_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         for entry in std::fs::read_dir(path).map_err(failed)? {
             let file = entry.map_err(failed)?.path();
             if file.extension().is_some_and(|extension| extension == "toml") {
+                refuse_writable(&file, &std::fs::metadata(&file).map_err(failed)?)?;
                 inside.push(file);
             }
         }
@@ -34,4 +40,14 @@ pub(crate) fn toml_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         files.append(&mut inside);
     }
     Ok(files)
+}
+
+/// Whoever can write such a file decides who becomes whom.
+fn refuse_writable(path: &Path, found: &Metadata) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt as _;
+    if found.mode() & 0o002 == 0 {
+        return Ok(());
+    }
+    Err(Error::configuration(format!("read {}: every user may change it", path.display()))
+        .hint(format!("chmod o-w {}", path.display())))
 }

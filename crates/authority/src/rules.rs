@@ -255,6 +255,10 @@ fn read_file(path: &Path, context: &Context) -> Result<RuleFile, Error> {
     let failed = |text: String| Error::configuration(format!("read the rules in {place}: {text}"));
     let bytes = context.files.read(path, MAX_FILE)?.ok_or_else(|| failed("the file is missing".to_owned()))?;
     let text = std::str::from_utf8(bytes.expose()).map_err(|error| failed(format!("it is not UTF-8: {error}")))?;
+    if text.trim().is_empty() {
+        // An editor cuts a file before it writes it. No rule at all is said by a comment.
+        return Err(failed("it is empty".to_owned()).hint("to allow nothing, write a comment"));
+    }
     toml::from_str(text).map_err(|error| failed(error.to_string()))
 }
 

@@ -198,7 +198,7 @@ impl Doors {
             nodes: optional("agents", at.nodes).await?,
             bundle: optional("bundles", at.bundle).await?,
             // Who may use it is decided by who connects, so that a user who may not is told so.
-            admin: UnixSocket::bind_in_folder(&at.admin.socket, 0o666, 0o755)?,
+            admin: UnixSocket::bind_in_folder(&at.admin.socket, 0o666, 0o755)?.counted_by_user(),
             diagnostics: optional("diagnostics", at.diagnostics).await?,
         })
     }
@@ -217,7 +217,7 @@ impl Doors {
     ) -> Result<(), Error> {
         let public = public::router(&parts.issuer, own, self.public_tls.is_none(), &parts.context)?;
         let public_tls = self.public_tls.map(|certificate| certificate.serve(shutdown, tasks)).transpose()?;
-        tasks.spawn(carnet_net::serve(self.public, public, public_tls, shutdown.clone()));
+        tasks.spawn(carnet_net::serve_with(self.public, public, public_tls, public_limits(), shutdown.clone()));
         if let Some(listener) = self.nodes {
             let api = NodeApi {
                 entries: Arc::clone(&parts.entries),
@@ -233,15 +233,26 @@ impl Doors {
             let router = carnet_ops::trace_requests(agents.fallback_service(admin.clone()));
             let config =
                 TlsServerConfig::new(parts.identity.source(), ClientCertificates::Optional(any_certificate()))?;
-            tasks.spawn(carnet_net::serve(listener, router, Some(Arc::new(config)), shutdown.clone()));
+            tasks.spawn(carnet_net::serve_with(
+                listener,
+                router,
+                Some(Arc::new(config)),
+                public_limits(),
+                shutdown.clone(),
+            ));
         }
-        let limits = Limits::default();
-        tasks.spawn(carnet_net::serve_unix(self.admin, admin.clone(), limits, shutdown.clone()));
+        tasks.spawn(carnet_net::serve_unix(self.admin, admin.clone(), admin_limits(), shutdown.clone()));
         if let Some(listener) = self.bundle {
             let settings = carnet_discovery::BundleSettings::default();
             let router = carnet_discovery::bundle_router(own.clone(), settings, Arc::clone(&parts.context.clock));
             let config = TlsServerConfig::new(parts.identity.source(), ClientCertificates::None)?;
-            tasks.spawn(carnet_net::serve(listener, router, Some(Arc::new(config)), shutdown.clone()));
+            tasks.spawn(carnet_net::serve_with(
+                listener,
+                router,
+                Some(Arc::new(config)),
+                public_limits(),
+                shutdown.clone(),
+            ));
         }
         if let Some(listener) = self.diagnostics {
             let router = diagnostics(health.clone(), metrics.clone());
@@ -249,6 +260,16 @@ impl Doors {
         }
         Ok(())
     }
+}
+
+/// Any user may connect to the admin socket, to be told that it may not use it; none may keep the others out.
+fn admin_limits() -> Limits {
+    Limits { connections_per_peer: 32, idle: Duration::from_secs(30), ..Limits::default() }
+}
+
+/// Nobody at one address may keep the others out of a listener.
+fn public_limits() -> Limits {
+    Limits { connections: 4096, connections_per_peer: 512, ..Limits::default() }
 }
 
 /// Whoever is asked for who calls verifies what was shown, against the bundles of that moment: the handshake only proves

@@ -136,21 +136,21 @@ impl Door for TcpListener {
         self.accept().await
     }
 
-    fn key((_, peer): &Self::Connection) -> IpAddr {
+    fn key(&self, (_, peer): &Self::Connection) -> IpAddr {
         counted_as(peer.ip())
     }
 }
 
 impl Door for UnixSocket {
     type Connection = (tokio::net::UnixStream, Peer);
-    type Key = Option<i32>;
+    type Key = Option<i64>;
 
     async fn next(&self) -> io::Result<Self::Connection> {
         self.accept().await
     }
 
-    fn key((_, peer): &Self::Connection) -> Option<i32> {
-        peer.pid
+    fn key(&self, (_, peer): &Self::Connection) -> Option<i64> {
+        if self.counts_users() { Some(peer.uid.into()) } else { peer.pid.map(i64::from) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is asked for: bodies, queries, and the revision that is expected.
 
+use std::time::Duration;
+
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
@@ -11,6 +13,9 @@ use super::answer::{ErrorCode, Failure};
 
 /// Largest body, in bytes. A rule with a long condition, or a bundle of a large trust domain, has some ten thousand.
 pub(crate) const MAX_BODY: usize = 1 << 20;
+
+/// Longest time for a body to come. Whoever sends slower holds a connection that others need.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// A body in JSON. It must say so: a browser sends no such request to another origin without asking first.
 #[derive(Debug)]
@@ -27,7 +32,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             let (status, code) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::UnsupportedMediaType);
             return Err(Failure::new(status, code, "the body must be application/json"));
         }
-        let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY).await.map_err(|_too_large_or_cut| {
+        let body = axum::body::to_bytes(request.into_body(), MAX_BODY);
+        let body = tokio::time::timeout(BODY_TIME, body).await.map_err(|_elapsed| {
+            let message = format!("the body did not come within {} seconds", BODY_TIME.as_secs());
+            Failure::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::TooLarge, message)
+        })?;
+        let bytes = body.map_err(|_too_large_or_cut| {
             let message = format!("the body did not come whole, or is larger than {MAX_BODY} bytes");
             Failure::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, message)
         })?;

@@ -101,3 +101,23 @@ async fn rejects_a_path_that_does_not_exist() {
     let error = world.open(world.folder.path().join("missing")).await.unwrap_err();
     assert!(error.to_string().contains("missing"), "{error}");
 }
+
+#[tokio::test]
+async fn rejects_a_file_that_every_user_may_change() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new().await;
+    let path = world.write(RULE);
+    assert!(world.open(path.clone()).await.is_ok());
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let error = world.open(path).await.unwrap_err();
+    assert!(error.to_string().contains("every user may change it"), "{error}");
+}
+
+#[tokio::test]
+async fn rejects_a_file_that_was_cut_to_nothing() {
+    let world = World::new().await;
+    let path = world.write(" \n");
+    assert!(world.open(path).await.unwrap_err().to_string().contains("it is empty"));
+    let path = world.write("# nothing is allowed\n");
+    assert!(world.open(path).await.is_ok());
+}

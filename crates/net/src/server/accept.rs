@@ -30,7 +30,7 @@ pub(super) trait Door {
     fn next(&self) -> impl Future<Output = io::Result<Self::Connection>> + Send;
 
     /// Whose it is.
-    fn key(connection: &Self::Connection) -> Self::Key;
+    fn key(&self, connection: &Self::Connection) -> Self::Key;
 }
 
 /// Serves every connection in a task of its own until `shutdown`, closes the door, and gives the connections
@@ -62,7 +62,7 @@ where
                 }
             },
         };
-        let Some(counted) = peers.enter(D::key(&connection)) else {
+        let Some(counted) = peers.enter(door.key(&connection)) else {
             tracing::debug!(limit = limits.connections_per_peer, "a peer has too many connections");
             continue;
         };

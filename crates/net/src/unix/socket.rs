@@ -38,9 +38,22 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 pub struct UnixSocket {
     listener: UnixListener,
     file: File,
+    by_user: bool,
 }
 
 impl UnixSocket {
+    /// Counts the connections of all processes of one user together, where [`crate::Limits::connections_per_peer`] bounds
+    /// them. Without it each process is counted for itself, and a user may have many.
+    #[must_use]
+    pub fn counted_by_user(mut self) -> Self {
+        self.by_user = true;
+        self
+    }
+
+    pub(crate) fn counts_users(&self) -> bool {
+        self.by_user
+    }
+
     /// Listens at a path. The folder must exist. `mode` is who may connect: connecting takes the right to write
     /// (unix(7)).
     ///
@@ -75,7 +88,7 @@ impl UnixSocket {
             drop(fs::remove_file(&temporary));
             failed().because(error)
         })?;
-        Ok(Self { listener, file })
+        Ok(Self { listener, file, by_user: false })
     }
 
     /// [`UnixSocket::bind`] that makes the folder, with this mode, when it is missing. Its parent must exist. A folder

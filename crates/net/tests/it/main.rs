@@ -13,3 +13,4 @@ mod server;
 mod support;
 mod tls;
 mod unix;
+mod users;
