@@ -12,7 +12,7 @@ use axum::{
 use carnet_net::{Peer, PeerCertificates};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, StatusCode,
-    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE},
+    header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE},
 };
 
 use crate::{
@@ -119,7 +119,9 @@ async fn revoke(State(issuer): State<Arc<Issuer>>, request: Request<Body>) -> Re
 }
 
 async fn document(State(issuer): State<Arc<Issuer>>) -> Response {
-    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, METADATA_AGE)];
+    // For pages of any origin, as the other documents: it is public and tells nothing of who asks.
+    let headers =
+        [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, METADATA_AGE), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
     (headers, issuer.metadata().to_string()).into_response()
 }
 

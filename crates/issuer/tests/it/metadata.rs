@@ -12,6 +12,8 @@ async fn the_metadata_are_exactly_these() {
     let request = Request::get("/.well-known/oauth-authorization-server").body(Body::empty()).unwrap();
     let answer = world.send(request).await;
     assert_eq!(answer.headers["content-type"], "application/json");
+    assert_eq!(answer.headers["cache-control"], "public, max-age=300");
+    assert_eq!(answer.headers["access-control-allow-origin"], "*");
     let algorithms = json!(["RS256", "ES256", "ES384", "PS256"]);
     let grants = json!([
         "urn:ietf:params:oauth:grant-type:token-exchange",
