@@ -78,7 +78,7 @@ pub(crate) fn domain() -> TrustDomain {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with_rules("").await
+        Self::with_rules("# nothing is allowed\n").await
     }
 
     /// With these rules in a file of the authority.
