@@ -5,7 +5,7 @@
 //! says holds for one core.
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark that cannot be set up must stop")]
 
-use std::{fs, hint::black_box, sync::Arc};
+use std::{hint::black_box, sync::Arc};
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -23,6 +23,7 @@ use carnet_spiffe::BundleMap;
 use carnet_store::{Options, open};
 use divan::{Bencher, counter::ItemsCount};
 use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
 use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
 use tower::ServiceExt as _;
@@ -190,25 +191,18 @@ impl Limit {
     }
 }
 
-/// Nanoseconds that all threads of this process have spent on a processor (proc_pid_schedstat: the first figure).
-fn processor_time() -> u64 {
-    let tasks = fs::read_dir("/proc/self/task").expect("a list of threads");
-    let spent = tasks.filter_map(|task| {
-        let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse::<u64>().ok()
-    });
-    spent.sum()
+/// Nanoseconds that all threads of this process have spent on a processor, exact also for what is shorter than a tick.
+fn processor_time() -> i64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
 }
 
-/// Processor time of one, in microseconds: the median of rounds, in turn with the others.
+/// Processor time of one of `count`, in microseconds.
+#[expect(clippy::cast_precision_loss, reason = "some milliseconds, some dozens")]
 fn microseconds(count: usize, mut work: impl FnMut()) -> f64 {
     let before = processor_time();
     work();
-    #[expect(clippy::cast_precision_loss, reason = "some milliseconds")]
-    let spent = processor_time().saturating_sub(before) as f64;
-    #[expect(clippy::cast_precision_loss, reason = "some dozens")]
-    let count = count as f64;
-    spent / 1000.0 / count
+    processor_time().saturating_sub(before) as f64 / 1000.0 / count as f64
 }
 
 fn median(mut samples: Vec<f64>) -> f64 {
@@ -231,13 +225,9 @@ fn ratios() {
     let mut exchanges = [Vec::new(), Vec::new(), Vec::new()];
     let each = |work: &dyn Fn()| microseconds(CALLERS, || (0..CALLERS).for_each(|_| work()));
     for _ in 0..ROUNDS {
-        for ((samples, work), (_, form, _)) in limits
-            .iter_mut()
-            .zip([&(|| limit.verify()) as &dyn Fn(), &|| limit.sign_es256(), &|| limit.sign_rs256()])
-            .zip(&forms)
-        {
+        let works = [&(|| limit.verify()) as &dyn Fn(), &|| limit.sign_es256(), &|| limit.sign_rs256()];
+        for (samples, work) in limits.iter_mut().zip(works) {
             samples.push(each(work));
-            world.burst(form);
         }
         for (samples, (_, form, _)) in exchanges.iter_mut().zip(&forms) {
             samples.push(microseconds(CALLERS, || world.burst(form)));
