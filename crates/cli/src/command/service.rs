@@ -29,8 +29,12 @@ pub(super) fn section<C: SectionConfig>(global: &Global, context: &Context) -> R
     let name = C::NAME;
     let config = Config::load(global.config.as_deref(), &registry(), context)?;
     let config = config.ok_or_else(|| {
-        Error::configuration(format!("find the section [{name}]: there is no configuration"))
-            .hint("write carnet.toml, set CARNET_CONFIG, or name a file with --config")
+        let error = Error::configuration(format!("find the section [{name}]: there is no configuration"))
+            .hint("write carnet.toml, set CARNET_CONFIG, or name a file with --config");
+        match name {
+            AuthorityConfig::NAME => error.hint("to try it without any configuration: carnet authority --dev"),
+            _ => error,
+        }
     })?;
     config.section::<C>().ok_or_else(|| {
         let place = config.path().map_or_else(|| "the configuration".to_owned(), |path| path.display().to_string());
