@@ -1,7 +1,7 @@
 //! Issuers that many tenants share, and what binds a token to one of them.
 //!
-//! A token of such an issuer proves nothing but that somebody has an account there. The facts are those of the issuers' own documentation of their tokens,
-//! as read in 2026; see the table in the crate's README.
+//! A token of such an issuer proves nothing but that somebody has an account there. Which claims name the tenant was
+//! not looked up with the issuers one by one: the whole table is UNCONFIRMED, and errs by refusing. See the crate's README.
 
 /// An issuer that many tenants share.
 #[derive(Debug)]
