@@ -77,7 +77,8 @@ impl Process {
     /// # Errors
     /// As [`Self::open_file`], and when it is larger than anything that belongs there.
     pub fn read(&self, name: &str) -> io::Result<String> {
-        let mut bytes = Vec::new();
+        // These files have no length that could be asked for; without room to begin with they are read in small pieces.
+        let mut bytes = Vec::with_capacity(4096);
         self.open_file(name)?.take(MAX_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE {
             return Err(invalid(format!("{name} of the process is larger than {MAX_FILE} bytes")));
