@@ -5,8 +5,9 @@ line is all figures as JSON.
 
     .venv/bin/python benches/authority.py [SECONDS-PER-FIGURE] [PART]...
 
-needs `cargo build --release`, `cargo xtask setup` and openssl. Parts: exchange, nodes (which needs PostgreSQL). Work is charged in processor time of the whole server process, so that neighbours on the machine do little harm;
-wall times are the machine's as it is, and this script's own time is in every latency.
+needs `cargo build --release`, `cargo xtask setup` and openssl. Parts: exchange, nodes (which needs PostgreSQL). Work is charged
+in processor time of the whole server process, so that neighbours on the machine do less harm; wall times are the machine's as it is, and this
+script's own time is in every latency.
 """
 import base64
 import contextlib

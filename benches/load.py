@@ -74,7 +74,7 @@ def closed(callers, request, seconds):
 
 
 def open_loop(callers, request, rate, seconds):
-    """Requests come at this rate whether or not earlier ones were answered. Latencies in milliseconds, from the moment that each was due."""
+    """Requests come at this rate whether or not earlier ones were answered. Latencies in milliseconds, each from the moment it was due."""
     watch = selectors.DefaultSelector()
     for caller in callers:
         watch.register(caller.socket, selectors.EVENT_READ, caller)
