@@ -21,7 +21,7 @@ impl Site {
     pub(crate) fn new(rules: &str) -> Self {
         let folder = tempfile::tempdir().expect("make a folder");
         let store = format!("sqlite:{}", folder.path().join("authority.db").display());
-        put(&folder.path().join("rules.toml"), rules, 0o600);
+        put(&folder.path().join("rules.toml"), format!("# what is allowed\n{rules}"), 0o600);
         Self { folder, store, keys: String::new() }
     }
 
