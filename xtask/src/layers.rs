@@ -2,11 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     process::Command,
 };
 
 use anyhow::{Context as _, bail};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 /// Every crate of the workspace with its layer. A crate sees lower layers only, and nothing sideways except what
 /// [`SIDEWAYS`] allows. A crate that is not here fails the check, so that a new one is placed on purpose.
@@ -105,19 +106,28 @@ struct Dependency {
 /// # Errors
 /// All breaches at once.
 pub(crate) fn check() -> anyhow::Result<String> {
-    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
-        .args(["metadata", "--format-version", "1", "--no-deps"])
-        .output()
-        .context("run cargo metadata")?;
-    if !output.status.success() {
-        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    let metadata: Metadata = serde_json::from_slice(&output.stdout).context("read cargo metadata")?;
+    let metadata: Metadata = metadata(&super::test::root().join("Cargo.toml"))?;
     let breaches = breaches(&metadata.packages);
     if breaches.is_empty() {
         return Ok(format!("layers: {} crates, every arrow points down", metadata.packages.len()));
     }
     bail!("layers broken:\n  {}", breaches.join("\n  "))
+}
+
+/// What cargo says of the packages of a workspace, as far as `T` asks.
+///
+/// # Errors
+/// When cargo refuses the manifest, or `T` asks for what cargo does not say.
+pub(crate) fn metadata<T: DeserializeOwned>(manifest: &Path) -> anyhow::Result<T> {
+    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--manifest-path"])
+        .arg(manifest)
+        .output()
+        .context("run cargo metadata")?;
+    if !output.status.success() {
+        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    serde_json::from_slice(&output.stdout).context("read cargo metadata")
 }
 
 fn breaches(packages: &[Package]) -> Vec<String> {

@@ -5,6 +5,7 @@
 //! `cargo xtask docs` writes the generated parts of the manual, `cargo xtask docs --check` fails when one has drifted, a link
 //! is broken or an example does not work.
 //! `cargo xtask codegen` writes the gRPC code from the `.proto` files, `cargo xtask codegen --check` fails when it has drifted.
+//! `cargo xtask unused` fails when a dependency is named and not used.
 //! `cargo xtask words` fails when a source file breaks a rule of the house that is a matter of text.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for developers speaks on the terminal")]
 
@@ -12,6 +13,7 @@ mod codegen;
 mod docs;
 mod layers;
 mod test;
+mod unused;
 mod words;
 
 use std::process::ExitCode;
@@ -30,11 +32,12 @@ fn main() -> ExitCode {
             Some(other) => Err(anyhow::anyhow!("no such option: {other}; there is `--check`")),
         },
         Some("layers") => layers::check(),
+        Some("unused") => unused::check(),
         Some("words") => words::check(),
         Some("setup") => test::setup(),
         Some("test") => test::test(),
         other => Err(anyhow::anyhow!(
-            "no such task: {}; there are `test`, `setup`, `docs`, `codegen`, `layers` and `words`",
+            "no such task: {}; there are `test`, `setup`, `docs`, `codegen`, `layers`, `unused` and `words`",
             other.unwrap_or("(none)")
         )),
     };

@@ -23,6 +23,7 @@ const CHECKS: &[Step] = &[
         run(root, "cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
     }),
     ("layers", |_| super::layers::check().map(say)),
+    ("unused dependencies", |_| super::unused::check().map(say)),
     ("words", |_| super::words::check().map(say)),
     ("generated code", |_| super::codegen::check().map(say)),
     ("dependencies", deny),
