@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(crate) use prepare::Prepared;
-pub(crate) use prune::prune;
+pub(crate) use prune::{Sweep, Swept, prune};
 
 /// What one effect comes to.
 enum Effect {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::{
     AuditFilter, AuditHead, AuditRow, Commit, Committed, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row, Store,
     StoreError, TokenRow,
-    apply::Prepared,
+    apply::{Prepared, Sweep, Swept},
     audit,
     reads::{self, ENTRY, JOIN_TOKEN, KEY, NODE, OBJECT, TOKEN},
     sql::{Columns, Head, Sql, Value, corrupt},
@@ -26,8 +26,8 @@ pub(crate) trait Backend: Send + Sync + fmt::Debug + 'static {
     /// Hands a commit to the writer.
     fn write(&self, commit: Prepared) -> impl Future<Output = Result<Committed, StoreError>> + Send;
 
-    /// Prunes one chunk. Answers how many rows, and whether there may be more.
-    fn prune(&self, now: Timestamp) -> impl Future<Output = Result<(u64, bool), StoreError>> + Send;
+    /// Prunes one chunk.
+    fn prune(&self, sweep: Sweep) -> impl Future<Output = Result<Swept, StoreError>> + Send;
 
     /// Makes one small change durable.
     fn check(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -167,14 +167,13 @@ impl<B: Backend> Store for Over<B> {
 
     fn prune(&self, now: Timestamp) -> Answer<'_, u64> {
         Box::pin(async move {
-            let mut pruned = 0_u64;
-            loop {
-                let (rows, more) = self.0.prune(now).await?;
+            let (mut pruned, mut next) = (0_u64, Some(Sweep::begin(now)));
+            while let Some(sweep) = next {
+                let Swept { rows, more } = self.0.prune(sweep).await?;
                 pruned = pruned.saturating_add(rows);
-                if !more {
-                    return Ok(pruned);
-                }
+                next = more;
             }
+            Ok(pruned)
         })
     }
 

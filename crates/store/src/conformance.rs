@@ -72,4 +72,7 @@ macro_rules! each_conformance_check {
             a_closed_store_says_so
         }
     };
+            a_key_that_was_forgotten_is_not_used_again,
+            a_clock_that_jumps_ahead_deletes_nothing_that_is_good,
+            pruning_takes_as_many_transactions_as_it_needs,
 }

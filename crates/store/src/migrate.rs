@@ -20,11 +20,15 @@ impl Step {
     }
 }
 
-pub(crate) const SQLITE: &[Step] =
-    &[Step { version: 1, sql: include_str!("../migrations/sqlite/0001_everything.sql") }];
+pub(crate) const SQLITE: &[Step] = &[
+    Step { version: 1, sql: include_str!("../migrations/sqlite/0001_everything.sql") },
+    Step { version: 2, sql: include_str!("../migrations/sqlite/0002_time.sql") },
+];
 
-pub(crate) const POSTGRES: &[Step] =
-    &[Step { version: 1, sql: include_str!("../migrations/postgres/0001_everything.sql") }];
+pub(crate) const POSTGRES: &[Step] = &[
+    Step { version: 1, sql: include_str!("../migrations/postgres/0001_everything.sql") },
+    Step { version: 2, sql: include_str!("../migrations/postgres/0002_time.sql") },
+];
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug)]

@@ -16,7 +16,6 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
@@ -25,7 +24,7 @@ use uuid::Uuid;
 
 use crate::{
     Committed, Options, StoreError,
-    apply::Prepared,
+    apply::{Prepared, Sweep, Swept},
     backend::Backend,
     migrate::{POSTGRES, pending},
     sql::{Columns, Connection as _, Sql, Value},
@@ -115,8 +114,8 @@ impl Backend for PostgresBackend {
         self.ask(|reply| Message::Commit(Box::new(commit), reply)).await
     }
 
-    async fn prune(&self, now: Timestamp) -> Result<(u64, bool), StoreError> {
-        self.ask(|reply| Message::Prune(now, reply)).await
+    async fn prune(&self, sweep: Sweep) -> Result<Swept, StoreError> {
+        self.ask(|reply| Message::Prune(sweep, reply)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

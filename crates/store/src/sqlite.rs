@@ -16,12 +16,11 @@ use std::sync::{
     mpsc::{SyncSender, TrySendError, sync_channel},
 };
 
-use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
     Committed, Options, StoreError,
-    apply::{Prepared, prune},
+    apply::{Prepared, Sweep, Swept, prune},
     backend::Backend,
     sql::{Columns, Sql, Value},
 };
@@ -103,8 +102,8 @@ impl Backend for SqliteBackend {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    async fn prune(&self, now: Timestamp) -> Result<(u64, bool), StoreError> {
-        self.on_writer(move |connection| ready(prune(connection, now))).await
+    async fn prune(&self, sweep: Sweep) -> Result<Swept, StoreError> {
+        self.on_writer(move |connection| ready(prune(connection, sweep))).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -61,8 +61,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The end of the audit chain.
     fn audit_head(&self) -> Answer<'_, AuditHead>;
 
-    /// Removes what is of no use any more at this time: keys that were used once, dead tokens, join tokens, tombstones
-    /// older than a week. Never audit rows. Answers how many.
+    /// Removes what has been of no use for an hour: keys that were used once, dead tokens, join tokens; and tombstones older
+    /// than a week. Never audit rows. Answers how many. To be called every few minutes.
+    ///
+    /// The caller's clock is not believed at once: with each call the time that the store goes by moves on by 20 minutes at
+    /// most, and a caller whose clock is behind takes it back. So a clock that jumps ahead deletes nothing that is good by the
+    /// clocks of others; and where one stays ahead, keys that were deleted cannot be used again: what was to be remembered no
+    /// longer than the last of them is refused.
     fn prune(&self, now: Timestamp) -> Answer<'_, u64>;
 
     /// The store's revision, whenever it is seen to have changed, by another node too. What is on every exchange's way does

@@ -12,7 +12,9 @@ use crate::{
 
 impl<C: Connection> Transaction<'_, C> {
     pub(super) async fn use_once(&mut self, key: &[u8; 32], until: Timestamp) -> Result<Effect, StoreError> {
-        let sql = "INSERT INTO used (key, until) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING 1";
+        // What would be forgotten by now may have been used: that it is not there says nothing.
+        let sql = "INSERT INTO used (key, until) SELECT $1, $2 FROM head WHERE forgotten < $2 \
+                   ON CONFLICT (key) DO NOTHING RETURNING 1";
         if self.did(sql, vec![key.into(), Value::time(until)]).await? {
             return Ok(Effect::Done);
         }

@@ -45,6 +45,17 @@ pub(super) async fn reason(store: &dyn Store, op: Op) -> ConflictReason {
     conflict(store, op).await.reason
 }
 
+/// Prunes as often as it takes until the store forgets what ended by this time, in seconds after noon, and answers how many
+/// rows that were.
+pub(super) async fn prune(store: &dyn Store, ended: i64) -> u64 {
+    let now = after(ended + 3600);
+    let mut pruned = 0;
+    for _ in 0..4 + ended / 1200 {
+        pruned += store.prune(now).await.unwrap();
+    }
+    pruned
+}
+
 pub(super) fn is_done(committed: &Committed) -> bool {
     matches!(committed, Committed::Done { .. })
 }

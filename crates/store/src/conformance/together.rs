@@ -5,7 +5,9 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::support::{after, commit, create_entry, done, is_done, join_token, noon, reason, record, token, use_once};
+use super::support::{
+    after, commit, create_entry, done, is_done, join_token, noon, prune, reason, record, token, use_once,
+};
 use crate::{
     AuditFilter, AuditVerdict, Commit, Committed, ConflictReason, Expect, ObjectKind, Op, Outcome, Store, StoreError,
     verify_audit,
@@ -135,14 +137,62 @@ pub async fn pruning_forgets_what_is_dead_alone(store: Arc<dyn Store>) {
     done(&*store, Op::CreateJoinToken(join_token(1))).await;
     done(&*store, create_entry("a")).await;
     let head = store.audit_head().await.unwrap();
-    assert_eq!(store.prune(after(1)).await.unwrap(), 0);
-    assert_eq!(store.prune(after(950)).await.unwrap(), 3);
+    assert_eq!(prune(&*store, 1).await, 0);
+    assert_eq!(prune(&*store, 950).await, 3);
     assert_eq!(store.token("dead".to_owned()).await.unwrap(), None);
     assert!(store.token("live".to_owned()).await.unwrap().is_some());
     assert!(store.entry("a".to_owned()).await.unwrap().is_some());
     assert_eq!(store.audit_head().await.unwrap(), head);
+    assert_eq!(reason(&*store, Op::UseOnce { key: [2; 32], until: after(1000) }).await, ConflictReason::Used);
+}
+
+/// Only what could have been among those that are gone, and nothing that is remembered for longer.
+pub async fn a_key_that_was_forgotten_is_not_used_again(store: Arc<dyn Store>) {
+    let until = |key: u8, seconds| Op::UseOnce { key: [key; 32], until: after(seconds) };
+    done(&*store, until(1, 60)).await;
+    assert_eq!(prune(&*store, 60).await, 1);
+    for (key, seconds) in [(1, 60), (1, 59), (2, 60)] {
+        assert_eq!(reason(&*store, until(key, seconds)).await, ConflictReason::Used, "{key} until {seconds}");
+    }
+    done(&*store, until(2, 61)).await;
+}
+
+/// [`Store::prune`] with a clock that is a year ahead, once and again and again.
+pub async fn a_clock_that_jumps_ahead_deletes_nothing_that_is_good(store: Arc<dyn Store>) {
+    let year = 365 * 24 * 3600;
     done(&*store, use_once(1)).await;
-    assert_eq!(reason(&*store, use_once(2)).await, ConflictReason::Used);
+    done(&*store, Op::InsertToken(token("a", None))).await;
+    done(&*store, Op::CreateJoinToken(join_token(1))).await;
+    for seconds in -12..0 {
+        // One that is right, and two that are not.
+        assert_eq!(store.prune(after(seconds)).await.unwrap(), 0);
+        assert_eq!(store.prune(after(year)).await.unwrap(), 0);
+        assert_eq!(store.prune(after(year)).await.unwrap(), 0);
+    }
+    assert_eq!(reason(&*store, use_once(1)).await, ConflictReason::Used);
+    assert!(store.token("a".to_owned()).await.unwrap().is_some());
+    assert_eq!(store.join_tokens(noon()).await.unwrap(), [join_token(1)]);
+    // One that is alone and stays ahead is believed some day; and still nothing is good twice.
+    let mut pruned = 0;
+    for _ in 0..12 {
+        pruned += store.prune(after(year)).await.unwrap();
+    }
+    assert_eq!(pruned, 3);
+    assert_eq!(reason(&*store, use_once(1)).await, ConflictReason::Used);
+    done(&*store, Op::UseOnce { key: [1; 32], until: after(61) }).await;
+}
+
+/// The last are as good as the first: more than one transaction takes.
+pub async fn pruning_takes_as_many_transactions_as_it_needs(store: Arc<dyn Store>) {
+    let keys = (0..2500_u16).map(|key| {
+        let mut digest = [0; 32];
+        digest[..2].copy_from_slice(&key.to_be_bytes());
+        Op::UseOnce { key: digest, until: after(i64::from(key)) }
+    });
+    assert!(is_done(&store.commit(commit(keys.collect())).await.unwrap()));
+    assert_eq!(prune(&*store, 2399).await, 2400);
+    assert_eq!(reason(&*store, Op::UseOnce { key: [1; 32], until: after(2399) }).await, ConflictReason::Used);
+    done(&*store, Op::UseOnce { key: [1; 32], until: after(2400) }).await;
 }
 
 /// [`Store::check`].

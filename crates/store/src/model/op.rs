@@ -21,7 +21,8 @@ pub struct Commit {
 /// One effect.
 #[derive(Clone, Debug)]
 pub enum Op {
-    /// Takes a key that nobody has taken before. Conflicts with [`ConflictReason::Used`].
+    /// Takes a key that nobody has taken before. Conflicts with [`ConflictReason::Used`], also when the key would be among
+    /// those that were forgotten, and so nobody can tell: see [`crate::Store::prune`].
     UseOnce {
         /// SHA-256 of what is used, for instance of issuer and `jti`.
         key: [u8; 32],

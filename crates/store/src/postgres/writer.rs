@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
@@ -22,7 +21,7 @@ use super::{
 };
 use crate::{
     Committed, StoreError,
-    apply::{Failure, Group, Prepared, apply, prune},
+    apply::{Failure, Group, Prepared, Sweep, Swept, apply, prune},
     sql::Connection as _,
 };
 
@@ -37,7 +36,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 #[derive(Debug)]
 pub(super) enum Message {
     Commit(Box<Prepared>, Reply<Committed>),
-    Prune(Timestamp, Reply<(u64, bool)>),
+    Prune(Sweep, Reply<Swept>),
     Check(Reply<()>),
     Close(oneshot::Sender<()>),
 }
@@ -124,8 +123,8 @@ impl Writer {
                     }
                     self.write(group).await;
                 }
-                Message::Prune(now, reply) => {
-                    let _ = reply.send(self.prune(now).await);
+                Message::Prune(sweep, reply) => {
+                    let _ = reply.send(self.prune(sweep).await);
                 }
                 Message::Check(reply) => {
                     let _ = reply.send(self.check().await);
@@ -240,10 +239,10 @@ impl Writer {
         self.session.as_mut().ok_or(StoreError::Closed)
     }
 
-    async fn prune(&mut self, now: Timestamp) -> Result<(u64, bool), StoreError> {
+    async fn prune(&mut self, sweep: Sweep) -> Result<Swept, StoreError> {
         let session = self.connected().await?;
-        let done = prune(session, now).await?;
-        if !done.1 {
+        let done = prune(session, sweep).await?;
+        if done.more.is_none() {
             session.batch_execute("DELETE FROM writers WHERE seen_at < now() - interval '1 day'").await?;
         }
         Ok(done)

@@ -133,7 +133,7 @@ async fn rejects_a_store_with_a_newer_schema() {
     let sql = "INSERT INTO migrations (version, checksum) VALUES (99, 'x')";
     rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
     let error = refusal(&url(&file)).await;
-    assert_eq!(error.to_string(), "the store has schema 99, and this carnet knows schema 1 at most");
+    assert_eq!(error.to_string(), "the store has schema 99, and this carnet knows schema 2 at most");
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ async fn rejects_a_database_with_a_newer_schema() {
     store(&url).await.close().await;
     server.sql(&url, "INSERT INTO migrations VALUES (99, 'x')").unwrap();
     let error = refusal(&url).await;
-    assert_eq!(error.to_string(), "the store has schema 99, and this carnet knows schema 1 at most");
+    assert_eq!(error.to_string(), "the store has schema 99, and this carnet knows schema 2 at most");
     // It has left nothing locked.
     assert_eq!(server.sql(&url, "SELECT count(*) FROM migrations").unwrap(), "2");
 }
