@@ -6,7 +6,7 @@ use carnet_core::BoxFuture;
 use carnet_ops::{CounterFamily, HistogramFamily, Metrics};
 use carnet_store::{
     AuditFilter, AuditHead, AuditRow, Commit, Committed, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Outcome,
-    Row, Store, StoreError, TokenRow,
+    Row, Store, StoreError, TokenFilter, TokenRow,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -97,8 +97,16 @@ impl Store for MeteredStore {
         self.inner.token(id)
     }
 
+    fn tokens(&self, filter: TokenFilter, after: Option<String>, limit: usize) -> Answer<'_, Vec<TokenRow>> {
+        self.inner.tokens(filter, after, limit)
+    }
+
     fn audit(&self, after: u64, limit: usize, filter: AuditFilter) -> Answer<'_, Vec<AuditRow>> {
         self.inner.audit(after, limit, filter)
+    }
+
+    fn audit_newest(&self, before: Option<u64>, limit: usize, filter: AuditFilter) -> Answer<'_, Vec<AuditRow>> {
+        self.inner.audit_newest(before, limit, filter)
     }
 
     fn audit_head(&self) -> Answer<'_, AuditHead> {

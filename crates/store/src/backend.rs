@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::{
     AuditFilter, AuditHead, AuditRow, Commit, Committed, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row, Store,
-    StoreError, TokenRow,
+    StoreError, TokenFilter, TokenRow,
     apply::{Prepared, Sweep, Swept},
     audit,
     reads::{self, ENTRY, JOIN_TOKEN, KEY, NODE, OBJECT, TOKEN},
@@ -149,10 +149,23 @@ impl<B: Backend> Store for Over<B> {
         Box::pin(self.one(sql.into(), vec![Value::Text(id)], reads::token))
     }
 
+    fn tokens(&self, filter: TokenFilter, after: Option<String>, limit: usize) -> Answer<'_, Vec<TokenRow>> {
+        Box::pin(async move {
+            let (sql, params) = reads::token_page(after.unwrap_or_default(), page(limit)?, filter);
+            self.all(sql, params, reads::token).await
+        })
+    }
+
     fn audit(&self, after: u64, limit: usize, filter: AuditFilter) -> Answer<'_, Vec<AuditRow>> {
         Box::pin(async move {
-            let limit = u64::try_from(limit.min(MOST)).unwrap_or(u64::MAX);
-            let (sql, params) = reads::audit_page(after, limit, &filter)?;
+            let (sql, params) = reads::audit_page(reads::From::After(after), page(limit)?, &filter)?;
+            self.all(sql, params, audit::read).await
+        })
+    }
+
+    fn audit_newest(&self, before: Option<u64>, limit: usize, filter: AuditFilter) -> Answer<'_, Vec<AuditRow>> {
+        Box::pin(async move {
+            let (sql, params) = reads::audit_page(reads::From::Before(before), page(limit)?, &filter)?;
             self.all(sql, params, audit::read).await
         })
     }

@@ -49,7 +49,7 @@ pub use audit::{
 pub use error::StoreError;
 pub use model::{
     Commit, Committed, Conflict, ConflictReason, Expect, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Op, Row,
-    TokenRow,
+    TokenFilter, TokenRow, TokenState,
 };
 pub use open::{Options, open};
 pub use store::Store;

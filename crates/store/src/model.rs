@@ -5,6 +5,8 @@
 
 mod op;
 mod rows;
+mod tokens;
 
 pub use op::{Commit, Committed, Conflict, ConflictReason, Expect, Op};
 pub use rows::{JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row, TokenRow};
+pub use tokens::{TokenFilter, TokenState};

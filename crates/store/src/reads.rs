@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    AuditFilter, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row, StoreError, TokenRow,
+    AuditFilter, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row, StoreError, TokenFilter, TokenRow, TokenState,
     sql::{Columns, Sql, Value, corrupt},
 };
 
@@ -99,10 +99,58 @@ pub(crate) fn token(mut row: Columns) -> Result<TokenRow, StoreError> {
     })
 }
 
+/// The statement for a page of tokens.
+pub(crate) fn token_page(after: String, limit: Value, filter: TokenFilter) -> (Sql, Vec<Value>) {
+    let TokenFilter { subject, rule, states, now } = filter;
+    let mut sql = format!("SELECT {TOKEN} FROM tokens WHERE id > $1");
+    let mut params = vec![Value::Text(after)];
+    let mut place = |value: Value| {
+        params.push(value);
+        params.len()
+    };
+    // Writing to a String does not fail.
+    for (column, wanted) in [("subject", subject), ("rule", rule)] {
+        if let Some(wanted) = wanted {
+            let _ = write!(sql, " AND {column} = ${}", place(Value::Text(wanted.replace('\0', "\u{fffd}"))));
+        }
+    }
+    if !states.is_empty() {
+        let any: Vec<String> = states.iter().map(|state| in_state(*state, &mut || place(Value::time(now)))).collect();
+        let _ = write!(sql, " AND ({})", any.join(" OR "));
+    }
+    let _ = write!(sql, " ORDER BY id LIMIT ${}", place(limit));
+    (Sql::Owned(sql), params)
+}
+
+/// As [`TokenRow::state`] has it, with places for the time.
+fn in_state(state: TokenState, now: &mut impl FnMut() -> usize) -> String {
+    match state {
+        TokenState::Revoked => "revoked_at IS NOT NULL".to_owned(),
+        TokenState::Expired => format!("(revoked_at IS NULL AND expires_at <= ${})", now()),
+        TokenState::UsedUp => format!("(revoked_at IS NULL AND expires_at > ${} AND uses_left = 0)", now()),
+        TokenState::Active => {
+            format!("(revoked_at IS NULL AND expires_at > ${} AND (uses_left IS NULL OR uses_left > 0))", now())
+        }
+    }
+}
+
+/// Where a page of the audit log begins, and which way it goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum From {
+    /// Behind this row, the oldest first.
+    After(u64),
+    /// Before this row or at the end, the newest first.
+    Before(Option<u64>),
+}
+
 /// The statement for a page of the audit log.
-pub(crate) fn audit_page(after: u64, limit: u64, filter: &AuditFilter) -> Result<(Sql, Vec<Value>), StoreError> {
-    let mut sql = format!("SELECT {} FROM audit WHERE seq > $1", crate::audit::COLUMNS);
-    let mut params = vec![Value::count(after)?];
+pub(crate) fn audit_page(from: From, limit: Value, filter: &AuditFilter) -> Result<(Sql, Vec<Value>), StoreError> {
+    let (start, order) = match from {
+        From::After(seq) => (("seq >", Value::count(seq)?), "seq"),
+        From::Before(seq) => (("seq <", seq.map_or(Ok(Value::Int(i64::MAX)), Value::count)?), "seq DESC"),
+    };
+    let mut sql = format!("SELECT {} FROM audit WHERE {} $1", crate::audit::COLUMNS, start.0);
+    let mut params = vec![start.1];
     let mut clause = |condition: &str, value: Value| {
         params.push(value);
         let _ = write!(sql, " AND {condition} ${}", params.len()); // Writing to a String does not fail.
@@ -129,7 +177,7 @@ pub(crate) fn audit_page(after: u64, limit: u64, filter: &AuditFilter) -> Result
             clause(&format!("record ->> '{member}' ="), Value::Text(wanted.replace('\0', "\u{fffd}")));
         }
     }
-    params.push(Value::count(limit)?);
-    let _ = write!(sql, " ORDER BY seq LIMIT ${}", params.len());
+    params.push(limit);
+    let _ = write!(sql, " ORDER BY {order} LIMIT ${}", params.len());
     Ok((Sql::Owned(sql), params))
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::{
     AuditFilter, AuditHead, AuditRow, Commit, Committed, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row,
-    StoreError, TokenRow,
+    StoreError, TokenFilter, TokenRow,
 };
 
 /// What one call on the store comes to.
@@ -55,8 +55,15 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// One token, expired and revoked ones too, until they are pruned.
     fn token(&self, id: String) -> Answer<'_, Option<TokenRow>>;
 
+    /// Tokens by `jti`, those after `after` that pass the filter. Each page goes through the rows from there on: of many
+    /// tokens a filter that few pass takes its time.
+    fn tokens(&self, filter: TokenFilter, after: Option<String>, limit: usize) -> Answer<'_, Vec<TokenRow>>;
+
     /// Audit rows that come after `after` in the chain and pass the filter.
     fn audit(&self, after: u64, limit: usize, filter: AuditFilter) -> Answer<'_, Vec<AuditRow>>;
+
+    /// The same from the end of the chain, or from the row before `before`: the newest first.
+    fn audit_newest(&self, before: Option<u64>, limit: usize, filter: AuditFilter) -> Answer<'_, Vec<AuditRow>>;
 
     /// The end of the audit chain.
     fn audit_head(&self) -> Answer<'_, AuditHead>;

@@ -125,3 +125,25 @@ pub async fn the_audit_log_is_exported_line_by_line(store: Arc<dyn Store>) {
     let nothing = AuditFilter { since: Some(noon() + jiff::SignedDuration::from_hours(1)), ..AuditFilter::default() };
     assert_eq!(export_audit(&*store, 0, &nothing, &mut Vec::new()).await.unwrap(), None);
 }
+
+/// [`Store::audit_newest`], page by page, with a filter and without.
+pub async fn audit_rows_come_newest_first_if_wanted(store: Arc<dyn Store>) {
+    for number in 0..5 {
+        let outcome = if number % 2 == 0 { Outcome::Allowed } else { Outcome::Refused };
+        write(&*store, record(outcome)).await;
+    }
+    let read = |before, limit, filter| {
+        let store = Arc::clone(&store);
+        async move {
+            let rows = store.audit_newest(before, limit, filter).await.unwrap();
+            rows.iter().map(|row| row.seq).collect::<Vec<_>>()
+        }
+    };
+    let all = AuditFilter::default;
+    assert_eq!(read(None, 2, all()).await, [5, 4]);
+    assert_eq!(read(Some(4), 10, all()).await, [3, 2, 1]);
+    assert_eq!(read(Some(1), 10, all()).await, [0; 0]);
+    let allowed = AuditFilter { outcome: Some(Outcome::Allowed), ..all() };
+    assert_eq!(read(None, 10, allowed.clone()).await, [5, 3, 1]);
+    assert_eq!(read(Some(5), 1, allowed).await, [3]);
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::support::{after, commit, done, is_done, noon, reason, token};
-use crate::{ConflictReason, Op, Store, TokenRow};
+use crate::{ConflictReason, Op, Store, TokenFilter, TokenRow, TokenState};
 
 fn use_token(id: &str) -> Op {
     Op::UseToken { id: id.to_owned(), now: noon() }
@@ -67,4 +67,54 @@ pub async fn rejects_a_token_that_was_revoked(store: Arc<dyn Store>) {
     assert_eq!(store.token("a".to_owned()).await.unwrap().unwrap().revoked_at, Some(after(1)));
     assert_eq!(reason(&*store, use_token("a")).await, ConflictReason::Revoked);
     assert_eq!(reason(&*store, revoke("b", after(1))).await, ConflictReason::NotFound);
+}
+
+/// [`Store::tokens`] and its filter, which agrees with [`TokenRow::state`].
+pub async fn tokens_are_listed_by_what_they_are_and_how_they_stand(store: Arc<dyn Store>) {
+    let other = |id: &str| TokenRow { subject: "spiffe://example.org/other".to_owned(), ..token(id, Some(3)) };
+    let rows = [
+        token("active", Some(1)),
+        TokenRow { expires_at: noon(), ..token("expired", None) },
+        TokenRow { rule: "others".to_owned(), ..token("for-ever", None) },
+        other("other"),
+        TokenRow { revoked_at: Some(after(-5)), expires_at: after(-1), ..token("revoked", Some(0)) },
+        token("used", Some(0)),
+    ];
+    for row in &rows {
+        done(&*store, Op::InsertToken(row.clone())).await;
+    }
+    let read = |filter: TokenFilter| {
+        let store = Arc::clone(&store);
+        async move { store.tokens(filter, None, 100).await.unwrap() }
+    };
+    assert_eq!(read(TokenFilter::default()).await, rows);
+    let names = |rows: Vec<TokenRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
+    let of = |state| TokenFilter { states: vec![state], now: noon(), ..TokenFilter::default() };
+    for state in [TokenState::Active, TokenState::UsedUp, TokenState::Revoked, TokenState::Expired] {
+        let wanted: Vec<TokenRow> = rows.iter().filter(|row| row.state(noon()) == state).cloned().collect();
+        assert!(!wanted.is_empty());
+        assert_eq!(read(of(state)).await, wanted, "{state:?}");
+    }
+    let both = TokenFilter {
+        rule: Some("jobs".to_owned()),
+        states: vec![TokenState::UsedUp, TokenState::Active],
+        ..of(TokenState::Active)
+    };
+    assert_eq!(names(read(both.clone()).await), ["active", "other", "used"]);
+    let subject = Some("spiffe://example.org/other".to_owned());
+    assert_eq!(names(read(TokenFilter { subject, ..both }).await), ["other"]);
+    let none = TokenFilter { rule: Some("job\0".to_owned()), ..TokenFilter::default() };
+    assert_eq!(read(none).await, []);
+}
+
+/// By `jti`, byte for byte.
+pub async fn tokens_come_in_pages(store: Arc<dyn Store>) {
+    for id in ["b", "B", "a", "ä"] {
+        done(&*store, Op::InsertToken(token(id, None))).await;
+    }
+    let page = |after: Option<&str>| store.tokens(TokenFilter::default(), after.map(ToOwned::to_owned), 2);
+    let names = |rows: Vec<TokenRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
+    assert_eq!(names(page(None).await.unwrap()), ["B", "a"]);
+    assert_eq!(names(page(Some("a")).await.unwrap()), ["b", "ä"]);
+    assert_eq!(names(page(Some("ä")).await.unwrap()), [""; 0]);
 }
