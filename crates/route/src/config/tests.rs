@@ -7,6 +7,7 @@ use crate::{Start, testing::registry};
 mod finding;
 mod rendering;
 mod rendering_steps;
+mod rendering_values;
 mod sections;
 
 fn environment() -> MapEnvironment {

@@ -9,5 +9,7 @@
 mod access;
 mod administration;
 mod exchange;
+mod issuer;
+mod resources;
 mod set_up;
 mod support;

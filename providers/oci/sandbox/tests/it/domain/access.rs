@@ -1,9 +1,7 @@
-//! Access tokens of the domain and its keys.
+//! Access tokens of the domain: who gets one, for what, and how. For its keys see `issuer`.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carnet_jose::{Algorithm, KeySet, Rules, SigningKey, UnverifiedJwt, verify_jwt};
 use carnet_oci_sandbox::seed;
-use carnet_sandbox_kit::{Fault, FaultKind};
 use carnet_x509::{Authority, LeafProfile, der_to_pem};
 use http::{Method, Request};
 use jiff::{SignedDuration, Timestamp};
@@ -13,26 +11,18 @@ use super::support::{EXCHANGE, SESSION_KEY, Sandbox, claims, form, github_token,
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const ADMIN: (&str, &str) = (seed::domain::ADMIN_CLIENT_ID, seed::domain::ADMIN_CLIENT_SECRET);
-const JWKS: &str = "/admin/v1/SigningCert/jwk";
+pub(super) const JWKS: &str = "/admin/v1/SigningCert/jwk";
 
 /// The signed exchange with this scope.
 fn exchange(scope: &str) -> [(&'static str, &str); 3] {
     [("grant_type", EXCHANGE), ("requested_token_type", ACCESS_TOKEN), ("scope", scope)]
 }
 
-async fn anonymous(sandbox: &Sandbox, path: &str) -> super::support::Answer {
+pub(super) async fn anonymous(sandbox: &Sandbox, path: &str) -> super::support::Answer {
     sandbox.send(Request::get(path).body(axum::body::Body::empty()).unwrap()).await
 }
 
-async fn patch_settings(sandbox: &Sandbox, path: &str, value: Value) -> super::support::Answer {
-    let body = json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-        "Operations": [{"op": "REPLACE", "path": path, "value": value}],
-    });
-    sandbox.admin(Method::PATCH, "/admin/v1/Settings/Settings", Some(body)).await
-}
-
-fn verifies(token: &str, jwks: &Value, now: i64) -> bool {
+pub(super) fn verifies(token: &str, jwks: &Value, now: i64) -> bool {
     let keys = KeySet::from_json(jwks.to_string().as_bytes()).unwrap();
     let rules = Rules {
         issuer: Some(seed::DOMAIN_URL),
@@ -322,88 +312,4 @@ async fn a_client_assertion_stands_for_the_secret_and_works_once() {
         }),
     );
     assert_eq!(send(forged).await.oauth_error(401), "invalid_client");
-}
-
-#[tokio::test]
-async fn the_keys_are_protected_until_they_are_opened() {
-    let sandbox = Sandbox::new();
-    patch_settings(&sandbox, "signingCertPublicAccess", json!(false)).await.ok(200);
-    anonymous(&sandbox, JWKS).await.scim_error(401);
-    let token = sandbox.admin_token().await;
-    assert_eq!(sandbox.bearer(&token, Method::GET, JWKS, None).await.status, 200);
-    assert_eq!(sandbox.signed_admin(Method::GET, JWKS, None).await.status, 200);
-    patch_settings(&sandbox, "signingCertPublicAccess", json!(true)).await.ok(200);
-    assert_eq!(anonymous(&sandbox, JWKS).await.status, 200);
-}
-
-#[tokio::test]
-async fn the_issuer_is_a_setting_and_the_one_before_is_remembered() {
-    let sandbox = Sandbox::new();
-    let old = sandbox.admin_token().await;
-    let settings = patch_settings(&sandbox, "issuer", json!("https://issuer.example/")).await.ok(200);
-    assert_eq!(settings["prevIssuer"], json!(seed::DOMAIN_URL));
-    let new = sandbox.admin_token().await;
-    assert_eq!(claims(&new)["iss"], json!("https://issuer.example/"));
-    assert_eq!(
-        anonymous(&sandbox, "/.well-known/openid-configuration").await.body["issuer"],
-        "https://issuer.example/"
-    );
-    for token in [&old, &new] {
-        assert_eq!(sandbox.bearer(token, Method::GET, "/admin/v1/Users", None).await.status, 200);
-    }
-    patch_settings(&sandbox, "issuer", json!("https://third.example")).await.ok(200);
-    sandbox.bearer(&old, Method::GET, "/admin/v1/Users", None).await.scim_error(401);
-
-    let body = json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "remove", "path": "issuer"}],
-    });
-    sandbox.admin(Method::PATCH, "/admin/v1/Settings/Settings", Some(body)).await.ok(200);
-    let token = sandbox.admin_token().await;
-    assert_eq!(claims(&token)["iss"], json!("https://identity.oraclecloud.com/"), "the same for every domain");
-}
-
-#[tokio::test]
-async fn two_domains_with_one_issuer_have_different_keys() {
-    let (one, other) = (Sandbox::new(), Sandbox::new());
-    let token = one.admin_token().await;
-    let jwks = anonymous(&other, JWKS).await.ok(200);
-    assert!(!verifies(&token, &jwks, one.now()));
-    other.bearer(&token, Method::GET, "/admin/v1/Users", None).await.scim_error(401);
-}
-
-#[tokio::test]
-async fn after_a_rotation_old_tokens_are_refused_and_the_keys_are_new() {
-    let sandbox = Sandbox::new();
-    let token = sandbox.admin_token().await;
-    let before = anonymous(&sandbox, JWKS).await.ok(200);
-    sandbox.emulator.rotate_keys("oci-domain");
-    let after = anonymous(&sandbox, JWKS).await.ok(200);
-    assert_ne!(before["keys"][0]["n"], after["keys"][0]["n"]);
-    assert_ne!(before["keys"][0]["x5t#S256"], after["keys"][0]["x5t#S256"]);
-    sandbox.bearer(&token, Method::GET, "/admin/v1/Users", None).await.scim_error(401);
-    let new = sandbox.admin_token().await;
-    assert_eq!(sandbox.bearer(&new, Method::GET, "/admin/v1/Users", None).await.status, 200);
-}
-
-#[tokio::test]
-async fn rejects_expired_access_token() {
-    let sandbox = Sandbox::new();
-    let token = sandbox.admin_token().await;
-    sandbox.world.clock.advance(SignedDuration::from_secs(3_600));
-    sandbox.bearer(&token, Method::GET, "/admin/v1/Users", None).await.scim_error(401);
-
-    let fault =
-        Fault { kind: FaultKind::Expired, service: "oci-domain".to_owned(), path: String::new(), times: Some(1) };
-    sandbox.world.faults.add(fault);
-    let born_dead = sandbox.admin_token().await;
-    sandbox.bearer(&born_dead, Method::GET, "/admin/v1/Users", None).await.scim_error(401);
-}
-
-#[tokio::test]
-async fn the_certificate_of_the_key_set_is_that_of_the_key() {
-    let sandbox = Sandbox::new();
-    let jwks = anonymous(&sandbox, JWKS).await.ok(200);
-    let der = STANDARD.decode(jwks["keys"][0]["x5c"][0].as_str().unwrap()).unwrap();
-    let certificate = carnet_x509::Certificate::from_der(&der).unwrap();
-    assert_eq!(json!(certificate.public_key().unwrap().to_jwk().n), jwks["keys"][0]["n"]);
 }
