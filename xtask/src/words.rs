@@ -7,24 +7,27 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-/// Longest file of code, tests aside. A longer one wants a wall.
-const MOST_LINES: usize = 600;
+/// Longest file, tests count. A longer one wants a wall.
+const MOST_LINES: usize = 400;
 
-/// Text that must not stand in a source file, and why.
+/// Where Rust files are.
+const FOLDERS: &[&str] = &["crates", "providers", "tests", "benches", "fuzz", "xtask"];
+
+/// Text that must not stand in a source file, and why. Written so that it does not stand in this one.
 const FORBIDDEN: &[(&str, &str)] = &[
-    ("todo!(", "finish it"),
-    ("unimplemented!(", "finish it"),
-    ("#[ignore", "a test that does not run proves nothing"),
+    (concat!("to", "do!("), "finish it"),
+    (concat!("unimple", "mented!("), "finish it"),
+    (concat!("#[", "ignore"), "a test that does not run proves nothing"),
     (": {source}\")]", "the cause is printed by the one chain printer; a message must not repeat it"),
 ];
 
-/// Checks every Rust file of the repository.
+/// Checks every Rust file of the repository that is not generated.
 ///
 /// # Errors
 /// All breaches at once.
 pub(crate) fn check() -> anyhow::Result<String> {
     let mut files = Vec::new();
-    for folder in ["crates", "providers", "tests", "benches"] {
+    for folder in FOLDERS {
         files.extend(rust_files(Path::new(folder))?);
     }
     files.retain(|file| !file.iter().any(|part| part == "generated"));
@@ -40,14 +43,14 @@ pub(crate) fn check() -> anyhow::Result<String> {
 }
 
 fn in_text(text: &str) -> Vec<String> {
-    let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
+    let lines = text.lines().count();
     let mut breaches: Vec<String> = FORBIDDEN
         .iter()
         .filter(|(word, _)| text.contains(word))
         .map(|(word, why)| format!("`{word}`: {why}"))
         .collect();
-    if code > MOST_LINES {
-        breaches.push(format!("{code} lines of code, at most {MOST_LINES}: split it"));
+    if lines > MOST_LINES {
+        breaches.push(format!("{lines} lines, at most {MOST_LINES}: split it by matter"));
     }
     breaches
 }
@@ -81,9 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn a_long_file_is_a_breach_unless_the_rest_is_tests() {
-        let long = "// line\n".repeat(MOST_LINES + 1);
-        assert_eq!(in_text(&long).len(), 1);
-        assert!(in_text(&format!("fn f() {{}}\n#[cfg(test)]\n{long}")).is_empty());
+    fn a_file_that_is_longer_than_the_longest_is_a_breach_and_tests_count() {
+        let most = "// line\n".repeat(MOST_LINES);
+        assert!(in_text(&most).is_empty());
+        assert_eq!(in_text(&format!("{most}fn f() {{}}\n")).len(), 1);
+        assert_eq!(in_text(&format!("#[cfg(test)]\n{most}")).len(), 1);
     }
 }
