@@ -58,11 +58,27 @@ impl TlsCertificate {
         made
     }
 
-    fn new(chain: Vec<CertificateDer<'static>>, key: &PrivateKeyDer<'_>) -> Result<Self, Error> {
+    /// The self-signed certificate that proves a name to an ACME authority (RFC 8737, 3), DER, and its key in PKCS#8. It is not
+    /// looked at, because the TLS library refuses to read a certificate with a critical extension that it does not know;
+    /// who made both knows that they belong together.
+    ///
+    /// # Errors
+    /// When the key cannot be read.
+    pub fn acme_proof(certificate: Vec<u8>, private_key: &SecretBytes) -> Result<Self, Error> {
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(private_key.expose()));
+        Self::unchecked(vec![CertificateDer::from(certificate)], &key)
+    }
+
+    fn unchecked(chain: Vec<CertificateDer<'static>>, key: &PrivateKeyDer<'_>) -> Result<Self, Error> {
         let key = any_supported_type(key)
             .map_err(|error| Error::configuration("load the private key of a TLS certificate").because(error))?;
-        let certified = CertifiedKey::new(chain, key);
-        certified.keys_match().map_err(|error| {
+        let certified = Arc::new(CertifiedKey::new(chain, key));
+        Ok(Self { certified, number: NEXT.fetch_add(1, Ordering::Relaxed) })
+    }
+
+    fn new(chain: Vec<CertificateDer<'static>>, key: &PrivateKeyDer<'_>) -> Result<Self, Error> {
+        let made = Self::unchecked(chain, key)?;
+        made.certified.keys_match().map_err(|error| {
             let failed = Error::configuration("pair a TLS certificate with its private key");
             match error {
                 rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
@@ -74,7 +90,7 @@ impl TlsCertificate {
                 other => failed.because(other),
             }
         })?;
-        Ok(Self { certified: Arc::new(certified), number: NEXT.fetch_add(1, Ordering::Relaxed) })
+        Ok(made)
     }
 
     /// The certificates, DER, leaf first.

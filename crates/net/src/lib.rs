@@ -22,6 +22,11 @@
 //! `tokio::sync::watch` and makes a closure of the receiver. What a peer shows is believed by a [`ChainVerifier`] that
 //! the caller brings, on both sides; sessions are never resumed with one, because a resumed session would skip it.
 //!
+//! # Behind proxies
+//!
+//! [`serve_behind`] reads `X-Forwarded-For` of the proxies that are configured ([`TrustedProxies`]), from its end, and of nobody else.
+//! `ConnectInfo` stays the peer of the connection; who asks is the extension [`ForwardedPeer`].
+//!
 //! # What a client on a Unix socket calls the server
 //!
 //! gRPC's C core (Python, C++, Ruby, PHP) sends the percent-encoded path of the socket as `:authority`. The HTTP/2
@@ -47,7 +52,9 @@ mod certificate;
 mod certificate_files;
 mod client;
 mod dialer;
+mod forwarded;
 mod guard;
+mod listen;
 mod proxy;
 mod roots;
 mod server;
@@ -60,12 +67,14 @@ pub use certificate::{CertificateSource, TlsCertificate};
 pub use certificate_files::CertificateFiles;
 pub use client::{Client, ClientTls};
 pub use dialer::TlsDialer;
+pub use forwarded::{ForwardedPeer, TrustedProxies};
 pub use guard::{is_metadata, is_public};
+pub use listen::{address_of, listen};
 pub use proxy::{NoProxy, Proxy, ProxyError, parse_connect_answer};
 pub use roots::parse_roots;
 pub use server::{
-    ClientCertificates, Limits, PeerCertificates, ServerCertificate, TlsServerConfig, serve, serve_stream, serve_unix,
-    serve_with, take_over,
+    ChallengeSource, ClientCertificates, Limits, PeerCertificates, ServerCertificate, TlsServerConfig, serve,
+    serve_behind, serve_stream, serve_unix, serve_with, take_over,
 };
 pub use settings::Settings;
 pub use unix::{Peer, UnixSocket};

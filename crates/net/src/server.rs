@@ -2,6 +2,7 @@
 
 mod accept;
 mod activity;
+mod challenge;
 mod connection;
 mod limits;
 mod prefixed;
@@ -21,14 +22,17 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::unix::{Peer, UnixSocket};
+use crate::{
+    forwarded::TrustedProxies,
+    unix::{Peer, UnixSocket},
+};
 
 use accept::{Door, accept_all};
 use connection::{Origin, Protocol, Served};
 
+pub use challenge::ChallengeSource;
 pub use connection::PeerCertificates;
 pub use limits::Limits;
 pub(crate) use prefixed::PREFACE;
@@ -57,8 +61,33 @@ pub async fn serve_with(
     limits: Limits,
     shutdown: CancellationToken,
 ) {
+    let door = TcpDoor { listener, proxies: TrustedProxies::default() };
+    serve_door(door, router, tls, limits, shutdown).await;
+}
+
+/// [`serve_with`] behind proxies: requests that come through one of them have a [`crate::ForwardedPeer`] among their
+/// extensions, and `limits.connections_per_peer` does not count the proxies' own connections, which are many clients'.
+pub async fn serve_behind(
+    proxies: TrustedProxies,
+    listener: TcpListener,
+    router: Router,
+    tls: Option<Arc<TlsServerConfig>>,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
+    let router = proxies.clone().name_clients(router);
+    serve_door(TcpDoor { listener, proxies }, router, tls, limits, shutdown).await;
+}
+
+async fn serve_door(
+    door: TcpDoor,
+    router: Router,
+    tls: Option<Arc<TlsServerConfig>>,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
     let stop = shutdown.clone();
-    accept_all(listener, limits, shutdown, move |(stream, peer): (TcpStream, SocketAddr)| {
+    accept_all(door, limits, shutdown, move |(stream, peer): (TcpStream, SocketAddr)| {
         // Answers are written whole; see the client.
         drop(stream.set_nodelay(true));
         serve_stream(stream, peer, router.clone(), tls.clone(), limits, stop.clone())
@@ -99,13 +128,14 @@ pub async fn serve_stream<S>(
         shutdown: shutdown.clone(),
     };
     let Some(tls) = tls else { return served(None).speak(stream, Protocol::Http1).await };
-    let handshake = TlsAcceptor::from(tls.rustls()).accept(stream);
+    let handshake = tls.accept(stream);
     let outcome = tokio::select! {
         () = shutdown.cancelled() => return,
         outcome = timeout(limits.head, handshake) => outcome,
     };
     match outcome {
-        Ok(Ok(stream)) => {
+        Ok(Ok(None)) => tracing::debug!(net.peer = %peer, "a name was proved to an ACME authority"),
+        Ok(Ok(Some(stream))) => {
             let (_, session) = stream.get_ref();
             let protocol = Protocol::from_alpn(session.alpn_protocol());
             let certificates = session.peer_certificates().map(PeerCertificates::new);
@@ -128,16 +158,22 @@ pub async fn take_over(
     upgraded.map(TokioIo::new).map_err(|error| Error::unreachable("take over a connection").because(error))
 }
 
-impl Door for TcpListener {
+struct TcpDoor {
+    listener: TcpListener,
+    /// Whose connections are not counted.
+    proxies: TrustedProxies,
+}
+
+impl Door for TcpDoor {
     type Connection = (TcpStream, SocketAddr);
     type Key = IpAddr;
 
     async fn next(&self) -> io::Result<Self::Connection> {
-        self.accept().await
+        self.listener.accept().await
     }
 
-    fn key(&self, (_, peer): &Self::Connection) -> IpAddr {
-        counted_as(peer.ip())
+    fn key(&self, (_, peer): &Self::Connection) -> Option<IpAddr> {
+        (!self.proxies.contain(Some(peer.ip()))).then(|| counted_as(peer.ip()))
     }
 }
 
@@ -149,8 +185,8 @@ impl Door for UnixSocket {
         self.accept().await
     }
 
-    fn key(&self, (_, peer): &Self::Connection) -> Option<i64> {
-        if self.counts_users() { Some(peer.uid.into()) } else { peer.pid.map(i64::from) }
+    fn key(&self, (_, peer): &Self::Connection) -> Option<Option<i64>> {
+        Some(if self.counts_users() { Some(peer.uid.into()) } else { peer.pid.map(i64::from) })
     }
 }
 

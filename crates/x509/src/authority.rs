@@ -194,16 +194,16 @@ impl Authority {
     }
 }
 
-struct Contents<'a> {
-    issuer: &'a Name,
-    issuer_key: &'a IssuerKey,
-    subject: &'a Name,
-    spki: &'a [u8],
-    validity: Validity,
-    extensions: Extensions,
+pub(crate) struct Contents<'a> {
+    pub(crate) issuer: &'a Name,
+    pub(crate) issuer_key: &'a IssuerKey,
+    pub(crate) subject: &'a Name,
+    pub(crate) spki: &'a [u8],
+    pub(crate) validity: Validity,
+    pub(crate) extensions: Extensions,
 }
 
-fn encode(contents: &Contents<'_>) -> Result<Vec<u8>, X509Error> {
+pub(crate) fn encode(contents: &Contents<'_>) -> Result<Vec<u8>, X509Error> {
     let signature_algorithm = contents.issuer_key.identifier()?;
     let tbs_certificate = TbsCertificate {
         version: Version::V3,
@@ -234,7 +234,7 @@ fn serial() -> Result<SerialNumber, X509Error> {
     SerialNumber::new(&bytes).map_err(X509Error::encoding)
 }
 
-fn validity(not_before: Timestamp, not_after: Timestamp) -> Result<Validity, X509Error> {
+pub(crate) fn validity(not_before: Timestamp, not_after: Timestamp) -> Result<Validity, X509Error> {
     if not_after < not_before {
         return Err(X509Error(format!("a validity from {not_before} to {not_after} ends before it begins")));
     }

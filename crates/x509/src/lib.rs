@@ -25,6 +25,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod acme;
 mod authority;
 mod certificate;
 mod chain;
@@ -35,6 +36,7 @@ mod profile;
 mod request;
 mod usage;
 
+pub use acme::acme_certificate;
 pub use authority::{Authority, Issued};
 pub use certificate::{Certificate, X509Error, split_der};
 pub use chain::{ChainError, ChainFault, ChainUsage, verify_chain, verify_chain_for, verify_path};

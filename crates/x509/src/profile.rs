@@ -160,6 +160,6 @@ pub(crate) fn extension<E: AssociatedOid + Encode>(critical: bool, content: &E) 
     Ok(Extension { extn_id: E::OID, critical, extn_value: octets(&content)? })
 }
 
-fn octets(bytes: &[u8]) -> Result<OctetString, X509Error> {
+pub(crate) fn octets(bytes: &[u8]) -> Result<OctetString, X509Error> {
     OctetString::new(bytes).map_err(X509Error::encoding)
 }

@@ -29,8 +29,8 @@ pub(super) trait Door {
     /// The next connection.
     fn next(&self) -> impl Future<Output = io::Result<Self::Connection>> + Send;
 
-    /// Whose it is.
-    fn key(&self, connection: &Self::Connection) -> Self::Key;
+    /// Whose it is. `None`: it is not counted with any other.
+    fn key(&self, connection: &Self::Connection) -> Option<Self::Key>;
 }
 
 /// Serves every connection in a task of its own until `shutdown`, closes the door, and gives the connections
@@ -62,9 +62,15 @@ where
                 }
             },
         };
-        let Some(counted) = peers.enter(door.key(&connection)) else {
-            tracing::debug!(limit = limits.connections_per_peer, "a peer has too many connections");
-            continue;
+        let counted = match door.key(&connection) {
+            None => None,
+            Some(key) => {
+                let Some(counted) = peers.enter(key) else {
+                    tracing::debug!(limit = limits.connections_per_peer, "a peer has too many connections");
+                    continue;
+                };
+                Some(counted)
+            }
         };
         let serving = serve(connection);
         let abort = abort.clone();

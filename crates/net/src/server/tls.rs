@@ -14,6 +14,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
+use super::challenge::ChallengeSource;
 use crate::{
     certificate::{CertificateSource, TlsCertificate},
     verifier::{Believes, ChainVerifier},
@@ -46,8 +47,11 @@ pub enum ClientCertificates {
 }
 
 /// How a listener speaks TLS: versions 1.2 and 1.3.
-#[derive(Clone, Debug)]
-pub struct TlsServerConfig(Arc<ServerConfig>);
+#[derive(Clone)]
+pub struct TlsServerConfig {
+    usual: Arc<ServerConfig>,
+    pub(super) challenges: Option<ChallengeSource>,
+}
 
 impl TlsServerConfig {
     /// Asks `make` for the certificate of each name when a client first wants it, and keeps the last 256. A client
@@ -67,7 +71,7 @@ impl TlsServerConfig {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(resolver));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
+        Ok(Self { usual: Arc::new(config), challenges: None })
     }
 
     /// Shows every client the certificate that `certificate` gives at that moment, and speaks HTTP/2 or HTTP/1.1, as
@@ -98,11 +102,25 @@ impl TlsServerConfig {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
+        Ok(Self { usual: Arc::new(config), challenges: None })
+    }
+
+    /// Proves names to an ACME authority as well (`tls-alpn-01`, RFC 8737): a client that offers `acme-tls/1` and nothing else
+    /// is shown the certificate that `challenges` has for the name it asks for, and the connection ends with the handshake.
+    /// Where there is none for it, or it names none, the handshake fails. Every other client notices nothing.
+    #[must_use]
+    pub fn with_challenges(self, challenges: ChallengeSource) -> Self {
+        Self { challenges: Some(challenges), ..self }
     }
 
     pub(super) fn rustls(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.usual)
+    }
+}
+
+impl fmt::Debug for TlsServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsServerConfig").field("challenges", &self.challenges.is_some()).finish_non_exhaustive()
     }
 }
 

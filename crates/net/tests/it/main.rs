@@ -1,7 +1,9 @@
 //! The client and the listeners against real sockets on loopback.
 #![expect(clippy::unwrap_used, reason = "a test whose stage cannot be set has failed")]
 
+mod behind;
 mod certificate_files;
+mod challenge;
 mod client;
 mod core;
 mod dialer;
