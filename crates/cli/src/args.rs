@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::AdminCommand;
+use crate::{command::AdminCommand, deferred::Deferred};
 
 /// Workload identity federation: the identity a workload has, exchanged for the short-lived credential it needs.
 ///
@@ -54,19 +54,19 @@ pub(crate) enum Colour {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a route once and write its credential to standard output.
-    Get(Get),
+    Get(Deferred<Get>),
     /// Run a command with credentials that are kept fresh; signals and exit code are passed through.
-    Run(Run),
+    Run(Deferred<Run>),
     /// Show every identity that is found here, and why the others were skipped.
-    Whoami(Whoami),
+    Whoami(Deferred<Whoami>),
     /// Show what a token or a credential file says, without believing it.
-    Inspect(Inspect),
+    Inspect(Deferred<Inspect>),
     /// Start the emulated clouds on loopback.
-    Sandbox(Sandbox),
+    Sandbox(Deferred<Sandbox>),
     /// Run every route of the manual end to end in the sandbox, refusals included.
-    Demo(Demo),
+    Demo(Deferred<Demo>),
     /// Issue identities: token exchange, SPIFFE, discovery documents, admin API. Without a command it serves.
-    Authority(Box<Authority>),
+    Authority(Box<Deferred<Authority>>),
     /// Give the workloads of this node their SPIFFE identities.
     Agent {
         /// Stop when standard input ends.
@@ -74,9 +74,9 @@ pub(crate) enum Command {
         stop_with_stdin: bool,
     },
     /// Serve or export the OIDC discovery documents of an existing SPIFFE installation.
-    Discovery(Discovery),
+    Discovery(Deferred<Discovery>),
     /// Check, show or describe the configuration.
-    Config(Config),
+    Config(Deferred<Config>),
     /// Write the completion script of a shell.
     Completion {
         /// The shell.

@@ -3,6 +3,7 @@
 
 mod args;
 mod command;
+mod deferred;
 mod output;
 mod world;
 
