@@ -10,7 +10,11 @@ use carnet_spiffe::{Selector, SpiffeId};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::{bundles::Bundles, entries::Entries};
+use crate::{
+    bundles::Bundles,
+    entries::Entries,
+    tainted::{Above, Tainted},
+};
 
 /// How far the agent is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,18 @@ pub(crate) struct X509Svid {
     pub(crate) renew_at: Timestamp,
     /// The entry's revision that it was made for.
     pub(crate) revision: u64,
+    /// The authorities above it.
+    pub(crate) above: Above,
+    /// Whether one of them was tainted already when it was signed: an authority that had not heard of it. Then only `renew_at`
+    /// says when to ask again, so that it is not asked in a circle.
+    pub(crate) born_tainted: bool,
+}
+
+impl X509Svid {
+    /// Whether it must be replaced whatever is left of its life.
+    pub(crate) fn is_tainted(&self, tainted: &Tainted) -> bool {
+        !self.born_tainted && tainted.concerns(&self.above)
+    }
 }
 
 /// What came of asking for an X509-SVID.
@@ -74,6 +90,7 @@ pub(crate) struct Snapshot {
     pub(crate) entries: Arc<Entries>,
     pub(crate) bundles: Arc<Bundles>,
     pub(crate) minted: Arc<HashMap<MintKey, Minted>>,
+    pub(crate) tainted: Arc<Tainted>,
 }
 
 /// Where the snapshots go through.
@@ -105,6 +122,7 @@ impl Hub {
             entries: Arc::default(),
             bundles: Arc::default(),
             minted: Arc::default(),
+            tainted: Arc::default(),
         };
         Self {
             snapshots: watch::Sender::new(Arc::new(first)),
@@ -166,6 +184,7 @@ impl Hub {
                 entries: Arc::default(),
                 bundles: Arc::default(),
                 minted: Arc::default(),
+                tainted: Arc::default(),
             };
         });
     }

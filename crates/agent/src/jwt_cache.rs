@@ -7,6 +7,8 @@ use std::{
 
 use carnet_attest::protocol::{JwtAnswer, JwtRequest};
 use carnet_core::{Error, chain, safe_text};
+use carnet_jose::UnverifiedJwt;
+use carnet_spiffe::Bundle;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
 
@@ -133,6 +135,16 @@ impl JwtCache {
         slot
     }
 
+    /// Forgets what was signed with keys that are not of this bundle: they were revoked.
+    pub(crate) fn keep_signed_by(&self, bundle: &Bundle) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.map.retain(|_, (_, slot)| {
+            let state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);
+            // One that is under way has no token yet and stays.
+            state.token.as_ref().is_none_or(|token| is_signed_by(token, bundle))
+        });
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).map.len()
@@ -169,6 +181,11 @@ impl Slot {
     fn keep(&self, state: State) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
+}
+
+fn is_signed_by(token: &JwtAnswer, bundle: &Bundle) -> bool {
+    let token = UnverifiedJwt::parse(token.token.expose());
+    token.is_ok_and(|token| token.unverified_kid().is_some_and(|kid| bundle.jwt_authorities.contains_key(kid)))
 }
 
 fn check(answer: JwtAnswer, now: Timestamp) -> Result<JwtAnswer, UpstreamError> {

@@ -13,8 +13,9 @@ use tokio::time::{Instant, timeout};
 use crate::{
     core::{Core, LONGEST_CALL, Own},
     hub::Phase,
-    minter::{KeyPair, late},
+    minter::{KeyPair, late, soon},
     state_file,
+    tainted::Above,
     upstream::{AgentIdentity, UpstreamError},
 };
 
@@ -37,6 +38,8 @@ pub(crate) async fn run(core: Arc<Core>) {
     let mut renew_at = renewal(&core);
     let mut attest_again = false;
     let mut failures = 0_u32;
+    // Whether the SVID stood below a tainted authority when it came: then only the clock says when to ask again.
+    let mut born_tainted = false;
     // When the agent attested last because it was told to, and how often in a row.
     let mut told: Option<(Instant, u32)> = None;
     loop {
@@ -48,6 +51,10 @@ pub(crate) async fn run(core: Arc<Core>) {
             attest_again = true;
         }
         nudges.borrow_and_update();
+        if !born_tainted && is_tainted(&core) {
+            tracing::warn!("the authority that signed the agent's SVID is tainted: asking for another");
+            renew_at = Timestamp::MIN;
+        }
         let step = step(&core, attest_again, renew_at);
         if let Step::Wait(moment) = step {
             tokio::select! {
@@ -83,6 +90,10 @@ pub(crate) async fn run(core: Arc<Core>) {
                 must_attest.borrow_and_update();
                 attest_again = false;
                 renew_at = renewal(&core);
+                born_tainted = is_tainted(&core);
+                if born_tainted {
+                    renew_at = renew_at.min(soon(&core));
+                }
             }
             Err(error) => {
                 core.heed(if attesting { "attest this node" } else { "renew the agent's SVID" }, &error);
@@ -106,6 +117,12 @@ fn step(core: &Core, attest_again: bool, renew_at: Timestamp) -> Step {
         Some(_) if renew_at <= now => Step::Renew,
         Some(own) => Step::Wait(renew_at.min(own.identity.expires_at)),
     }
+}
+
+/// Whether the agent's SVID stands below an authority that is not to be relied on any more.
+fn is_tainted(core: &Core) -> bool {
+    let own = core.own.borrow();
+    own.as_ref().is_some_and(|own| core.hub.now().tainted.concerns(&Above::of(&own.identity.chain)))
 }
 
 /// Half of the whole life, counted from when it began, less a random part.

@@ -30,6 +30,7 @@ mod server;
 mod settings;
 mod state_file;
 mod sync;
+mod tainted;
 mod upstream;
 mod view;
 

@@ -21,12 +21,16 @@ use tokio::time::timeout;
 use crate::{
     core::{Core, LONGEST_CALL},
     hub::{MintKey, Minted, Phase, Snapshot, X509Svid},
+    tainted::Above,
     upstream::UpstreamError,
 };
 
 /// How long a refusal for one entry holds, unless the entry changes before: short at first, because another authority may
 /// not know of a new entry yet.
 const REFUSED: Backoff = Backoff { first: Duration::from_secs(1), cap: Duration::from_mins(1) };
+
+/// How often in a row a refusal would have come before the pause after an SVID that was tainted already: some seconds.
+const TAINTED_AGAIN: u32 = 4;
 
 /// An SVID that is to be asked for.
 struct Due {
@@ -119,7 +123,7 @@ fn survey(core: &Core, snapshot: &Snapshot) -> (Vec<Due>, Timestamp) {
     for (key, (entry, spiffe_id, open)) in &wanted {
         let rank = match snapshot.minted.get(key) {
             Some(minted @ Minted::Svid(svid)) if !stale(key, minted) => {
-                if svid.revision == entry.revision && svid.renew_at > now {
+                if svid.revision == entry.revision && svid.renew_at > now && !svid.is_tainted(&snapshot.tainted) {
                     next = next.min(svid.renew_at);
                     continue;
                 }
@@ -183,6 +187,10 @@ fn settle(core: &Core, due: Due, key: KeyPair, answer: X509Answer) -> (MintKey, 
                     let now = core.context.now();
                     let schedule = Schedule::default().margin(Duration::ZERO);
                     let renew_at = schedule.renew_at(now, Some(expires_at), core.roll());
+                    let above = Above::of(&chain);
+                    let born_tainted = core.hub.now().tainted.concerns(&above);
+                    // Another authority may not know yet that this one is tainted.
+                    let renew_at = if born_tainted { renew_at.min(soon(core)) } else { renew_at };
                     let svid = X509Svid {
                         spiffe_id: due.spiffe_id,
                         chain: chain.concat(),
@@ -190,6 +198,8 @@ fn settle(core: &Core, due: Due, key: KeyPair, answer: X509Answer) -> (MintKey, 
                         expires_at,
                         renew_at,
                         revision,
+                        above,
+                        born_tainted,
                     };
                     return (due.key, Minted::Svid(Arc::new(svid)));
                 }
@@ -203,6 +213,11 @@ fn settle(core: &Core, due: Due, key: KeyPair, answer: X509Answer) -> (MintKey, 
     let times = due.refused.saturating_add(1);
     let again_at = core.context.now().saturating_add(REFUSED.delay(times, core.roll())).unwrap_or(Timestamp::MAX);
     (due.key, Minted::Refused { revision, again_at, times })
+}
+
+/// When to ask again for what was signed by an authority that is tainted.
+pub(crate) fn soon(core: &Core) -> Timestamp {
+    core.context.now().saturating_add(REFUSED.delay(TAINTED_AGAIN, core.roll())).unwrap_or(Timestamp::MAX)
 }
 
 /// The leaf must be for the key that was made here and name the identity of the entry.

@@ -14,6 +14,7 @@ use crate::{
     hub::Phase,
     keeper,
     minter::late,
+    tainted::Tainted,
     upstream::UpstreamError,
 };
 
@@ -45,6 +46,9 @@ pub(crate) async fn run(core: Arc<Core>) {
         let outcome = tokio::select! {
             () = core.stop.cancelled() => return,
             outcome = ask(&core, revision) => outcome,
+            // A call that is held stands for the SVID it was made with. Once the authority above that is revoked the answer would be
+            // that the agent must attest again, although it has another.
+            Ok(()) = own.changed() => continue,
         };
         match outcome {
             Ok(next) => {
@@ -102,11 +106,15 @@ fn apply(core: &Core, state: State) -> Result<()> {
         ours
     });
     let entries = Arc::new(Entries::new(entries));
+    let tainted = Arc::new(Tainted::new(state.tainted));
+    // What a key has signed that is in the bundle no more verifies nowhere.
+    core.jwt.keep_signed_by(&own_bundle);
     tracing::debug!(entries = entries.len(), "the authority has told what is new");
     core.hub.change(|snapshot| {
         snapshot.phase = Phase::Serving;
         snapshot.entries = entries;
         snapshot.bundles = bundles;
+        snapshot.tainted = tainted;
     });
     let changed = core.own.borrow().as_ref().filter(|own| own.bundle != own_bundle).map(|own| own.identity.clone());
     if let Some(identity) = changed {

@@ -1,10 +1,15 @@
 //! What signs and what is published, at one moment.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
+use carnet_core::hex;
 use carnet_jose::{Algorithm, Jwk, PublicKey, SigningKey};
 use carnet_spiffe::{Bundle, TrustDomain};
-use carnet_x509::Authority;
+use carnet_x509::{Authority, Certificate};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Stage;
@@ -107,6 +112,13 @@ impl KeyRing {
     /// as long as something that they signed may be valid. Whoever holds an SVID below one asks for another at once.
     pub fn tainted(&self) -> &[Vec<u8>] {
         &self.tainted
+    }
+
+    /// The subject key identifiers of [`Self::tainted`], lower-case hexadecimal: by these a leaf tells that it stands below one
+    /// (RFC 5280, 4.2.1.1). SPIRE names an X.509 authority in the same way (`authority_id` of its Local Authority API).
+    pub fn tainted_key_ids(&self) -> BTreeSet<String> {
+        let read = self.tainted.iter().filter_map(|der| Certificate::from_der(der).ok());
+        read.filter_map(|certificate| certificate.key_id().map(hex)).collect()
     }
 
     /// The bundle of this trust domain.

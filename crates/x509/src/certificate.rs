@@ -50,6 +50,7 @@ pub struct Certificate {
     not_after: Timestamp,
     names: Names,
     key_id: Option<Vec<u8>>,
+    authority_key_id: Option<Vec<u8>>,
     is_authority: bool,
     path_length: Option<u32>,
     key_usage: Option<KeyUsage>,
@@ -105,6 +106,7 @@ impl Certificate {
             not_after: time(read.validity().not_after.timestamp())?,
             names: Names::default(),
             key_id: None,
+            authority_key_id: None,
             is_authority: false,
             path_length: None,
             key_usage: None,
@@ -120,6 +122,9 @@ impl Certificate {
                 }
                 ParsedExtension::SubjectAlternativeName(names) => certificate.names.read(&names.general_names),
                 ParsedExtension::SubjectKeyIdentifier(id) => certificate.key_id = Some(id.0.to_vec()),
+                ParsedExtension::AuthorityKeyIdentifier(id) => {
+                    certificate.authority_key_id = id.key_identifier.as_ref().map(|id| id.0.to_vec());
+                }
                 ParsedExtension::KeyUsage(usage) => certificate.key_usage = Some(KeyUsage::of_bits(usage.flags)),
                 ParsedExtension::ExtendedKeyUsage(usage) => {
                     certificate.extended_key_usage = Some(ExtendedKeyUsage::from(usage));
@@ -220,6 +225,11 @@ impl Certificate {
     /// The subject key identifier, if there is one.
     pub fn key_id(&self) -> Option<&[u8]> {
         self.key_id.as_deref()
+    }
+
+    /// The subject key identifier of the authority that signed it, if it names one (RFC 5280, 4.2.1.1).
+    pub fn authority_key_id(&self) -> Option<&[u8]> {
+        self.authority_key_id.as_deref()
     }
 
     /// Whether it says that it is an authority's.

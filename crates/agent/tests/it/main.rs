@@ -17,4 +17,5 @@ mod kubelet;
 mod push;
 mod sds;
 mod support;
+mod taint;
 mod validate;

@@ -76,6 +76,10 @@ impl Keys {
 pub(crate) struct Mood {
     pub(crate) entries: Vec<Registration>,
     pub(crate) bundles: BundleMap,
+    /// Subject key identifiers.
+    pub(crate) tainted: BTreeSet<String>,
+    /// What signs in place of the first root.
+    pub(crate) root: Option<Arc<Authority>>,
     pub(crate) refuse: Option<RefusalCode>,
     pub(crate) away: bool,
     pub(crate) x509_life: SignedDuration,
@@ -107,6 +111,8 @@ impl Desk {
             mood: Mutex::new(Mood {
                 entries: Vec::new(),
                 bundles,
+                tainted: BTreeSet::new(),
+                root: None,
                 refuse: None,
                 away: false,
                 x509_life: hour,
@@ -148,15 +154,20 @@ impl Desk {
 
     fn certificate(&self, id: &SpiffeId, dns: &[String], csr: &[u8]) -> (Vec<Base64>, Timestamp) {
         let now = self.now();
-        let end = now + self.mood.lock().unwrap().x509_life;
-        let leaf = self.keys.root.sign_csr(csr, &svid_profile(id, dns, now, end)).unwrap();
+        let (life, other) = {
+            let mood = self.mood.lock().unwrap();
+            (mood.x509_life, mood.root.clone())
+        };
+        let end = now + life;
+        let leaf = other.as_deref().unwrap_or(&self.keys.root).sign_csr(csr, &svid_profile(id, dns, now, end)).unwrap();
         (vec![leaf.into()], end)
     }
 
     fn agent(&self, csr: &[u8]) -> AgentSvid {
         let id = agent_id(&domain(), "join-token/web-1").unwrap();
         let (svid, expires_at) = self.certificate(&id, &[], csr);
-        AgentSvid { svid, expires_at, reattestable: true, bundle: self.keys.bundle.to_json().unwrap() }
+        let bundle = self.mood.lock().unwrap().bundles.get(&domain()).unwrap().to_json().unwrap();
+        AgentSvid { svid, expires_at, reattestable: true, bundle }
     }
 
     fn mint(&self, request: &X509Request) -> X509Answer {
@@ -194,7 +205,11 @@ impl Upstream for Desk {
             let revision = *revisions.wait_for(|revision| *revision != query.revision).await.unwrap();
             self.admit()?;
             let mood = self.mood.lock().unwrap();
-            let state = State { entries: mood.entries.clone(), bundles: mood.bundles.to_json().unwrap() };
+            let state = State {
+                entries: mood.entries.clone(),
+                bundles: mood.bundles.to_json().unwrap(),
+                tainted: mood.tainted.clone(),
+            };
             Ok(Updates { revision, state: Some(state) })
         })
     }

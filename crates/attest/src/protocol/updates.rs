@@ -1,5 +1,7 @@
 //! What an agent serves.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,4 +41,9 @@ pub struct State {
     /// Bundles of the own and the federated domains (`{"trust_domains": {NAME: BUNDLE}}`): what
     /// [`carnet_spiffe::BundleMap::parse`] reads.
     pub bundles: Value,
+    /// Authorities of the own domain that are not to be relied on any more: subject key identifiers of their certificates, lower-case
+    /// hexadecimal. What stands below one, the agent's own SVID among it, is replaced at once; the bundle has the authority
+    /// until it is revoked, because peers of other agents may still show what it signed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tainted: BTreeSet<String>,
 }

@@ -61,7 +61,8 @@ impl Api {
     /// What the agent serves, and a number that is the same as long as that is the same, at every authority.
     fn state_of(&self, agent: &Agent) -> Result<(u64, State), Refusal> {
         let entries = self.parts.entries.authorized(&agent.id, &agent.selectors);
-        let own = self.parts.keys.borrow().bundle(self.parts.nodes.trust_domain());
+        let ring = Arc::clone(&self.parts.keys.borrow());
+        let (own, tainted) = (ring.bundle(self.parts.nodes.trust_domain()), ring.tainted_key_ids());
         let foreign = Arc::clone(&self.parts.bundles.borrow());
         let mut bundles: BundleMap = entries
             .iter()
@@ -75,11 +76,14 @@ impl Api {
             unavailable()
         })?;
         let mut text = bundles.to_string();
+        for authority in &tainted {
+            let _ = write!(text, "\ntainted {authority}"); // As below.
+        }
         for entry in entries.iter() {
             let _ = write!(text, "\n{} {}", entry.id, entry.revision); // Writing to a String does not fail.
         }
         let entries = entries.iter().map(|entry| entry.as_ref().clone()).collect();
-        Ok((number(text.as_bytes()), State { entries, bundles }))
+        Ok((number(text.as_bytes()), State { entries, bundles, tainted }))
     }
 }
 
