@@ -45,6 +45,8 @@ impl SecretDiscoveryService for Sds {
         &self,
         _request: Request<Streaming<DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaSecretsStream>, Status> {
+        // SPIRE's agent answers so, too (spiffe/spire, pkg/agent/endpoints/sdsv3/handler.go). Envoy asks by StreamSecrets unless its
+        // `api_type` is DELTA_GRPC.
         Err(Status::unimplemented("incremental discovery of secrets is not supported: use StreamSecrets"))
     }
 
