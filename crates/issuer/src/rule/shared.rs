@@ -1,7 +1,7 @@
 //! Issuers that many tenants share, and what binds a token to one of them.
 //!
-//! A token of such an issuer proves nothing but that somebody has an account there. Which claims name the tenant was
-//! not looked up with the issuers one by one: the whole table is UNCONFIRMED, and errs by refusing. See the crate's README.
+//! A token of such an issuer proves nothing but that somebody has an account there. Each row names where it is said that these claims, and
+//! this form of the subject, are the tenant's and no choice of whoever asks for the token. What is not there does not bind: the table errs by refusing.
 
 /// An issuer that many tenants share.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ enum Url {
     Is(&'static str),
     /// It, or with more behind it.
     Below(&'static str),
-    /// With one segment in the middle.
-    Between(&'static str, &'static str),
+    /// With one of these segments in the middle.
+    Between(&'static str, &'static [&'static str], &'static str),
 }
 
 impl SharedIssuer {
@@ -45,21 +45,28 @@ pub(crate) fn find(issuer: &str) -> Option<&'static SharedIssuer> {
     SHARED.iter().find(|shared| match shared.url {
         Url::Is(url) => issuer == url,
         Url::Below(url) => issuer.strip_prefix(url).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-        Url::Between(before, after) => issuer
+        Url::Between(before, tenants, after) => issuer
             .strip_prefix(before)
             .and_then(|rest| rest.strip_suffix(after))
-            .is_some_and(|tenant| SHARED_AZURE_TENANTS.contains(&tenant)),
+            .is_some_and(|tenant| tenants.contains(&tenant)),
     })
 }
 
-/// `common` and its like stand for any tenant; the last is the tenant of all personal accounts
+/// These stand for any tenant; the last stands so in the metadata of the others
 /// (<https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc>).
-const SHARED_AZURE_TENANTS: [&str; 5] =
-    ["common", "organizations", "consumers", "{tenantid}", "9188040d-6c67-4c5b-b112-36a304b66dad"];
+const ANY_AZURE_TENANT: &[&str] = &["common", "organizations", "{tenantid}"];
 
-const AZURE_CLAIMS: &[&str] = &["tid", "oid"];
+/// The tenant of all personal accounts, by both of its names (same page). Its `tid` is the same for everybody.
+const PERSONAL_AZURE_TENANT: &[&str] = &["consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"];
+
+/// An object is named by `tid` and `oid` together, so that `oid` alone binds in no tenant that is not known
+/// (<https://learn.microsoft.com/entra/identity-platform/claims-validation>).
+const ANY_AZURE_CLAIMS: &[&str] = &["tid"];
+
+const PERSONAL_AZURE_CLAIMS: &[&str] = &["oid"];
 
 const SHARED: &[SharedIssuer] = &[
+    // <https://docs.github.com/actions/reference/security/oidc>. The URL has the enterprise behind it where that is set so.
     SharedIssuer {
         name: "GitHub Actions",
         url: Url::Below("https://token.actions.githubusercontent.com"),
@@ -73,12 +80,15 @@ const SHARED: &[SharedIssuer] = &[
         ],
         subject: "repo:*/",
     },
+    // <https://docs.gitlab.com/ci/secrets/id_token_authentication/>.
     SharedIssuer {
         name: "GitLab.com",
         url: Url::Is("https://gitlab.com"),
         tenant_claims: &["namespace_id", "project_id", "namespace_path", "project_path"],
         subject: "project_path:*/",
     },
+    // <https://developers.google.com/identity/openid-connect/openid-connect>: `sub` is never given again; `hd` is the organisation's domain.
+    // An address may go to somebody else, and pins one account all the same.
     SharedIssuer {
         name: "Google accounts",
         url: Url::Is("https://accounts.google.com"),
@@ -87,28 +97,45 @@ const SHARED: &[SharedIssuer] = &[
     },
     SharedIssuer {
         name: "Azure (all tenants)",
-        url: Url::Between("https://login.microsoftonline.com/", "/v2.0"),
-        tenant_claims: AZURE_CLAIMS,
+        url: Url::Between("https://login.microsoftonline.com/", ANY_AZURE_TENANT, "/v2.0"),
+        tenant_claims: ANY_AZURE_CLAIMS,
         subject: "",
     },
     SharedIssuer {
         name: "Azure (all tenants)",
-        url: Url::Between("https://sts.windows.net/", "/"),
-        tenant_claims: AZURE_CLAIMS,
+        url: Url::Between("https://sts.windows.net/", ANY_AZURE_TENANT, "/"),
+        tenant_claims: ANY_AZURE_CLAIMS,
         subject: "",
     },
+    SharedIssuer {
+        name: "Microsoft personal accounts",
+        url: Url::Between("https://login.microsoftonline.com/", PERSONAL_AZURE_TENANT, "/v2.0"),
+        tenant_claims: PERSONAL_AZURE_CLAIMS,
+        subject: "",
+    },
+    SharedIssuer {
+        name: "Microsoft personal accounts",
+        url: Url::Between("https://sts.windows.net/", PERSONAL_AZURE_TENANT, "/"),
+        tenant_claims: PERSONAL_AZURE_CLAIMS,
+        subject: "",
+    },
+    // Atlassian, "Integrate Pipelines with resource servers using OIDC": the subject is `{REPOSITORY}:{STEP}`. The URL has the workspace's name in it,
+    // which is given again when a workspace is renamed, so that the URL alone binds nothing.
     SharedIssuer {
         name: "Bitbucket Pipelines",
         url: Url::Below("https://api.bitbucket.org"),
         tenant_claims: &["repositoryUuid", "workspaceUuid"],
         subject: "{*}:",
     },
+    // <https://circleci.com/docs/guides/permissions-authentication/openid-connect-tokens/>. The URL has the organisation's UUID in it; a rule
+    // says it once more all the same, because the audience is the same UUID unless the job chooses another.
     SharedIssuer {
         name: "CircleCI",
         url: Url::Below("https://oidc.circleci.com"),
         tenant_claims: &["oidc.circleci.com/project-id", "oidc.circleci.com/org-id"],
         subject: "org/*/",
     },
+    // <https://developer.hashicorp.com/terraform/cloud-docs/dynamic-provider-credentials/workload-identity-tokens>.
     SharedIssuer {
         name: "HCP Terraform",
         url: Url::Is("https://app.terraform.io"),
@@ -120,28 +147,33 @@ const SHARED: &[SharedIssuer] = &[
         ],
         subject: "organization:*:",
     },
+    // <https://vercel.com/docs/oidc/reference>: below the URL stands the team's name, and a team may be renamed.
     SharedIssuer {
         name: "Vercel",
         url: Url::Below("https://oidc.vercel.com"),
-        tenant_claims: &["owner_id", "project_id", "owner"],
+        tenant_claims: &["owner_id", "project_id"],
         subject: "owner:*:",
     },
+    // <https://buildkite.com/docs/agent/cli/reference/oidc>. Buildkite's own federation insists on `organization_id` or `organization_slug`
+    // (<https://buildkite.com/docs/apis/workload-identity-federation/buildkite-agents>).
     SharedIssuer {
         name: "Buildkite",
         url: Url::Is("https://agent.buildkite.com"),
         tenant_claims: &["organization_id", "pipeline_id", "organization_slug"],
         subject: "organization:*:",
     },
+    // Codefresh, "OpenID Connect for pipelines"; `account_id` is read so by Fulcio (sigstore/fulcio, pkg/identity/codefresh/principal.go).
     SharedIssuer {
         name: "Codefresh",
         url: Url::Is("https://oidc.codefresh.io"),
         tenant_claims: &["account_id"],
         subject: "account:*:",
     },
+    // Oracle, "Access Token" of identity domains. The subject is a user's name where it is no client's, and every domain may have such a user.
     SharedIssuer {
         name: "OCI identity domains",
         url: Url::Below("https://identity.oraclecloud.com"),
-        tenant_claims: &["sub", "tenant_iss"],
+        tenant_claims: &["tenant", "client_tenantname", "user_tenantname"],
         subject: "",
     },
 ];
@@ -160,6 +192,7 @@ mod tests {
             "https://login.microsoftonline.com/common/v2.0",
             "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
             "https://sts.windows.net/organizations/",
+            "https://sts.windows.net/9188040d-6c67-4c5b-b112-36a304b66dad/",
             "https://api.bitbucket.org/2.0/workspaces/w/pipelines-config/identity/oidc",
             "https://oidc.circleci.com/org/11111111-1111-4111-8111-111111111111",
             "https://app.terraform.io",

@@ -59,7 +59,7 @@ fn rejects_shared_issuers_without_a_tenant() {
         ("https://oidc.vercel.com", json!({ "claims": { "owner_id": "o" } })),
         ("https://agent.buildkite.com", json!({ "claims": { "organization_id": "o" } })),
         ("https://oidc.codefresh.io", json!({ "claims": { "account_id": "a" } })),
-        ("https://identity.oraclecloud.com/", json!({ "claims": { "tenant_iss": "t" } })),
+        ("https://identity.oraclecloud.com/", json!({ "claims": { "client_tenantname": "t" } })),
     ] {
         let loose = json!({ "issuer": issuer, "subject": null, "claims": { "event": "push" }, "identity": "/x" });
         risky(&loose, "issuer");
@@ -68,6 +68,24 @@ fn rejects_shared_issuers_without_a_tenant() {
             bound_rule[name] = value.clone();
         }
         harmless(&bound_rule);
+    }
+}
+
+#[test]
+fn rejects_claims_that_are_the_same_or_may_be_had_in_every_tenant() {
+    let common = "https://login.microsoftonline.com/common/v2.0";
+    let personal = "https://login.microsoftonline.com/consumers/v2.0";
+    for (issuer, loose) in [
+        (common, json!({ "claims": { "oid": "o" } })),
+        (personal, json!({ "claims": { "tid": "9188040d-6c67-4c5b-b112-36a304b66dad" } })),
+        ("https://oidc.vercel.com", json!({ "claims": { "owner": "o" } })),
+        ("https://identity.oraclecloud.com/", json!({ "subject": "admin", "claims": {} })),
+    ] {
+        let mut rule = json!({ "issuer": issuer, "subject": null, "identity": "/x" });
+        for (name, value) in loose.as_object().unwrap() {
+            rule[name] = value.clone();
+        }
+        risky(&rule, "issuer");
     }
 }
 
