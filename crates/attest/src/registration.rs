@@ -42,7 +42,7 @@ pub struct Registration {
     /// See [`Entry::admin`].
     #[serde(default, skip_serializing_if = "is_false")]
     pub admin: bool,
-    /// See [`Entry::downstream`].
+    /// See [`Entry::downstream`]. Refused: nothing is given for it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub downstream: bool,
     /// See [`Entry::expires_at`].
@@ -64,20 +64,24 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Whether it makes sense by itself: what [`Entry::check`] asks of every entry that it can make, and that an identity
-    /// made of selectors has no power over the authority.
+    /// Whether it makes sense by itself: what [`Entry::check`] asks of every entry that it can make, that an identity made of
+    /// selectors has no power over the authority, and that it asks for nothing that is not given.
     ///
     /// # Errors
     /// All mistakes at once, each with its field.
     pub fn check(&self) -> Result<(), Vec<Mistake>> {
         let mut mistakes = self.entry(self.spiffe_id.sample().clone()).check().err().unwrap_or_default();
-        if self.spiffe_id.fixed().is_none() {
-            for (field, set) in [("admin", self.admin), ("downstream", self.downstream)] {
-                if set {
-                    let mistake = Mistake::new(field, "is set, and the identity is a template");
-                    mistakes.push(mistake.hint("write the identity out, so that it is seen who gets this power"));
-                }
-            }
+        if self.admin && self.spiffe_id.fixed().is_none() {
+            let mistake = Mistake::new("admin", "is set, and the identity is a template");
+            mistakes.push(mistake.hint("write the identity out, so that it is seen who gets this power"));
+        }
+        if self.downstream {
+            // Accepted, it would promise an authority that nobody gives.
+            mistakes.push(
+                Mistake::new("downstream", "is set, and no certificates are given to authorities below this one").hint(
+                    "leave it out; an authority stands below another by the files of `[authority.keys.upstream]`",
+                ),
+            );
         }
         if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
     }

@@ -63,7 +63,7 @@ pub struct FileEntry {
     /// Whether it may use the admin API.
     #[serde(default)]
     pub admin: bool,
-    /// Whether it may get an authority's certificate below this one.
+    /// Whether it may get an authority's certificate below this one. Refused: none are given.
     #[serde(default)]
     pub downstream: bool,
     /// From when it does not count any more.

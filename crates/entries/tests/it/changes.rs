@@ -105,6 +105,11 @@ async fn rejects_power_for_a_template() {
 }
 
 #[tokio::test]
+async fn rejects_an_entry_of_an_authority_below_this_one() {
+    assert_eq!(refused(|entry| entry.downstream = true).await, ["downstream"]);
+}
+
+#[tokio::test]
 async fn rejects_a_similar_entry_and_names_the_one_that_is_there() {
     let world = World::new().await;
     let first = world.create(entry("/pay", &id("/node"), &["unix:uid:1", "unix:gid:1"])).await;
