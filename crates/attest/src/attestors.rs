@@ -11,6 +11,7 @@ use crate::{
     attested::refused,
     aws::verify::{AwsConfig, AwsVerifier},
     azure::verify::{AzureConfig, AzureVerifier},
+    azure_msi::verify::{AzureMsiConfig, AzureMsiVerifier},
     gcp::verify::{GcpConfig, GcpVerifier},
     join_token,
     k8s::verify::{K8sConfig, K8sVerifier},
@@ -43,6 +44,9 @@ pub struct AttestConfig {
     /// Azure virtual machines.
     #[serde(default)]
     pub azure: Option<AzureConfig>,
+    /// Azure virtual machines, by the tokens of their own managed identities.
+    #[serde(default)]
+    pub azure_msi: Option<AzureMsiConfig>,
 }
 
 fn yes() -> bool {
@@ -51,7 +55,16 @@ fn yes() -> bool {
 
 impl Default for AttestConfig {
     fn default() -> Self {
-        Self { join_token: true, x509pop: None, k8s: K8sConfig::new(), oci: None, aws: None, gcp: None, azure: None }
+        Self {
+            join_token: true,
+            x509pop: None,
+            k8s: K8sConfig::new(),
+            oci: None,
+            aws: None,
+            gcp: None,
+            azure: None,
+            azure_msi: None,
+        }
     }
 }
 
@@ -67,6 +80,7 @@ pub struct Attestors {
     aws: Option<AwsVerifier>,
     gcp: Option<GcpVerifier>,
     azure: Option<AzureVerifier>,
+    azure_msi: Option<AzureMsiVerifier>,
 }
 
 impl AttestConfig {
@@ -85,8 +99,10 @@ impl AttestConfig {
             k8s_offered: !self.k8s.is_empty(),
             oci: self.oci.as_ref().map(|config| config.load(context, &mut mistakes)),
             aws: self.aws.as_ref().map(|config| config.load(context, &mut mistakes)),
-            gcp: self.gcp.as_ref().map(|config| GcpVerifier::load(config, context, fetched, &mut mistakes)),
+            gcp: self.gcp.as_ref().map(|config| GcpVerifier::load(config, context, fetched.clone(), &mut mistakes)),
             azure: self.azure.as_ref().map(|config| config.load(context, &mut mistakes)),
+            azure_msi: (self.azure_msi.as_ref())
+                .map(|config| AzureMsiVerifier::load(config, context, fetched, &mut mistakes)),
         };
         if mistakes.is_empty() { Ok(attestors) } else { Err(mistakes) }
     }
@@ -103,6 +119,7 @@ impl Attestors {
             Kind::Aws => self.aws.is_some(),
             Kind::Gcp => self.gcp.is_some(),
             Kind::Azure => self.azure.is_some(),
+            Kind::AzureMsi => self.azure_msi.is_some(),
         }
     }
 
@@ -128,6 +145,7 @@ impl Attestors {
             Kind::Aws => self.aws.as_ref().ok_or_else(not_offered)?.verify(evidence, now),
             Kind::Gcp => self.gcp.as_ref().ok_or_else(not_offered)?.verify(evidence, nonce).await,
             Kind::Azure => self.azure.as_ref().ok_or_else(not_offered)?.verify(evidence, nonce, now),
+            Kind::AzureMsi => self.azure_msi.as_ref().ok_or_else(not_offered)?.verify(evidence).await,
         }
     }
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Kind, aws::evidence::AwsEvidence, azure::evidence::AzureEvidence, gcp::evidence::GcpEvidence,
-    join_token::evidence::JoinTokenEvidence, k8s::evidence::K8sEvidence, oci::evidence::OciEvidence,
-    x509pop::evidence::X509popEvidence,
+    Kind, aws::evidence::AwsEvidence, azure::evidence::AzureEvidence, azure_msi::evidence::AzureMsiEvidence,
+    gcp::evidence::GcpEvidence, join_token::evidence::JoinTokenEvidence, k8s::evidence::K8sEvidence,
+    oci::evidence::OciEvidence, x509pop::evidence::X509popEvidence,
 };
 
 /// How this node proves what it is, for instance `attest = { k8s = { cluster = "production" } }`.
@@ -29,6 +29,8 @@ pub enum Evidence {
     Gcp(GcpEvidence),
     /// The attested document of an Azure virtual machine.
     Azure(AzureEvidence),
+    /// The access token of an Azure virtual machine's own managed identity.
+    AzureMsi(AzureMsiEvidence),
 }
 
 impl Evidence {
@@ -42,6 +44,7 @@ impl Evidence {
             Self::Aws(_) => Kind::Aws,
             Self::Gcp(_) => Kind::Gcp,
             Self::Azure(_) => Kind::Azure,
+            Self::AzureMsi(_) => Kind::AzureMsi,
         }
     }
 
@@ -58,6 +61,7 @@ impl Evidence {
             Self::Aws(evidence) => evidence.gather(context).await,
             Self::Gcp(evidence) => evidence.gather(nonce, context).await,
             Self::Azure(evidence) => evidence.gather(nonce, context).await,
+            Self::AzureMsi(evidence) => evidence.gather(context).await,
         }
     }
 }

@@ -22,12 +22,14 @@ pub enum Kind {
     Gcp,
     /// The attested document of an Azure virtual machine.
     Azure,
+    /// The access token of an Azure virtual machine's own managed identity.
+    AzureMsi,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::JoinToken, Self::X509pop, Self::K8s, Self::Oci, Self::Aws, Self::Gcp, Self::Azure];
+    pub const ALL: [Self; 8] =
+        [Self::JoinToken, Self::X509pop, Self::K8s, Self::Oci, Self::Aws, Self::Gcp, Self::Azure, Self::AzureMsi];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Kind {
             Self::Aws => "aws",
             Self::Gcp => "gcp",
             Self::Azure => "azure",
+            Self::AzureMsi => "azure-msi",
         }
     }
 }
@@ -51,7 +54,9 @@ impl fmt::Display for Kind {
 
 /// A name that no method has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such method of attestation; those known are join-token, x509pop, k8s, oci, aws, gcp and azure")]
+#[error(
+    "there is no such method of attestation; those known are join-token, x509pop, k8s, oci, aws, gcp, azure and azure-msi"
+)]
 pub struct UnknownKind;
 
 impl FromStr for Kind {

@@ -8,6 +8,7 @@ mod attested;
 mod attestors;
 pub mod aws;
 pub mod azure;
+pub mod azure_msi;
 pub mod cms;
 mod evidence;
 pub mod gcp;

@@ -3,6 +3,7 @@
 
 mod aws;
 mod azure;
+mod azure_msi;
 mod certificates;
 mod cms;
 mod k8s;
