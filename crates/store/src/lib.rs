@@ -30,7 +30,6 @@ mod backend;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
-mod group;
 mod migrate;
 mod model;
 mod open;

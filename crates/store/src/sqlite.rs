@@ -4,16 +4,18 @@
 //! write-ahead log), and nothing of the head is kept in memory between two transactions. What the other process has changed
 //! is noticed within a second. All of them must be on one machine: the log's index is shared memory.
 
+mod checkpoint;
 mod connection;
 mod file;
+mod gather;
 mod readers;
 mod witness;
 mod writer;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
-    mpsc::{SyncSender, TrySendError, sync_channel},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    mpsc::{Sender, channel},
 };
 
 use tokio::sync::{oneshot, watch};
@@ -24,17 +26,20 @@ use crate::{
     backend::Backend,
     sql::{Columns, Sql, Value},
 };
+use checkpoint::Checkpointer;
 use connection::{Sqlite, ready};
 pub(crate) use file::Place;
+use gather::{Gathering, Joined, Waiting};
 use readers::Readers;
 use witness::Witness;
-use writer::{Message, Shared, Writer};
+use writer::{Beside, Message, Shared, Writer};
 
 /// The database and the thread that writes it.
 #[derive(Debug)]
 pub(crate) struct SqliteBackend {
-    queue: SyncSender<Message>,
+    queue: Sender<Message>,
     capacity: usize,
+    gathering: Gathering,
     /// `None` in memory, where the one connection does everything.
     readers: Option<Readers>,
     shared: Arc<Shared>,
@@ -46,23 +51,63 @@ impl SqliteBackend {
     pub(crate) async fn open(place: Place, options: &Options) -> Result<Self, StoreError> {
         let wanted = options.readers.max(1);
         let opening = tokio::task::spawn_blocking(move || open_all(&place, wanted));
-        let (connection, witness, readers) = opening.await.map_err(|_error| StoreError::Closed)??;
+        let (connection, beside, readers) = opening.await.map_err(|_error| StoreError::Closed)??;
         let revision = connection.revision()?;
-        let capacity = options.queue.max(1);
-        let (queue, messages) = sync_channel(capacity);
-        let shared = Arc::new(Shared { transactions: AtomicU64::new(0), revision: watch::Sender::new(revision) });
-        Writer::start(connection, witness, messages, options.group.max(1), Arc::clone(&shared))?;
-        Ok(Self { queue, capacity, readers, shared, closed: AtomicBool::new(false) })
+        let (capacity, most) = (options.queue.max(1), options.group.max(1));
+        let (queue, messages) = channel();
+        let shared = Arc::new(Shared {
+            transactions: AtomicU64::new(0),
+            revision: watch::Sender::new(revision),
+            waiting: AtomicUsize::new(0),
+        });
+        Writer::start(connection, beside, messages, most, Arc::clone(&shared))?;
+        let gathering = Gathering::new(most);
+        Ok(Self { queue, capacity, gathering, readers, shared, closed: AtomicBool::new(false) })
     }
 
-    fn send(&self, message: Message) -> Result<(), StoreError> {
+    /// Whether one more may wait. The writer takes it off again when its turn comes.
+    fn admit(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(StoreError::Closed);
         }
-        self.queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::Busy { waiting: self.capacity },
-            TrySendError::Disconnected(_) => StoreError::Closed,
-        })
+        if self.shared.waiting.fetch_add(1, Ordering::Relaxed) >= self.capacity {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(StoreError::Busy { waiting: self.capacity });
+        }
+        Ok(())
+    }
+
+    /// Sends a message after all that was said before it.
+    fn send(&self, message: Message) -> Result<(), StoreError> {
+        self.admit()?;
+        self.dispatch(None);
+        self.queue.send(message).map_err(|_ended| StoreError::Closed)
+    }
+
+    /// Sends off the commits of this group, or of whichever is open.
+    fn dispatch(&self, number: Option<u64>) {
+        if let Some(group) = self.gathering.take(number) {
+            self.hand_over(group);
+        }
+    }
+
+    fn hand_over(&self, group: Vec<Waiting>) {
+        // A writer that has ended drops the ends of who waits, which says so.
+        drop(self.queue.send(Message::Commits(group)));
+    }
+
+    /// Waits as long as it brings company. A caller that goes away meanwhile still sends off the others.
+    async fn gather(&self, number: u64) {
+        let _dispatched = Dispatch { backend: self, number };
+        let mut size = Some(1);
+        loop {
+            tokio::task::yield_now().await;
+            let grown = self.gathering.size(number);
+            if grown.is_none() || grown == size {
+                return;
+            }
+            size = grown;
+        }
     }
 
     /// Has the writer do something between two transactions.
@@ -78,13 +123,25 @@ impl SqliteBackend {
     }
 }
 
-fn open_all(place: &Place, readers: usize) -> Result<(Sqlite, Option<Witness>, Option<Readers>), StoreError> {
+/// Sees that a group is sent off.
+struct Dispatch<'a> {
+    backend: &'a SqliteBackend,
+    number: u64,
+}
+
+impl Drop for Dispatch<'_> {
+    fn drop(&mut self) {
+        self.backend.dispatch(Some(self.number));
+    }
+}
+
+fn open_all(place: &Place, readers: usize) -> Result<(Sqlite, Beside, Option<Readers>), StoreError> {
     let connection = Sqlite::open(place)?;
-    let Place::File(path) = place else { return Ok((connection, None, None)) };
+    let Place::File(path) = place else { return Ok((connection, Beside::default(), None)) };
     // Reading opens the log, so that it is there to be remembered.
     connection.revision()?;
-    let witness = Witness::open(path)?;
-    Ok((connection, Some(witness), Some(Readers::open(path, readers)?)))
+    let beside = Beside { witness: Some(Witness::open(path)?), checkpointer: Some(Checkpointer::start(path)?) };
+    Ok((connection, beside, Some(Readers::open(path, readers)?)))
 }
 
 impl Backend for SqliteBackend {
@@ -98,7 +155,12 @@ impl Backend for SqliteBackend {
 
     async fn write(&self, commit: Prepared) -> Result<Committed, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Commit(Box::new(commit), reply))?;
+        self.admit()?;
+        match self.gathering.join((Box::new(commit), reply)) {
+            Joined::First(number) => self.gather(number).await,
+            Joined::Another => {}
+            Joined::Complete(group) => self.hand_over(group),
+        }
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
@@ -125,10 +187,8 @@ impl Backend for SqliteBackend {
             readers.close();
         }
         let (done, ended) = oneshot::channel();
-        let queue = self.queue.clone();
-        // The queue may be full, and the writer is not to be waited for on the runtime's thread.
-        let sent = tokio::task::spawn_blocking(move || queue.send(Message::Close(done)).is_ok());
-        if sent.await.unwrap_or(false) {
+        self.dispatch(None);
+        if self.queue.send(Message::Close(done)).is_ok() {
             let _ = ended.await; // An error says that the thread has ended, which is what is wanted.
         }
     }

@@ -75,6 +75,20 @@ impl Sqlite {
         Ok(connection)
     }
 
+    /// Opens one more that may write, to a file that is in use and has been checked.
+    pub(super) fn open_another(path: &Path) -> Result<Self, StoreError> {
+        let path = path.canonicalize().unwrap_or_else(|_error| path.to_owned());
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let inner = rusqlite::Connection::open_with_flags(&path, flags).map_err(|error| broken(&path, &error))?;
+        let connection = Self { inner, path };
+        connection.batch("PRAGMA trusted_schema = OFF; PRAGMA synchronous = FULL;")?;
+        connection.inner.busy_timeout(PATIENCE).map_err(|error| connection.error(&error))?;
+        // The first read opens the log.
+        connection.revision()?;
+        Ok(connection)
+    }
+
     fn set_up(&mut self) -> Result<(), StoreError> {
         self.inner.busy_timeout(PATIENCE).map_err(|error| self.error(&error))?;
         self.inner.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -88,10 +102,11 @@ impl Sqlite {
             });
         }
         self.quick_check()?;
-        // FULL: the log is synced at every commit, which is what makes an answer durable.
+        // FULL: the log is synced at every commit, which is what makes an answer durable. It is moved into the file by another
+        // thread (see `checkpoint`); after a commit only if that should not get to it.
         self.batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; \
-             PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864;",
+             PRAGMA cache_size = -4000; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 16000;",
         )?;
         if empty {
             self.batch(&format!("PRAGMA application_id = {APPLICATION};"))?;
@@ -137,6 +152,16 @@ impl Sqlite {
     /// Runs one statement to its end.
     pub(super) fn run(&self, sql: &str, params: &[Value]) -> Result<Vec<Columns>, StoreError> {
         self.try_run(sql, params).map_err(|error| self.error(&error))
+    }
+
+    /// Writes rows of the audit.
+    fn append(&self, rows: &[ChainRow]) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO audit (seq, at, previous, hash, record) VALUES ($1, $2, $3, $4, $5)";
+        let mut insert = self.inner.prepare_cached(sql)?;
+        for row in rows {
+            insert.execute((row.seq, row.at, &row.previous, &row.hash, &row.record))?;
+        }
+        Ok(())
     }
 
     fn try_run(&self, sql: &str, params: &[Value]) -> rusqlite::Result<Vec<Columns>> {
@@ -210,16 +235,7 @@ impl Connection for Sqlite {
     }
 
     async fn finish(&mut self, rows: Vec<ChainRow>, head: &Head, _changed: bool) -> Result<(), StoreError> {
-        for row in rows {
-            let params = [
-                Value::Int(row.seq),
-                Value::Int(row.at),
-                Value::from(&row.previous),
-                Value::from(&row.hash),
-                Value::Text(row.record),
-            ];
-            self.run("INSERT INTO audit (seq, at, previous, hash, record) VALUES ($1, $2, $3, $4, $5)", &params)?;
-        }
+        self.append(&rows).map_err(|error| self.error(&error))?;
         let params = [Value::count(head.seq)?, Value::from(&head.hash), Value::count(head.revision)?];
         self.run("UPDATE head SET seq = $1, hash = $2, revision = $3", &params)?;
         self.run("COMMIT", &[]).map(drop)

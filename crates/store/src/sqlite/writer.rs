@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
     thread,
@@ -14,23 +14,22 @@ use std::{
 use tokio::sync::{oneshot, watch};
 
 use super::{
+    checkpoint::Checkpointer,
     connection::{Sqlite, ready},
+    gather::Waiting,
     witness::Witness,
 };
 use crate::{
-    Committed, StoreError,
+    StoreError,
     apply::{Prepared, apply},
-    group::{NAP, Window},
 };
 
 /// How often to look whether another process has changed something, when there is nothing to do.
 const LOOK: Duration = Duration::from_secs(1);
 
-type Reply = oneshot::Sender<Result<Committed, StoreError>>;
-
 /// What the thread is asked to do.
 pub(super) enum Message {
-    Commit(Box<Prepared>, Reply),
+    Commits(Vec<Waiting>),
     Job(Box<dyn FnOnce(&mut Sqlite) + Send>),
     Check(oneshot::Sender<Result<(), StoreError>>),
     Close(oneshot::Sender<()>),
@@ -39,7 +38,7 @@ pub(super) enum Message {
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Commit(..) => "Commit",
+            Self::Commits(_) => "Commits",
             Self::Job(_) => "Job",
             Self::Check(_) => "Check",
             Self::Close(_) => "Close",
@@ -52,17 +51,26 @@ impl fmt::Debug for Message {
 pub(super) struct Shared {
     pub(super) transactions: AtomicU64,
     pub(super) revision: watch::Sender<u64>,
+    /// Commits and jobs whose turn has not come.
+    pub(super) waiting: AtomicUsize,
+}
+
+/// What a file has besides the connection that writes it.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    pub(super) witness: Option<Witness>,
+    pub(super) checkpointer: Option<Checkpointer>,
 }
 
 /// The thread's own.
 pub(super) struct Writer {
-    /// `None` in memory. Before the connection, so that it is closed first: only one that writes moves the log into the file.
+    // Both are `None` in memory, and stand before the connection, so that they are closed first: the last one removes the log.
     witness: Option<Witness>,
+    checkpointer: Option<Checkpointer>,
     connection: Sqlite,
     messages: Receiver<Message>,
     most: usize,
     shared: Arc<Shared>,
-    window: Window,
     /// Set when a sync has failed or the file is damaged: what the disk holds is not known, and no commit can be promised any more.
     failed: Option<StoreError>,
 }
@@ -70,12 +78,13 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(
         connection: Sqlite,
-        witness: Option<Witness>,
+        beside: Beside,
         messages: Receiver<Message>,
         most: usize,
         shared: Arc<Shared>,
     ) -> Result<(), StoreError> {
-        let writer = Self { witness, connection, messages, most, shared, window: Window::default(), failed: None };
+        let Beside { witness, checkpointer } = beside;
+        let writer = Self { witness, checkpointer, connection, messages, most, shared, failed: None };
         let started = thread::Builder::new().name("store".to_owned()).spawn(move || writer.run());
         started.map(drop).map_err(|error| StoreError::Unusable {
             what: format!("start the thread that writes: {error}"),
@@ -96,7 +105,7 @@ impl Writer {
     fn until_closed(&mut self) -> Option<oneshot::Sender<()>> {
         loop {
             let next = match self.messages.recv_timeout(LOOK) {
-                Ok(Message::Commit(commit, reply)) => self.group(commit, reply),
+                Ok(Message::Commits(group)) => self.group(group),
                 Ok(other) => Some(other),
                 Err(RecvTimeoutError::Timeout) => {
                     self.look();
@@ -106,14 +115,23 @@ impl Writer {
             };
             match next {
                 None => {}
-                Some(Message::Commit(commit, reply)) => self.write(vec![(commit, reply)]),
-                Some(Message::Job(job)) => job(&mut self.connection),
+                Some(Message::Commits(group)) => self.write_all(group),
+                Some(Message::Job(job)) => {
+                    self.taken(1);
+                    job(&mut self.connection);
+                }
                 Some(Message::Check(reply)) => {
+                    self.taken(1);
                     let _ = reply.send(self.check());
                 }
                 Some(Message::Close(done)) => return Some(done),
             }
         }
+    }
+
+    /// The turn of so many has come.
+    fn taken(&self, count: usize) {
+        self.shared.waiting.fetch_sub(count, Ordering::Relaxed);
     }
 
     /// One small change, made durable where the next one who opens the file finds it.
@@ -144,34 +162,31 @@ impl Writer {
         settled
     }
 
-    /// Takes what waits with the first, and writes it. Answers the message that ended the group, if it was not a commit.
-    fn group(&mut self, commit: Box<Prepared>, reply: Reply) -> Option<Message> {
-        let mut group = vec![(commit, reply)];
+    /// Takes what has come since, and writes it all. Answers the message that ended the group, if it was none of commits.
+    fn group(&mut self, mut group: Vec<Waiting>) -> Option<Message> {
         let mut next = None;
-        let mut wait = self.window.begin();
-        while group.len() < self.most {
-            let message = match self.messages.try_recv() {
-                Ok(message) => message,
-                Err(_nothing) if wait.again(group.len()) => {
-                    nap();
-                    continue;
-                }
+        while group.len() < self.most && next.is_none() {
+            match self.messages.try_recv() {
+                Ok(Message::Commits(more)) => group.extend(more),
+                Ok(other) => next = Some(other),
                 Err(_nothing) => break,
-            };
-            match message {
-                Message::Commit(commit, reply) => group.push((commit, reply)),
-                other => {
-                    next = Some(other);
-                    break;
-                }
             }
         }
-        self.window.end(&wait, group.len());
-        self.write(group);
+        self.write_all(group);
         next
     }
 
-    fn write(&mut self, group: Vec<(Box<Prepared>, Reply)>) {
+    /// In transactions that are not too large.
+    fn write_all(&mut self, mut group: Vec<Waiting>) {
+        self.taken(group.len());
+        while !group.is_empty() {
+            let rest = group.split_off(group.len().min(self.most));
+            self.write(group);
+            group = rest;
+        }
+    }
+
+    fn write(&mut self, group: Vec<Waiting>) {
         let commits: Vec<&Prepared> = group.iter().map(|(commit, _)| commit.as_ref()).collect();
         let written = self
             .may_write()
@@ -179,10 +194,14 @@ impl Writer {
         match self.settle(written) {
             Ok(done) => {
                 self.shared.transactions.fetch_add(1, Ordering::Relaxed);
+                let commits = group.len();
                 for ((_, reply), outcome) in group.into_iter().zip(done.outcomes) {
                     let _ = reply.send(Ok(outcome)); // A caller that has gone has still committed.
                 }
                 self.tell(done.revision);
+                if let Some(checkpointer) = &mut self.checkpointer {
+                    checkpointer.written(commits, &self.connection);
+                }
             }
             // One of them cannot be stored; the others are not to suffer for it.
             Err(StoreError::Invalid(_)) if group.len() > 1 => {
@@ -213,9 +232,4 @@ impl Writer {
             Err(error) => tracing::warn!(%error, "the store's revision could not be read"),
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "this thread does nothing else")]
-fn nap() {
-    thread::sleep(NAP);
 }

@@ -14,3 +14,4 @@ mod server;
 mod suite;
 mod support;
 mod tampered;
+mod together;
