@@ -157,6 +157,7 @@ impl<C: Connection> Transaction<'_, C> {
             Op::DeleteKey { kid } => self.delete_key(kid).await,
             Op::PutNode(row) => self.put_node(row).await,
             Op::InsertNode(row) => self.insert_node(row).await,
+            Op::UpdateNode { row, expect } => self.update_node(row, *expect).await,
             Op::DeleteNode { id } => self.delete_node(id).await,
             Op::InsertToken(row) => self.insert_token(row).await,
             Op::UseToken { id, now } => self.use_token(id, *now).await,

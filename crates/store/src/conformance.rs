@@ -51,6 +51,7 @@ macro_rules! each_conformance_check {
             rejects_a_key_row_that_has_changed,
             a_node_is_kept_whole,
             a_node_is_inserted_once,
+            rejects_a_node_that_has_changed,
             a_token_is_used_as_often_as_it_may_be,
             only_one_of_two_racing_uses_takes_the_last,
             a_token_without_limit_can_be_used_on_and_on,

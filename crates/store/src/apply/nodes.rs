@@ -26,12 +26,31 @@ impl<C: Connection> Transaction<'_, C> {
         if self.did(sql, params).await? {
             return Ok(Effect::Done);
         }
-        let sql = format!("SELECT {NODE} FROM nodes WHERE id = $1");
-        let rows = self.connection.query(sql.into(), vec![(&row.id).into()]).await?;
-        match rows.into_iter().next() {
-            Some(existing) => conflict(ConflictReason::Exists, &reads::node(existing)?),
+        match self.existing_node(&row.id).await? {
+            Some(existing) => conflict(ConflictReason::Exists, &existing),
             None => Ok(Effect::Conflict(ConflictReason::Exists, None)),
         }
+    }
+
+    pub(super) async fn update_node(&mut self, row: &NodeRow, expect: u64) -> Result<Effect, StoreError> {
+        // SQLite counts the parameters in the order in which they stand.
+        let sql = "UPDATE nodes SET id = $1, kind = $2, selectors = $3, serial = $4, expires_at = $5, banned = $6, \
+                   reattestable = $7, attested_at = $8, revision = $9 WHERE id = $1 AND revision = $10 RETURNING 1";
+        let mut params = params(row, self.next_revision()?)?;
+        params.push(Value::count(expect)?);
+        if self.did(sql, params).await? {
+            return Ok(Effect::Done);
+        }
+        match self.existing_node(&row.id).await? {
+            Some(existing) => conflict(ConflictReason::Stale, &existing),
+            None => Ok(Effect::Conflict(ConflictReason::NotFound, None)),
+        }
+    }
+
+    async fn existing_node(&mut self, id: &str) -> Result<Option<NodeRow>, StoreError> {
+        let sql = format!("SELECT {NODE} FROM nodes WHERE id = $1");
+        let rows = self.connection.query(sql.into(), vec![id.into()]).await?;
+        rows.into_iter().next().map(reads::node).transpose()
     }
 
     pub(super) async fn delete_node(&mut self, id: &str) -> Result<Effect, StoreError> {

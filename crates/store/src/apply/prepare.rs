@@ -60,7 +60,7 @@ fn check(op: &Op) -> Result<(), StoreError> {
             }
             optional("the node of a key", row.node.as_deref())
         }
-        Op::PutNode(row) | Op::InsertNode(row) => {
+        Op::PutNode(row) | Op::InsertNode(row) | Op::UpdateNode { row, .. } => {
             name("the SPIFFE ID of a node", &row.id)?;
             name("the kind of a node", &row.kind)?;
             name("the serial number of a node", &row.serial)?;

@@ -35,3 +35,18 @@ pub async fn a_node_is_inserted_once(store: Arc<dyn Store>) {
     assert_eq!(serde_json::from_value::<NodeRow>(refused.existing.unwrap()).unwrap(), kept);
     assert_eq!(store.node(kept.id.clone()).await.unwrap(), Some(kept));
 }
+
+/// [`Op::UpdateNode`].
+pub async fn rejects_a_node_that_has_changed(store: Arc<dyn Store>) {
+    let first = done(&*store, Op::InsertNode(node("spiffe://example.org/a"))).await;
+    let renewed = NodeRow { serial: "ff".to_owned(), ..node("spiffe://example.org/a") };
+    let second = done(&*store, Op::UpdateNode { row: renewed.clone(), expect: first }).await;
+    let kept = NodeRow { revision: second, ..renewed };
+    assert_eq!(store.node(kept.id.clone()).await.unwrap(), Some(kept.clone()));
+    let refused = conflict(&*store, Op::UpdateNode { row: node("spiffe://example.org/a"), expect: first }).await;
+    assert_eq!(refused.reason, ConflictReason::Stale);
+    assert_eq!(serde_json::from_value::<NodeRow>(refused.existing.unwrap()).unwrap(), kept);
+    assert_eq!(store.node(kept.id.clone()).await.unwrap(), Some(kept));
+    let absent = Op::UpdateNode { row: node("spiffe://example.org/b"), expect: first };
+    assert_eq!(reason(&*store, absent).await, ConflictReason::NotFound);
+}

@@ -117,6 +117,13 @@ pub enum Op {
     PutNode(NodeRow),
     /// Conflicts with [`ConflictReason::Exists`]: trust on first use.
     InsertNode(NodeRow),
+    /// Conflicts with [`ConflictReason::NotFound`] or [`ConflictReason::Stale`].
+    UpdateNode {
+        /// The row as it shall be; its revision is not looked at.
+        row: NodeRow,
+        /// The revision it must have now.
+        expect: u64,
+    },
     /// Conflicts with [`ConflictReason::NotFound`].
     DeleteNode {
         /// Its SPIFFE ID.
