@@ -25,6 +25,7 @@ mod svid;
 mod text;
 pub mod trust;
 mod trust_domain;
+mod verified_chains;
 mod x509_svid;
 
 pub use bundle::{Bundle, BundleError};
@@ -38,6 +39,7 @@ pub use selector::{Selector, SelectorError};
 pub use source::{Spiffe, SvidKind};
 pub use svid::{SvidClause, SvidError};
 pub use trust_domain::TrustDomain;
+pub use verified_chains::VerifiedChains;
 pub use x509_svid::verify_x509_svid;
 
 /// Names the sources of this crate.
