@@ -1,6 +1,9 @@
 //! The agent's identity on disk.
 
-use std::path::Path;
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use carnet_attest::protocol::Base64;
 use carnet_core::{Error, Files, NewFile, Result, Secret};
@@ -84,11 +87,27 @@ pub(crate) fn write(files: &dyn Files, directory: &Path, own: &Own) -> Result<()
         reattestable: own.identity.reattestable,
         bundle: own.bundle.to_json()?,
     };
+    let failed = |error| Error::internal("write the agent's identity").because(error);
+    let mut length = Length(0);
+    serde_json::to_writer_pretty(&mut length, &document).map_err(failed)?;
     // With room for all of it, so that no part of the key is left behind by growing.
-    let mut bytes = Vec::with_capacity(MAX_FILE);
-    serde_json::to_writer_pretty(&mut bytes, &document)
-        .map_err(|error| Error::internal("write the agent's identity").because(error))?;
+    let mut bytes = Vec::with_capacity(length.0);
+    serde_json::to_writer_pretty(&mut bytes, &document).map_err(failed)?;
     files.replace(&[NewFile::new(directory.join(NAME), bytes)])
+}
+
+/// Counts what is written, and keeps nothing of it.
+struct Length(usize);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn exposed<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
