@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let _ = serde_json::from_slice::<protocol::AttestRequest>(bytes);
     let _ = serde_json::from_slice::<Vec<protocol::X509Request>>(bytes);
-    let _ = serde_json::from_slice::<protocol::JwtRequest>(bytes);
+    let _ = serde_json::from_slice::<Vec<protocol::JwtRequest>>(bytes);
     if let Ok(updates) = serde_json::from_slice::<protocol::Updates>(bytes) {
         let again = serde_json::to_vec(&updates).expect("what was read can be written");
         assert_eq!(serde_json::from_slice::<protocol::Updates>(&again).expect("and read again"), updates);

@@ -18,7 +18,7 @@ use crate::{
     diagnostics,
     hub::{Hub, Minted, Phase},
     jwt_cache::JwtCache,
-    keeper, minter, server, sync,
+    jwt_calls, keeper, minter, server, sync,
 };
 
 /// Most connections on the socket: every container of a large node with a sidecar.
@@ -114,12 +114,14 @@ impl Agent {
         }
         let socket = UnixSocket::bind(&settings.socket.path, settings.socket.mode)?;
         let probes = settings.diagnostics.map(diagnostics::listen).transpose()?;
+        let (jwt_calls, wanted) = jwt_calls::channel();
         let core = Arc::new(Core {
             upstream,
             attestation: Attestation::new(attestors, processes, settings.attestation),
             context,
             hub: Arc::new(Hub::new()),
             jwt: JwtCache::new(settings.jwt_cache),
+            jwt_calls,
             own: watch::Sender::new(None),
             must_attest: watch::Sender::new(()),
             contact: Mutex::default(),
@@ -145,6 +147,7 @@ impl Agent {
         tasks.spawn(keeper::run(Arc::clone(&core)));
         tasks.spawn(sync::run(Arc::clone(&core)));
         tasks.spawn(minter::run(Arc::clone(&core)));
+        tasks.spawn(jwt_calls::run(Arc::clone(&core), wanted));
         tasks.close();
         Ok(Self { core, tasks, diagnostics })
     }

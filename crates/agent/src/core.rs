@@ -19,6 +19,7 @@ use crate::{
     Attestation, Settings,
     hub::Hub,
     jwt_cache::JwtCache,
+    jwt_calls::JwtCalls,
     upstream::{AgentIdentity, Upstream, UpstreamError},
 };
 
@@ -37,6 +38,7 @@ pub(crate) struct Core {
     pub(crate) settings: Settings,
     pub(crate) hub: Arc<Hub>,
     pub(crate) jwt: JwtCache,
+    pub(crate) jwt_calls: JwtCalls,
     /// Who the agent is, once it is somebody.
     pub(crate) own: watch::Sender<Option<Arc<Own>>>,
     /// Wakes when the authority has said that the agent must attest again.

@@ -13,22 +13,21 @@ use carnet_attest::{
         StartRequest, Updates, UpdatesQuery, X509Answer, X509Request, authority_id, paths,
     },
 };
-use carnet_core::{BoxFuture, Context, Error, HttpSend, Request, Response, Result, hex, safe_text};
+use carnet_core::{BoxFuture, Context, Error, HttpSend, Request, Response, Result, hex};
 use carnet_net::{ChainVerifier, Client, ClientTls, TlsCertificate};
-use carnet_spiffe::{Bundle, BundleMap, TrustDomain, verify_x509_svid};
+use carnet_spiffe::{Bundle, TrustDomain, VerifiedChains};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::upstream::{AgentIdentity, Upstream, UpstreamError};
 
 /// Largest answer to [`paths::UPDATES`]: some 100,000 entries.
 const MAX_UPDATES: usize = 128 << 20;
-/// Largest answer to [`paths::X509`]: a full batch of long chains.
-const MAX_X509: usize = 16 << 20;
-/// Most JWT-SVIDs that are asked for at once: as many connections as a client keeps for one origin.
-const JWT_AT_ONCE: usize = 32;
+/// Largest answer to [`paths::X509`] and [`paths::JWT`]: a full batch of long chains, or of tokens with many claims.
+const MAX_SVIDS: usize = 16 << 20;
+/// Most chains of authorities that are remembered as verified: of several nodes, through a balancer.
+const MOST_CHAINS: usize = 16;
 /// Longest time for a call that the authority does not hold on purpose.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -74,7 +73,6 @@ pub struct HttpsUpstream {
     anonymous: Client,
     /// The same, as the agent.
     mutual: Client,
-    jwt_turns: Semaphore,
 }
 
 /// What changes while connections are made.
@@ -96,10 +94,10 @@ impl HttpsUpstream {
         let known = Arc::new(Known::default());
         let authority = authority_id(&settings.trust_domain)?;
         let (believed, clock) = (Arc::clone(&known), Arc::clone(&context.clock));
+        let chains = VerifiedChains::new(MOST_CHAINS);
         let verifier: ChainVerifier = Arc::new(move |chain| {
             let bundle = read(&believed.bundle).ok_or("there is no bundle of the trust domain yet")?;
-            let bundles: BundleMap = [bundle].into_iter().collect();
-            let seen = verify_x509_svid(chain, &bundles, clock.now()).map_err(|error| error.to_string())?;
+            let seen = chains.verify(chain, &bundle, clock.now()).map_err(|error| error.to_string())?;
             if seen == authority { Ok(()) } else { Err(format!("{seen} is not {authority}")) }
         });
         let shown = Arc::clone(&known);
@@ -107,8 +105,7 @@ impl HttpsUpstream {
         let anonymous = client().with_tls(ClientTls::new().verifier(Arc::clone(&verifier)));
         let identity = Arc::new(move || read(&shown.certificate));
         let mutual = client().with_tls(ClientTls::new().identity(identity).verifier(verifier));
-        let jwt_turns = Semaphore::new(JWT_AT_ONCE);
-        Ok(Self { settings, context, known, anonymous, mutual, jwt_turns })
+        Ok(Self { settings, context, known, anonymous, mutual })
     }
 
     /// Makes sure that there is a bundle to believe the authority by.
@@ -224,16 +221,11 @@ impl Upstream for HttpsUpstream {
     }
 
     fn x509(&self, requests: Vec<X509Request>) -> BoxFuture<'_, Result<Vec<X509Answer>, UpstreamError>> {
-        Box::pin(async move { self.post(&self.mutual, paths::X509, &requests, MAX_X509).await })
+        Box::pin(async move { self.post(&self.mutual, paths::X509, &requests, MAX_SVIDS).await })
     }
 
-    fn jwt(&self, request: JwtRequest) -> BoxFuture<'_, Result<JwtAnswer, UpstreamError>> {
-        Box::pin(async move {
-            let turn = self.jwt_turns.acquire().await;
-            let _turn =
-                turn.map_err(|closed| Error::internal("wait for a turn to ask the authority").because(closed))?;
-            self.post(&self.mutual, paths::JWT, &request, Bundle::MAX_LENGTH).await
-        })
+    fn jwt(&self, requests: Vec<JwtRequest>) -> BoxFuture<'_, Result<Vec<JwtAnswer>, UpstreamError>> {
+        Box::pin(async move { self.post(&self.mutual, paths::JWT, &requests, MAX_SVIDS).await })
     }
 
     fn assume(&self, identity: &AgentIdentity, bundle: &Arc<Bundle>) -> Result<()> {
@@ -250,11 +242,7 @@ fn outcome<T: DeserializeOwned>(answer: &Response, what: &str) -> Result<T, Upst
         return answer.json(what).map_err(UpstreamError::from);
     }
     match serde_json::from_slice::<Refusal>(answer.body.expose()) {
-        Ok(refusal) => {
-            let message = safe_text(&refusal.message);
-            let hint = refusal.hint.as_deref().map(safe_text);
-            Err(UpstreamError::Refused(Refusal { message, hint, ..refusal }))
-        }
+        Ok(refusal) => Err(UpstreamError::Refused(refusal.made_safe())),
         Err(_no_refusal) => Err(Error::unreachable(format!(
             "ask the authority: HTTP {} and no reason that can be read",
             answer.status.as_u16()

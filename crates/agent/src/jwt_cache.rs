@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use carnet_attest::protocol::{JwtAnswer, JwtRequest};
+use carnet_attest::protocol::{IssuedJwt, JwtRequest};
 use carnet_core::{Error, chain, safe_text};
 use carnet_jose::UnverifiedJwt;
 use carnet_spiffe::Bundle;
@@ -49,7 +49,7 @@ struct Slot {
 
 #[derive(Debug, Default)]
 struct State {
-    token: Option<Arc<JwtAnswer>>,
+    token: Option<Arc<IssuedJwt>>,
     failure: Option<(Instant, String)>,
 }
 
@@ -69,7 +69,7 @@ impl JwtCache {
         core: &Core,
         identity: &Identity,
         audiences: &[String],
-    ) -> Result<Arc<JwtAnswer>, UpstreamError> {
+    ) -> Result<Arc<IssuedJwt>, UpstreamError> {
         let asked = Instant::now();
         let slot = self.slot(Key {
             spiffe_id: identity.spiffe_id.clone(),
@@ -96,7 +96,7 @@ impl JwtCache {
             selectors: identity.key.selectors().clone(),
             audiences: audiences.to_vec(),
         };
-        let call = timeout(patience, core.upstream.jwt(request)).await;
+        let call = timeout(patience, core.jwt_calls.ask(request)).await;
         let outcome = call.unwrap_or_else(|_elapsed| Err(late("sign a JWT-SVID")));
         match outcome.and_then(|answer| check(answer, core.context.now())) {
             Ok(token) => {
@@ -152,14 +152,14 @@ impl JwtCache {
 }
 
 impl Slot {
-    fn fresh(&self, now: Timestamp) -> Option<Arc<JwtAnswer>> {
+    fn fresh(&self, now: Timestamp) -> Option<Arc<IssuedJwt>> {
         self.valid(now).filter(|token| {
             let life = token.expires_at.duration_since(token.issued_at);
             token.expires_at.duration_since(now) > life / 2
         })
     }
 
-    fn valid(&self, now: Timestamp) -> Option<Arc<JwtAnswer>> {
+    fn valid(&self, now: Timestamp) -> Option<Arc<IssuedJwt>> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.token.clone().filter(|token| token.expires_at.duration_since(now) > SignedDuration::ZERO)
     }
@@ -168,8 +168,8 @@ impl Slot {
     fn after_failure(
         &self,
         asked: Instant,
-        other: Option<&Arc<JwtAnswer>>,
-    ) -> Option<Result<Arc<JwtAnswer>, UpstreamError>> {
+        other: Option<&Arc<IssuedJwt>>,
+    ) -> Option<Result<Arc<IssuedJwt>, UpstreamError>> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (failed, why) = state.failure.as_ref()?;
         if let Some(other) = other.filter(|_| failed.elapsed() < REST) {
@@ -183,12 +183,12 @@ impl Slot {
     }
 }
 
-fn is_signed_by(token: &JwtAnswer, bundle: &Bundle) -> bool {
+fn is_signed_by(token: &IssuedJwt, bundle: &Bundle) -> bool {
     let token = UnverifiedJwt::parse(token.token.expose());
     token.is_ok_and(|token| token.unverified_kid().is_some_and(|kid| bundle.jwt_authorities.contains_key(kid)))
 }
 
-fn check(answer: JwtAnswer, now: Timestamp) -> Result<JwtAnswer, UpstreamError> {
+fn check(answer: IssuedJwt, now: Timestamp) -> Result<IssuedJwt, UpstreamError> {
     if answer.expires_at <= now {
         let error = Error::expired("use a JWT-SVID that has expired already");
         return Err(error.hint("compare this machine's clock with the authority's").into());

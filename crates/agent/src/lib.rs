@@ -23,6 +23,7 @@ mod entries;
 mod https;
 mod hub;
 mod jwt_cache;
+mod jwt_calls;
 mod keeper;
 mod minter;
 mod process;

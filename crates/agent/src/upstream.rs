@@ -28,8 +28,8 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     /// X509-SVIDs for workloads: at most [`carnet_attest::protocol::MAX_BATCH`], answered in the same order.
     fn x509(&self, requests: Vec<X509Request>) -> BoxFuture<'_, Result<Vec<X509Answer>, UpstreamError>>;
 
-    /// A JWT-SVID for a workload.
-    fn jwt(&self, request: JwtRequest) -> BoxFuture<'_, Result<JwtAnswer, UpstreamError>>;
+    /// JWT-SVIDs for workloads: at most [`carnet_attest::protocol::MAX_BATCH`], answered in the same order.
+    fn jwt(&self, requests: Vec<JwtRequest>) -> BoxFuture<'_, Result<Vec<JwtAnswer>, UpstreamError>>;
 
     /// From now on calls are made as this agent, and an authority is believed by this bundle of its trust domain.
     ///

@@ -12,7 +12,7 @@
 //! | `POST` [`paths::RENEW`] | [`RenewRequest`] | [`AgentSvid`] |
 //! | `GET` [`paths::UPDATES`]`?`[`UpdatesQuery`] | | [`Updates`] |
 //! | `POST` [`paths::X509`] | list of [`X509Request`], at most [`MAX_BATCH`] | list of [`X509Answer`], in the same order |
-//! | `POST` [`paths::JWT`] | [`JwtRequest`] | [`JwtAnswer`] |
+//! | `POST` [`paths::JWT`] | list of [`JwtRequest`], at most [`MAX_BATCH`] | list of [`JwtAnswer`], in the same order |
 
 mod attest;
 mod bytes;
@@ -24,11 +24,11 @@ use carnet_spiffe::{IdError, SpiffeId, TrustDomain};
 
 pub use attest::{AgentSvid, AttestRequest, BundleAnswer, RenewRequest, StartAnswer, StartRequest};
 pub use bytes::Base64;
-pub use mint::{IssuedX509, JwtAnswer, JwtRequest, X509Answer, X509Request};
+pub use mint::{IssuedJwt, IssuedX509, JwtAnswer, JwtRequest, X509Answer, X509Request};
 pub use refusal::{Refusal, RefusalCode};
 pub use updates::{State, Updates, UpdatesQuery};
 
-/// Most requests in one call of [`paths::X509`].
+/// Most requests in one call of [`paths::X509`] or [`paths::JWT`].
 pub const MAX_BATCH: usize = 500;
 /// Longest [`UpdatesQuery::wait`], in seconds. A longer one is taken as this.
 pub const MAX_WAIT: u32 = 60;
@@ -51,7 +51,7 @@ pub mod paths {
     pub const UPDATES: &str = "/v1/node/updates";
     /// X509-SVIDs for workloads.
     pub const X509: &str = "/v1/node/x509";
-    /// A JWT-SVID for a workload.
+    /// JWT-SVIDs for workloads.
     pub const JWT: &str = "/v1/node/jwt";
 }
 

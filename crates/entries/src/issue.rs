@@ -1,7 +1,7 @@
 //! The issuer at the seam.
 
 use carnet_core::{BoxFuture, Error};
-use carnet_issuer::{Caller, Issuer, JwtSvidRequest, X509SvidRequest};
+use carnet_issuer::{Caller, Issued, Issuer, JwtSvidRequest, X509SvidRequest};
 
 use crate::{By, Mint, MintJwt, MintX509, Minted, MintedJwt};
 
@@ -25,9 +25,9 @@ impl Mint for Issuer {
         })
     }
 
-    fn jwt(&self, wanted: MintJwt, by: By) -> BoxFuture<'_, Result<MintedJwt, Error>> {
+    fn jwt(&self, wanted: Vec<MintJwt>, by: By) -> BoxFuture<'_, Vec<Result<MintedJwt, Error>>> {
         Box::pin(async move {
-            let request = JwtSvidRequest {
+            let request = |wanted: MintJwt| JwtSvidRequest {
                 spiffe_id: wanted.spiffe_id,
                 audiences: wanted.audiences,
                 ttl: wanted.ttl,
@@ -35,10 +35,15 @@ impl Mint for Issuer {
                 include_jti: wanted.include_jti,
                 entry_id: Some(wanted.entry_id),
                 caller: caller(&by),
-                actor: by.actor,
+                actor: by.actor.clone(),
             };
-            let issued = self.jwt_svid(request).await?;
-            Ok(MintedJwt { token: issued.token, issued_at: issued.issued_at, expires_at: issued.expires_at })
+            let minted = |issued: Issued| MintedJwt {
+                token: issued.token,
+                issued_at: issued.issued_at,
+                expires_at: issued.expires_at,
+            };
+            let issued = self.jwt_svids(wanted.into_iter().map(request).collect()).await;
+            issued.into_iter().map(|issued| issued.map(minted)).collect()
         })
     }
 }

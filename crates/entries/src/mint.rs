@@ -68,6 +68,6 @@ pub trait Mint: Send + Sync + fmt::Debug {
     /// Issues all of these or none, in this order.
     fn x509(&self, wanted: Vec<MintX509>, by: By) -> BoxFuture<'_, Result<Vec<Minted>, Error>>;
 
-    /// Issues one.
-    fn jwt(&self, wanted: MintJwt, by: By) -> BoxFuture<'_, Result<MintedJwt, Error>>;
+    /// Issues each of these that can be had, in this order.
+    fn jwt(&self, wanted: Vec<MintJwt>, by: By) -> BoxFuture<'_, Vec<Result<MintedJwt, Error>>>;
 }

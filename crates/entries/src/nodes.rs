@@ -3,8 +3,10 @@
 mod admin;
 mod attempt;
 mod attest;
+mod known;
 mod renew;
 mod tokens;
+mod turned_away;
 
 use std::{
     fmt,
@@ -16,15 +18,19 @@ use carnet_attest::{
     protocol::{Refusal, RefusalCode, agent_id},
 };
 use carnet_core::{Context, Error, ErrorKind};
-use carnet_spiffe::{SpiffeId, TrustDomain};
+use carnet_spiffe::{SpiffeId, TrustDomain, VerifiedChains};
 use carnet_store::{AuditRecord, Commit, Expect, NodeRow, ObjectKind, Op, Store, StoreError};
 use jiff::SignedDuration;
-use tokio::sync::watch;
 
 use crate::{By, Mint};
+use known::Known;
+use turned_away::TurnedAway;
 
 pub use renew::Agent;
 pub use tokens::{JoinToken, JoinTokenDraft};
+
+/// Most chains of agents that are remembered as verified.
+const MOST_CHAINS: usize = 20_000;
 
 /// What [`Nodes`] are made of.
 #[derive(Clone, Debug)]
@@ -47,8 +53,10 @@ pub struct NodesParts {
 pub struct Nodes {
     parts: NodesParts,
     attestors: RwLock<Arc<Attestors>>,
-    /// Changes when a node is turned away here, so that an agent that waits is told at once.
-    turned_away: watch::Sender<()>,
+    chains: VerifiedChains,
+    known: Known,
+    /// So that an agent that waits is told of its ban at once.
+    turned_away: TurnedAway,
     /// With which attempts are made so that any authority on the same store knows them.
     attempt_key: [u8; 32],
 }
@@ -62,7 +70,9 @@ impl Nodes {
         let attempt_key = attempt::shared_key(&*parts.store, &parts.context).await?;
         Ok(Arc::new(Self {
             attestors: RwLock::new(Arc::clone(&parts.attestors)),
-            turned_away: watch::Sender::new(()),
+            chains: VerifiedChains::new(MOST_CHAINS),
+            known: Known::of(&*parts.store),
+            turned_away: TurnedAway::of(&*parts.store).await?,
             attempt_key,
             parts,
         }))
@@ -71,11 +81,6 @@ impl Nodes {
     /// Replaces the methods, when their configuration has changed.
     pub fn set_attestors(&self, attestors: Arc<Attestors>) {
         *self.attestors.write().unwrap_or_else(PoisonError::into_inner) = attestors;
-    }
-
-    /// Changes when a node was banned or deleted here. What others on the same store do is seen at the next call.
-    pub(crate) fn turned_away(&self) -> watch::Receiver<()> {
-        self.turned_away.subscribe()
     }
 
     /// Whose agents they are.

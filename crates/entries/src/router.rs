@@ -9,7 +9,11 @@ mod limit;
 mod mint;
 mod updates;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -24,7 +28,7 @@ use carnet_attest::protocol::{
 };
 use carnet_core::Context;
 use carnet_keys::KeyRing;
-use carnet_spiffe::BundleMap;
+use carnet_spiffe::{Bundle, BundleMap};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -64,11 +68,13 @@ impl fmt::Debug for NodeApi {
 pub(crate) struct Api {
     parts: NodeApi,
     limits: Limits,
+    /// Our bundle, and the keys that it was made of.
+    own: Mutex<Option<(Arc<KeyRing>, Arc<Bundle>)>>,
 }
 
 /// The calls of agents.
 pub fn node_router(api: NodeApi) -> Router {
-    let api = Arc::new(Api { parts: api, limits: Limits::default() });
+    let api = Arc::new(Api { parts: api, limits: Limits::default(), own: Mutex::default() });
     Router::new()
         .route(paths::BUNDLE, get(bundle))
         .route(paths::ATTEST_START, post(start))
@@ -132,13 +138,25 @@ impl Api {
         let chain = caller.certificates.as_ref().ok_or_else(|| {
             Refusal::new(RefusalCode::MustAttest, "this call needs the agent's SVID as its client certificate")
         })?;
-        let bundle = self.parts.keys.borrow().bundle(self.parts.nodes.trust_domain());
-        self.parts.nodes.authenticate(chain, &std::iter::once(bundle.shared()).collect()).await
+        self.parts.nodes.authenticate(chain, &self.own()).await
+    }
+
+    /// Our bundle; the same one as long as the keys are the same.
+    fn own(&self) -> Arc<Bundle> {
+        let ring = Arc::clone(&self.parts.keys.borrow());
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((made_of, bundle)) = &*own
+            && Arc::ptr_eq(made_of, &ring)
+        {
+            return Arc::clone(bundle);
+        }
+        let bundle = ring.bundle(self.parts.nodes.trust_domain()).shared();
+        *own = Some((ring, Arc::clone(&bundle)));
+        bundle
     }
 
     fn own_bundle(&self) -> Result<serde_json::Value, Refusal> {
-        let bundle = self.parts.keys.borrow().bundle(self.parts.nodes.trust_domain());
-        bundle.to_json().map_err(|error| {
+        self.own().to_json().map_err(|error| {
             tracing::error!(%error, "the bundle cannot be written");
             unavailable()
         })

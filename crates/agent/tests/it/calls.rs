@@ -16,7 +16,7 @@ use carnet_jose::UnverifiedJwt;
 use carnet_spiffe::verify_x509_svid;
 use carnet_x509::{Certificate, split_der};
 
-use crate::support::{Desk, Keys, Node, domain, entry, request, selectors};
+use crate::support::{Desk, Keys, Node, domain, entry, request, selectors, until};
 
 #[tokio::test]
 async fn a_process_gets_its_x509_svid_with_key_and_bundle() {
@@ -98,6 +98,57 @@ async fn callers_that_ask_at_the_same_time_share_one_call() {
         tokens.insert(call.await.unwrap());
     }
     assert_eq!((tokens.len(), desk.jwts.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test]
+async fn what_is_wanted_while_calls_are_under_way_goes_together_and_each_gets_its_own() {
+    let desk = Desk::new();
+    desk.change(|mood| mood.entries = vec![entry("api", 0), entry("gone", 0)]);
+    let node = Node::serving(&desk).await;
+    let api = node.api().await;
+    // The authority takes its time, and knows no more of one entry than it will say.
+    let gate = desk.gate.acquire_many(100).await.unwrap();
+    desk.quietly(|mood| mood.entries.retain(|entry| entry.id == "api"));
+    let ask = |id: &'static str, audience: String| {
+        let api = api.clone();
+        tokio::spawn(async move { api.fetch_jwt_svid(&[&audience], Some(&format!("spiffe://example.org/{id}"))).await })
+    };
+    let mut calls = Vec::new();
+    for number in 0..100 {
+        let id = if number == 50 { "gone" } else { "api" };
+        calls.push((number, ask(id, format!("audience-{number}"))));
+        let asked = || node.agent.facts().jwt_svids == calls.len();
+        until("it is asked", asked).await;
+    }
+    assert_eq!(desk.jwts.load(Ordering::SeqCst), 2, "two calls are under way, and the others wait");
+    drop(gate);
+    for (number, call) in calls {
+        match call.await.unwrap() {
+            Ok(svids) => {
+                let token = UnverifiedJwt::parse(svids[0].token.expose()).unwrap();
+                assert_eq!(token.unverified_claims().audiences(), [format!("audience-{number}")]);
+            }
+            Err(error) => assert_eq!((number, error.kind()), (50, ErrorKind::Unreachable)),
+        }
+    }
+    assert_eq!((desk.jwts.load(Ordering::SeqCst), desk.largest_jwt_batch.load(Ordering::SeqCst)), (100, 64));
+}
+
+#[tokio::test]
+async fn a_call_that_fails_fails_for_all_that_it_was_made_for() {
+    let desk = Desk::new();
+    desk.change(|mood| mood.entries = vec![entry("api", 0)]);
+    let node = Node::serving(&desk).await;
+    let api = node.api().await;
+    desk.quietly(|mood| mood.refuse = Some(carnet_attest::protocol::RefusalCode::TooMany));
+    let audiences: Vec<String> = (0..8).map(|number| number.to_string()).collect();
+    let calls = audiences.iter().map(|audience| {
+        let api = api.clone();
+        async move { api.fetch_jwt_svid(&[audience], None).await.unwrap_err() }
+    });
+    for error in futures_util::future::join_all(calls).await {
+        assert!(carnet_core::chain(&error).join(": ").contains("as the test says"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -239,7 +290,7 @@ async fn svids_are_signed_in_batches_and_ready_before_anybody_asks() {
     let desk = Desk::new();
     desk.change(|mood| mood.entries = (0..700).map(|number| entry(&format!("e{number}"), 0)).collect());
     let node = Node::start_with(&desk, |settings| settings.prefetched = 600);
-    crate::support::until("600 are ready", || node.agent.facts().x509_svids == 600).await;
+    until("600 are ready", || node.agent.facts().x509_svids == 600).await;
     assert_eq!(desk.largest_batch.load(Ordering::SeqCst), 500);
     // The others are signed for whoever asks for them.
     let svids = node.api().await.fetch_x509_svid().await.unwrap().svids;

@@ -85,7 +85,7 @@ fn router(desk: &Arc<Desk>) -> Router {
         Ok(()) => desk.x509(body.0).await,
         Err(error) => Err(error),
     });
-    let jwt = with!(|desk, peer: Peer, body: Json<JwtRequest>| match agent(peer) {
+    let jwt = with!(|desk, peer: Peer, body: Json<Vec<JwtRequest>>| match agent(peer) {
         Ok(()) => desk.jwt(body.0).await,
         Err(error) => Err(error),
     });

@@ -17,8 +17,8 @@ use carnet_agent::{
 use carnet_attest::{
     Registration,
     protocol::{
-        AgentSvid, Base64, IssuedX509, JwtAnswer, JwtRequest, Refusal, RefusalCode, State, Updates, UpdatesQuery,
-        X509Answer, X509Request, agent_id,
+        AgentSvid, Base64, IssuedJwt, IssuedX509, JwtAnswer, JwtRequest, Refusal, RefusalCode, State, Updates,
+        UpdatesQuery, X509Answer, X509Request, agent_id,
     },
 };
 use carnet_core::{BoxFuture, Context, Error, FixedClock, SystemFiles, SystemRandom, test_context};
@@ -30,7 +30,7 @@ use carnet_x509::Authority;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tonic::{
     Request,
     metadata::MetadataValue,
@@ -98,6 +98,10 @@ pub(crate) struct Desk {
     pub(crate) signed: AtomicUsize,
     pub(crate) jwts: AtomicUsize,
     pub(crate) largest_batch: AtomicUsize,
+    pub(crate) largest_jwt_batch: AtomicUsize,
+    /// Calls for JWT-SVIDs that are answered at once; more wait.
+    pub(crate) gate: Semaphore,
+    number: AtomicUsize,
 }
 
 impl Desk {
@@ -125,6 +129,9 @@ impl Desk {
             signed: AtomicUsize::new(0),
             jwts: AtomicUsize::new(0),
             largest_batch: AtomicUsize::new(0),
+            largest_jwt_batch: AtomicUsize::new(0),
+            gate: Semaphore::new(100),
+            number: AtomicUsize::new(0),
         })
     }
 
@@ -168,6 +175,18 @@ impl Desk {
         let (svid, expires_at) = self.certificate(&id, &[], csr);
         let bundle = self.mood.lock().unwrap().bundles.get(&domain()).unwrap().to_json().unwrap();
         AgentSvid { svid, expires_at, reattestable: true, bundle }
+    }
+
+    fn token(&self, request: &JwtRequest) -> JwtAnswer {
+        let (now, mood) = (self.now(), self.mood.lock().unwrap());
+        let entry = mood.entries.iter().find(|entry| entry.id == request.entry_id);
+        let Some(id) = entry.and_then(|entry| entry.spiffe_id.fill(&request.selectors).ok()) else {
+            return JwtAnswer::Refused(Refusal::new(RefusalCode::NotAuthorized, "no such entry"));
+        };
+        let end = now + mood.jwt_life;
+        let claims = json!({ "sub": id, "aud": request.audiences, "exp": end.as_second(), "iat": now.as_second(),
+            "number": self.number.fetch_add(1, Ordering::SeqCst) });
+        JwtAnswer::Issued(IssuedJwt { token: self.keys.token(&claims).into(), issued_at: now, expires_at: end })
     }
 
     fn mint(&self, request: &X509Request) -> X509Answer {
@@ -223,19 +242,15 @@ impl Upstream for Desk {
         })
     }
 
-    fn jwt(&self, request: JwtRequest) -> BoxFuture<'_, Result<JwtAnswer, UpstreamError>> {
+    fn jwt(&self, requests: Vec<JwtRequest>) -> BoxFuture<'_, Result<Vec<JwtAnswer>, UpstreamError>> {
         Box::pin(async move {
             self.admit()?;
-            let number = self.jwts.fetch_add(1, Ordering::SeqCst);
+            self.jwts.fetch_add(requests.len(), Ordering::SeqCst);
+            self.largest_jwt_batch.fetch_max(requests.len(), Ordering::SeqCst);
             // Others that ask for the same meanwhile find it under way.
             tokio::task::yield_now().await;
-            let (now, mood) = (self.now(), self.mood.lock().unwrap());
-            let entry = mood.entries.iter().find(|entry| entry.id == request.entry_id).unwrap();
-            let id = entry.spiffe_id.fill(&request.selectors).unwrap();
-            let end = now + mood.jwt_life;
-            let claims = json!({ "sub": id, "aud": request.audiences, "exp": end.as_second(),
-                "iat": now.as_second(), "number": number });
-            Ok(JwtAnswer { token: self.keys.token(&claims).into(), issued_at: now, expires_at: end })
+            let _open = self.gate.acquire().await.unwrap();
+            Ok(requests.iter().map(|request| self.token(request)).collect())
         })
     }
 

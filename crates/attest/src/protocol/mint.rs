@@ -43,7 +43,7 @@ pub struct IssuedX509 {
     pub expires_at: Timestamp,
 }
 
-/// Body of [`super::paths::JWT`].
+/// One element of the body of [`super::paths::JWT`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwtRequest {
@@ -56,10 +56,20 @@ pub struct JwtRequest {
     pub audiences: Vec<String>,
 }
 
-/// Answer of [`super::paths::JWT`].
+/// One element of the answer of [`super::paths::JWT`]: `{"issued": …}` or `{"refused": …}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JwtAnswer {
+    /// The SVID.
+    Issued(IssuedJwt),
+    /// Why there is none. The others of the batch are not touched by it.
+    Refused(Refusal),
+}
+
+/// A JWT-SVID for a workload.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct JwtAnswer {
+pub struct IssuedJwt {
     /// The JWT-SVID.
     #[serde(serialize_with = "exposed")]
     pub token: Secret,
@@ -69,9 +79,9 @@ pub struct JwtAnswer {
     pub expires_at: Timestamp,
 }
 
-impl fmt::Debug for JwtAnswer {
+impl fmt::Debug for IssuedJwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtAnswer").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("IssuedJwt").field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
 }
 

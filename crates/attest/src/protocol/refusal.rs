@@ -1,5 +1,6 @@
 //! Saying no.
 
+use carnet_core::safe_text;
 use serde::{Deserialize, Serialize};
 
 /// The body of every answer that is not a success.
@@ -60,6 +61,13 @@ impl Refusal {
     /// A refusal without advice.
     pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), hint: None }
+    }
+
+    /// The same without what could lead a terminal or a log astray: what another machine says is shown as this only.
+    #[must_use]
+    pub fn made_safe(self) -> Self {
+        let (message, hint) = (safe_text(&self.message), self.hint.as_deref().map(safe_text));
+        Self { message, hint, ..self }
     }
 
     /// Adds advice.

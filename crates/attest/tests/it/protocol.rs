@@ -33,7 +33,7 @@ fn every_method_has_one_name() {
 
 #[test]
 fn what_holds_a_token_does_not_show_it() {
-    let answer: JwtAnswer = serde_json::from_value(json!({
+    let answer: IssuedJwt = serde_json::from_value(json!({
         "token": "s3cr3t", "issued_at": "2026-11-21T12:00:00Z", "expires_at": "2026-11-21T12:05:00Z"
     }))
     .unwrap();
@@ -42,6 +42,7 @@ fn what_holds_a_token_does_not_show_it() {
             .unwrap();
     assert!(!format!("{answer:?} {request:?}").contains("s3cr3t"));
     assert_eq!(serde_json::to_value(&answer).unwrap()["token"], "s3cr3t");
+    assert!(!format!("{:?}", JwtAnswer::Issued(answer)).contains("s3cr3t"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use carnet_core::Error;
 use carnet_store::{Commit, Committed, ConflictReason, Expect, NodeRow, ObjectKind, Op};
 use serde_json::json;
 
-use super::{Nodes, ban_name};
+use super::{Nodes, ban_name, turned_away};
 use crate::{By, MAX_PAGE, by::refusal};
 
 impl Nodes {
@@ -33,8 +33,10 @@ impl Nodes {
         let node = self.known(id).await?;
         let name = ban_name(id);
         let ops = vec![
+            // Whatever else happens to the row meanwhile, it is banned.
             Op::PutNode(NodeRow { banned: true, ..node }),
             Op::PutObject { kind: ObjectKind::Setting, name, body: json!({ "by": by.actor }), expect: Expect::Any },
+            turned_away::mark(),
         ];
         self.change(ops, "node.ban", id, by).await
     }
@@ -51,6 +53,7 @@ impl Nodes {
             // There may be no ban to lift.
             Op::PutObject { kind, name: name.clone(), body: serde_json::Value::Null, expect: Expect::Any },
             Op::DeleteObject { kind, name },
+            turned_away::mark(),
         ];
         self.change(ops, "node.delete", id, by).await
     }
@@ -64,7 +67,8 @@ impl Nodes {
         let refused = Some(refusal(&record, "known", "there is no such node"));
         match self.store().commit(Commit { ops, audit: record, refused }).await? {
             Committed::Done { .. } => {
-                self.turned_away.send_replace(());
+                self.known.forget();
+                self.turned_away.tell();
                 Ok(())
             }
             Committed::Conflict(conflict) if conflict.reason == ConflictReason::NotFound => Err(not_found(id)),

@@ -107,7 +107,10 @@ impl Nodes {
         let ops = unless_banned(id.as_str()).into_iter().chain([write]).chain(used).collect();
         let refused = Some(refusal(&record, "once", "banned, known already, or the attempt was used"));
         match self.store().commit(Commit { ops, audit: record, refused }).await.map_err(store_failed)? {
-            Committed::Done { .. } => Ok((minted, node)),
+            Committed::Done { .. } => {
+                self.known.forget();
+                Ok((minted, node))
+            }
             Committed::Conflict(Conflict { op, .. }) if op < BAN_OPS => Err(banned()),
             Committed::Conflict(Conflict { reason: ConflictReason::Used, .. }) => Err(used_attempt()),
             Committed::Conflict(_) => Err(first_use()),

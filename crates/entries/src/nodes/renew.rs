@@ -1,11 +1,11 @@
 //! Being an agent, and staying one.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use carnet_attest::protocol::{AGENT_PREFIX, Refusal, RefusalCode};
 use carnet_core::hex;
-use carnet_spiffe::{BundleMap, Selector, SpiffeId, verify_x509_svid};
-use carnet_store::{Commit, Committed, Conflict, NodeRow, Op};
+use carnet_spiffe::{Bundle, Selector, SpiffeId};
+use carnet_store::{Commit, Committed, Conflict, ConflictReason, NodeRow, Op};
 use carnet_x509::Certificate;
 
 use super::{BAN_OPS, Nodes, banned, has_serial, store_failed, unless_banned};
@@ -20,8 +20,6 @@ pub struct Agent {
     pub selectors: BTreeSet<Selector>,
     /// Serial number of the SVID it showed, lower-case hexadecimal.
     pub serial: String,
-    /// Its row.
-    pub node: NodeRow,
 }
 
 impl Nodes {
@@ -30,9 +28,10 @@ impl Nodes {
     ///
     /// # Errors
     /// The first of these that does not hold.
-    pub async fn authenticate(&self, chain: &[Vec<u8>], bundles: &BundleMap) -> Result<Agent, Refusal> {
-        let again = |message: &str| Refusal::new(RefusalCode::MustAttest, message).hint("attest the node again");
-        let id = verify_x509_svid(chain, bundles, self.parts.context.now())
+    pub async fn authenticate(&self, chain: &[Vec<u8>], bundle: &Arc<Bundle>) -> Result<Agent, Refusal> {
+        let id = self
+            .chains
+            .verify(chain, bundle, self.parts.context.now())
             .map_err(|error| again(&format!("the agent's SVID is not believed: {error}")))?;
         if !id.is_of(&self.parts.trust_domain) || !id.path().starts_with(AGENT_PREFIX) {
             return Err(Refusal::new(RefusalCode::NotAuthorized, "this identity is not an agent's"));
@@ -40,41 +39,61 @@ impl Nodes {
         let leaf = chain.first().map(Vec::as_slice).unwrap_or_default();
         let leaf = Certificate::from_der(leaf).map_err(|_unreadable| again("the agent's SVID cannot be read"))?;
         let serial = hex(leaf.serial());
-        let node = self.store().node(id.to_string()).await.map_err(store_failed)?;
-        let node = node.ok_or_else(|| again("this agent is not known"))?;
-        if node.banned {
-            return Err(banned());
-        }
-        if !has_serial(&node, &serial) {
-            return Err(again("the agent's SVID has been replaced"));
-        }
+        let node = self.known.node(self.store(), id.as_str()).await?;
+        let node = current(node, &serial)?;
         let selectors = node.selectors.iter().filter_map(|selector| selector.parse().ok()).collect();
-        Ok(Agent { id, selectors, serial, node })
+        Ok(Agent { id, selectors, serial })
     }
 
     /// A new SVID for an agent that has shown its current one. The one shown stays good until the new one is renewed in
     /// turn, so that an agent that the answer did not reach can ask again.
     ///
     /// # Errors
-    /// [`RefusalCode::Banned`], or [`RefusalCode::MustAttest`] when the agent was deleted meanwhile.
+    /// [`RefusalCode::Banned`], [`RefusalCode::MustAttest`] when the agent was deleted or has attested again, and
+    /// [`RefusalCode::Unavailable`] when something else has changed it meanwhile.
     pub async fn renew(&self, agent: &Agent, csr: Vec<u8>, by: &By) -> Result<(Minted, NodeRow), Refusal> {
+        let known = self.store().node(agent.id.to_string()).await.map_err(store_failed)?.map(Arc::new);
+        let known = current(known, &agent.serial)?;
         let minted = self.mint_agent(&agent.id, csr, by).await?;
         let node = NodeRow {
             serial: format!("{} {}", agent.serial, minted.serial),
             expires_at: minted.expires_at,
-            ..agent.node.clone()
+            ..NodeRow::clone(&known)
         };
         let mut record = self.record(by, "node.renew", agent.id.as_str());
         record.token_id = Some(minted.serial.clone());
         record.expires_at = Some(minted.expires_at);
-        let refused = Some(refusal(&record, "known", "banned or deleted"));
-        // Deleting first makes sure that it is still there.
-        let write = [Op::DeleteNode { id: node.id.clone() }, Op::InsertNode(node.clone())];
+        let refused = Some(refusal(&record, "known", "banned, deleted, or changed meanwhile"));
+        // What it was when it was read, or nothing: who attests or renews at the same time loses nothing to this.
+        let write = [Op::UpdateNode { row: node.clone(), expect: known.revision }];
         let ops = unless_banned(agent.id.as_str()).into_iter().chain(write).collect();
         match self.store().commit(Commit { ops, audit: record, refused }).await.map_err(store_failed)? {
-            Committed::Done { .. } => Ok((minted, node)),
+            Committed::Done { .. } => {
+                self.known.forget();
+                Ok((minted, node))
+            }
             Committed::Conflict(Conflict { op, .. }) if op < BAN_OPS => Err(banned()),
-            Committed::Conflict(_) => Err(Refusal::new(RefusalCode::MustAttest, "this agent is not known any more")),
+            Committed::Conflict(Conflict { reason: ConflictReason::Stale, .. }) => {
+                Err(Refusal::new(RefusalCode::Unavailable, "the agent has attested or renewed at the same time")
+                    .hint("ask again"))
+            }
+            Committed::Conflict(_) => Err(again("this agent is not known any more")),
         }
     }
+}
+
+fn again(message: &str) -> Refusal {
+    Refusal::new(RefusalCode::MustAttest, message).hint("attest the node again")
+}
+
+/// The row, when whoever shows this serial number may go by it.
+fn current(node: Option<Arc<NodeRow>>, serial: &str) -> Result<Arc<NodeRow>, Refusal> {
+    let node = node.ok_or_else(|| again("this agent is not known"))?;
+    if node.banned {
+        return Err(banned());
+    }
+    if !has_serial(&node, serial) {
+        return Err(again("the agent's SVID has been replaced"));
+    }
+    Ok(node)
 }

@@ -16,8 +16,11 @@ use crate::Agent;
 
 /// Calls of one address without an SVID: at once, and for each second. A rack of nodes behind one address gets in.
 const STRANGER: Rate = Rate { burst: 100, per_second: 10 };
-/// SVIDs and other calls of one agent (SPIRE: 500 a second for each kind): more than half of the RS256 signatures that one core makes.
-const AGENT: Rate = Rate { burst: 5000, per_second: 2500 };
+/// SVIDs and other calls of one agent. An agent with a thousand workloads, each with ten audiences of five minutes, wants 67 a
+/// second; that many is a quarter of the RS256 signatures of one core, so that an agent gone wild leaves three quarters to the
+/// others. The burst is its start: all SVIDs of five thousand workloads (SPIRE: 500 a second for
+/// each kind).
+const AGENT: Rate = Rate { burst: 5000, per_second: 1000 };
 /// Most callers of one sort that are remembered at once.
 const MOST: usize = 20_000;
 

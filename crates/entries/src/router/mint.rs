@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{body::Bytes, extract::State};
 use carnet_attest::protocol::{
-    IssuedX509, JwtAnswer, JwtRequest, MAX_BATCH, Refusal, RefusalCode, X509Answer, X509Request,
+    IssuedJwt, IssuedX509, JwtAnswer, JwtRequest, MAX_BATCH, Refusal, RefusalCode, X509Answer, X509Request,
 };
 use carnet_core::ErrorKind;
 use carnet_spiffe::{Entry, Selector};
@@ -16,7 +16,10 @@ use super::{
     answer::{Answer, json, parse},
     caller::Caller,
 };
-use crate::{Agent, By, MintJwt, MintX509, Minted, nodes::told};
+use crate::{
+    Agent, By, MintJwt, MintX509, Minted, MintedJwt,
+    nodes::{told, unavailable},
+};
 
 /// Most audiences of one token.
 const MAX_AUDIENCES: usize = 16;
@@ -26,10 +29,7 @@ const MAX_AUDIENCE: usize = 2048;
 pub(super) async fn x509(State(api): State<Arc<Api>>, caller: Caller, body: Bytes) -> Answer {
     let agent = api.agent(&caller).await?;
     let requests: Vec<X509Request> = parse(&body)?;
-    if requests.len() > MAX_BATCH {
-        let message = format!("there are {} requests, more than {MAX_BATCH}", requests.len());
-        return Err(Refusal::new(RefusalCode::Invalid, message).into());
-    }
+    check_count(requests.len())?;
     api.limits.agent(&agent, requests.len().max(1), api.parts.context.now())?;
     let by = caller.by(&api.parts.context, agent.id.as_str());
     let wanted: Vec<Result<MintX509, Refusal>> = api.wanted(&agent, requests);
@@ -38,29 +38,52 @@ pub(super) async fn x509(State(api): State<Arc<Api>>, caller: Caller, body: Byte
 
 pub(super) async fn jwt(State(api): State<Arc<Api>>, caller: Caller, body: Bytes) -> Answer {
     let agent = api.agent(&caller).await?;
-    api.limits.agent(&agent, 1, api.parts.context.now())?;
-    let JwtRequest { entry_id, selectors, audiences } = parse(&body)?;
-    let length = |audience: &String| !audience.is_empty() && audience.len() <= MAX_AUDIENCE;
-    if audiences.is_empty() || audiences.len() > MAX_AUDIENCES || !audiences.iter().all(length) {
-        let message = format!("a JWT-SVID has 1 to {MAX_AUDIENCES} audiences of 1 to {MAX_AUDIENCE} bytes");
-        return Err(Refusal::new(RefusalCode::Invalid, message).into());
-    }
-    let entry = api.parts.entries.authorized_entry(&agent.id, &agent.selectors, &entry_id);
-    let entry = resolve(entry.as_deref(), &selectors)?;
-    let wanted = MintJwt {
-        ttl: seconds(entry.jwt_ttl),
-        spiffe_id: entry.spiffe_id,
-        audiences,
-        claims: entry.jwt_claims,
-        include_jti: entry.include_jti,
-        entry_id,
-    };
+    let requests: Vec<JwtRequest> = parse(&body)?;
+    check_count(requests.len())?;
+    api.limits.agent(&agent, requests.len().max(1), api.parts.context.now())?;
     let by = caller.by(&api.parts.context, agent.id.as_str());
-    let minted = api.parts.mint.jwt(wanted, by).await.map_err(|error| told(&error, RefusalCode::Invalid))?;
-    Ok(json(&JwtAnswer { token: minted.token, issued_at: minted.issued_at, expires_at: minted.expires_at }))
+    let wanted: Vec<_> = requests.into_iter().map(|request| api.wanted_jwt(&agent, request)).collect();
+    let good = wanted.iter().filter_map(|wanted| wanted.as_ref().ok()).cloned().collect();
+    let mut minted = api.parts.mint.jwt(good, by).await.into_iter();
+    let answer = |wanted: Result<MintJwt, Refusal>| {
+        let minted = wanted.and_then(|_| minted.next().ok_or_else(unavailable));
+        match minted.and_then(|minted| minted.map_err(|error| told(&error, RefusalCode::Invalid))) {
+            Ok(MintedJwt { token, issued_at, expires_at }) => {
+                JwtAnswer::Issued(IssuedJwt { token, issued_at, expires_at })
+            }
+            Err(refusal) => JwtAnswer::Refused(refusal),
+        }
+    };
+    Ok(json(&wanted.into_iter().map(answer).collect::<Vec<_>>()))
+}
+
+fn check_count(count: usize) -> Result<(), Refusal> {
+    if count <= MAX_BATCH {
+        return Ok(());
+    }
+    Err(Refusal::new(RefusalCode::Invalid, format!("there are {count} requests, more than {MAX_BATCH}")))
 }
 
 impl Api {
+    fn wanted_jwt(&self, agent: &Agent, request: JwtRequest) -> Result<MintJwt, Refusal> {
+        let JwtRequest { entry_id, selectors, audiences } = request;
+        let length = |audience: &String| !audience.is_empty() && audience.len() <= MAX_AUDIENCE;
+        if audiences.is_empty() || audiences.len() > MAX_AUDIENCES || !audiences.iter().all(length) {
+            let message = format!("a JWT-SVID has 1 to {MAX_AUDIENCES} audiences of 1 to {MAX_AUDIENCE} bytes");
+            return Err(Refusal::new(RefusalCode::Invalid, message));
+        }
+        let entry = self.parts.entries.authorized_entry(&agent.id, &agent.selectors, &entry_id);
+        let entry = resolve(entry.as_deref(), &selectors)?;
+        Ok(MintJwt {
+            ttl: seconds(entry.jwt_ttl),
+            spiffe_id: entry.spiffe_id,
+            audiences,
+            claims: entry.jwt_claims,
+            include_jti: entry.include_jti,
+            entry_id,
+        })
+    }
+
     /// What may be issued of it, and why the rest may not.
     fn wanted(&self, agent: &Agent, requests: Vec<X509Request>) -> Vec<Result<MintX509, Refusal>> {
         let entries = self.parts.entries.authorized(&agent.id, &agent.selectors);
@@ -87,7 +110,7 @@ impl Api {
         let good: Vec<MintX509> = wanted.iter().filter_map(|wanted| wanted.as_ref().ok()).cloned().collect();
         let mut minted = self.mint_good(good, by).await.into_iter();
         let answer = |wanted: Result<MintX509, Refusal>| match wanted
-            .and_then(|_| minted.next().unwrap_or_else(|| Err(crate::nodes::unavailable())))
+            .and_then(|_| minted.next().unwrap_or_else(|| Err(unavailable())))
         {
             Ok(minted) => X509Answer::Issued(IssuedX509 {
                 svid: minted.chain.into_iter().map(Into::into).collect(),
@@ -110,7 +133,7 @@ impl Api {
                 for one in good {
                     let minted = self.parts.mint.x509(vec![one], by.clone()).await;
                     let minted = minted.map_err(|error| told(&error, RefusalCode::Invalid));
-                    each.push(minted.and_then(|mut minted| minted.pop().ok_or_else(crate::nodes::unavailable)));
+                    each.push(minted.and_then(|mut minted| minted.pop().ok_or_else(unavailable)));
                 }
                 each
             }

@@ -47,7 +47,7 @@ pub(super) async fn updates(
             told = entries.changed() => told.is_err(),
             told = keys.changed() => told.is_err(),
             told = bundles.changed() => told.is_err(),
-            told = turned_away.changed() => told.is_err(),
+            open = api.parts.nodes.until_turned_away(&mut turned_away) => !open,
         };
         // It may have been banned, or its SVID may have expired.
         agent = api.agent(&caller).await?;

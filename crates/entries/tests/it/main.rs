@@ -7,3 +7,4 @@ mod file;
 mod nodes;
 mod routes;
 mod support;
+mod together;

@@ -15,6 +15,11 @@ fn wanted(entry_id: &str, with: &[&str]) -> X509Request {
     X509Request { entry_id: entry_id.to_owned(), selectors: selectors(with), csr: request_for_certificate().into() }
 }
 
+fn token_wanted(entry_id: &str, audiences: &[&str]) -> JwtRequest {
+    let audiences = audiences.iter().map(|&audience| audience.to_owned()).collect();
+    JwtRequest { entry_id: entry_id.to_owned(), selectors: selectors(&[]), audiences }
+}
+
 async fn with_entry() -> (World, TestAgent, String) {
     let world = World::new().await;
     let agent = world.agent("a", &[]).await;
@@ -77,7 +82,7 @@ async fn rejects_what_is_not_the_json_expected_and_quotes_nothing() {
         (paths::ATTEST, json!({"attempt": "a", "kind": "join-token", "payload": "s3cr3t", "csr": 7})),
         (paths::ATTEST_START, json!({"kind": "s3cr3t"})),
         (paths::X509, json!([{"entry_id": "s3cr3t", "csr": "*"}])),
-        (paths::JWT, json!({"entry_id": "a", "audiences": ["b"], "s3cr3t": 1})),
+        (paths::JWT, json!([{"entry_id": "a", "audiences": ["b"], "s3cr3t": 1}])),
     ] {
         let (status, answer) = world.send(Some(&agent), "POST", path, Some(&body)).await;
         assert_eq!((status, code(&answer)), (400, "invalid"), "{path}");
@@ -179,16 +184,21 @@ async fn an_agent_gets_svids_for_its_entries_with_an_audit_row() {
     let answers: Vec<X509Answer> = serde_json::from_value(body).unwrap();
     let X509Answer::Issued(issued) = &answers[0] else { panic!("{answers:?}") };
     let chain: Vec<Vec<u8>> = issued.svid.iter().map(|Base64(der)| der.clone()).collect();
-    assert_eq!(verify_x509_svid(&chain, &world.own_bundle(), world.context.now()).unwrap(), id("/pay"));
+    assert_eq!(verify_x509_svid(&chain, &world.own_bundles(), world.context.now()).unwrap(), id("/pay"));
     assert_eq!(world.audit().await.first(), Some(&("svid.x509".to_owned(), "allowed")));
 
-    let request = JwtRequest { entry_id: entry, selectors: selectors(&[]), audiences: vec!["there".to_owned()] };
-    let (status, body) = world.send(Some(&agent), "POST", paths::JWT, Some(&request)).await;
+    let requests = ["there", "elsewhere"].map(|audience| token_wanted(&entry, &[audience]));
+    let (status, body) = world.send(Some(&agent), "POST", paths::JWT, Some(&requests)).await;
     assert_eq!(status, 200, "{body}");
-    let answer: JwtAnswer = serde_json::from_value(body).unwrap();
-    let leeway = SignedDuration::ZERO;
-    verify_jwt_svid(answer.token.expose(), &["there"], &world.own_bundle(), world.context.now(), leeway).unwrap();
-    assert_eq!(world.audit().await.first(), Some(&("svid.jwt".to_owned(), "allowed")));
+    let answers: Vec<JwtAnswer> = serde_json::from_value(body).unwrap();
+    for (answer, audience) in answers.iter().zip(["there", "elsewhere"]) {
+        let JwtAnswer::Issued(issued) = answer else { panic!("{answer:?}") };
+        let (bundles, now, leeway) = (world.own_bundles(), world.context.now(), SignedDuration::ZERO);
+        verify_jwt_svid(issued.token.expose(), &[audience], &bundles, now, leeway).unwrap();
+    }
+    let audit = world.audit().await;
+    assert!(audit[..2].iter().all(|row| *row == ("svid.jwt".to_owned(), "allowed")), "{audit:?}");
+    assert_eq!(audit[2].0, "svid.x509");
 }
 
 #[tokio::test]
@@ -210,10 +220,23 @@ async fn rejects_the_entry_of_another_agent_and_serves_the_rest_of_the_batch() {
         .collect();
     let no = Some(RefusalCode::NotAuthorized);
     assert_eq!(codes, [no, None, Some(RefusalCode::Invalid), no]);
-    let request =
-        JwtRequest { entry_id: theirs.entry.id.clone(), selectors: selectors(&[]), audiences: vec!["a".to_owned()] };
-    let (status, body) = world.send(Some(&agent), "POST", paths::JWT, Some(&request)).await;
-    assert_eq!((status, code(&body)), (403, "not-authorized"));
+    let batch = [
+        token_wanted(&theirs.entry.id, &["a"]),
+        token_wanted(&mine, &["a"]),
+        token_wanted(&mine, &[]),
+        token_wanted(&mine, &[""]),
+    ];
+    let (status, body) = world.send(Some(&agent), "POST", paths::JWT, Some(&batch)).await;
+    assert_eq!(status, 200);
+    let answers: Vec<JwtAnswer> = serde_json::from_value(body).unwrap();
+    let codes: Vec<Option<RefusalCode>> = answers
+        .iter()
+        .map(|answer| match answer {
+            JwtAnswer::Issued(_) => None,
+            JwtAnswer::Refused(refusal) => Some(refusal.code),
+        })
+        .collect();
+    assert_eq!(codes, [no, None, Some(RefusalCode::Invalid), Some(RefusalCode::Invalid)]);
 }
 
 #[tokio::test]
@@ -231,7 +254,7 @@ async fn a_template_is_filled_from_the_workloads_selectors_and_from_one_value_on
     let answers: Vec<X509Answer> = serde_json::from_value(body).unwrap();
     let X509Answer::Issued(issued) = &answers[0] else { panic!("{answers:?}") };
     let chain: Vec<Vec<u8>> = issued.svid.iter().map(|Base64(der)| der.clone()).collect();
-    let found = verify_x509_svid(&chain, &world.own_bundle(), world.context.now()).unwrap();
+    let found = verify_x509_svid(&chain, &world.own_bundles(), world.context.now()).unwrap();
     assert_eq!(found, id("/ns/pay/sa/api"));
     assert!(answers[1..].iter().all(|answer| matches!(answer, X509Answer::Refused(_))), "{answers:?}");
 }
@@ -243,13 +266,8 @@ async fn rejects_a_batch_of_more_than_500() {
     let batch = vec![one; MAX_BATCH + 1];
     let (status, body) = world.send(Some(&agent), "POST", paths::X509, Some(&batch)).await;
     assert_eq!((status, code(&body)), (400, "invalid"));
-}
-
-#[tokio::test]
-async fn rejects_a_token_without_audience() {
-    let (world, agent, entry) = with_entry().await;
-    let request = JwtRequest { entry_id: entry, selectors: selectors(&[]), audiences: Vec::new() };
-    let (status, body) = world.send(Some(&agent), "POST", paths::JWT, Some(&request)).await;
+    let batch = vec![token_wanted(&entry, &["a"]); MAX_BATCH + 1];
+    let (status, body) = world.send(Some(&agent), "POST", paths::JWT, Some(&batch)).await;
     assert_eq!((status, code(&body)), (400, "invalid"));
 }
 

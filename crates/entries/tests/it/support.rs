@@ -90,7 +90,11 @@ pub(crate) fn request_for_certificate() -> Vec<u8> {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let store = carnet_store::open("sqlite::memory:", Options::default()).await.unwrap();
+        Self::over(carnet_store::open("sqlite::memory:", Options::default()).await.unwrap()).await
+    }
+
+    /// On a store that nothing is in yet.
+    pub(crate) async fn over(store: Arc<dyn Store>) -> Self {
         let clock = Arc::new(FixedClock::at(test_context().now()));
         let files = Arc::new(MemoryFiles::default());
         let context = Context {
@@ -156,8 +160,12 @@ impl World {
         self.parts.clone()
     }
 
-    pub(crate) fn own_bundle(&self) -> BundleMap {
-        BundleMap::from_iter([self.keys.ring().bundle(&domain()).shared()])
+    pub(crate) fn own_bundle(&self) -> Arc<Bundle> {
+        self.keys.ring().bundle(&domain()).shared()
+    }
+
+    pub(crate) fn own_bundles(&self) -> BundleMap {
+        BundleMap::from_iter([self.own_bundle()])
     }
 
     pub(crate) async fn token(&self, path: Option<&str>, with: &[&str]) -> JoinToken {

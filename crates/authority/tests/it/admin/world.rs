@@ -40,8 +40,8 @@ impl Mint for NoMint {
         Box::pin(async { Err(Error::refused("nothing is issued here")) })
     }
 
-    fn jwt(&self, _wanted: MintJwt, _by: By) -> BoxFuture<'_, Result<MintedJwt, Error>> {
-        Box::pin(async { Err(Error::refused("nothing is issued here")) })
+    fn jwt(&self, wanted: Vec<MintJwt>, _by: By) -> BoxFuture<'_, Vec<Result<MintedJwt, Error>>> {
+        Box::pin(async move { wanted.iter().map(|_| Err(Error::refused("nothing is issued here"))).collect() })
     }
 }
 
