@@ -50,7 +50,7 @@ type Message = http::Request<Full<Bytes>>;
 ///   metadata service.
 /// * TLS 1.2 and 1.3, HTTP/1.1. `Request::ca_pem` replaces the roots for that request. [`Client::with_tls`] gives it an
 ///   identity and a verifier of its own.
-/// * Kept connections: 32 for each origin, 64 in all, for 20 seconds. A connection belongs to the origin, the kind of
+/// * Kept connections: 8 for each origin, 64 in all, for 20 seconds. A connection belongs to the origin, the kind of
 ///   destination, the roots and the client's identity that it was made for.
 /// * A request is sent a second time only when the first one provably did not reach the server, or, for `GET` and
 ///   `HEAD`, when a kept connection ended before the first byte of an answer.

@@ -19,9 +19,8 @@ use super::{
     target::{Key, Target},
 };
 
-/// Most kept connections of one origin. A route uses one or two; an agent asks its authority for as many tokens at once, and
-/// those that are not kept would each cost a handshake.
-const MAX_PER_ORIGIN: usize = 32;
+/// Most kept connections of one origin. A route uses one or two; an agent has at most five calls of its authority at once.
+const MAX_PER_ORIGIN: usize = 8;
 
 /// Most kept connections in all.
 const MAX_KEPT: usize = 64;
