@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use carnet_attest::protocol::{AGENT_PREFIX, AgentSvid};
+use carnet_attest::protocol::{AGENT_PREFIX, AgentSvid, RefusalCode};
 use carnet_core::{Error, Result};
 use carnet_renew::Schedule;
 use carnet_spiffe::{Bundle, BundleMap, verify_x509_svid};
@@ -80,7 +80,7 @@ pub(crate) async fn run(core: Arc<Core>) {
         }
         let outcome = tokio::select! {
             () = core.stop.cancelled() => return,
-            outcome = obtain(&core, attesting) => outcome,
+            outcome = attest_or_renew(&core, attesting) => outcome,
         };
         match outcome {
             Ok(()) => {
@@ -149,6 +149,21 @@ fn restore(core: &Core) {
             tracing::warn!(error, "the agent's identity of the last run cannot be used: attesting again");
         }
     }
+}
+
+/// Evidence that is good once is not of use again. So an agent of such a method, told to attest again, first sees whether its SVID
+/// is good still: what was refused may have been a call for the one before it.
+async fn attest_or_renew(core: &Core, attesting: bool) -> Result<(), UpstreamError> {
+    let now = core.context.now();
+    let good_once = |own: &Arc<Own>| !own.identity.reattestable && own.identity.expires_at > now;
+    let renew_first = attesting && core.own.borrow().as_ref().is_some_and(good_once);
+    if renew_first {
+        match obtain(core, false).await {
+            Err(error) if error.code() == Some(RefusalCode::MustAttest) => {}
+            outcome => return outcome,
+        }
+    }
+    obtain(core, attesting).await
 }
 
 async fn obtain(core: &Core, attesting: bool) -> Result<(), UpstreamError> {

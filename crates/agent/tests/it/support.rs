@@ -81,6 +81,9 @@ pub(crate) struct Mood {
     /// What signs in place of the first root.
     pub(crate) root: Option<Arc<Authority>>,
     pub(crate) refuse: Option<RefusalCode>,
+    pub(crate) reattestable: bool,
+    /// The next call for X509-SVIDs is answered as one that was made with an SVID that has been replaced.
+    pub(crate) stale: bool,
     pub(crate) away: bool,
     pub(crate) x509_life: SignedDuration,
     pub(crate) jwt_life: SignedDuration,
@@ -118,6 +121,8 @@ impl Desk {
                 tainted: BTreeSet::new(),
                 root: None,
                 refuse: None,
+                reattestable: true,
+                stale: false,
                 away: false,
                 x509_life: hour,
                 jwt_life: SignedDuration::from_mins(5),
@@ -173,8 +178,9 @@ impl Desk {
     fn agent(&self, csr: &[u8]) -> AgentSvid {
         let id = agent_id(&domain(), "join-token/web-1").unwrap();
         let (svid, expires_at) = self.certificate(&id, &[], csr);
-        let bundle = self.mood.lock().unwrap().bundles.get(&domain()).unwrap().to_json().unwrap();
-        AgentSvid { svid, expires_at, reattestable: true, bundle }
+        let mood = self.mood.lock().unwrap();
+        let bundle = mood.bundles.get(&domain()).unwrap().to_json().unwrap();
+        AgentSvid { svid, expires_at, reattestable: mood.reattestable, bundle }
     }
 
     fn token(&self, request: &JwtRequest) -> JwtAnswer {
@@ -236,6 +242,9 @@ impl Upstream for Desk {
     fn x509(&self, requests: Vec<X509Request>) -> BoxFuture<'_, Result<Vec<X509Answer>, UpstreamError>> {
         Box::pin(async move {
             self.admit()?;
+            if std::mem::take(&mut self.mood.lock().unwrap().stale) {
+                return Err(UpstreamError::Refused(Refusal::new(RefusalCode::MustAttest, "it has been replaced")));
+            }
             self.signed.fetch_add(requests.len(), Ordering::SeqCst);
             self.largest_batch.fetch_max(requests.len(), Ordering::SeqCst);
             Ok(requests.iter().map(|request| self.mint(request)).collect())

@@ -97,6 +97,20 @@ async fn an_authority_that_signs_with_a_tainted_key_is_not_asked_in_a_circle() {
 }
 
 #[tokio::test]
+async fn an_agent_whose_evidence_is_used_up_is_not_lost_by_a_call_for_its_last_svid() {
+    let desk = Desk::new();
+    desk.quietly(|mood| mood.reattestable = false);
+    let node = Node::serving(&desk).await;
+    desk.change(|mood| {
+        mood.stale = true;
+        mood.entries = vec![entry("a", 0)];
+    });
+    until("it was asked again with the SVID of the moment", || node.agent.facts().x509_svids == 1).await;
+    until("the agent's SVID was renewed", || desk.renewed.load(Ordering::SeqCst) == 1).await;
+    assert_eq!(desk.attested.load(Ordering::SeqCst), 1, "the evidence was good once");
+}
+
+#[tokio::test]
 async fn a_token_whose_key_was_revoked_is_not_given_again() {
     let desk = Desk::new();
     desk.change(|mood| mood.entries = vec![entry("a", 0)]);
