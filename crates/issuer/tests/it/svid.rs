@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use carnet_issuer::{Caller, JwtSvidRequest, X509SvidRequest};
 use carnet_jose::{Algorithm, SigningKey};
 use carnet_spiffe::{BundleMap, verify_x509_svid};
-use carnet_store::Outcome;
+use carnet_store::{AuditFilter, Outcome};
 use carnet_x509::{Certificate, RequestProfile, pem_to_der};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -74,6 +74,32 @@ async fn a_jwt_svid_says_what_the_entry_says() {
     assert_eq!((row.action.as_str(), row.outcome, row.principal.as_str()), ("svid.jwt", Outcome::Allowed, WEB));
     assert_eq!((row.token_id, &row.details["entry"]), (issued.jti, &json!("entry-1")));
     assert_eq!((row.actor.as_str(), row.request_id.as_str()), (AGENT, "r-9"));
+}
+
+#[tokio::test]
+async fn several_jwt_svids_are_issued_or_not_each_for_itself_and_written_together() {
+    let world = World::new(Vec::new()).await;
+    let transactions = world.store.transactions();
+    let requests = (0..32).map(|number| match number % 8 {
+        5 => jwt(&json!({ "audiences": [] })),
+        _ => jwt(&json!({ "audiences": [AUDIENCE], "claims": { "number": number } })),
+    });
+    let issued = world.issuer.jwt_svids(requests.collect()).await;
+    for (number, issued) in issued.into_iter().enumerate() {
+        match issued {
+            Ok(issued) => {
+                assert_eq!(world.verify(&issued.token, AUDIENCE, "JWT").claims().0["number"], json!(number));
+            }
+            Err(error) => assert_eq!((number % 8, error.failed_clause()), (5, Some("audience"))),
+        }
+    }
+    let rows = world.store.audit(0, 100, AuditFilter::default()).await.unwrap();
+    let of =
+        |outcome| rows.iter().filter(|row| row.record.action == "svid.jwt" && row.record.outcome == outcome).count();
+    assert_eq!((of(Outcome::Allowed), of(Outcome::Refused)), (28, 4));
+    // Four refusals, each written before the next signature, and the rest.
+    let spent = world.store.transactions() - transactions;
+    assert!(spent <= 8, "{spent} transactions");
 }
 
 #[tokio::test]
