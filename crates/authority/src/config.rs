@@ -4,7 +4,6 @@ mod federation;
 mod keys;
 mod listen;
 mod store;
-mod telemetry;
 mod tokens;
 
 use std::{
@@ -15,22 +14,21 @@ use std::{
 use carnet_attest::AttestConfig;
 use carnet_core::{Mistake, SectionConfig};
 use carnet_issuer::IssuerSettings;
-use carnet_ops::TelemetrySettings;
+use carnet_ops::{TelemetrySection, TelemetrySettings};
 use carnet_spiffe::TrustDomain;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-pub use federation::{Foreign, Profile};
+pub use federation::Foreign;
 pub use keys::{KeyPlace, Seal, TokenPlace};
-pub use listen::{AdminAccess, Listen, PublicTls};
+pub use listen::{AdminAccess, Listen};
 pub use store::StorePlace;
 
 use federation::FederationSection;
 use keys::KeySection;
 use listen::ListenSection;
 use store::StoreSection;
-use telemetry::TelemetrySection;
 use tokens::TokenSection;
 
 /// An authority: it gives identities to workloads, exchanges tokens by rules, and publishes the keys.
@@ -113,14 +111,15 @@ impl SectionConfig for AuthorityConfig {
         let store = below("store", self.store.check(), &mut mistakes);
         let tokens = below("tokens", self.tokens.check(), &mut mistakes);
         let listen = below("listen", self.listen.check(), &mut mistakes);
-        let telemetry = self.telemetry.map(|section| below("telemetry", section.check(), &mut mistakes));
+        let telemetry =
+            self.telemetry.map(|section| below("telemetry", section.check("carnet-authority"), &mut mistakes));
         let keys = trust_domain.clone().and_then(|domain| below("keys", self.keys.check(domain), &mut mistakes));
         let mut federation = Vec::new();
         for (name, section) in self.federates_with {
             let place = format!("federates_with.{name}");
             federation.extend(below(&place, section.check(&name), &mut mistakes));
         }
-        let names: BTreeSet<_> = federation.iter().map(|one| one.trust_domain.clone()).collect();
+        let names: BTreeSet<_> = federation.iter().map(|one| one.relationship.trust_domain.clone()).collect();
         if let Some(own) = trust_domain.as_ref().filter(|own| names.contains(own)) {
             mistakes.push(Mistake::new(
                 format!("federates_with.{own}"),

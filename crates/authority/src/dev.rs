@@ -10,11 +10,11 @@ use carnet_agent::{Agent, AgentParts, Bootstrap, Executables, HttpsSettings, Htt
 use carnet_attest::{Evidence, Kind, Registration};
 use carnet_core::{Context, Error, NewFile, replace_files};
 use carnet_entries::{By, Draft, EntryError, JoinTokenDraft};
-use carnet_net::Settings as Network;
+use carnet_net::{Settings as Network, address_of, listen};
 use carnet_spiffe::{Selector, SpiffeId, TrustDomain};
 use serde_json::json;
 
-use crate::{Authority, Settings, config::AuthorityConfig, listeners::address_of, running::Public};
+use crate::{Authority, Settings, config::AuthorityConfig, running::Public};
 
 /// The agent's name, below `carnet/agent/join-token`.
 const AGENT: &str = "dev";
@@ -41,7 +41,7 @@ pub struct DevOptions {
 /// # Errors
 /// The first part that cannot be had.
 pub async fn open_dev(options: &DevOptions, context: &Context, network: &Network) -> Result<Authority, Error> {
-    let public = Public::loopback().await?;
+    let public = Public::loopback()?;
     let settings = settings(options, public.address()?, context)?;
     Authority::open_at(public, settings, context.clone(), network.clone()).await
 }
@@ -141,8 +141,8 @@ async fn register_own_user(authority: &Authority, agent: &SpiffeId, by: &By) -> 
 
 impl Public {
     /// A port that the system chooses.
-    async fn loopback() -> Result<Self, Error> {
-        crate::listeners::listen("relying parties", (Ipv4Addr::LOCALHOST, 0).into()).await.map(Self)
+    fn loopback() -> Result<Self, Error> {
+        listen("relying parties", (Ipv4Addr::LOCALHOST, 0).into()).map(Self)
     }
 
     fn address(&self) -> Result<SocketAddr, Error> {

@@ -4,10 +4,10 @@ pub mod admin;
 mod bundle;
 mod config;
 mod dev;
+mod doors;
 mod files;
 mod identity;
 mod keepers;
-mod listeners;
 mod metered;
 mod neighbours;
 mod open;
@@ -16,9 +16,7 @@ mod public;
 mod rules;
 mod running;
 
-pub use config::{
-    AdminAccess, AuthorityConfig, Foreign, KeyPlace, Listen, Profile, PublicTls, Seal, Settings, StorePlace, TokenPlace,
-};
+pub use config::{AdminAccess, AuthorityConfig, Foreign, KeyPlace, Listen, Seal, Settings, StorePlace, TokenPlace};
 pub use dev::{DevOptions, open_dev, start_dev_agent};
 pub use neighbours::StoredForeign;
 pub use rules::Rules;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Foreign, Profile};
+use crate::config::Foreign;
 
 /// Largest bundle file, in bytes.
 const MAX_BUNDLE: usize = 1 << 20;
@@ -89,26 +89,16 @@ impl Neighbours {
 }
 
 fn relationship(foreign: &Foreign, context: &Context) -> Result<Relationship, Error> {
-    let bootstrap = match &foreign.bundle_file {
-        None => None,
-        Some(path) => {
-            let place = path.display();
-            let bytes = context.files.read(path, MAX_BUNDLE)?;
-            let bytes = bytes.ok_or_else(|| Error::configuration(format!("the bundle file {place} is missing")))?;
-            let bundle = Bundle::parse(&foreign.trust_domain, bytes.expose())
-                .map_err(|error| Error::configuration(format!("read the bundle file {place}")).because(error))?;
-            Some(Arc::new(bundle))
-        }
-    };
-    Ok(Relationship {
-        trust_domain: foreign.trust_domain.clone(),
-        url: foreign.url.to_string(),
-        profile: match &foreign.profile {
-            Profile::HttpsWeb => EndpointProfile::HttpsWeb,
-            Profile::HttpsSpiffe(id) => EndpointProfile::HttpsSpiffe { endpoint_spiffe_id: id.clone() },
-        },
-        bootstrap,
-    })
+    let mut relationship = foreign.relationship.clone();
+    if let Some(path) = &foreign.bundle_file {
+        let place = path.display();
+        let bytes = context.files.read(path, MAX_BUNDLE)?;
+        let bytes = bytes.ok_or_else(|| Error::configuration(format!("the bundle file {place} is missing")))?;
+        let bundle = Bundle::parse(&relationship.trust_domain, bytes.expose())
+            .map_err(|error| Error::configuration(format!("read the bundle file {place}")).because(error))?;
+        relationship.bootstrap = Some(Arc::new(bundle));
+    }
+    Ok(relationship)
 }
 
 /// What is configured comes first: of two for one trust domain the first counts.

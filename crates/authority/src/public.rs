@@ -42,8 +42,10 @@ pub(crate) fn router(
     bundles.check().map_err(mistaken)?;
     let clock = Arc::clone(&context.clock);
     let documents = carnet_discovery::router(bundle.clone(), settings, Arc::clone(&clock));
-    let bundle = carnet_discovery::bundle_router(bundle.clone(), bundles, clock);
-    Ok(carnet_ops::trace_requests(documents.merge(bundle).merge(Arc::clone(issuer).router())))
+    let bundle = carnet_discovery::bundle_router(bundle.clone(), bundles, Arc::clone(&clock));
+    let (paths, own) = (issuer.metadata_paths(), Arc::clone(issuer));
+    let metadata = carnet_discovery::document_router(&paths, move || own.metadata(), MAX_AGE, clock);
+    Ok(carnet_ops::trace_requests(documents.merge(bundle).merge(metadata).merge(Arc::clone(issuer).router())))
 }
 
 /// The path of an issuer that has one, `/` otherwise (OpenID Connect Discovery 1.0, 4).

@@ -1,12 +1,14 @@
-//! Certificates for TLS by ACME (RFC 8555), proved by `http-01`.
+//! Certificates for TLS by ACME (RFC 8555), proved by `http-01` or `tls-alpn-01` (RFC 8737).
 
 mod cache;
+mod external;
 mod http;
 mod order;
+mod proofs;
 
 use std::{
-    collections::HashMap,
     fmt,
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -20,10 +22,16 @@ use axum::{
     routing::get,
 };
 use carnet_core::{Context, Error, chain};
-use carnet_net::{CertificateSource, TlsCertificate};
+use carnet_net::TlsCertificate;
 use carnet_x509::Certificate;
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
+
+use proofs::Proofs;
+
+pub use external::ExternalAccount;
 
 /// The directory of Let's Encrypt.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -37,15 +45,49 @@ const FIRST_RETRY: Duration = Duration::from_mins(5);
 /// Longest pause after failures.
 const LAST_RETRY: Duration = Duration::from_hours(1);
 
+/// How names are proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum ChallengeType {
+    /// The authority fetches a file from port 80 of each name (RFC 8555, 8.3).
+    #[serde(rename = "http-01")]
+    Http01,
+    /// The authority looks at a certificate on port 443 of each name (RFC 8737): no further listener, and nothing before it may end TLS.
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn01,
+}
+
+/// How names are proved, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcmeChallenge {
+    /// `http-01`, on a listener of its own at this address.
+    Http01(SocketAddr),
+    /// `tls-alpn-01`, on the listener that the certificate is for.
+    TlsAlpn01,
+}
+
+impl AcmeChallenge {
+    /// Its name (RFC 8555, 9.7.8).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http01(_) => "http-01",
+            Self::TlsAlpn01 => "tls-alpn-01",
+        }
+    }
+}
+
 /// What is wanted of an authority.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcmeSettings {
     /// Its directory, `https`.
     pub directory_url: String,
     /// Whom it writes to.
     pub email: String,
-    /// The names of the certificate, in ASCII. Each must lead to this process on port 80.
+    /// The names of the certificate, in ASCII. Each must lead to this process.
     pub domains: Vec<String>,
+    /// How they are proved.
+    pub challenge: AcmeChallenge,
+    /// The account at the authority that the ACME account is bound to.
+    pub external_account: Option<ExternalAccount>,
     /// The folder for account and certificate. Files have mode 0600.
     pub cache_dir: PathBuf,
     /// PEM certificates that the authority's own server is trusted by, in place of the system's.
@@ -57,8 +99,8 @@ pub struct Acme {
     settings: AcmeSettings,
     context: Context,
     current: Mutex<Option<Held>>,
-    /// Proofs that the authority may ask for now, by token (RFC 8555, 8.3).
-    proofs: Mutex<HashMap<String, String>>,
+    /// What the authority may look at now.
+    proofs: Mutex<Proofs>,
 }
 
 /// A certificate that is shown.
@@ -88,10 +130,14 @@ impl Acme {
         Ok(Arc::new(acme))
     }
 
-    /// The certificate of each moment, for a listener.
-    pub fn source(self: &Arc<Self>) -> CertificateSource {
-        let own = Arc::clone(self);
-        Arc::new(move || own.lock_current().as_ref().map(|held| held.certificate.clone()))
+    /// The certificate of the moment; `None` until there is one.
+    pub fn current(&self) -> Option<TlsCertificate> {
+        self.lock_current().as_ref().map(|held| held.certificate.clone())
+    }
+
+    /// The certificate that proves this name, lower-case, to the authority, while that may look for it (`tls-alpn-01`).
+    pub fn proof_of(&self, name: &str) -> Option<TlsCertificate> {
+        self.lock_proofs().of_name(name)
     }
 
     /// Answers the authority's questions, `/.well-known/acme-challenge/TOKEN`, and nothing else. For port 80.
@@ -165,13 +211,13 @@ impl Acme {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_proofs(&self) -> MutexGuard<'_, HashMap<String, String>> {
+    fn lock_proofs(&self) -> MutexGuard<'_, Proofs> {
         self.proofs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 async fn proof(State(acme): State<Arc<Acme>>, Path(token): Path<String>) -> Response {
-    let proof = acme.lock_proofs().get(&token).cloned();
+    let proof = acme.lock_proofs().of_token(&token);
     match proof {
         Some(proof) => ([(header::CONTENT_TYPE, "application/octet-stream")], proof).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),

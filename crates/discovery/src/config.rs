@@ -6,14 +6,18 @@ mod plan;
 use std::{collections::BTreeMap, path::PathBuf};
 
 use carnet_core::{Mistake, SectionConfig};
+use carnet_ops::TelemetrySection;
 use carnet_spiffe::TrustDomain;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use plan::{AcmePlan, DiscoveryPlan, HealthPlan, ListenPlan, TlsPlan};
+pub use plan::{DiscoveryPlan, HealthPlan, ListenPlan};
 
-use crate::EndpointProfile;
+use crate::{
+    EndpointProfile,
+    acme::{ChallengeType, ExternalAccount},
+};
 
 /// The OIDC discovery documents of an existing SPIRE or another SPIFFE installation.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -60,9 +64,15 @@ pub struct DiscoveryConfig {
     /// Serves the SPIFFE bundle as well, on the same listener.
     #[serde(default)]
     pub bundle: Option<BundleSection>,
-    /// Answers questions about health on a listener of their own.
+    /// Answers questions about health on a listener of their own, by SPIRE's paths.
     #[serde(default)]
     pub health: Option<HealthSection>,
+    /// `/livez`, `/readyz` and `/metrics`, plain, for instance `127.0.0.1:9090`. Nowhere unless given.
+    #[serde(default)]
+    pub diagnostics: Option<String>,
+    /// Where traces go. Nowhere when absent.
+    #[serde(default)]
+    pub telemetry: Option<TelemetrySection>,
     /// Logs every request.
     #[serde(default)]
     pub log_requests: bool,
@@ -176,9 +186,15 @@ pub struct AcmeSection {
     /// Where TLS is served, for instance `:443`, which is the default.
     #[serde(default)]
     pub address: Option<String>,
-    /// Where the authority looks for the proof (challenge `http-01`): it comes to port 80 of each of `domains`. By default `:80`.
+    /// How the names are proved: `http-01`, which is the default, or `tls-alpn-01`.
+    #[serde(default)]
+    pub challenge_type: Option<ChallengeType>,
+    /// Where the authority looks for the proof with `http-01`: it comes to port 80 of each of `domains`. By default `:80`.
     #[serde(default)]
     pub challenge_address: Option<String>,
+    /// The account at the authority that the ACME account is bound to, where the authority wants one.
+    #[serde(default)]
+    pub external_account: Option<ExternalAccount>,
     /// The directory of the authority. By default that of Let's Encrypt.
     #[serde(default)]
     pub directory_url: Option<String>,

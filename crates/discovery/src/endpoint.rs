@@ -35,12 +35,15 @@ pub(crate) struct Endpoint {
     client: Arc<dyn HttpSend>,
 }
 
-/// Looks at the URL of a bundle endpoint (SPIFFE Federation, 5.1).
-pub(crate) fn check_endpoint_url(field: &str, text: &str) -> Result<Url, Mistake> {
+/// Looks at the URL of a bundle endpoint (SPIFFE Federation, 5.1), or of another server that is asked over TLS only.
+///
+/// # Errors
+/// A mistake of this field, when it is not `https`, has no host, or has a user or a fragment.
+pub fn check_endpoint_url(field: &str, text: &str) -> Result<Url, Mistake> {
     let wrong = |what: &str| Mistake::new(field, format!("`{}` {what}", carnet_core::safe_text(text)));
     let url = Url::parse(text).map_err(|error| wrong(&format!("is not a URL: {error}")))?;
     if url.scheme() != "https" {
-        return Err(wrong("is not https").hint("bundle endpoints are asked over TLS only"));
+        return Err(wrong("is not https").hint("it is asked over TLS only"));
     }
     if url.host().is_none() || !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return Err(wrong("must have a host, and neither a user nor a fragment"));

@@ -1,6 +1,9 @@
 //! The discovery document and the key set over HTTP.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -11,6 +14,7 @@ use axum::{
 };
 use carnet_core::{Clock, chain};
 use carnet_spiffe::Bundle;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::{
@@ -33,6 +37,29 @@ pub fn router(source: watch::Receiver<Option<Arc<Bundle>>>, settings: Settings, 
         .route(&format!("{prefix}{CONFIGURATION_PATH}"), any(configuration))
         .route(&format!("{prefix}{KEYS_PATH}"), any(keys))
         .with_state(served)
+}
+
+/// A document at these paths, each of them plain: what `make` gives at the moment, with the same methods, validators and caching as
+/// the other documents.
+pub fn document_router(
+    paths: &[String],
+    make: impl Fn() -> Value + Send + Sync + 'static,
+    max_age: Duration,
+    clock: Arc<dyn Clock>,
+) -> Router {
+    let last: Mutex<Option<Document>> = Mutex::default();
+    let serve = Arc::new(move |request: &Request| {
+        answer::respond(request.method(), request.headers(), max_age, || {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            let document = Document::after(documents::pretty(&make()), last.as_ref(), clock.now());
+            Some(last.insert(document).clone())
+        })
+    });
+    let one = || {
+        let serve = Arc::clone(&serve);
+        any(move |request: Request| async move { serve(&request) })
+    };
+    paths.iter().fold(Router::new(), |router, path| router.route(path, one()))
 }
 
 struct Served {

@@ -1,9 +1,9 @@
 //! What the documents say and whom they are for.
 
-use std::{net::IpAddr, str::FromStr, time::Duration};
+use std::time::Duration;
 
 use carnet_core::Mistake;
-use ipnet::IpNet;
+use carnet_net::TrustedProxies;
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
@@ -42,15 +42,6 @@ pub struct Settings {
     /// More members of the discovery document, such as `token_endpoint`; they replace those of the same name, but for `issuer`
     /// and `jwks_uri`.
     pub metadata: Map<String, Value>,
-}
-
-/// Who may speak for a client.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies {
-    /// Networks of proxies.
-    pub networks: Vec<IpNet>,
-    /// Whether whoever connects to a Unix socket is a proxy.
-    pub unix: bool,
 }
 
 impl Settings {
@@ -109,39 +100,6 @@ impl Default for Settings {
             max_age: DEFAULT_MAX_AGE,
             max_keys: DEFAULT_MAX_KEYS,
             metadata: Map::new(),
-        }
-    }
-}
-
-impl TrustedProxies {
-    /// Reads addresses, networks (`10.0.0.0/8`) and the word `unix`.
-    ///
-    /// # Errors
-    /// The first text that is none of them.
-    pub fn parse(texts: &[String]) -> Result<Self, String> {
-        let mut proxies = Self::default();
-        for text in texts {
-            if text == "unix" {
-                proxies.unix = true;
-                continue;
-            }
-            let address = || IpAddr::from_str(text).map(IpNet::from).ok();
-            let network = IpNet::from_str(text).ok().or_else(address);
-            proxies.networks.push(network.ok_or_else(|| {
-                format!("`{}` is neither an address nor a network nor `unix`", carnet_core::safe_text(text))
-            })?);
-        }
-        Ok(proxies)
-    }
-
-    /// Whether a client with this address is a proxy; `None` is one on a Unix socket.
-    pub(crate) fn contain(&self, address: Option<IpAddr>) -> bool {
-        match address {
-            None => self.unix,
-            Some(address) => {
-                let address = address.to_canonical();
-                self.networks.iter().any(|network| network.contains(&address))
-            }
         }
     }
 }

@@ -8,8 +8,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use carnet_core::{Context, chain};
 use carnet_net::Settings as Network;
 use carnet_spiffe::{Bundle, TrustDomain};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 pub use health::SourceHealth;
 
@@ -17,7 +18,7 @@ use crate::EndpointProfile;
 use read::Reader;
 
 /// A place that has the bundle of a trust domain.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The Workload API. This process needs an entry of its own, or the agent must serve verifiers without one.
     WorkloadApi {
@@ -54,7 +55,10 @@ pub enum Source {
 /// Reads a [`Source`] again and again. The last good bundle stays while it cannot be read.
 #[derive(Debug)]
 pub struct Follower {
-    reader: Reader,
+    /// Held by the one who reads.
+    reader: Mutex<Reader>,
+    /// Wakes who reads before the time.
+    look: Notify,
     every: Duration,
     bundle: watch::Sender<Option<Arc<Bundle>>>,
     health: Arc<SourceHealth>,
@@ -73,7 +77,8 @@ impl Follower {
     ) -> Result<Self, carnet_core::Error> {
         let bundle = watch::Sender::new(None);
         let reader = Reader::new(source, context, network, bundle.subscribe())?;
-        Ok(Self { reader, every, bundle, health: Arc::new(SourceHealth::new(every)) })
+        let reader = Mutex::new(reader);
+        Ok(Self { reader, look: Notify::new(), every, bundle, health: Arc::new(SourceHealth::new(every)) })
     }
 
     /// The last good bundle, at any moment; `None` until the first.
@@ -86,11 +91,18 @@ impl Follower {
         Arc::clone(&self.health)
     }
 
+    /// Has it read now, and not only when it is time.
+    pub fn look(&self) {
+        self.look.notify_one();
+    }
+
     /// Reads until `shutdown`. The same failure is logged once.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut reader = self.reader.lock().await;
         let mut complained = None;
         loop {
-            let Some(outcome) = shutdown.run_until_cancelled(self.reader.read()).await else { return };
+            let reading = reader.read().instrument(tracing::info_span!("read the source"));
+            let Some(outcome) = shutdown.run_until_cancelled(reading).await else { return };
             let complaint = outcome.as_ref().err().map(|error| chain(error).join(": "));
             match outcome {
                 Ok(bundle) => self.take(bundle),
@@ -100,8 +112,10 @@ impl Follower {
                 tracing::warn!(%error, "the bundle was not read; the last good one stays");
             }
             complained = complaint;
-            if shutdown.run_until_cancelled(tokio::time::sleep(self.every)).await.is_none() {
-                return;
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.look.notified() => {}
+                () = tokio::time::sleep(self.every) => {}
             }
         }
     }

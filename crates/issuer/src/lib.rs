@@ -17,7 +17,8 @@
 //! | `POST /oauth2/token` | grants `urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693), `urn:ietf:params:oauth:grant-type:jwt-bearer` and `client_credentials` (RFC 7523) |
 //! | `POST /oauth2/introspect` | RFC 7662, for callers whose rule says `introspect` |
 //! | `POST /oauth2/revoke` | RFC 7009, for whoever holds the token |
-//! | `GET /.well-known/oauth-authorization-server` | RFC 8414 |
+//!
+//! The metadata (RFC 8414) are [`Issuer::metadata`], for [`Issuer::metadata_paths`].
 //!
 //! Beyond the standards: the subject token types `urn:carnet:token-type:jwt-svid` and `urn:carnet:token-type:x509-svid` (the certificate of the
 //! connection; no `subject_token` then), and the parameter `csr` with `requested_token_type=urn:carnet:token-type:x509-svid`: a PKCS#10 request in

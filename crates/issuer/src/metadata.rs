@@ -10,7 +10,7 @@ pub(crate) const TOKEN_PATH: &str = "/oauth2/token";
 pub(crate) const INTROSPECTION_PATH: &str = "/oauth2/introspect";
 pub(crate) const REVOCATION_PATH: &str = "/oauth2/revoke";
 /// RFC 8414, 3. Behind it comes the path of the issuer's URL.
-pub(crate) const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
+const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
 
 /// How clients authenticate: by assertion (RFC 7523), by certificate (RFC 8705), or not at all.
 const CLIENT_METHODS: [&str; 2] = ["private_key_jwt", "tls_client_auth"];
@@ -40,9 +40,12 @@ impl Issuer {
         })
     }
 
-    /// The path of the metadata document: the well-known one, with the path of the issuer's URL behind it (RFC 8414, 3.1).
-    pub fn metadata_path(&self) -> String {
+    /// The paths of the metadata document: the well-known one, and that with the path of the issuer's URL behind it, if it has one
+    /// (RFC 8414, 3.1).
+    pub fn metadata_paths(&self) -> Vec<String> {
         let path = url::Url::parse(self.issuer_url()).map(|url| url.path().trim_end_matches('/').to_owned());
-        format!("{METADATA_PATH}{}", path.unwrap_or_default())
+        let path = path.unwrap_or_default();
+        let below = (!path.is_empty()).then(|| format!("{METADATA_PATH}{path}"));
+        std::iter::once(METADATA_PATH.to_owned()).chain(below).collect()
     }
 }

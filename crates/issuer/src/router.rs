@@ -7,18 +7,18 @@ use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, State},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::post,
 };
-use carnet_net::{Peer, PeerCertificates};
+use carnet_net::{ForwardedPeer, Peer, PeerCertificates};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, StatusCode,
-    header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE},
+    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE},
 };
 
 use crate::{
     Caller, Issuer, LookupRequest, MAX_FORM, OAuthCode, OAuthError, TokenRequest,
     introspect::bearer,
-    metadata::{INTROSPECTION_PATH, METADATA_PATH, REVOCATION_PATH, TOKEN_PATH},
+    metadata::{INTROSPECTION_PATH, REVOCATION_PATH, TOKEN_PATH},
 };
 
 /// The media type of all requests.
@@ -27,22 +27,16 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest time for a body to come whole. A caller that never ends it would hold its connection for good.
 const BODY_TIME: Duration = Duration::from_secs(10);
-/// Seconds for which the metadata may be kept.
-const METADATA_AGE: &str = "public, max-age=300";
 
 impl Issuer {
-    /// The endpoints. Who calls is taken from the extensions that `carnet_net` sets, unless a layer has put a [`Caller`] there.
+    /// The endpoints. Who calls is taken from the extensions that `carnet_net` sets, unless a layer has put a [`Caller`] there. The
+    /// metadata document ([`Issuer::metadata`]) is served by whoever serves the other documents.
     pub fn router(self: Arc<Self>) -> Router {
-        let metadata = self.metadata_path();
-        let mut router = Router::new()
+        Router::new()
             .route(TOKEN_PATH, post(token))
             .route(INTROSPECTION_PATH, post(introspect))
             .route(REVOCATION_PATH, post(revoke))
-            .route(METADATA_PATH, get(document));
-        if metadata != METADATA_PATH {
-            router = router.route(&metadata, get(document));
-        }
-        router.with_state(self)
+            .with_state(self)
     }
 
     fn caller(&self, request: &Request<Body>) -> Caller {
@@ -50,11 +44,14 @@ impl Issuer {
         if let Some(caller) = extensions.get::<Caller>() {
             return caller.clone();
         }
+        let forwarded = extensions.get::<ForwardedPeer>();
         let address = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.to_string());
         let local = extensions.get::<Peer>().map(|peer| format!("unix:{}", peer.uid));
-        let certificates = extensions.get::<PeerCertificates>().filter(|shown| !shown.0.is_empty());
+        // A certificate at a connection of a proxy is the proxy's: whoever it speaks for has not shown it.
+        let certificates =
+            extensions.get::<PeerCertificates>().filter(|shown| !shown.0.is_empty() && forwarded.is_none());
         Caller {
-            peer: address.or(local).unwrap_or_default(),
+            peer: forwarded.map(ToString::to_string).or(address).or(local).unwrap_or_default(),
             certificates: certificates.map(|shown| shown.0.to_vec()),
             request_id: self.context().random_hex::<8>(),
         }
@@ -116,13 +113,6 @@ async fn revoke(State(issuer): State<Arc<Issuer>>, request: Request<Body>) -> Re
         Err(error) => Err(issuer.refuse_form("token.revoke", error, &caller).await),
     };
     respond(answer.map(|()| String::new()), &id)
-}
-
-async fn document(State(issuer): State<Arc<Issuer>>) -> Response {
-    // For pages of any origin, as the other documents: it is public and tells nothing of who asks.
-    let headers =
-        [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, METADATA_AGE), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-    (headers, issuer.metadata().to_string()).into_response()
 }
 
 /// The body of a form.

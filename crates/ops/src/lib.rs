@@ -24,6 +24,7 @@ mod metrics;
 mod signals;
 pub mod systemd;
 mod telemetry;
+mod telemetry_section;
 mod trace;
 mod watch;
 
@@ -32,5 +33,6 @@ pub use health::{Component, Health, Report, State};
 pub use metrics::{Count, CounterFamily, Gauge, HistogramFamily, Metrics, Observe};
 pub use signals::{Signal, Signals};
 pub use telemetry::{OpenTelemetryLayer, Telemetry, TelemetrySettings};
+pub use telemetry_section::TelemetrySection;
 pub use trace::trace_requests;
 pub use watch::FileWatch;

@@ -22,7 +22,7 @@ pub type OpenTelemetryLayer = tracing_opentelemetry::OpenTelemetryLayer<Registry
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where traces go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TelemetrySettings {
     /// The collector, with the path of the signal, for instance `http://127.0.0.1:4318/v1/traces` (OTLP 1.x, OTLP/HTTP).
     pub endpoint: Url,

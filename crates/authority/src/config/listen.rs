@@ -3,7 +3,12 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use carnet_core::Mistake;
-use carnet_discovery::acme::{AcmeSettings, LETS_ENCRYPT};
+use carnet_discovery::{
+    CertificatePlan, FilesPlan,
+    acme::{AcmeChallenge, AcmeSettings, ChallengeType, ExternalAccount, LETS_ENCRYPT},
+    check_endpoint_url,
+};
+use carnet_net::TrustedProxies;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -23,6 +28,10 @@ pub(super) struct ListenSection {
     /// Say yes when a proxy in front does TLS and `public` is not on loopback.
     #[serde(default)]
     behind_proxy: bool,
+    /// Addresses and networks of these proxies, for instance `10.0.0.0/8`. What they say in `X-Forwarded-For` is the address of
+    /// the caller, for `networks` of rules, the bound on written refusals and the audit. Nobody is believed who is not here.
+    #[serde(default)]
+    trusted_proxies: Vec<String>,
     /// Address and port for agents, always with TLS of the trust domain, for instance `0.0.0.0:8443`.
     #[serde(default)]
     nodes: Option<String>,
@@ -56,7 +65,7 @@ pub(super) struct TlsSection {
     look_seconds: u32,
 }
 
-/// A certificate by ACME (RFC 8555), proved by `http-01`.
+/// A certificate by ACME (RFC 8555).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AcmeSection {
@@ -66,9 +75,15 @@ pub(super) struct AcmeSection {
     email: String,
     /// Whether you agree to its terms of service. Must be `true`.
     tos_accepted: bool,
-    /// Where it looks for the proof: it comes to port 80 of each domain.
-    #[serde(default = "default_challenge")]
-    challenge: String,
+    /// How the names are proved: `http-01`, which is the default, or `tls-alpn-01`.
+    #[serde(default)]
+    challenge_type: Option<ChallengeType>,
+    /// Where it looks for the proof with `http-01`: it comes to port 80 of each domain. By default `0.0.0.0:80`.
+    #[serde(default)]
+    challenge: Option<String>,
+    /// The account there that the ACME account is bound to, where the certificate authority wants one.
+    #[serde(default)]
+    external_account: Option<ExternalAccount>,
     /// Its directory. That of Let's Encrypt unless this says otherwise.
     #[serde(default)]
     directory_url: Option<String>,
@@ -85,10 +100,10 @@ pub(super) struct AcmeSection {
 pub struct Listen {
     /// For relying parties and token exchange.
     pub public: SocketAddr,
-    /// The certificate of `public`.
-    pub tls: Option<PublicTls>,
-    /// The certificate of `public` by ACME, and where the proof is served.
-    pub acme: Option<(AcmeSettings, SocketAddr)>,
+    /// The certificate of `public`; plain HTTP without one.
+    pub certificate: Option<CertificatePlan>,
+    /// Who may speak for callers at `public`.
+    pub trusted_proxies: TrustedProxies,
     /// For agents.
     pub nodes: Option<SocketAddr>,
     /// For bundles by `https_spiffe`.
@@ -97,17 +112,6 @@ pub struct Listen {
     pub admin: AdminAccess,
     /// For probes and Prometheus.
     pub diagnostics: Option<SocketAddr>,
-}
-
-/// The certificate of the public listener, checked.
-#[derive(Clone, Debug)]
-pub struct PublicTls {
-    /// PEM: the certificate, then those above it.
-    pub certificate: PathBuf,
-    /// PEM: its private key.
-    pub key: PathBuf,
-    /// How often the files are looked at.
-    pub look: Duration,
 }
 
 /// Who may use the admin API.
@@ -129,9 +133,8 @@ fn default_admin() -> PathBuf {
     PathBuf::from("/run/carnet/authority.sock")
 }
 
-fn default_challenge() -> String {
-    "0.0.0.0:80".to_owned()
-}
+/// Where proofs of `http-01` are served unless configured.
+const CHALLENGE: &str = "0.0.0.0:80";
 
 fn default_acme_folder() -> PathBuf {
     PathBuf::from("/var/lib/carnet/acme")
@@ -148,6 +151,7 @@ impl Default for ListenSection {
             tls: None,
             acme: None,
             behind_proxy: false,
+            trusted_proxies: Vec::new(),
             nodes: None,
             bundle: None,
             admin: default_admin(),
@@ -188,22 +192,28 @@ impl ListenSection {
         if self.tls.is_some() && self.acme.is_some() {
             mistakes.push(Mistake::new("acme", "there is one certificate: from files, or by ACME"));
         }
-        let acme = self.acme.and_then(|section| section.check(&mut mistakes));
-        let tls = self.tls.map(|section| PublicTls {
-            certificate: section.certificate,
-            key: section.key,
-            look: Duration::from_secs(section.look_seconds.max(1).into()),
-        });
+        let certificate = match (self.tls, self.acme) {
+            (Some(section), _) => Some(CertificatePlan::Files(FilesPlan {
+                certificate: section.certificate,
+                private_key: section.key,
+                reload: Duration::from_secs(section.look_seconds.max(1).into()),
+            })),
+            (None, Some(section)) => section.check(&mut mistakes).map(CertificatePlan::Acme),
+            (None, None) => None,
+        };
+        let trusted_proxies = proxies(&self.trusted_proxies, &mut mistakes);
         let admin = AdminAccess { socket: self.admin, uids: self.admin_uids, ids };
         match public {
-            Some(public) if mistakes.is_empty() => Ok(Listen { public, tls, acme, nodes, bundle, admin, diagnostics }),
+            Some(public) if mistakes.is_empty() => {
+                Ok(Listen { public, certificate, trusted_proxies, nodes, bundle, admin, diagnostics })
+            }
             _ => Err(mistakes),
         }
     }
 }
 
 impl AcmeSection {
-    fn check(self, mistakes: &mut Vec<Mistake>) -> Option<(AcmeSettings, SocketAddr)> {
+    fn check(self, mistakes: &mut Vec<Mistake>) -> Option<AcmeSettings> {
         if self.domains.is_empty() {
             mistakes.push(Mistake::new("acme.domains", "a certificate is for at least one name"));
         }
@@ -212,19 +222,45 @@ impl AcmeSection {
             mistakes.push(mistake.hint("read the terms of service of the certificate authority and write true"));
         }
         let directory_url = self.directory_url.unwrap_or_else(|| LETS_ENCRYPT.to_owned());
-        if !directory_url.starts_with("https://") {
-            mistakes.push(Mistake::new("acme.directory_url", "it is not an https URL"));
+        mistakes.extend(check_endpoint_url("acme.directory_url", &directory_url).err());
+        if let Some(mistake) = self.external_account.as_ref().and_then(ExternalAccount::check) {
+            mistakes.push(Mistake { field: format!("acme.external_account.{}", mistake.field), ..mistake });
         }
-        let challenge = address("acme.challenge", &self.challenge, mistakes)?;
-        let settings = AcmeSettings {
+        let challenge = match self.challenge_type.unwrap_or(ChallengeType::Http01) {
+            ChallengeType::Http01 => {
+                let at = self.challenge.as_deref().unwrap_or(CHALLENGE);
+                AcmeChallenge::Http01(address("acme.challenge", at, mistakes)?)
+            }
+            ChallengeType::TlsAlpn01 => {
+                if self.challenge.is_some() {
+                    let mistake = Mistake::new("acme.challenge", "`tls-alpn-01` is proved at `public`");
+                    mistakes.push(mistake.hint("leave the address out: nothing listens there"));
+                }
+                AcmeChallenge::TlsAlpn01
+            }
+        };
+        Some(AcmeSettings {
             directory_url,
             email: self.email,
             domains: self.domains,
+            challenge,
+            external_account: self.external_account,
             cache_dir: self.folder,
             ca_file: self.ca_file,
-        };
-        Some((settings, challenge))
+        })
     }
+}
+
+fn proxies(texts: &[String], mistakes: &mut Vec<Mistake>) -> TrustedProxies {
+    match TrustedProxies::parse(texts) {
+        Ok(proxies) if !proxies.unix => return proxies,
+        Ok(_) => mistakes.push(Mistake::new("trusted_proxies", "`public` is no Unix socket")),
+        Err(wrong) => {
+            let hint = "write addresses and networks of proxies, such as 10.0.0.7 or 2001:db8::/48";
+            mistakes.push(Mistake::new("trusted_proxies", wrong).hint(hint));
+        }
+    }
+    TrustedProxies::default()
 }
 
 fn address(field: &str, text: &str, mistakes: &mut Vec<Mistake>) -> Option<SocketAddr> {

@@ -1,7 +1,11 @@
 //! The section `[authority]`: what is read, and one test for each mistake.
 
-use carnet_authority::{AuthorityConfig, Profile, Seal, Settings};
+use carnet_authority::{AuthorityConfig, Seal, Settings};
 use carnet_core::{Mistake, SectionConfig as _};
+use carnet_discovery::{
+    CertificatePlan, EndpointProfile,
+    acme::{AcmeChallenge, AcmeSettings},
+};
 use serde_json::{Value, json};
 
 fn good() -> Value {
@@ -120,6 +124,40 @@ fn rejects_acme_without_agreement_names_or_https_and_two_certificates() {
 }
 
 #[test]
+fn names_are_proved_by_http_unless_the_handshake_is_chosen() {
+    let proved_by = |more: Value| {
+        let mut acme = json!({ "domains": ["oidc.example.org"], "email": "ops@example.org", "tos_accepted": true });
+        acme.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        check(with("listen", json!({ "acme": acme })))
+    };
+    let acme = |more: Value| -> AcmeSettings { match proved_by(more).unwrap().listen.certificate {
+        Some(CertificatePlan::Acme(acme)) => acme,
+        other => panic!("{other:?}"),
+    } };
+    assert_eq!(acme(json!({})).challenge, AcmeChallenge::Http01("0.0.0.0:80".parse().unwrap()));
+    assert_eq!(acme(json!({ "challenge_type": "tls-alpn-01" })).challenge, AcmeChallenge::TlsAlpn01);
+    let external = json!({ "external_account": { "key_id": "kid-1", "key_file": "/etc/carnet/eab.key" } });
+    assert_eq!(acme(external).external_account.unwrap().key_id, "kid-1");
+    for (more, field) in [
+        (json!({ "challenge_type": "tls-alpn-01", "challenge": "0.0.0.0:80" }), "listen.acme.challenge"),
+        (json!({ "external_account": { "key_id": "", "key_file": "/k" } }), "listen.acme.external_account.key_id"),
+    ] {
+        let mistakes = proved_by(more).unwrap_err();
+        assert_eq!(mistakes.iter().map(|mistake| mistake.field.as_str()).collect::<Vec<_>>(), [field]);
+    }
+}
+
+#[test]
+fn rejects_proxies_that_are_no_addresses_or_networks() {
+    let listen = |proxies: Value| with("listen", json!({ "trusted_proxies": proxies }));
+    let settings = check(listen(json!(["10.0.0.0/8", "192.0.2.7", "2001:db8::/48", "::1"]))).unwrap();
+    assert_eq!(settings.listen.trusted_proxies.networks.len(), 4);
+    for wrong in ["proxy.example.org", "10.0.0.0/33", "10.0.0.1:80", "*", "", "unix"] {
+        assert_eq!(mistake(listen(json!(["10.0.0.0/8", wrong]))).0, "listen.trusted_proxies", "{wrong}");
+    }
+}
+
+#[test]
 fn rejects_administrators_that_could_not_come_in() {
     let ids = json!({ "admin_ids": ["spiffe://example.org/ops"] });
     assert_eq!(mistake(with("listen", ids)).0, "listen.admin_ids");
@@ -131,7 +169,7 @@ fn rejects_administrators_that_could_not_come_in() {
 fn reads_foreign_trust_domains_and_refuses_those_that_nobody_could_believe() {
     let foreign = |value: Value| with("federates_with", value);
     let settings = check(foreign(json!({ "b.example": { "url": "https://b.example/bundle" } }))).unwrap();
-    assert_eq!(settings.federation[0].profile, Profile::HttpsWeb);
+    assert_eq!(settings.federation[0].relationship.profile, EndpointProfile::HttpsWeb);
     for (value, field) in [
         (json!({ "b.example": { "url": "http://b.example" } }), "federates_with.b.example.url"),
         (json!({ "B": { "url": "https://b.example" } }), "federates_with.B"),

@@ -1,8 +1,8 @@
 //! `carnet discovery`: the documents of an existing SPIFFE installation, served or exported.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use carnet_core::{Context, Error, SystemEnvironment};
+use carnet_core::{Context, Error, SystemEnvironment, chain};
 use carnet_discovery::{
     Change, Discovery, DiscoveryConfig, DiscoveryPlan, ExportFile, Follower, UploadTo, check, diff, export,
     export_files, upload_commands,
@@ -33,36 +33,46 @@ pub(super) fn run(global: &Global, args: args::Discovery, terminal: Terminal) ->
         let network = Network::from_environment(&SystemEnvironment);
         let plan = section::<DiscoveryConfig>(global, &context)?;
         match args.command {
-            None => serve(&plan, &context, &network, args.stop_with_stdin, terminal).await,
+            None => {
+                let orders = orders(args.stop_with_stdin)?;
+                let traces = plan.telemetry.as_ref().map(|to| world::export_traces(to, &context)).transpose()?;
+                let ended = serve(global, &plan, &context, &network, orders, terminal).await;
+                if let Some(traces) = traces {
+                    traces.shutdown().await;
+                }
+                ended
+            }
             Some(DiscoveryCommand::Export(args)) => write(&plan, args, &context, &network, terminal).await,
         }
     })
 }
 
 async fn serve(
+    global: &Global,
     plan: &DiscoveryPlan,
     context: &Context,
     network: &Network,
-    stop_with_stdin: bool,
+    orders: Orders,
     terminal: Terminal,
 ) -> Result<u8, Error> {
-    let Orders { shutdown, mut reload } = orders(stop_with_stdin)?;
-    let discovery = Discovery::bind(plan, context, network).await?;
-    let address = discovery.address().map(|address| address.to_string());
-    let health = discovery.health_address().map(|address| address.to_string());
-    if terminal.is_json() {
-        let line = json!({ "version": SCHEMA_VERSION, "ready": true, "address": address, "health": health });
-        terminal.data(format!("{line}\n").as_bytes())?;
-    } else {
-        let mut text = Text::default();
-        let place = address.unwrap_or_else(|| "its socket".to_owned());
-        text.styled(bold(), format!("The discovery documents are served at {place}.")).push("\n");
-        terminal.text(text)?;
-    }
+    let Orders { shutdown, mut reload } = orders;
+    let discovery = Discovery::bind(plan, context, network)?;
+    announce(&discovery, terminal)?;
     systemd::ready(STATUS);
-    // It looks at its certificates and its source by itself.
+    let reloader = discovery.reloader();
     let reloads = async {
         while reload.changed().await.is_ok() {
+            let outcome = match section::<DiscoveryConfig>(global, context) {
+                Ok(plan) => reloader.reload(&plan).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(()) => tracing::info!("the configuration was read again"),
+                Err(error) => {
+                    let (hints, error) = (error.hints().join("; "), chain(&error).join(": "));
+                    tracing::error!(error, hints, "the configuration is not taken; all goes on as before");
+                }
+            }
             systemd::reloaded();
         }
         std::future::pending::<()>().await;
@@ -72,6 +82,25 @@ async fn serve(
         () = reloads => {}
     }
     Ok(0)
+}
+
+fn announce(discovery: &Discovery, terminal: Terminal) -> Result<(), Error> {
+    let text = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+    let address = text(discovery.address());
+    if terminal.is_json() {
+        let line = json!({
+            "version": SCHEMA_VERSION,
+            "ready": true,
+            "address": address,
+            "health": text(discovery.health_address()),
+            "diagnostics": text(discovery.diagnostics_address()),
+        });
+        return terminal.data(format!("{line}\n").as_bytes());
+    }
+    let mut text = Text::default();
+    let place = address.unwrap_or_else(|| "its socket".to_owned());
+    text.styled(bold(), format!("The discovery documents are served at {place}.")).push("\n");
+    terminal.text(text)
 }
 
 async fn write(
@@ -97,7 +126,7 @@ async fn write(
 /// The source's bundle, once.
 async fn read_once(plan: &DiscoveryPlan, context: &Context, network: &Network) -> Result<Arc<Bundle>, Error> {
     let source = carnet_discovery::source_of(plan, context)?;
-    let follower = Follower::new(source, plan.poll, context.clone(), network)?;
+    let follower = Arc::new(Follower::new(source, plan.poll, context.clone(), network)?);
     let (mut bundles, health) = (follower.watch(), follower.health());
     let stop = CancellationToken::new();
     let following = tokio::spawn(follower.run(stop.clone()));

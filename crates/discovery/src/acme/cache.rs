@@ -29,8 +29,14 @@ impl Acme {
         self.context.files.replace(&[NewFile::new(self.certificate_path(), pem)])
     }
 
+    /// Another authority, or another account there that it is bound to, is another account.
     fn account_path(&self) -> PathBuf {
-        self.settings.cache_dir.join(format!("account-{}.json", short(&self.settings.directory_url)))
+        let directory = &self.settings.directory_url;
+        let of = match &self.settings.external_account {
+            None => directory.clone(),
+            Some(external) => format!("{directory}\n{}", external.key_id),
+        };
+        self.settings.cache_dir.join(format!("account-{}.json", short(&of)))
     }
 
     /// Another authority or other names are another certificate.

@@ -7,12 +7,16 @@ use carnet_core::{Error, Secret, safe_text};
 use carnet_jose::{Algorithm, SigningKey};
 use carnet_x509::RequestProfile;
 use instant_acme::{
-    Account, AccountCredentials, AuthorizationStatus, ChallengeType, Identifier, NewAccount, NewOrder, Order,
-    OrderStatus, RetryPolicy,
+    Account, AccountCredentials, AuthorizationStatus, ChallengeHandle, ChallengeType, Identifier, NewAccount, NewOrder,
+    Order, OrderStatus, RetryPolicy,
 };
 use url::Url;
 
-use super::{Acme, http::Http};
+use super::{
+    Acme, AcmeChallenge,
+    http::Http,
+    proofs::{self, Placed},
+};
 
 /// How long the authority may take to look at the proofs, and to sign.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -25,20 +29,27 @@ pub(super) async fn certificate(acme: &Acme) -> Result<Secret, Error> {
     let names: Vec<Identifier> = acme.settings.domains.iter().cloned().map(Identifier::Dns).collect();
     let mut order =
         account.new_order(&NewOrder::new(&names)).await.map_err(|error| failed("order a certificate", error))?;
-    let mut tokens = Vec::new();
-    let outcome = prove_and_finish(acme, &mut order, &mut tokens).await;
+    let mut placed = Vec::new();
+    let outcome = prove_and_finish(acme, &mut order, &mut placed).await;
     let mut proofs = acme.lock_proofs();
-    for token in tokens {
-        proofs.remove(&token);
+    for one in &placed {
+        proofs.withdraw(one);
     }
     outcome
 }
 
-async fn prove_and_finish(acme: &Acme, order: &mut Order, tokens: &mut Vec<String>) -> Result<Secret, Error> {
-    prove(acme, order, tokens).await?;
+async fn prove_and_finish(acme: &Acme, order: &mut Order, placed: &mut Vec<Placed>) -> Result<Secret, Error> {
+    prove(acme, order, placed).await?;
     let retries = RetryPolicy::new().timeout(PATIENCE);
     wait_for_proofs(order, &retries).await.map_err(|error| {
-        error.hint("each of `domains` must lead to this process on port 80, from wherever the authority looks")
+        error.hint(match acme.settings.challenge {
+            AcmeChallenge::Http01(_) => {
+                "each of `domains` must lead to this process on port 80, from wherever the authority looks"
+            }
+            AcmeChallenge::TlsAlpn01 => {
+                "each of `domains` must lead to this process on port 443, with nothing before it that ends TLS"
+            }
+        })
     })?;
     let (key, request) = new_request(acme)?;
     order.finalize_csr(&request).await.map_err(|error| failed("ask for the certificate", error))?;
@@ -58,7 +69,11 @@ async fn wait_for_proofs(order: &mut Order, retries: &RetryPolicy) -> Result<(),
 }
 
 /// Puts a proof in place for each name that is not proved yet, and says so.
-async fn prove(acme: &Acme, order: &mut Order, tokens: &mut Vec<String>) -> Result<(), Error> {
+async fn prove(acme: &Acme, order: &mut Order, placed: &mut Vec<Placed>) -> Result<(), Error> {
+    let kind = match acme.settings.challenge {
+        AcmeChallenge::Http01(_) => ChallengeType::Http01,
+        AcmeChallenge::TlsAlpn01 => ChallengeType::TlsAlpn01,
+    };
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization.map_err(|error| failed("read what is to be proved", error))?;
@@ -67,15 +82,30 @@ async fn prove(acme: &Acme, order: &mut Order, tokens: &mut Vec<String>) -> Resu
             AuthorizationStatus::Pending => {}
             other => return Err(Error::refused(format!("prove a name to the authority: it is {other:?} already"))),
         }
-        let mut challenge = authorization.challenge(ChallengeType::Http01).ok_or_else(|| {
-            Error::refused("prove a name to the authority: it takes no `http-01`")
-                .hint("names with a wildcard can be proved by DNS only, which is not offered here")
+        let mut challenge = authorization.challenge(kind.clone()).ok_or_else(|| {
+            let name = acme.settings.challenge.name();
+            Error::refused(format!("prove a name to the authority: it takes no `{name}`")).hint(
+                "take the other challenge; names with a wildcard can be proved by DNS only, which is not offered here",
+            )
         })?;
-        tokens.push(challenge.token.clone());
-        acme.lock_proofs().insert(challenge.token.clone(), challenge.key_authorization().as_str().to_owned());
+        placed.push(place(acme, &challenge)?);
         challenge.set_ready().await.map_err(|error| failed("tell the authority that a proof is there", error))?;
     }
     Ok(())
+}
+
+fn place(acme: &Acme, challenge: &ChallengeHandle<'_>) -> Result<Placed, Error> {
+    let authorization = challenge.key_authorization();
+    match acme.settings.challenge {
+        AcmeChallenge::Http01(_) => Ok(acme.lock_proofs().place_token(&challenge.token, &authorization)),
+        AcmeChallenge::TlsAlpn01 => {
+            let Identifier::Dns(name) = challenge.identifier().identifier else {
+                return Err(Error::refused("prove to the authority what is no host name"));
+            };
+            let proof = proofs::certificate(name, &authorization, acme.context.now())?;
+            Ok(acme.lock_proofs().place_name(name, proof))
+        }
+    }
 }
 
 /// What the authority found wrong, from its authorizations.
@@ -109,15 +139,32 @@ async fn account(acme: &Acme) -> Result<Account, Error> {
         return builder()?.from_credentials(credentials).await.map_err(|error| failed("use the ACME account", error));
     }
     let contact = format!("mailto:{}", acme.settings.email);
+    let external = acme.settings.external_account.as_ref().map(|external| external.read(&acme.context)).transpose()?;
     let account = NewAccount { contact: &[&contact], terms_of_service_agreed: true, only_return_existing: false };
     let (account, credentials) = builder()?
-        .create(&account, acme.settings.directory_url.clone(), None)
+        .create(&account, acme.settings.directory_url.clone(), external.as_ref())
         .await
-        .map_err(|error| failed("make an ACME account", error))?;
+        .map_err(|error| refused_account(failed("make an ACME account", error), acme))?;
     let json = serde_json::to_vec(&credentials)
         .map_err(|_no_more_to_say| Error::internal("write the ACME account as JSON"))?;
     acme.write_account(json)?;
     Ok(account)
+}
+
+/// What to do where an authority gives accounts to those only that have one already (RFC 8555, 7.3.4).
+fn refused_account(error: Error, acme: &Acme) -> Error {
+    let wanted = error.provider_code().is_some_and(|code| code.ends_with(":externalAccountRequired"));
+    match &acme.settings.external_account {
+        None if wanted => {
+            error.hint("set `external_account` to the key identifier and the HMAC key that the authority gave")
+        }
+        Some(external) => error.hint(format!(
+            "look at `external_account`: {} must be the key of the identifier {}",
+            external.key_file.display(),
+            safe_text(&external.key_id)
+        )),
+        None => error,
+    }
 }
 
 fn client(acme: &Acme) -> Result<Http, Error> {

@@ -7,15 +7,17 @@ use std::{
 };
 
 use carnet_core::{Mistake, safe_text};
+use carnet_net::TrustedProxies;
+use carnet_ops::{TelemetrySection, TelemetrySettings};
 use jiff::SignedDuration;
 
 use super::{
-    AcmePlan, AcmeSection, BundleSection, DiscoveryConfig, DiscoveryPlan, HealthPlan, HealthSection, ListenPlan,
-    ListenSection, SourceSection, TlsPlan, TlsSection, UrlSection,
+    AcmeSection, BundleSection, DiscoveryConfig, DiscoveryPlan, HealthPlan, HealthSection, ListenPlan, ListenSection,
+    SourceSection, TlsSection, UrlSection,
 };
 use crate::{
-    BundleSettings, CONFIGURATION_PATH, EndpointProfile, KEYS_PATH, Settings, Source, TrustedProxies,
-    acme::{AcmeSettings, LETS_ENCRYPT},
+    BundleSettings, CONFIGURATION_PATH, CertificatePlan, EndpointProfile, FilesPlan, KEYS_PATH, Settings, Source,
+    acme::{AcmeChallenge, AcmeSettings, ChallengeType, ExternalAccount, LETS_ENCRYPT},
     endpoint::check_endpoint_url,
     settings::{check_path, normal_domain},
 };
@@ -60,13 +62,27 @@ impl Checker {
         if bundle.as_ref().is_some_and(|bundle| taken.contains(&bundle.path)) {
             self.wrong("bundle.path", "this path is that of another document");
         }
+        let wants_diagnostics = config.diagnostics.is_some();
+        let diagnostics = config.diagnostics.and_then(|text| self.address("diagnostics", &text));
+        let telemetry = config.telemetry.and_then(|section| self.telemetry(&section));
         let plain = matches!(listen, Some(ListenPlan::Plain(_) | ListenPlan::Socket(..)));
         let settings = Settings { plain, ..settings };
         let log_requests = config.log_requests;
-        if has_health && health.is_none() {
+        if has_health && health.is_none() || wants_diagnostics && diagnostics.is_none() {
             return None;
         }
-        Some(DiscoveryPlan { settings, source, bootstrap, poll, listen: listen?, bundle, health, log_requests })
+        Some(DiscoveryPlan {
+            settings,
+            source,
+            bootstrap,
+            poll,
+            listen: listen?,
+            bundle,
+            health,
+            diagnostics,
+            telemetry,
+            log_requests,
+        })
     }
 
     fn settings(&mut self, config: &DiscoveryConfig) -> Settings {
@@ -138,9 +154,9 @@ impl Checker {
             ListenSection::Tls(TlsSection { address, certificate, private_key, reload }) => {
                 let reload = self.duration("listen.tls.reload", reload.as_deref(), RELOAD, LONGEST);
                 let address = self.address("listen.tls.address", address.as_deref().unwrap_or(":443"))?;
-                Some(ListenPlan::Tls(TlsPlan { address, certificate, private_key, reload }))
+                Some(ListenPlan::Tls(address, CertificatePlan::Files(FilesPlan { certificate, private_key, reload })))
             }
-            ListenSection::Acme(section) => self.acme(section, domains).map(ListenPlan::Acme),
+            ListenSection::Acme(section) => self.acme(section, domains),
             ListenSection::Plain(section) => {
                 self.address("listen.plain.address", &section.address).map(ListenPlan::Plain)
             }
@@ -154,7 +170,7 @@ impl Checker {
         }
     }
 
-    fn acme(&mut self, section: AcmeSection, domains: &[String]) -> Option<AcmePlan> {
+    fn acme(&mut self, section: AcmeSection, domains: &[String]) -> Option<ListenPlan> {
         if domains.is_empty() {
             self.wrong("domains", "the certificate is for these names, and there is none");
         }
@@ -168,16 +184,33 @@ impl Checker {
         let directory_url = section.directory_url.unwrap_or_else(|| LETS_ENCRYPT.to_owned());
         self.0.extend(check_endpoint_url("listen.acme.directory_url", &directory_url).err());
         let address = self.address("listen.acme.address", section.address.as_deref().unwrap_or(":443"));
-        let challenge = section.challenge_address.as_deref().unwrap_or(":80");
-        let challenge_address = self.address("listen.acme.challenge_address", challenge)?;
+        let challenge = self.challenge(section.challenge_type, section.challenge_address.as_deref());
+        if let Some(mistake) = section.external_account.as_ref().and_then(ExternalAccount::check) {
+            self.0.push(Mistake { field: format!("listen.acme.external_account.{}", mistake.field), ..mistake });
+        }
         let settings = AcmeSettings {
             directory_url,
             email: section.email,
             domains: domains.to_vec(),
+            challenge: challenge?,
+            external_account: section.external_account,
             cache_dir: section.cache_dir.unwrap_or_else(|| PathBuf::from(CACHE_DIR)),
             ca_file: section.ca_file,
         };
-        Some(AcmePlan { address: address?, challenge_address, settings })
+        Some(ListenPlan::Tls(address?, CertificatePlan::Acme(settings)))
+    }
+
+    fn challenge(&mut self, kind: Option<ChallengeType>, address: Option<&str>) -> Option<AcmeChallenge> {
+        let field = "listen.acme.challenge_address";
+        match kind.unwrap_or(ChallengeType::Http01) {
+            ChallengeType::Http01 => self.address(field, address.unwrap_or(":80")).map(AcmeChallenge::Http01),
+            ChallengeType::TlsAlpn01 => {
+                if address.is_some() {
+                    self.wrong(field, "`tls-alpn-01` is proved at `address`, and nothing listens here");
+                }
+                Some(AcmeChallenge::TlsAlpn01)
+            }
+        }
     }
 
     fn bundle(&mut self, section: BundleSection) -> BundleSettings {
@@ -201,6 +234,14 @@ impl Checker {
         }
         let address = self.address("health.address", section.address.as_deref().unwrap_or(":8008"))?;
         Some(HealthPlan { address, ready_path, live_path })
+    }
+
+    fn telemetry(&mut self, section: &TelemetrySection) -> Option<TelemetrySettings> {
+        let checked = section.check("carnet-discovery").map_err(|mistakes| {
+            let below = |mistake: Mistake| Mistake { field: format!("telemetry.{}", mistake.field), ..mistake };
+            self.0.extend(mistakes.into_iter().map(below));
+        });
+        checked.ok()
     }
 
     fn address_of_api(&mut self, field: &str, text: &str, tcp: bool) {

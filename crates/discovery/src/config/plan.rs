@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::{BundleSettings, Settings, Source, acme::AcmeSettings};
+use carnet_ops::TelemetrySettings;
+
+use crate::{BundleSettings, CertificatePlan, Settings, Source};
 
 /// What `carnet discovery` does.
 #[derive(Clone, Debug)]
@@ -21,49 +23,27 @@ pub struct DiscoveryPlan {
     pub bundle: Option<BundleSettings>,
     /// Questions about health.
     pub health: Option<HealthPlan>,
+    /// Where probes and Prometheus ask, plain; nowhere unless given.
+    pub diagnostics: Option<SocketAddr>,
+    /// Where traces go; nowhere unless given.
+    pub telemetry: Option<TelemetrySettings>,
     /// Whether every request is logged.
     pub log_requests: bool,
 }
 
 /// Where the documents are served.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenPlan {
-    /// TLS from files.
-    Tls(TlsPlan),
-    /// TLS by ACME.
-    Acme(AcmePlan),
+    /// TLS at this address with this certificate.
+    Tls(SocketAddr, CertificatePlan),
     /// Plain HTTP.
     Plain(SocketAddr),
     /// Plain HTTP on a Unix socket with this mode.
     Socket(PathBuf, u32),
 }
 
-/// TLS from files.
-#[derive(Clone, Debug)]
-pub struct TlsPlan {
-    /// Where.
-    pub address: SocketAddr,
-    /// PEM certificates, leaf first.
-    pub certificate: PathBuf,
-    /// The leaf's key, PEM.
-    pub private_key: PathBuf,
-    /// How often the files are looked at.
-    pub reload: Duration,
-}
-
-/// TLS by ACME.
-#[derive(Clone, Debug)]
-pub struct AcmePlan {
-    /// Where TLS is served.
-    pub address: SocketAddr,
-    /// Where proofs are served.
-    pub challenge_address: SocketAddr,
-    /// The authority and what is wanted of it.
-    pub settings: AcmeSettings,
-}
-
 /// Questions about health.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthPlan {
     /// Where.
     pub address: SocketAddr,

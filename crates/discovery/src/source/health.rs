@@ -45,6 +45,11 @@ impl SourceHealth {
         since.elapsed() <= self.threshold
     }
 
+    /// How long ago the source was read last; `None` when it never was.
+    pub fn last_success(&self) -> Option<Duration> {
+        self.lock().success.map(|success| success.elapsed())
+    }
+
     /// Why the source could not be read last; `None` when it could. Safe to show.
     pub fn last_error(&self) -> Option<String> {
         self.lock().error.clone()

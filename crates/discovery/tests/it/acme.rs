@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::TcpListener as StdListener,
+    net::{SocketAddr, TcpListener as StdListener},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, Command, Stdio},
@@ -15,19 +15,20 @@ use std::{
 
 use carnet_core::{Context, FixedClock, HttpSend as _, Request};
 use carnet_discovery::{
-    AcmePlan, Discovery, DiscoveryPlan, ListenPlan, Settings, Source,
-    acme::{Acme, AcmeSettings},
+    CertificatePlan, Discovery, DiscoveryPlan, ListenPlan, Settings, Source,
+    acme::{Acme, AcmeChallenge, AcmeSettings},
 };
 use carnet_net::{Client, Settings as Network};
 use carnet_x509::{Authority, Certificate};
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{authority, context, domain, listen, until, web_pem};
+use crate::support::{authority, context, domain, listen, svid, tls, until, web_pem};
 
 const NAME: &str = "oidc.example.org";
+const LOOPBACK: &str = "127.0.0.1:0";
 
 /// Ends the process that it holds.
 struct Running(Child);
@@ -40,7 +41,7 @@ impl Drop for Running {
 }
 
 /// Pebble, with a name server that leads every name to this machine.
-struct Pebble {
+pub(crate) struct Pebble {
     folder: TempDir,
     authority: Authority,
     directory: String,
@@ -72,8 +73,13 @@ fn spawn(program: &str, arguments: &[&str]) -> Running {
 }
 
 impl Pebble {
-    /// It looks for proofs at this port.
-    async fn start(challenge_port: u16) -> Self {
+    /// It looks for proofs of `http-01` at this port.
+    async fn start(http_port: u16) -> Self {
+        Self::start_with(json!({ "httpPort": http_port })).await
+    }
+
+    /// It has these settings besides those that all have.
+    pub(crate) async fn start_with(more: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = authority(&domain());
         let (chain, key) = web_pem(&authority);
@@ -81,16 +87,17 @@ impl Pebble {
         fs::write(folder.path().join("tls.crt"), chain).unwrap();
         fs::write(folder.path().join("tls.key"), key).unwrap();
         let [names, names_management, port, management] = [(); 4].map(|()| free_port());
-        let config = json!({ "pebble": {
+        let mut config = json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{port}"),
             "managementListenAddress": format!("127.0.0.1:{management}"),
             "certificate": folder.path().join("tls.crt"),
             "privateKey": folder.path().join("tls.key"),
-            "httpPort": challenge_port,
+            "httpPort": 1,
             "tlsPort": 1,
             "ocspResponderURL": "",
             "externalAccountBindingRequired": false,
         }});
+        config["pebble"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let config_path = folder.path().join("pebble.json");
         fs::write(&config_path, config.to_string()).unwrap();
         let names_address = format!("127.0.0.1:{names}");
@@ -138,11 +145,13 @@ impl Pebble {
         self.get(&format!("{}/roots/0", self.management)).await.expect("it gives its root")
     }
 
-    fn settings(&self, cache: &Path) -> AcmeSettings {
+    pub(crate) fn settings(&self, cache: &Path) -> AcmeSettings {
         AcmeSettings {
             directory_url: self.directory.clone(),
             email: "admin@example.org".to_owned(),
             domains: vec![NAME.to_owned()],
+            challenge: AcmeChallenge::Http01(LOOPBACK.parse().unwrap()),
+            external_account: None,
             cache_dir: cache.to_owned(),
             ca_file: Some(self.folder.path().join("ca.pem")),
         }
@@ -151,7 +160,7 @@ impl Pebble {
 
 /// The serial number of what is shown.
 fn shown(acme: &Arc<Acme>) -> Option<Vec<u8>> {
-    let certificate = acme.source()()?;
+    let certificate = acme.current()?;
     let leaf = Certificate::from_der(certificate.chain().next().unwrap()).unwrap();
     assert_eq!(leaf.dns_names(), [NAME]);
     Some(leaf.serial().to_vec())
@@ -214,23 +223,43 @@ async fn the_service_has_its_certificate_by_itself_and_is_believed_under_its_nam
     let cache = tempfile::tempdir().unwrap();
     let challenge_port = free_port();
     let pebble = Pebble::start(challenge_port).await;
-    let path = cache.path().join("bundle.json");
+    let settings = pebble.settings(cache.path());
+    let challenge = AcmeChallenge::Http01(([127, 0, 0, 1], challenge_port).into());
+    let plan = service(cache.path(), LOOPBACK.parse().unwrap(), AcmeSettings { challenge, ..settings });
+    believed(&plan, &pebble).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_proves_its_name_in_the_handshake_on_the_listener_that_the_certificate_is_for() {
+    let cache = tempfile::tempdir().unwrap();
+    let port = free_port();
+    // Nobody answers at the port of `http-01`.
+    let pebble = Pebble::start_with(json!({ "tlsPort": port })).await;
+    let settings = AcmeSettings { challenge: AcmeChallenge::TlsAlpn01, ..pebble.settings(cache.path()) };
+    believed(&service(cache.path(), ([127, 0, 0, 1], port).into(), settings), &pebble).await;
+}
+
+/// The service with a certificate by ACME.
+fn service(folder: &Path, address: SocketAddr, settings: AcmeSettings) -> DiscoveryPlan {
+    let path = folder.join("bundle.json");
     fs::write(&path, "{\"keys\":[]}").unwrap();
-    let plan = DiscoveryPlan {
+    DiscoveryPlan {
         settings: Settings::of_issuer(format!("https://{NAME}")),
         source: Source::File { path, trust_domain: domain() },
         bootstrap: None,
         poll: Duration::from_millis(10),
-        listen: ListenPlan::Acme(AcmePlan {
-            address: "127.0.0.1:0".parse().unwrap(),
-            challenge_address: ([127, 0, 0, 1], challenge_port).into(),
-            settings: pebble.settings(cache.path()),
-        }),
+        listen: ListenPlan::Tls(address, CertificatePlan::Acme(settings)),
         bundle: None,
         health: None,
+        diagnostics: None,
+        telemetry: None,
         log_requests: false,
-    };
-    let service = Discovery::bind(&plan, &context(), &Network::default()).await.unwrap();
+    }
+}
+
+/// Runs it until OpenSSL believes the certificate that it shows.
+async fn believed(plan: &DiscoveryPlan, pebble: &Pebble) {
+    let service = Discovery::bind(plan, &context(), &Network::default()).unwrap();
     let port = service.address().unwrap().port();
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(service.run(shutdown.clone()));
@@ -261,6 +290,23 @@ async fn the_service_has_its_certificate_by_itself_and_is_believed_under_its_nam
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rejects_a_name_at_which_somebody_else_ends_tls_and_says_so() {
+    let cache = tempfile::tempdir().unwrap();
+    // A server that knows nothing of the proof.
+    let id = "spiffe://example.org/web".parse().unwrap();
+    let other = tls(svid(&authority(&domain()), &id));
+    let (address, _running) = listen(axum::Router::new(), Some(other)).await;
+    let pebble = Pebble::start_with(json!({ "tlsPort": address.port() })).await;
+    let settings = AcmeSettings { challenge: AcmeChallenge::TlsAlpn01, ..pebble.settings(cache.path()) };
+    let acme = Acme::new(settings, context()).unwrap();
+    let error = acme.obtain().await.unwrap_err();
+    let text = carnet_core::chain(&error).join(": ");
+    assert!(text.contains("prove to the authority") && text.contains("acme:error:"), "{text}");
+    assert!(error.hints()[0].contains("port 443"));
+    assert!(shown(&acme).is_none() && acme.proof_of(NAME).is_none(), "the proof is withdrawn");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rejects_names_that_cannot_be_proved_and_says_what_the_authority_said() {
     let cache = tempfile::tempdir().unwrap();
     // Somebody else answers at the port of the proofs.
@@ -281,6 +327,8 @@ async fn proofs_are_given_for_known_tokens_only() {
         directory_url: "https://127.0.0.1:9/dir".to_owned(),
         email: "admin@example.org".to_owned(),
         domains: vec![NAME.to_owned()],
+        challenge: AcmeChallenge::Http01(LOOPBACK.parse().unwrap()),
+        external_account: None,
         cache_dir: cache.path().to_owned(),
         ca_file: None,
     };

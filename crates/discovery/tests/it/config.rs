@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use carnet_core::{Mistake, SectionConfig as _};
-use carnet_discovery::{DiscoveryConfig, DiscoveryPlan, ListenPlan, Source};
+use carnet_discovery::{
+    CertificatePlan, DiscoveryConfig, DiscoveryPlan, ListenPlan, Source,
+    acme::{AcmeChallenge, AcmeSettings},
+};
 use serde_json::{Value, json};
 
 fn good() -> Value {
@@ -43,15 +46,43 @@ fn the_defaults_are_those_of_the_documentation() {
     assert_eq!((settings.max_age, plan.poll), (Duration::from_mins(5), Duration::from_secs(10)));
     let tls = json!({ "listen": { "tls": { "certificate": "c", "private_key": "k" } }, "health": {} });
     let plan = read(with(tls)).unwrap();
-    let ListenPlan::Tls(tls) = &plan.listen else { panic!("{plan:?}") };
-    assert_eq!((tls.address.to_string().as_str(), tls.reload), ("[::]:443", Duration::from_mins(1)));
+    let ListenPlan::Tls(address, CertificatePlan::Files(files)) = &plan.listen else { panic!("{plan:?}") };
+    assert_eq!((address.to_string().as_str(), files.reload), ("[::]:443", Duration::from_mins(1)));
     assert!(!plan.settings.plain);
     let health = plan.health.unwrap();
     assert_eq!((health.address.to_string().as_str(), health.ready_path.as_str()), ("[::]:8008", "/ready"));
-    let plan = read(acme("tos_accepted", json!(true))).unwrap();
-    let ListenPlan::Acme(acme) = plan.listen else { panic!("{plan:?}") };
-    assert_eq!(acme.challenge_address.to_string(), "[::]:80");
-    assert_eq!(acme.settings.directory_url, "https://acme-v02.api.letsencrypt.org/directory");
+    let acme = acme_settings(acme("tos_accepted", json!(true)));
+    assert_eq!(acme.challenge, AcmeChallenge::Http01("[::]:80".parse().unwrap()));
+    assert_eq!(acme.directory_url, "https://acme-v02.api.letsencrypt.org/directory");
+    assert_eq!(acme.external_account, None);
+}
+
+fn acme_settings(section: Value) -> AcmeSettings {
+    let plan = read(section).unwrap();
+    let ListenPlan::Tls(_, CertificatePlan::Acme(settings)) = plan.listen else { panic!("{plan:?}") };
+    settings
+}
+
+#[test]
+fn names_are_proved_by_the_challenge_that_is_chosen() {
+    let settings = acme_settings(acme("challenge_type", json!("tls-alpn-01")));
+    assert_eq!(settings.challenge, AcmeChallenge::TlsAlpn01);
+    let settings = acme_settings(acme("challenge_type", json!("http-01")));
+    assert_eq!(settings.challenge.name(), "http-01");
+    let external = json!({ "key_id": "kid-1", "key_file": "/etc/carnet/eab.key" });
+    let settings = acme_settings(acme("external_account", external));
+    assert_eq!(settings.external_account.unwrap().key_id, "kid-1");
+}
+
+#[test]
+fn diagnostics_and_traces_go_where_it_is_said() {
+    let plan = read(with(json!({
+        "diagnostics": "127.0.0.1:9090",
+        "telemetry": { "endpoint": "http://127.0.0.1:4318/v1/traces", "percent": 10 },
+    })))
+    .unwrap();
+    assert_eq!(plan.diagnostics.unwrap().port(), 9090);
+    assert_eq!(plan.telemetry.unwrap().service, "carnet-discovery");
 }
 
 #[test]
@@ -111,6 +142,22 @@ fn rejects_each_mistake_at_its_field() {
         ("listen.acme.email", acme("email", json!("nobody"))),
         ("listen.acme.directory_url", acme("directory_url", json!("http://a.example"))),
         ("listen.acme.challenge_address", acme("challenge_address", json!("80"))),
+        (
+            "listen.acme.challenge_address",
+            with(json!({ "domains": ["a.example"], "listen": { "acme": {
+                "email": "a@example.org", "tos_accepted": true, "challenge_type": "tls-alpn-01", "challenge_address": ":80",
+            }}})),
+        ),
+        (
+            "listen.acme.external_account.key_id",
+            acme("external_account", json!({ "key_id": "", "key_file": "/etc/carnet/eab.key" })),
+        ),
+        ("diagnostics", with(json!({ "diagnostics": "9090" }))),
+        ("telemetry.endpoint", with(json!({ "telemetry": { "endpoint": "127.0.0.1:4318" } }))),
+        (
+            "telemetry.percent",
+            with(json!({ "telemetry": { "endpoint": "http://127.0.0.1:4318/v1/traces", "percent": 101 } })),
+        ),
         ("bundle.path", with(json!({ "bundle": { "path": "/keys" } }))),
         ("bundle.path", with(json!({ "bundle": { "path": "b" } }))),
         ("bundle.refresh_hint", with(json!({ "bundle": { "refresh_hint": "1s" } }))),
@@ -140,6 +187,8 @@ fn rejects_unknown_fields_and_two_sources_or_listeners() {
         with(json!({ "source": { "file": { "path": "x", "trust_domain": "a" }, "server-api": { "address": "x" } } })),
         with(json!({ "listen": { "plain": { "address": "x" }, "socket": { "path": "x" } } })),
         with(json!({ "listen": { "plain": { "address": "x", "adress": "x" } } })),
+        acme("challenge_type", json!("dns-01")),
+        acme("external_account", json!({ "key_id": "kid-1", "key": "c2VjcmV0" })),
     ] {
         assert!(serde_json::from_value::<DiscoveryConfig>(section.clone()).is_err(), "{section}");
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use carnet_core::{Clock, Response};
-use carnet_discovery::{BundleSettings, Settings, TrustedProxies, bundle_router, router};
+use carnet_discovery::{BundleSettings, Settings, bundle_router, document_router, router};
 use carnet_jose::Algorithm;
+use carnet_net::TrustedProxies;
 use carnet_spiffe::Bundle;
 use http::Method;
 use jiff::SignedDuration;
@@ -261,4 +262,34 @@ async fn the_bundle_is_where_it_was_put_with_its_own_hint() {
     let (address, _running) = listen(bundle_router(source(own), settings, fixed_clock()), None).await;
     assert_eq!(json(&get(&format!("http://{address}/bundle")).await)["spiffe_refresh_hint"], 60);
     assert_eq!(get(&format!("http://{address}/")).await.status, 404);
+}
+
+#[tokio::test]
+async fn another_document_is_served_as_these_are() {
+    let paths = ["/.well-known/other".to_owned(), "/.well-known/other/below".to_owned()];
+    let (sender, content) = watch::channel(serde_json::json!({ "a": 1 }));
+    let (max_age, clock) = (std::time::Duration::from_mins(1), fixed_clock());
+    let router = document_router(&paths, move || content.borrow().clone(), max_age, clock.clone());
+    let (address, _running) = listen(router, None).await;
+    let mut tags = Vec::new();
+    for path in &paths {
+        let url = format!("http://{address}{path}");
+        let whole = get(&url).await;
+        assert_eq!(json(&whole), serde_json::json!({ "a": 1 }));
+        assert_eq!(whole.header("cache-control"), Some("public, max-age=60"));
+        assert_eq!(whole.header("access-control-allow-origin"), Some("*"));
+        let head = ask(Method::HEAD, &url, &[]).await;
+        assert!(head.status == 200 && head.body.is_empty());
+        let tag = whole.header("etag").unwrap().to_owned();
+        assert_eq!(head.header("etag"), Some(tag.as_str()));
+        assert_eq!(ask(Method::GET, &url, &[("if-none-match", &tag)]).await.status, 304);
+        assert_eq!(ask(Method::POST, &url, &[]).await.status, 405);
+        tags.push(tag);
+    }
+    clock.advance(SignedDuration::from_secs(60));
+    sender.send_replace(serde_json::json!({ "a": 2 }));
+    let url = format!("http://{address}{}", paths[0]);
+    let answer = ask(Method::GET, &url, &[("if-none-match", &tags[0])]).await;
+    assert_eq!(json(&answer), serde_json::json!({ "a": 2 }));
+    assert_eq!(answer.header("last-modified"), Some("Sat, 21 Nov 2026 12:01:00 GMT"));
 }

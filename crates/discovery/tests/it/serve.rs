@@ -4,10 +4,10 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use carnet_core::{Error, HttpSend, Request, Response};
 use carnet_discovery::{
-    BundleSettings, Discovery, DiscoveryPlan, HealthPlan, ListenPlan, Settings, Source, TlsPlan, TrustedProxies,
+    BundleSettings, CertificatePlan, Discovery, DiscoveryPlan, FilesPlan, HealthPlan, ListenPlan, Settings, Source,
 };
 use carnet_jose::Algorithm;
-use carnet_net::{Client, Settings as Network};
+use carnet_net::{Client, Settings as Network, TrustedProxies};
 use carnet_x509::Authority;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use crate::support::{authority, bundle, context, domain, get, key, until, web_pe
 
 const LOOPBACK: &str = "127.0.0.1:0";
 
-fn plan(folder: &Path, listen: ListenPlan) -> DiscoveryPlan {
+pub(crate) fn plan(folder: &Path, listen: ListenPlan) -> DiscoveryPlan {
     let path = folder.join("bundle.json");
     let one = bundle(&[&key(Algorithm::Es256, "one")]);
     fs::write(&path, one.to_json().unwrap().to_string()).unwrap();
@@ -28,17 +28,23 @@ fn plan(folder: &Path, listen: ListenPlan) -> DiscoveryPlan {
         listen,
         bundle: Some(BundleSettings { path: "/bundle".to_owned(), ..BundleSettings::default() }),
         health: None,
+        diagnostics: None,
+        telemetry: None,
         log_requests: true,
     }
 }
 
-async fn start(plan: &DiscoveryPlan) -> (Discovery, CancellationToken) {
-    let discovery = Discovery::bind(plan, &context(), &Network::default()).await.unwrap();
+pub(crate) fn tls_listener(files: FilesPlan) -> ListenPlan {
+    ListenPlan::Tls(LOOPBACK.parse().unwrap(), CertificatePlan::Files(files))
+}
+
+pub(crate) fn start(plan: &DiscoveryPlan) -> (Discovery, CancellationToken) {
+    let discovery = Discovery::bind(plan, &context(), &Network::default()).unwrap();
     (discovery, CancellationToken::new())
 }
 
 /// The answer, once there is a document.
-async fn document(ask: impl AsyncFn() -> Response) -> Value {
+pub(crate) async fn document(ask: impl AsyncFn() -> Response) -> Value {
     let answer = until(async || Some(ask().await).filter(|answer| answer.status == 200)).await;
     serde_json::from_slice(answer.body.expose()).unwrap()
 }
@@ -52,7 +58,7 @@ async fn a_plain_listener_serves_everything_until_it_is_told_to_end() {
         live_path: "/live".to_owned(),
     };
     let plan = plan(folder.path(), ListenPlan::Plain(LOOPBACK.parse().unwrap()));
-    let (service, shutdown) = start(&DiscoveryPlan { health: Some(health), ..plan }).await;
+    let (service, shutdown) = start(&DiscoveryPlan { health: Some(health), ..plan });
     let (base, health) = (service.address().unwrap(), service.health_address().unwrap());
     let running = tokio::spawn(service.run(shutdown.clone()));
     let keys = document(async || get(&format!("http://{base}/keys")).await).await;
@@ -77,7 +83,7 @@ async fn it_is_alive_and_not_ready_while_the_source_is_awaited() {
         HealthPlan { address: LOOPBACK.parse().unwrap(), ready_path: "/r".to_owned(), live_path: "/l".to_owned() };
     let source = Source::File { path: folder.path().join("none.json"), trust_domain: domain() };
     let plan = plan(folder.path(), ListenPlan::Plain(LOOPBACK.parse().unwrap()));
-    let (service, shutdown) = start(&DiscoveryPlan { health: Some(health), source, ..plan }).await;
+    let (service, shutdown) = start(&DiscoveryPlan { health: Some(health), source, ..plan });
     let (base, health) = (service.address().unwrap(), service.health_address().unwrap());
     tokio::spawn(service.run(shutdown));
     assert_eq!(get(&format!("http://{health}/r")).await.status, 503);
@@ -95,7 +101,7 @@ async fn a_unix_socket_serves_a_proxy_on_this_machine() {
         ..Settings::default()
     };
     let plan = plan(folder.path(), ListenPlan::Socket(socket.clone(), 0o660));
-    let (service, shutdown) = start(&DiscoveryPlan { settings, ..plan }).await;
+    let (service, shutdown) = start(&DiscoveryPlan { settings, ..plan });
     assert_eq!(service.address(), None);
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&socket).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o660);
@@ -114,7 +120,7 @@ async fn a_unix_socket_serves_a_proxy_on_this_machine() {
 }
 
 /// Asks over TLS, believing only this authority.
-async fn ask(client: &Client, base: &str, authority: &Authority) -> Result<Response, Error> {
+pub(crate) async fn ask(client: &Client, base: &str, authority: &Authority) -> Result<Response, Error> {
     let mut request = Request::get(format!("{base}/keys").parse().unwrap()).timeout(Duration::from_secs(10));
     request.ca_pem = Some(authority.certificate_pem().into());
     Ok(client.send(request).await?)
@@ -131,13 +137,12 @@ async fn certificates_from_files_are_reloaded_and_open_connections_go_on() {
     };
     let (old, new) = (authority(&domain()), authority(&domain()));
     write(&old);
-    let tls = TlsPlan {
-        address: LOOPBACK.parse().unwrap(),
+    let tls = FilesPlan {
         certificate: certificate.clone(),
         private_key: private_key.clone(),
         reload: Duration::from_millis(1),
     };
-    let (service, shutdown) = start(&plan(folder.path(), ListenPlan::Tls(tls))).await;
+    let (service, shutdown) = start(&plan(folder.path(), tls_listener(tls)));
     let base = format!("https://{}", service.address().unwrap());
     tokio::spawn(service.run(shutdown));
     let kept = Client::new(Network::default());
@@ -155,23 +160,24 @@ async fn rejects_what_cannot_be_served() {
     let folder = tempfile::tempdir().unwrap();
     let bind = async |listen| {
         let plan = plan(folder.path(), listen);
-        carnet_core::chain(&Discovery::bind(&plan, &context(), &Network::default()).await.unwrap_err()).join(": ")
+        carnet_core::chain(&Discovery::bind(&plan, &context(), &Network::default()).unwrap_err()).join(": ")
     };
     let taken = tokio::net::TcpListener::bind(LOOPBACK).await.unwrap();
-    assert!(bind(ListenPlan::Plain(taken.local_addr().unwrap())).await.contains("listen on 127.0.0.1"));
-    let tls = TlsPlan {
-        address: LOOPBACK.parse().unwrap(),
+    assert!(
+        bind(ListenPlan::Plain(taken.local_addr().unwrap())).await.contains("listen for relying parties at 127.0.0.1")
+    );
+    let tls = FilesPlan {
         certificate: folder.path().join("none.crt"),
         private_key: folder.path().join("none.key"),
         reload: Duration::from_secs(1),
     };
-    assert!(bind(ListenPlan::Tls(tls)).await.contains("none.crt"));
+    assert!(bind(tls_listener(tls)).await.contains("none.crt"));
     let nowhere = folder.path().join("no/such/folder.sock");
     assert!(bind(ListenPlan::Socket(nowhere, 0o600)).await.contains("folder.sock"));
     let without = Source::WorkloadApi { endpoint: String::new(), trust_domain: domain() };
     let plan = DiscoveryPlan { source: without, ..plan(folder.path(), ListenPlan::Plain(LOOPBACK.parse().unwrap())) };
     let mut context = context();
     context.environment = Arc::new(carnet_core::MapEnvironment::default());
-    let error = Discovery::bind(&plan, &context, &Network::default()).await.unwrap_err();
+    let error = Discovery::bind(&plan, &context, &Network::default()).unwrap_err();
     assert!(error.hints()[0].contains("SPIFFE_ENDPOINT_SOCKET"), "{error:?}");
 }

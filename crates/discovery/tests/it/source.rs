@@ -145,7 +145,7 @@ fn spire(folder: &Path, gives: Result<Bundle, Status>) -> (String, watch::Sender
 type Watched = watch::Receiver<Option<Arc<Bundle>>>;
 
 fn follow(source: Source) -> (Watched, Arc<SourceHealth>, CancellationToken) {
-    let follower = Follower::new(source, EVERY, context(), &Network::default()).unwrap();
+    let follower = Arc::new(Follower::new(source, EVERY, context(), &Network::default()).unwrap());
     let (bundle, health, shutdown) = (follower.watch(), follower.health(), CancellationToken::new());
     tokio::spawn(follower.run(shutdown.clone()));
     (bundle, health, shutdown)
