@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use carnet_attest::Evidence;
 use carnet_core::{Mistake, SectionConfig};
+use carnet_ops::TelemetrySection;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -83,6 +84,9 @@ pub struct AgentConfig {
     /// Health and metrics, plain, for instance `127.0.0.1:9090`. Nowhere unless given.
     #[serde(default)]
     pub diagnostics: Option<String>,
+    /// Where traces go. Nowhere when absent.
+    #[serde(default)]
+    pub telemetry: Option<TelemetrySection>,
 }
 
 /// Facts about users and executables.

@@ -146,6 +146,7 @@ fn survey(core: &Core, snapshot: &Snapshot) -> (Vec<Due>, Timestamp) {
 }
 
 /// Asks for all of them, batch by batch; each batch is given out as soon as it is there.
+#[tracing::instrument(name = "have X509-SVIDs signed", skip_all, fields(count = due.len()))]
 async fn mint(core: &Core, mut due: Vec<Due>) -> Result<(), UpstreamError> {
     while !due.is_empty() {
         let rest = due.split_off(due.len().min(MAX_BATCH));

@@ -72,6 +72,7 @@ pub(crate) async fn run(core: Arc<Core>) {
 }
 
 /// One question; the revision of the answer.
+#[tracing::instrument(name = "ask the authority what is new", skip_all)]
 async fn ask(core: &Core, revision: u64) -> Result<u64, UpstreamError> {
     let wait = core.settings.updates_wait;
     let asked = Instant::now();

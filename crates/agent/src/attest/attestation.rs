@@ -51,6 +51,7 @@ impl Attestation {
     ///
     /// # Errors
     /// When the caller has ended or is not the one that connected, when no attestor could look, or when there was no time.
+    #[tracing::instrument(name = "attest a workload", skip_all, fields(workload.pid = peer.pid))]
     pub async fn attest(&self, peer: &Peer) -> Result<BTreeSet<Selector>, Error> {
         let until = Instant::now() + self.limits.deadline;
         let late = |_elapsed| {

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use carnet_core::{Context, HttpSend, Mistake, Result};
 use carnet_jose::Algorithm;
 use carnet_net::{Client, ClientTls};
+use carnet_ops::{TelemetrySection, TelemetrySettings};
 use carnet_spiffe::TrustDomain;
 use jiff::SignedDuration;
 use url::Url;
@@ -31,6 +32,8 @@ const LONGEST: Duration = Duration::from_mins(5);
 pub struct AgentPlan {
     /// What the agent goes by.
     pub settings: Settings,
+    /// Where traces go; nowhere unless given.
+    pub telemetry: Option<TelemetrySettings>,
     upstream: Remote,
     unix: Executables,
     systemd: bool,
@@ -103,6 +106,7 @@ pub(super) fn check(config: AgentConfig) -> Result<AgentPlan, Vec<Mistake>> {
     let jwt_cache = at_least_one("jwt_cache", config.jwt_cache, 1000, &mut wrong);
     let kubernetes = config.kubernetes.map(|section| kubernetes(section, &mut wrong));
     let sds = sds(config.sds, &mut wrong);
+    let telemetry = config.telemetry.and_then(|section| telemetry(&section, &mut wrong));
     let diagnostics = config.diagnostics.as_deref().and_then(|text| listener("diagnostics", text, &mut wrong));
     if let (Some(trust_domain), Some(address), Some(bootstrap), true) =
         (trust_domain, address, bootstrap, wrong.is_empty())
@@ -121,6 +125,7 @@ pub(super) fn check(config: AgentConfig) -> Result<AgentPlan, Vec<Mistake>> {
         };
         return Ok(AgentPlan {
             settings: Settings { socket, ..settings },
+            telemetry,
             upstream: Remote { address, evidence: config.attest, bootstrap },
             unix: executables(&config.unix),
             systemd: config.systemd.unwrap_or(true),
@@ -234,6 +239,11 @@ fn sds(section: SdsSection, wrong: &mut Vec<Mistake>) -> SdsSettings {
         wrong.push(Mistake::new("sds", "the three names must differ, and none may be empty"));
     }
     settings
+}
+
+fn telemetry(section: &TelemetrySection, wrong: &mut Vec<Mistake>) -> Option<TelemetrySettings> {
+    let below = |mistake: Mistake| Mistake { field: format!("telemetry.{}", mistake.field), ..mistake };
+    section.check("carnet-agent").map_err(|mistakes| wrong.extend(mistakes.into_iter().map(below))).ok()
 }
 
 fn at_least_one(field: &str, given: Option<usize>, usual: usize, wrong: &mut Vec<Mistake>) -> usize {

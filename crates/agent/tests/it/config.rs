@@ -48,6 +48,7 @@ fn everything_can_be_said() {
         kubernetes = { skip_verification = true, wait = "1s" }
         sds = { default_svid_name = "a", default_bundle_name = "b", default_all_bundles_name = "c" }
         diagnostics = "127.0.0.1:9090"
+        telemetry = { endpoint = "http://127.0.0.1:4318/v1/traces", percent = 10 }
         "#
     ))
     .unwrap();
@@ -55,6 +56,7 @@ fn everything_can_be_said() {
     assert_eq!((settings.socket.path.as_path(), settings.socket.mode), (Path::new("/run/api.sock"), 0o770));
     assert_eq!((settings.prefetched, settings.jwt_cache, settings.attestation.at_once), (10, 20, 4));
     assert_eq!(settings.sds.default_bundle_name, "b");
+    assert_eq!(plan.telemetry.as_ref().unwrap().service, "carnet-agent");
     assert_eq!(settings.diagnostics, Some(([127, 0, 0, 1], 9090).into()));
     let attestors = plan.attestors(&test_context(), &carnet_net::Settings::default());
     assert_eq!(attestors.iter().map(|one| one.name()).collect::<Vec<_>>(), ["unix", "k8s"]);
@@ -84,6 +86,7 @@ fn rejects_each_mistake_at_its_field() {
             "kubernetes.skip_verification",
         ),
         (bundle, "bootstrap_bundle = \"/a\"\ndiagnostics = \"localhost\"", "diagnostics"),
+        (bundle, "bootstrap_bundle = \"/a\"\ntelemetry = { endpoint = \"localhost\" }", "telemetry.endpoint"),
         (bundle, "bootstrap_bundle = \"/a\"\nsds = { default_svid_name = \"ALL\" }", "sds"),
     ] {
         let bent = GOOD.replace(from, to);

@@ -6,7 +6,7 @@ use carnet_net::Settings as Network;
 use carnet_ops::systemd;
 use serde_json::json;
 
-use super::service::{orders, section};
+use super::service::{Orders, orders, section};
 use crate::{
     args::Global,
     output::{SCHEMA_VERSION, Terminal, Text, bold},
@@ -23,28 +23,35 @@ pub(super) fn run(global: &Global, stop_with_stdin: bool, terminal: Terminal) ->
         let mut orders = orders(stop_with_stdin)?;
         let plan = section::<AgentConfig>(global, &context)?;
         let path = plan.settings.socket.path.display().to_string();
+        let traces = plan.telemetry.as_ref().map(|to| world::export_traces(to, &context)).transpose()?;
         let agent = Agent::start(plan.parts(context, &network)?)?;
-        // The authority may be away: the agent tries until it answers, or until it is told to stop.
-        if let Some(reached) = orders.shutdown.run_until_cancelled(agent.reach(Phase::Serving)).await {
-            reached?;
-            announce(&path, &agent, terminal)?;
-            systemd::ready(STATUS);
-            loop {
-                tokio::select! {
-                    () = orders.shutdown.cancelled() => break,
-                    asked = orders.reload.changed() => match asked {
-                        Ok(()) => {
-                            agent.refresh();
-                            systemd::reloaded();
-                        }
-                        Err(_) => break,
-                    },
-                }
-            }
-        }
+        let ended = serve(&agent, &mut orders, &path, terminal).await;
         agent.shutdown().await;
-        Ok(0)
+        if let Some(traces) = traces {
+            traces.shutdown().await;
+        }
+        ended.map(|()| 0)
     })
+}
+
+/// Until it is told to stop. The authority may be away: the agent tries until it answers.
+async fn serve(agent: &Agent, orders: &mut Orders, path: &str, terminal: Terminal) -> Result<(), Error> {
+    let Some(reached) = orders.shutdown.run_until_cancelled(agent.reach(Phase::Serving)).await else { return Ok(()) };
+    reached?;
+    announce(path, agent, terminal)?;
+    systemd::ready(STATUS);
+    loop {
+        tokio::select! {
+            () = orders.shutdown.cancelled() => return Ok(()),
+            asked = orders.reload.changed() => match asked {
+                Ok(()) => {
+                    agent.refresh();
+                    systemd::reloaded();
+                }
+                Err(_) => return Ok(()),
+            },
+        }
+    }
 }
 
 fn announce(path: &str, agent: &Agent, terminal: Terminal) -> Result<(), Error> {
