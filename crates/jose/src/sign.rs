@@ -1,8 +1,9 @@
 //! Signing with a key that is parsed once.
 
 use std::{
+    borrow::Cow,
     fmt,
-    sync::{Arc, mpsc},
+    sync::{Arc, OnceLock, mpsc},
     thread,
 };
 
@@ -37,6 +38,8 @@ pub struct SigningKey {
     spki: Vec<u8>,
     /// The header of a token without further members, encoded, with the dot.
     header: String,
+    /// The first further members that a token had, and the header with them: one key signs one other type of tokens.
+    other_header: OnceLock<(Map<String, Value>, String)>,
 }
 
 /// Signs where the private key is: in a token, in a module, with a service. See [`SigningKey::external`].
@@ -155,7 +158,8 @@ impl SigningKey {
     fn with_public(algorithm: Algorithm, pair: Pair, mut jwk: Jwk, spki: Vec<u8>) -> Self {
         jwk.key_use = Some("sig".to_owned());
         jwk.alg = Some(algorithm.name().to_owned());
-        Self { algorithm, pair, jwk, spki, header: encode_header(&header(algorithm, None)) }
+        let header = encode_header(&header(algorithm, None));
+        Self { algorithm, pair, jwk, spki, header, other_header: OnceLock::new() }
     }
 
     /// Sets the `kid` that goes into headers and the JWK.
@@ -163,6 +167,7 @@ impl SigningKey {
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         let kid = kid.into();
         self.header = encode_header(&header(self.algorithm, Some(&kid)));
+        self.other_header = OnceLock::new();
         self.jwk.kid = Some(kid);
         self
     }
@@ -252,6 +257,9 @@ impl fmt::Debug for SigningKey {
     }
 }
 
+/// Bytes of a dot and a signature in base64url: RSA with 4096 bits. Longer ones are rare.
+const USUAL_SIGNATURE: usize = 684;
+
 /// Signs a token: header `alg`, `kid` (when the key has one), `typ: JWT` and `extra_header` on top, then the claims.
 /// `alg` cannot be replaced, because it belongs to the key.
 pub fn encode_jwt(
@@ -260,16 +268,24 @@ pub fn encode_jwt(
     claims: &Map<String, Value>,
 ) -> Result<Secret, KeyError> {
     let cannot = |_opaque| KeyError("the claims cannot be written as JSON".to_owned());
-    let mut token = if extra_header.is_empty() {
-        key.header.clone()
+    let head = if extra_header.is_empty() {
+        Cow::Borrowed(key.header.as_str())
     } else if extra_header.contains_key("alg") {
         return Err(KeyError("the header member \"alg\" belongs to the key and cannot be set".to_owned()));
     } else {
-        let mut members = header(key.algorithm, key.kid());
-        members.extend(extra_header.iter().map(|(name, value)| (name.clone(), value.clone())));
-        encode_header(&members)
+        let encode = || {
+            let mut members = header(key.algorithm, key.kid());
+            members.extend(extra_header.iter().map(|(name, value)| (name.clone(), value.clone())));
+            encode_header(&members)
+        };
+        let (members, encoded) = key.other_header.get_or_init(|| (extra_header.clone(), encode()));
+        if members == extra_header { Cow::Borrowed(encoded.as_str()) } else { Cow::Owned(encode()) }
     };
-    token.push_str(&encode_base64url(serde_json::to_vec(claims).map_err(cannot)?));
+    let claims = encode_base64url(serde_json::to_vec(claims).map_err(cannot)?);
+    // Of the right size at once: a text that is moved leaves a copy behind.
+    let mut token = String::with_capacity(head.len() + claims.len() + USUAL_SIGNATURE);
+    token.push_str(&head);
+    token.push_str(&claims);
     let signature = key.sign(token.as_bytes())?;
     token.push('.');
     token.push_str(&encode_base64url(signature));

@@ -75,6 +75,23 @@ fn the_header_holds_algorithm_key_id_and_type() {
     assert!(encode_jwt(&signer, &object(json!({ "alg": "none" })), &claims()).is_err());
 }
 
+/// The first other header is kept.
+#[test]
+fn a_header_that_is_kept_stands_before_no_other_token() {
+    let header = |signer: &SigningKey, extra: Value| {
+        let token = encode_jwt(signer, &object(extra), &claims()).unwrap();
+        Value::Object(UnverifiedJwt::parse(token.expose()).unwrap().unverified_header().clone())
+    };
+    let signer = SigningKey::generate(Algorithm::Es256).unwrap();
+    for _ in 0..2 {
+        for kind in ["at+jwt", "logout+jwt"] {
+            assert_eq!(header(&signer, json!({ "typ": kind })), json!({ "alg": "ES256", "typ": kind }));
+        }
+    }
+    let signer = signer.with_kid("k");
+    assert_eq!(header(&signer, json!({ "typ": "at+jwt" })), json!({ "alg": "ES256", "kid": "k", "typ": "at+jwt" }));
+}
+
 #[test]
 fn keys_survive_pkcs8_in_der_and_pem() {
     for algorithm in Algorithm::ALL {
