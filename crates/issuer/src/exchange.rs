@@ -8,6 +8,7 @@ use carnet_core::{Secret, safe_text};
 use carnet_store::{AuditRecord, Committed, ConflictReason, Op};
 use carnet_trust::Refusal;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
@@ -57,7 +58,7 @@ impl Issuer {
             ..record(request.grant.action(), now, &caller)
         };
         match self.answer(&request, &caller, &mut row, now).await {
-            Ok(response) => Ok(response),
+            Ok(ready) => self.give(ready, row).await,
             Err(refused) => Err(self.refuse(refused, row).await),
         }
     }
@@ -78,10 +79,8 @@ impl Issuer {
 
     /// Writes a no down and says what the caller is told.
     pub(crate) async fn refuse(&self, refused: Refused, mut row: AuditRecord) -> OAuthError {
-        if !refused.written {
-            note_refusal(&mut row, &refused);
-            self.write_refusal(row).await;
-        }
+        note_refusal(&mut row, &refused);
+        self.write_refusal(row).await;
         refused.told
     }
 
@@ -91,7 +90,7 @@ impl Issuer {
         caller: &Caller,
         row: &mut AuditRecord,
         now: Timestamp,
-    ) -> Result<TokenResponse, Refused> {
+    ) -> Result<Ready, Refused> {
         let rules = self.rules();
         let client = self.client(request, caller, &rules, now).await?;
         if let Some(client) = &client {
@@ -123,44 +122,30 @@ impl Issuer {
             actor: actor.as_ref(),
             now,
         };
-        let ready = match work.renews() {
-            Some(old) => self.renew(&work, old, row).await?,
-            None => self.issue(&work, row).await?,
-        };
-        self.give(ready, row).await
+        match work.renews() {
+            Some(old) => self.renew(&work, old, row).await,
+            None => self.issue(&work, row).await,
+        }
     }
 
     /// One commit, and only then the answer.
-    async fn give(&self, ready: Ready, row: &AuditRecord) -> Result<TokenResponse, Refused> {
-        let used = Refused::new(
-            Refusal::new(
-                "single-use",
-                "a token that was used before",
-                "a token that was not",
-                "invalid_request",
-                "get a new token for each exchange; if this one was not used by its owner, it was stolen",
-            ),
-            OAuthError::request("the subject token is not accepted"),
-        );
+    async fn give(&self, ready: Ready, row: AuditRecord) -> Result<TokenResponse, OAuthError> {
         let refused = (!ready.ops.is_empty()).then(|| {
             let mut refused = row.clone();
             (refused.token_id, refused.expires_at) = (None, None);
-            note_refusal(&mut refused, &used);
+            note_refusal(&mut refused, &used_before());
             refused
         });
-        match self.commit(ready.ops, row.clone(), refused).await {
+        let request_id = row.request_id.clone();
+        match self.commit(ready.ops, row, refused).await {
             Ok(Committed::Done { .. }) => Ok(ready.response),
             Ok(Committed::Conflict(conflict)) => {
                 if conflict.reason != ConflictReason::Used || Some(conflict.op) != ready.single_use {
-                    tracing::warn!(
-                        ?conflict,
-                        request_id = row.request_id,
-                        "the store has a conflict: nothing is issued"
-                    );
+                    tracing::warn!(?conflict, request_id, "the store has a conflict: nothing is issued");
                 }
-                Err(Refused { written: true, ..used })
+                Err(used_before().told)
             }
-            Err(_logged) => Err(Refused { written: true, ..Refused::unavailable("store", "it did not write") }),
+            Err(_logged) => Err(Refused::unavailable("store", "it did not write").told),
         }
     }
 
@@ -292,6 +277,18 @@ fn no_client() -> Unproved {
     Unproved::new("client", "no proof of the client", "client_assertion or a certificate", fix)
 }
 
+/// What the store's conflict comes to.
+fn used_before() -> Refused {
+    let refusal = Refusal::new(
+        "single-use",
+        "a token that was used before",
+        "a token that was not",
+        "invalid_request",
+        "get a new token for each exchange; if this one was not used by its owner, it was stolen",
+    );
+    Refused::new(refusal, OAuthError::request("the subject token is not accepted"))
+}
+
 /// Who it is about, as far as that is known.
 fn note_subject(row: &mut AuditRecord, issuer: &str, subject: &str) {
     row.subject = safe_text(subject);
@@ -304,16 +301,24 @@ fn note_subject(row: &mut AuditRecord, issuer: &str, subject: &str) {
 impl TokenResponse {
     /// The body of the answer (RFC 8693, 2.2.1).
     pub fn to_json(&self) -> String {
-        let mut body = json!({
-            "access_token": self.access_token.expose(),
-            "issued_token_type": self.issued.urn(),
-            "token_type": self.issued.token_type(),
-            "expires_in": self.expires_in,
-        });
-        if let (Some(scope), Some(members)) = (&self.scope, body.as_object_mut()) {
-            members.insert("scope".to_owned(), json!(scope));
+        #[derive(Serialize)]
+        struct Body<'a> {
+            access_token: &'a str,
+            expires_in: i64,
+            issued_token_type: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            scope: Option<&'a str>,
+            token_type: &'static str,
         }
-        body.to_string()
+        let body = Body {
+            access_token: self.access_token.expose(),
+            expires_in: self.expires_in,
+            issued_token_type: self.issued.urn(),
+            scope: self.scope.as_deref(),
+            token_type: self.issued.token_type(),
+        };
+        // Texts and a number: there is nothing in it that cannot be written.
+        serde_json::to_string(&body).unwrap_or_default()
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
-
 use crate::OAuthError;
 
 /// Largest body that is read, in bytes: three tokens of 64 KB, escaped, and what belongs to them.
@@ -42,17 +40,33 @@ pub(crate) fn parameters(body: &[u8]) -> Result<Vec<Parameter<'_>>, OAuthError> 
 /// Tokens need no escapes, and are borrowed.
 fn decode(text: &str) -> Result<Cow<'_, str>, OAuthError> {
     let wrong = || OAuthError::request("the request has an escape that is none");
-    if !text.contains(['%', '+']) {
+    let escaped = text.as_bytes();
+    if !escaped.contains(&b'%') && !escaped.contains(&b'+') {
         return Ok(Cow::Borrowed(text));
     }
-    let escapes = text.split('%').skip(1);
-    let whole = |escape: &str| escape.as_bytes().iter().take(2).filter(|byte| byte.is_ascii_hexdigit()).count() == 2;
-    if !escapes.into_iter().all(whole) {
-        return Err(wrong());
+    let mut decoded = Vec::with_capacity(escaped.len());
+    let mut bytes = escaped.iter().copied();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => match (bytes.next().and_then(digit), bytes.next().and_then(digit)) {
+                (Some(high), Some(low)) => high << 4 | low,
+                _ => return Err(wrong()),
+            },
+            plain => plain,
+        });
     }
-    let text = text.replace('+', " ");
-    let decoded = percent_decode_str(&text).decode_utf8().map_err(|_not_utf8| wrong())?;
-    Ok(Cow::Owned(decoded.into_owned()))
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_not_utf8| wrong())
+}
+
+/// The value of a hexadecimal digit.
+const fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ impl TokenRequest {
     /// # Errors
     /// What is wrong with its form.
     pub fn from_form(body: &[u8]) -> Result<Self, OAuthError> {
-        let fields = Fields::read(body)?;
+        let mut fields = Fields::read(body)?;
         let grant = match fields.grant_type.as_deref() {
             None => return Err(missing("grant_type")),
             Some(name) => Grant::ALL.into_iter().find(|grant| grant.as_str() == name),
@@ -133,7 +133,7 @@ impl TokenRequest {
             subject: fields.subject(grant)?,
             actor: fields.actor(grant)?,
             client: client_assertion(fields.client_assertion.as_ref(), fields.client_assertion_type.as_deref())?,
-            client_id: fields.client_id.clone(),
+            client_id: fields.client_id.take(),
             requested: fields.requested()?,
             audiences: fields.audiences,
             resources: fields.resources,
@@ -222,7 +222,7 @@ impl Fields {
         Ok(fields)
     }
 
-    fn subject(&self, grant: Grant) -> Result<Option<ShownToken>, OAuthError> {
+    fn subject(&mut self, grant: Grant) -> Result<Option<ShownToken>, OAuthError> {
         let of_exchange = self.subject_token.is_some() || self.subject_token_type.is_some();
         if of_exchange && grant != Grant::TokenExchange {
             return Err(OAuthError::request("subject_token goes with token exchange"));
@@ -233,23 +233,23 @@ impl Fields {
         match grant {
             Grant::ClientCredentials => Ok(None),
             Grant::JwtBearer => {
-                let token = self.assertion.clone().ok_or_else(|| missing("assertion"))?;
+                let token = self.assertion.take().ok_or_else(|| missing("assertion"))?;
                 Ok(Some(ShownToken { token: Some(token), kind: SubjectType::Jwt }))
             }
             Grant::TokenExchange => {
-                shown("subject_token", self.subject_token.as_ref(), self.subject_token_type.as_deref())
+                shown("subject_token", self.subject_token.take(), self.subject_token_type.as_deref())
             }
         }
     }
 
-    fn actor(&self, grant: Grant) -> Result<Option<ShownToken>, OAuthError> {
+    fn actor(&mut self, grant: Grant) -> Result<Option<ShownToken>, OAuthError> {
         if self.actor_token.is_none() && self.actor_token_type.is_none() {
             return Ok(None);
         }
         if grant != Grant::TokenExchange {
             return Err(OAuthError::request("actor_token goes with token exchange"));
         }
-        shown("actor_token", self.actor_token.as_ref(), self.actor_token_type.as_deref())
+        shown("actor_token", self.actor_token.take(), self.actor_token_type.as_deref())
     }
 
     fn requested(&self) -> Result<Option<IssueType>, OAuthError> {
@@ -273,11 +273,11 @@ pub(crate) fn client_assertion(token: Option<&Secret>, name: Option<&str>) -> Re
 }
 
 /// RFC 8693, 2.1: a token goes with its type.
-fn shown(name: &'static str, token: Option<&Secret>, kind: Option<&str>) -> Result<Option<ShownToken>, OAuthError> {
+fn shown(name: &'static str, token: Option<Secret>, kind: Option<&str>) -> Result<Option<ShownToken>, OAuthError> {
     let kind = kind.ok_or_else(|| OAuthError::request(format!("{name}_type is missing")))?;
     let kind = SubjectType::from_urn(kind)
         .ok_or_else(|| OAuthError::request(format!("{name}_type is none that is taken here")))?;
-    match (token, kind) {
+    match (&token, kind) {
         (None, SubjectType::X509Svid) => {}
         (None, _) => return Err(missing(name)),
         (Some(_), SubjectType::X509Svid) => {
@@ -285,7 +285,7 @@ fn shown(name: &'static str, token: Option<&Secret>, kind: Option<&str>) -> Resu
         }
         (Some(_), _) => {}
     }
-    Ok(Some(ShownToken { token: token.cloned(), kind }))
+    Ok(Some(ShownToken { token, kind }))
 }
 
 fn missing(name: &'static str) -> OAuthError {

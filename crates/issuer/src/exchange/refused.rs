@@ -16,8 +16,6 @@ pub(crate) struct Refused {
     pub(crate) refusal: Box<Refusal>,
     /// Whether it should have been yes, and could not be.
     pub(crate) failed: bool,
-    /// Whether the audit has it already.
-    pub(crate) written: bool,
 }
 
 pub(super) fn note_refusal(row: &mut AuditRecord, refused: &Refused) {
@@ -32,7 +30,7 @@ pub(super) fn note_refusal(row: &mut AuditRecord, refused: &Refused) {
 
 impl Refused {
     pub(crate) fn new(refusal: Refusal, told: OAuthError) -> Self {
-        Self { told, refusal: Box::new(refusal), failed: false, written: false }
+        Self { told, refusal: Box::new(refusal), failed: false }
     }
 
     /// What is needed is not there now; the same request may be good later.
@@ -55,9 +53,9 @@ impl Refused {
     fn unproved(unproved: Unproved, code: OAuthCode, told: impl Into<Cow<'static, str>>) -> Self {
         if unproved.later {
             let Self { told, failed, .. } = Self::unavailable("keys", "");
-            return Self { told, refusal: unproved.refusal, failed, written: false };
+            return Self { told, refusal: unproved.refusal, failed };
         }
-        Self { told: OAuthError::new(code, told), refusal: unproved.refusal, failed: false, written: false }
+        Self { told: OAuthError::new(code, told), refusal: unproved.refusal, failed: false }
     }
 
     /// RFC 8693, 2.2.2; RFC 7523, 3.1.
@@ -90,6 +88,6 @@ impl Refused {
                 OAuthError::new(OAuthCode::UnauthorizedClient, "the client may not have this")
             }
         };
-        Self { told, refusal, failed: false, written: false }
+        Self { told, refusal, failed: false }
     }
 }
