@@ -9,7 +9,7 @@ mod error;
 mod expand;
 mod file;
 mod find;
-mod mask;
+pub(crate) mod mask;
 mod parts;
 mod refresh;
 mod schema;

@@ -1,6 +1,6 @@
 //! One section: its fields checked against its schema, its type and its meaning, all mistakes at once.
 
-use std::{ops::Range, sync::Arc};
+use std::{cell::LazyCell, ops::Range, sync::Arc};
 
 use carnet_core::Mistake;
 use serde_json::Value as Json;
@@ -49,14 +49,14 @@ impl<'t> Reader<'t> {
         anchor: &Range<usize>,
         path: &str,
     ) -> Option<Arc<T>> {
-        self.section(&entry.schema().to_value(), fields, anchor, path, |fields| entry.build(fields))
+        self.section(|| entry.schema().to_value(), fields, anchor, path, |fields| entry.build(fields))
     }
 
     /// Reads one section. Serde stops at the first mistake, so what it complains about is reported, taken away, and
-    /// the rest is read again.
+    /// the rest is read again. The schema is made when somebody needs it: for a command line without a mistake nobody does.
     pub(crate) fn section<V>(
         &mut self,
-        schema: &Json,
+        schema: impl FnOnce() -> Json,
         mut fields: Node<'t>,
         anchor: &Range<usize>,
         path: &str,
@@ -67,8 +67,11 @@ impl<'t> Reader<'t> {
             self.problem(Problem::new(fields.span(), message).field(path).hint("write { field = value, … }"));
             return None;
         }
+        let schema = LazyCell::new(schema);
         let before = self.problems.len();
-        self.refuse_written_secrets(schema, &fields, path);
+        if !self.untyped || sounds_secret_somewhere(&fields) {
+            self.refuse_written_secrets(&schema, &fields, path);
+        }
         let recorded = self.settings.len();
         let mut removed = Removed::default();
         let mut clean = true;
@@ -76,7 +79,10 @@ impl<'t> Reader<'t> {
             match build(fields.clone()) {
                 Ok(Ok(value)) if clean => {
                     self.settings.truncate(recorded);
-                    self.record(schema, &fields, path);
+                    // Nobody asks a command line for its settings.
+                    if !self.untyped {
+                        self.record(&schema, &fields, path);
+                    }
                     return (self.problems.len() == before).then_some(value);
                 }
                 Ok(Err(mistakes)) if clean => {
@@ -92,7 +98,7 @@ impl<'t> Reader<'t> {
                         continue;
                     }
                     clean = false;
-                    if !self.misshapen(schema, &mut fields, &mut removed, anchor, path, &error) {
+                    if !self.misshapen(&schema, &mut fields, &mut removed, anchor, path, &error) {
                         return None;
                     }
                 }
@@ -236,6 +242,16 @@ impl<'t> Reader<'t> {
         let mut settings = show::record(self.text, &self.name, &self.expansions, schema, fields, path);
         self.settings.append(&mut settings);
     }
+}
+
+/// Whether a text stands in a field whose name sounds like a secret. The names of all fields that are secrets do, which
+/// `names_of_secrets_sound_like_secrets` holds them to.
+fn sounds_secret_somewhere(fields: &Node<'_>) -> bool {
+    let mut found = false;
+    show::leaves(fields, &mut Vec::new(), &mut |name, value| {
+        found |= value.get_ref().is_str() && name.iter().any(|part| sounds_secret(part));
+    });
+    found
 }
 
 /// What was taken away from a section because it does not fit.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::config::mask::sounds_secret;
 
 #[test]
 fn no_name_is_taken_twice() {
@@ -31,6 +32,38 @@ fn every_entry_says_what_it_is_and_describes_every_field() {
         }
         assert_eq!(schema.get("additionalProperties"), Some(&false.into()), "{name} takes unknown fields");
     }
+}
+
+#[test]
+fn names_of_secrets_sound_like_secrets() {
+    let registry = Registry::standard();
+    let sources = registry.sources.iter().map(|entry| (entry.name, entry.schema()));
+    let exchanges = registry.exchanges.iter().map(|entry| (entry.name, entry.schema()));
+    let deliveries = registry.deliveries.iter().map(|entry| (entry.name, entry.schema()));
+    let mut seen = 0;
+    for (entry, schema) in sources.chain(exchanges).chain(deliveries) {
+        for name in secrets(schema.as_value()) {
+            seen += 1;
+            assert!(sounds_secret(&name), "{entry}: a command line would take `{name}` written out");
+        }
+    }
+    assert!(seen > 0, "no secret found: this looks in the wrong place");
+}
+
+/// The names of all properties that are marked as secret, at any depth.
+fn secrets(schema: &serde_json::Value) -> Vec<String> {
+    let Some(members) = schema.as_object() else {
+        return schema.as_array().into_iter().flatten().flat_map(secrets).collect();
+    };
+    let properties = members.get("properties").and_then(|value| value.as_object());
+    let own = properties.into_iter().flatten().filter(|(_, property)| {
+        let choices = property.get("anyOf").and_then(|value| value.as_array()).into_iter().flatten();
+        std::iter::once(*property).chain(choices).any(|schema| {
+            schema.get("writeOnly") == Some(&true.into())
+                || schema.get("$ref").and_then(|value| value.as_str()).is_some_and(|name| name.ends_with("/Secret"))
+        })
+    });
+    own.map(|(name, _)| name.clone()).chain(members.values().flat_map(secrets)).collect()
 }
 
 /// The fields that an entry cannot be built without.
