@@ -1,6 +1,7 @@
 //! Trust rules from files and from the store, as one set.
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -46,49 +47,55 @@ pub struct Rules {
     again: Notify,
 }
 
-/// Rules and issuers as they stand in files and store.
+/// Where something stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    File(PathBuf),
+    Store,
+    /// What is asked for.
+    Change,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Store => f.write_str("the store"),
+            Self::Change => f.write_str("the change"),
+        }
+    }
+}
+
+/// Rules and issuers as they stand in files and store, each with its place.
 #[derive(Debug, Default, PartialEq)]
 struct Gathered {
-    rules: Vec<Rule>,
-    issuers: Vec<TrustedIssuer>,
-    /// Where each rule stands, in the same order.
-    rules_from: Vec<String>,
-    /// Where each issuer stands, in the same order.
-    issuers_from: Vec<String>,
+    rules: Vec<(Rule, Place)>,
+    issuers: Vec<(TrustedIssuer, Place)>,
 }
 
 impl Gathered {
-    fn add_rule(&mut self, rule: Rule, place: &str) {
-        self.rules_from.push(format!("rule `{}` of {place}", carnet_core::safe_text(&rule.name)));
-        self.rules.push(rule);
-    }
-
-    fn add_issuer(&mut self, issuer: TrustedIssuer, place: &str) {
-        self.issuers_from.push(format!("issuer `{}` of {place}", carnet_core::safe_text(&issuer.issuer)));
-        self.issuers.push(issuer);
-    }
-
-    /// Takes away those that something else stands in for.
-    fn remove(&mut self, rule: impl Fn(&Rule) -> bool, issuer: impl Fn(&TrustedIssuer) -> bool) {
-        let rules = std::mem::take(&mut self.rules).into_iter().zip(std::mem::take(&mut self.rules_from));
-        (self.rules, self.rules_from) = rules.filter(|(one, _)| !rule(one)).unzip();
-        let issuers = std::mem::take(&mut self.issuers).into_iter().zip(std::mem::take(&mut self.issuers_from));
-        (self.issuers, self.issuers_from) = issuers.filter(|(one, _)| !issuer(one)).unzip();
-    }
-
     /// What is wrong with rule 3 is told of the rule by its name and file.
     fn named(&self, mut mistake: Mistake) -> Mistake {
-        let lists: [(&str, &[String]); 2] = [("rules[", &self.rules_from), ("issuers[", &self.issuers_from)];
-        for (start, places) in lists {
-            let rest = mistake.field.strip_prefix(start).and_then(|rest| rest.split_once(']'));
-            let found = rest.and_then(|(index, field)| Some((places.get(index.parse::<usize>().ok()?)?, field)));
-            if let Some((place, field)) = found {
-                mistake.field = format!("{place}{}", field.replacen('.', " ", 1));
-                return mistake;
-            }
+        let named =
+            |what: &str, name: &str, place: &Place| format!("{what} `{}` of {place}", carnet_core::safe_text(name));
+        let found = if let Some((index, field)) = element(&mistake.field, "rules[") {
+            self.rules.get(index).map(|(rule, place)| (named("rule", &rule.name, place), field))
+        } else if let Some((index, field)) = element(&mistake.field, "issuers[") {
+            self.issuers.get(index).map(|(issuer, place)| (named("issuer", &issuer.issuer, place), field))
+        } else {
+            None
+        };
+        if let Some((place, field)) = found {
+            mistake.field = format!("{place}{}", field.replacen('.', " ", 1));
         }
         mistake
     }
+}
+
+/// The index in `rules[3].subject`, and what comes after it.
+fn element<'f>(field: &'f str, list: &str) -> Option<(usize, &'f str)> {
+    let (index, rest) = field.strip_prefix(list)?.split_once(']')?;
+    Some((index.parse().ok()?, rest))
 }
 
 impl Rules {
@@ -193,24 +200,30 @@ impl Rules {
         }
     }
 
-    /// Reads and checks what files and store hold, together with these rules in place of those of the same name: whether
+    /// Reads and checks what files and store hold, together with these in place of those of the same name in the store: whether
     /// a change would be taken.
     ///
     /// # Errors
     /// Everything that is wrong.
     pub async fn check(&self, changed: &[Rule], issuers: &[TrustedIssuer]) -> Result<RuleSet, Error> {
         let mut all = self.gather().await?;
-        all.remove(
-            |rule| changed.iter().any(|new| new.name == rule.name),
-            |one| issuers.iter().any(|new| new.issuer == one.issuer),
-        );
-        for rule in changed {
-            all.add_rule(rule.clone(), "the change");
-        }
-        for issuer in issuers {
-            all.add_issuer(issuer.clone(), "the change");
-        }
+        let replaced = |rule: &Rule| changed.iter().any(|new| new.name == rule.name);
+        all.rules.retain(|(rule, place)| *place != Place::Store || !replaced(rule));
+        let replaced = |issuer: &TrustedIssuer| issuers.iter().any(|new| new.issuer == issuer.issuer);
+        all.issuers.retain(|(issuer, place)| *place != Place::Store || !replaced(issuer));
+        all.rules.extend(changed.iter().map(|rule| (rule.clone(), Place::Change)));
+        all.issuers.extend(issuers.iter().map(|issuer| (issuer.clone(), Place::Change)));
         self.load(&all)
+    }
+
+    /// The rules that count and stand in files, each with its file.
+    pub async fn of_files(&self) -> Vec<(Rule, PathBuf)> {
+        self.taken.lock().await.rules.iter().filter_map(in_file).collect()
+    }
+
+    /// The issuers that count and stand in files, each with its file.
+    pub async fn issuers_of_files(&self) -> Vec<(TrustedIssuer, PathBuf)> {
+        self.taken.lock().await.issuers.iter().filter_map(in_file).collect()
     }
 
     /// The set, if it is made of something else than the one that counts.
@@ -226,7 +239,9 @@ impl Rules {
     }
 
     fn load(&self, all: &Gathered) -> Result<RuleSet, Error> {
-        RuleSet::load_with(all.rules.clone(), &all.issuers, Some(&self.trust_domain)).map_err(|mistakes| {
+        let rules = all.rules.iter().map(|(rule, _)| rule.clone()).collect();
+        let issuers: Vec<TrustedIssuer> = all.issuers.iter().map(|(issuer, _)| issuer.clone()).collect();
+        RuleSet::load_with(rules, &issuers, Some(&self.trust_domain)).map_err(|mistakes| {
             let named: Vec<Mistake> = mistakes.into_iter().map(|mistake| all.named(mistake)).collect();
             refused("the trust rules", &named)
         })
@@ -236,17 +251,24 @@ impl Rules {
         let mut all = Gathered::default();
         for path in toml_files(&self.paths)? {
             let file = read_file(&path, &self.context)?;
-            let place = path.display().to_string();
-            file.rule.into_iter().for_each(|rule| all.add_rule(rule, &place));
-            file.issuer.into_iter().for_each(|issuer| all.add_issuer(issuer, &place));
+            let place = Place::File(path);
+            all.rules.extend(file.rule.into_iter().map(|rule| (rule, place.clone())));
+            all.issuers.extend(file.issuer.into_iter().map(|issuer| (issuer, place.clone())));
         }
         for object in self.store.objects(ObjectKind::Rule).await? {
-            all.add_rule(of_store("rule", &object.name, object.body)?, "the store");
+            all.rules.push((of_store("rule", &object.name, object.body)?, Place::Store));
         }
         for object in self.store.objects(ObjectKind::Issuer).await? {
-            all.add_issuer(of_store("issuer", &object.name, object.body)?, "the store");
+            all.issuers.push((of_store("issuer", &object.name, object.body)?, Place::Store));
         }
         Ok(all)
+    }
+}
+
+fn in_file<T: Clone>((one, place): &(T, Place)) -> Option<(T, PathBuf)> {
+    match place {
+        Place::File(path) => Some((one.clone(), path.clone())),
+        Place::Store | Place::Change => None,
     }
 }
 

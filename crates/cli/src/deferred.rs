@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Id};
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Id, builder::Resettable};
 
 /// `T`, whose options and commands are made when somebody asks for them: parses them, wants help or completion. The
 /// authority's alone are more than all others together, and `carnet get` starts a hundred times for each time that one
@@ -31,12 +31,18 @@ impl<T: Args> Args for Deferred<T> {
     }
 
     fn augment_args(command: Command) -> Command {
-        command.defer(T::augment_args)
+        command.defer(|command| keeping_about(command, T::augment_args))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
-        command.defer(T::augment_args_for_update)
+        command.defer(|command| keeping_about(command, T::augment_args_for_update))
     }
+}
+
+/// Arguments bring what their types say of themselves; of the command speaks the command.
+fn keeping_about(command: Command, augment: fn(Command) -> Command) -> Command {
+    let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
+    augment(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))
 }
 
 impl<T: FromArgMatches> FromArgMatches for Deferred<T> {

@@ -55,21 +55,41 @@ impl Terminal {
     }
 
     /// Writes bytes to standard output as they are.
-    #[expect(clippy::unused_self, reason = "whoever may write has been given the terminal")]
     pub(crate) fn data(self, bytes: &[u8]) -> Result<(), Error> {
+        self.write(bytes).map(drop)
+    }
+
+    /// Whether anybody reads on.
+    #[expect(clippy::unused_self, reason = "whoever may write has been given the terminal")]
+    fn write(self, bytes: &[u8]) -> Result<bool, Error> {
         let mut out = io::stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {
             // A reader that has seen enough, such as head(1), is no failure.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
             Err(error) => Err(Error::configuration("write to standard output").because(error)),
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(true),
         }
     }
 
     /// Writes text for people to standard output, with colour if that is wanted.
     pub(crate) fn text(self, text: impl Into<Text>) -> Result<(), Error> {
+        self.heard(text).map(drop)
+    }
+
+    /// The same, for who goes on until nobody reads any more: answers whether somebody does.
+    pub(crate) fn heard(self, text: impl Into<Text>) -> Result<bool, Error> {
         let seen = Self::stdout_is_terminal() || self.colour == anstream::ColorChoice::Always;
-        self.data(text.into().render(seen && self.colours()).as_bytes())
+        self.write(text.into().render(seen && self.colours()).as_bytes())
+    }
+
+    /// Writes one JSON document with its version in one line, for who goes on until nobody reads any more: answers whether
+    /// somebody does.
+    pub(crate) fn json_line(self, document: &Value) -> Result<bool, Error> {
+        let mut document = document.clone();
+        if let Some(members) = document.as_object_mut() {
+            members.insert("version".to_owned(), json!(SCHEMA_VERSION));
+        }
+        self.write(format!("{}\n", visible::for_programs(&document.to_string())).as_bytes())
     }
 
     /// Writes one JSON document with its version to standard output.

@@ -66,7 +66,13 @@ pub(super) fn page(schema: &str) -> anyhow::Result<String> {
         }
     }
     if !services.is_empty() {
-        book.text.push_str("\n## Services\n\nSections of the file that commands which run on read, each its own: `[authority]` for `carnet authority`.\n");
+        // A section has the name of its command.
+        let each: Vec<String> = services.iter().map(|(name, _)| format!("`[{name}]` for `carnet {name}`")).collect();
+        let each = each.join(", ");
+        write!(
+            book.text,
+            "\n## Services\n\nSections of the file that commands which run on read, each its own: {each}.\n"
+        )?;
     }
     for (name, section) in services {
         book.entry(name, section)?;

@@ -51,7 +51,11 @@ struct AuditView {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AuditQuery {
-    /// Only what comes after this row.
+    /// `oldest` first, or `newest`. An export has the oldest first.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    order: Option<Order>,
+    /// Only what comes after this row, in that order.
     #[serde(default, deserialize_with = "input::number")]
     after: Option<u64>,
     /// Most rows. Of a page 1 to 1000, and 100 unless given; of an export without limit unless given.
@@ -93,6 +97,15 @@ struct AuditQuery {
     request_id: Option<String>,
 }
 
+/// Which rows come first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Order {
+    #[default]
+    Oldest,
+    Newest,
+}
+
 /// A row that was noted elsewhere.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -123,7 +136,7 @@ struct Verdict {
 pub(crate) fn routes() -> Vec<Route> {
     let export = "Rows of the log, one JSON object a line: `previous`, `hash` and `record`, which is exactly the text whose digest is `hash`.";
     vec![
-        Route::new::<Page<AuditView>>(Method::GET, "/v1/audit", "listAudit", "Rows of the audit log, oldest first.", get(list))
+        Route::new::<Page<AuditView>>(Method::GET, "/v1/audit", "listAudit", "Rows of the audit log, oldest first unless asked for.", get(list))
             .query::<AuditQuery>(),
         Route::new::<Verdict>(
             Method::GET,
@@ -144,7 +157,11 @@ async fn list(
     Query(query): Query<AuditQuery>,
 ) -> Result<Json<Page<AuditView>>, Failure> {
     let limit = limit(query.limit)?;
-    let rows = admin.parts.store.audit(query.after.unwrap_or_default(), limit + 1, query.filter()).await?;
+    let (store, filter) = (&admin.parts.store, query.filter());
+    let rows = match query.order.unwrap_or_default() {
+        Order::Oldest => store.audit(query.after.unwrap_or_default(), limit + 1, filter).await?,
+        Order::Newest => store.audit_newest(query.after, limit + 1, filter).await?,
+    };
     let rows = rows.iter().map(AuditView::of).collect::<Result<Vec<_>, _>>()?;
     Ok(Json(Page::cut(rows, limit, |row| row.seq.to_string())))
 }
@@ -170,7 +187,10 @@ async fn verify(State(admin): State<Arc<Admin>>, Query(query): Query<VerifyQuery
     }))
 }
 
-async fn export(State(admin): State<Arc<Admin>>, Query(query): Query<AuditQuery>) -> Response {
+async fn export(State(admin): State<Arc<Admin>>, Query(query): Query<AuditQuery>) -> Result<Response, Failure> {
+    if query.order == Some(Order::Newest) {
+        return Err(Failure::invalid("an export has the oldest row first").field("order"));
+    }
     let (reader, mut writer) = tokio::io::duplex(IN_FLIGHT);
     let (after, filter) = (query.after.unwrap_or_default(), query.filter());
     let store = Arc::clone(&admin.parts.store);
@@ -181,7 +201,7 @@ async fn export(State(admin): State<Arc<Admin>>, Query(query): Query<AuditQuery>
         let next = lines.next().await?;
         Some((next, lines))
     });
-    ([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(body)).into_response()
+    Ok(([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(body)).into_response())
 }
 
 /// The lines of an export on their way.

@@ -1,5 +1,7 @@
 //! Changing what lies in the store as an object: rules, issuers, federated domains.
 
+use std::path::Path;
+
 use carnet_store::{AuditRecord, Commit, Committed, Expect, Object, ObjectKind, Op, Outcome};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,7 +39,7 @@ pub(crate) enum Done {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeQuery {
-    /// Only look whether it would be done: `true` or `false`.
+    /// Only look whether it would be done, by the same checks: `true` or `false`. Nothing is stored, and there is no audit row.
     #[serde(default, deserialize_with = "input::boolean")]
     pub(crate) dry_run: bool,
 }
@@ -132,7 +134,7 @@ impl Admin {
 
     pub(crate) async fn object(&self, target: Target<'_>) -> Result<Object, Failure> {
         let found = self.parts.store.object(target.kind, target.name.to_owned()).await?;
-        found.ok_or_else(|| Failure::not_found(format!("there is no such {} here", target.what)))
+        found.ok_or_else(|| none_here(target.what))
     }
 
     /// One change with its audit row. What conflicts is on record as refused, and changes nothing.
@@ -147,6 +149,20 @@ impl Admin {
             Committed::Conflict(conflict) => Err(Failure::of_conflict(conflict.reason, what)),
         }
     }
+}
+
+/// The origin of what was put here.
+pub(crate) const API: &str = carnet_entries::API;
+
+pub(crate) fn none_here(what: &str) -> Failure {
+    Failure::not_found(format!("there is no such {what} here"))
+}
+
+/// What a file says is changed in the file.
+pub(crate) fn stands_in_a_file(what: &str, path: &Path) -> Failure {
+    let place = carnet_core::safe_text(&path.display().to_string());
+    Failure::conflict(format!("the {what} stands in a file of the authority: {place}"))
+        .hint("change the file, which is read again by itself, or take another name")
 }
 
 /// An object of the store as what it should be. What is not was written by a newer carnet.

@@ -19,7 +19,7 @@ use super::{
     Admin,
     access::Operator,
     answer::{ErrorCode, Failure},
-    change::{Change, Done},
+    change::{Change, ChangeQuery, Done},
     input::{self, Body, Name, Precondition, Query},
     page::{Page, limit},
     route::Route,
@@ -30,8 +30,11 @@ use super::{
 pub(crate) struct EntryView {
     /// Who keeps it: `api`, or the label of the file that it stands in.
     owner: String,
-    /// The entry.
+    /// The entry. Of a dry run without an `id` the `id` is empty.
     entry: Registration,
+    /// Whether it was only looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
 }
 
 /// Which entries. All that is given must hold.
@@ -77,6 +80,7 @@ pub(crate) fn routes() -> Vec<Route> {
             "Makes an entry. Without an `id` it gets one.",
             post(create),
         )
+        .query::<ChangeQuery>()
         .body::<FileEntry>()
         .created(),
         Route::new::<EntryView>(Method::GET, one, "getEntry", "One entry. `ETag` is its revision.", get(read)),
@@ -87,6 +91,7 @@ pub(crate) fn routes() -> Vec<Route> {
             "Replaces an entry. `If-Match` must be given.",
             put(update),
         )
+        .query::<ChangeQuery>()
         .body::<FileEntry>()
         .conditional(),
         Route::new::<Change>(
@@ -95,7 +100,8 @@ pub(crate) fn routes() -> Vec<Route> {
             "deleteEntry",
             "Takes an entry away. SVIDs that were issued for it live on until they expire.",
             delete(remove),
-        ),
+        )
+        .query::<ChangeQuery>(),
     ]
 }
 
@@ -122,9 +128,14 @@ async fn list(
 async fn create(
     State(admin): State<Arc<Admin>>,
     operator: Operator,
+    Query(query): Query<ChangeQuery>,
     Body(entry): Body<FileEntry>,
 ) -> Result<Response, Failure> {
-    let made = admin.parts.entries.create(Draft::api(registration(entry, None)?), &operator.by()).await?;
+    let draft = Draft::api(registration(entry, None)?);
+    if query.dry_run {
+        return Ok(looked_at(&admin.parts.entries.try_create(draft)?));
+    }
+    let made = admin.parts.entries.create(draft, &operator.by()).await?;
     Ok((StatusCode::CREATED, shown(&made)).into_response())
 }
 
@@ -137,6 +148,7 @@ async fn update(
     State(admin): State<Arc<Admin>>,
     operator: Operator,
     Name(id): Name,
+    Query(query): Query<ChangeQuery>,
     precondition: Precondition,
     Body(entry): Body<FileEntry>,
 ) -> Result<Response, Failure> {
@@ -150,12 +162,24 @@ async fn update(
         }
     };
     admin.own_entry(&id)?;
-    let changed = admin.parts.entries.update(registration(entry, Some(id))?, expect, &operator.by()).await?;
+    let entry = registration(entry, Some(id))?;
+    if query.dry_run {
+        return Ok(looked_at(&admin.parts.entries.try_update(entry, expect)?));
+    }
+    let changed = admin.parts.entries.update(entry, expect, &operator.by()).await?;
     Ok(shown(&changed))
 }
 
-async fn remove(State(admin): State<Arc<Admin>>, operator: Operator, Name(id): Name) -> Result<Json<Change>, Failure> {
+async fn remove(
+    State(admin): State<Arc<Admin>>,
+    operator: Operator,
+    Name(id): Name,
+    Query(query): Query<ChangeQuery>,
+) -> Result<Json<Change>, Failure> {
     admin.own_entry(&id)?;
+    if query.dry_run {
+        return Ok(Json(Change { action: Done::Deleted, dry_run: true, revision: None }));
+    }
     admin.parts.entries.delete(&id, &operator.by()).await?;
     Ok(Json(Change { action: Done::Deleted, dry_run: false, revision: Some(admin.parts.entries.revision()) }))
 }
@@ -188,6 +212,11 @@ fn no_entry() -> Failure {
     Failure::not_found("there is no such entry")
 }
 
+/// Without a revision: it has none.
+fn looked_at(owned: &Owned) -> Response {
+    Json(EntryView { dry_run: true, ..EntryView::from(owned) }).into_response()
+}
+
 /// With its revision, for `If-Match`.
 fn shown(owned: &Owned) -> Response {
     (etag(owned.entry.revision), Json(EntryView::from(owned))).into_response()
@@ -201,6 +230,6 @@ pub(crate) fn etag(revision: u64) -> HeaderMap {
 
 impl From<&Owned> for EntryView {
     fn from(owned: &Owned) -> Self {
-        Self { owner: owned.owner.clone(), entry: (*owned.entry).clone() }
+        Self { owner: owned.owner.clone(), entry: (*owned.entry).clone(), dry_run: false }
     }
 }

@@ -1,6 +1,6 @@
 //! Trusted issuers.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{
     Json,
@@ -10,7 +10,7 @@ use axum::{
     routing::{delete, get, put},
 };
 use carnet_issuer::{Rule, TrustedIssuer};
-use carnet_store::ObjectKind;
+use carnet_store::{Object, ObjectKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -28,8 +28,11 @@ use super::{
 /// A trusted issuer.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct IssuerView {
-    /// Of its last change.
-    revision: u64,
+    /// Where it is from: `api`, or the path of the file that it stands in.
+    origin: String,
+    /// Of its last change. Absent when it stands in a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
     /// The issuer.
     issuer: TrustedIssuer,
 }
@@ -41,16 +44,16 @@ pub(crate) fn routes() -> Vec<Route> {
             Method::GET,
             all,
             "listIssuers",
-            "The trusted issuers that were put here, by their `iss`. Those of files are not among them.",
+            "The trusted issuers, by their `iss`: those that were put here, and those of files as they count.",
             get(list),
         )
         .query::<PageQuery>(),
-        Route::new::<IssuerView>(Method::GET, one, "getIssuer", "One issuer. `ETag` is its revision.", get(read)),
+        Route::new::<IssuerView>(Method::GET, one, "getIssuer", "One issuer. `ETag` is its revision, if it was put here.", get(read)),
         Route::new::<Change>(
             Method::PUT,
             one,
             "putIssuer",
-            "Says how tokens of an issuer are verified. Refused, with all mistakes, when the rules together would not be taken.",
+            "Says how tokens of an issuer are verified. Refused, with all mistakes, when the rules together would not be taken; and when it stands in a file.",
             put(write),
         )
         .query::<ChangeQuery>()
@@ -73,16 +76,19 @@ async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<IssuerView>>, Failure> {
     let objects = admin.parts.store.objects(ObjectKind::Issuer).await?;
-    let views =
-        objects.iter().map(|object| Ok(IssuerView { revision: object.revision, issuer: change::read(object)? }));
-    let views = views.collect::<Result<Vec<_>, Failure>>()?;
+    let mut views = objects.iter().map(IssuerView::of).collect::<Result<Vec<_>, Failure>>()?;
+    views.extend(admin.parts.rules.issuers_of_files().await.into_iter().map(IssuerView::of_file));
+    views.sort_by(|a, b| a.issuer.issuer.cmp(&b.issuer.issuer));
     Ok(Json(Page::of(views, &query, |view| view.issuer.issuer.clone())?))
 }
 
 async fn read(State(admin): State<Arc<Admin>>, Name(name): Name) -> Result<Response, Failure> {
-    let object = admin.object(target(&name)).await?;
-    let view = IssuerView { revision: object.revision, issuer: change::read(&object)? };
-    Ok((etag(view.revision), Json(view)).into_response())
+    if let Some(object) = admin.parts.store.object(ObjectKind::Issuer, name.clone()).await? {
+        return Ok((etag(object.revision), Json(IssuerView::of(&object)?)).into_response());
+    }
+    let of_file = admin.parts.rules.issuers_of_files().await.into_iter().find(|(issuer, _)| issuer.issuer == name);
+    let found = of_file.ok_or_else(|| change::none_here("issuer"))?;
+    Ok(Json(IssuerView::of_file(found)).into_response())
 }
 
 async fn write(
@@ -97,6 +103,7 @@ async fn write(
         return Err(Failure::invalid("it is not the issuer in the path").field("issuer"));
     }
     let one_at_a_time = admin.changing_rules.lock().await;
+    admin.issuer_is_of_no_file(&name).await?;
     admin.check_issuer(&issuer)?;
     admin.parts.rules.check(&[], std::slice::from_ref(&issuer)).await?;
     let body =
@@ -114,8 +121,12 @@ async fn remove(
     precondition: Precondition,
 ) -> Result<Json<Change>, Failure> {
     let one_at_a_time = admin.changing_rules.lock().await;
+    admin.issuer_is_of_no_file(&name).await?;
+    let mut rules: Vec<Rule> = admin.parts.rules.of_files().await.into_iter().map(|(rule, _)| rule).collect();
     for object in admin.parts.store.objects(ObjectKind::Rule).await? {
-        let rule: Rule = change::read(&object)?;
+        rules.push(change::read(&object)?);
+    }
+    for rule in rules {
         if rule.issuer == name || rule.actors.iter().any(|actor| actor.issuer == name) {
             let failure = Failure::conflict(format!("the rule {} names this issuer", rule.name));
             return Err(failure.hint("delete the rule first"));
@@ -124,6 +135,23 @@ async fn remove(
     let change = admin.remove(target(&name), precondition, query.dry_run, &operator).await?;
     drop(one_at_a_time);
     Ok(Json(change))
+}
+
+impl IssuerView {
+    fn of(object: &Object) -> Result<Self, Failure> {
+        Ok(Self { origin: change::API.to_owned(), revision: Some(object.revision), issuer: change::read(object)? })
+    }
+
+    fn of_file((issuer, path): (TrustedIssuer, PathBuf)) -> Self {
+        Self { origin: path.display().to_string(), revision: None, issuer }
+    }
+}
+
+impl Admin {
+    async fn issuer_is_of_no_file(&self, name: &str) -> Result<(), Failure> {
+        let of_file = self.parts.rules.issuers_of_files().await.into_iter().find(|(issuer, _)| issuer.issuer == name);
+        of_file.map_or(Ok(()), |(_, path)| Err(change::stands_in_a_file("issuer", &path).field("issuer")))
+    }
 }
 
 fn target(name: &str) -> Target<'_> {

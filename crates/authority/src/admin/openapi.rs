@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Version of the interface: the first number changes when something is removed or changes its meaning.
-const VERSION: &str = "1.0.0";
+const VERSION: &str = "1.1.0";
 const JSON: &str = "application/json";
 const LINES: &str = "application/jsonl";
 
@@ -56,6 +56,7 @@ pub fn document() -> Value {
 }
 
 fn operation(route: &Route, generator: &mut schemars::SchemaGenerator, error: &Value) -> Value {
+    let mut tried = false;
     let mut parameters: Vec<Value> = route
         .path
         .split('/')
@@ -63,7 +64,9 @@ fn operation(route: &Route, generator: &mut schemars::SchemaGenerator, error: &V
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
     if let Some(describe) = route.query {
-        parameters.extend(query_parameters(&describe(generator).to_value()));
+        let query = query_parameters(&describe(generator).to_value());
+        tried = query.iter().any(|parameter| parameter.get("name").is_some_and(|name| name == "dry_run"));
+        parameters.extend(query);
     }
     if route.conditional {
         for (name, text) in [
@@ -79,14 +82,16 @@ fn operation(route: &Route, generator: &mut schemars::SchemaGenerator, error: &V
         Answer::Lines => json!({ LINES: { "schema": { "type": "object" } } }),
         Answer::Any => json!({ JSON: { "schema": { "type": "object" } } }),
     };
-    let mut operation = json!({
-        "operationId": route.id,
-        "summary": route.summary,
-        "responses": {
-            route.status.to_string(): { "description": "It is so, or was done.", "content": content },
-            "default": { "description": "It was not done.", "content": { JSON: { "schema": error } } },
-        },
-    });
+    let mut responses = Map::new();
+    if tried && route.status != 200 {
+        let looked = json!({ "description": "It was only looked at, and would be done: nothing is stored.", "content": content });
+        responses.insert("200".to_owned(), looked);
+    }
+    let done = json!({ "description": "It is so, or was done.", "content": content });
+    responses.insert(route.status.to_string(), done);
+    let not = json!({ "description": "It was not done.", "content": { JSON: { "schema": error } } });
+    responses.insert("default".to_owned(), not);
+    let mut operation = json!({ "operationId": route.id, "summary": route.summary, "responses": responses });
     if let Some(members) = operation.as_object_mut() {
         if !parameters.is_empty() {
             members.insert("parameters".to_owned(), json!(parameters));

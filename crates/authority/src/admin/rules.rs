@@ -1,6 +1,6 @@
 //! Trust rules.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{
     Json,
@@ -11,7 +11,7 @@ use axum::{
 };
 use carnet_core::Mistake;
 use carnet_issuer::{Rule, RuleSet, TrustedIssuer};
-use carnet_store::ObjectKind;
+use carnet_store::{Object, ObjectKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -29,8 +29,11 @@ use super::{
 /// A trust rule.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct RuleView {
-    /// Of its last change.
-    revision: u64,
+    /// Where it is from: `api`, or the path of the file that it stands in.
+    origin: String,
+    /// Of its last change. Absent when it stands in a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
     /// The rule.
     rule: Rule,
 }
@@ -42,16 +45,16 @@ pub(crate) fn routes() -> Vec<Route> {
             Method::GET,
             all,
             "listRules",
-            "The trust rules that were put here, by name. Those of files are not among them.",
+            "The trust rules, by name: those that were put here, and those of files as they count.",
             get(list),
         )
         .query::<PageQuery>(),
-        Route::new::<RuleView>(Method::GET, one, "getRule", "One rule. `ETag` is its revision.", get(read)),
+        Route::new::<RuleView>(Method::GET, one, "getRule", "One rule. `ETag` is its revision, if it was put here.", get(read)),
         Route::new::<Change>(
             Method::PUT,
             one,
             "putRule",
-            "Puts a rule. It is refused, with all mistakes, when the rules together would not be taken, or it is dangerous.",
+            "Puts a rule. It is refused, with all mistakes, when the rules together would not be taken, or it is dangerous; and when one of its name stands in a file.",
             put(write),
         )
         .query::<ChangeQuery>()
@@ -74,15 +77,19 @@ async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<RuleView>>, Failure> {
     let objects = admin.parts.store.objects(ObjectKind::Rule).await?;
-    let rules = objects.iter().map(|object| Ok(RuleView { revision: object.revision, rule: change::read(object)? }));
-    let rules = rules.collect::<Result<Vec<_>, Failure>>()?;
+    let mut rules = objects.iter().map(RuleView::of).collect::<Result<Vec<_>, Failure>>()?;
+    rules.extend(admin.parts.rules.of_files().await.into_iter().map(RuleView::of_file));
+    rules.sort_by(|a, b| a.rule.name.cmp(&b.rule.name));
     Ok(Json(Page::of(rules, &query, |view| view.rule.name.clone())?))
 }
 
 async fn read(State(admin): State<Arc<Admin>>, Name(name): Name) -> Result<Response, Failure> {
-    let object = admin.object(target(&name)).await?;
-    let view = RuleView { revision: object.revision, rule: change::read(&object)? };
-    Ok((etag(view.revision), Json(view)).into_response())
+    if let Some(object) = admin.parts.store.object(ObjectKind::Rule, name.clone()).await? {
+        return Ok((etag(object.revision), Json(RuleView::of(&object)?)).into_response());
+    }
+    let of_file = admin.parts.rules.of_files().await.into_iter().find(|(rule, _)| rule.name == name);
+    let found = of_file.ok_or_else(|| change::none_here("rule"))?;
+    Ok(Json(RuleView::of_file(found)).into_response())
 }
 
 async fn write(
@@ -97,11 +104,7 @@ async fn write(
         return Err(Failure::invalid("it is not the name in the path").field("name"));
     }
     let one_at_a_time = admin.changing_rules.lock().await;
-    let stored = admin.parts.store.object(ObjectKind::Rule, name.clone()).await?;
-    if stored.is_none() && admin.parts.rules.watch().borrow().rule(&name).is_some() {
-        let failure = Failure::conflict("a rule of this name stands in a file of the authority").field("name");
-        return Err(failure.hint("change the file, or take another name"));
-    }
+    admin.rule_is_of_no_file(&name).await?;
     admin.check_rule(&rule)?;
     admin.parts.rules.check(std::slice::from_ref(&rule), &[]).await?;
     let body = serde_json::to_value(&rule).map_err(|error| Failure::internal(format!("write the rule: {error}")))?;
@@ -117,10 +120,26 @@ async fn remove(
     Query(query): Query<ChangeQuery>,
     precondition: Precondition,
 ) -> Result<Json<Change>, Failure> {
+    admin.rule_is_of_no_file(&name).await?;
     Ok(Json(admin.remove(target(&name), precondition, query.dry_run, &operator).await?))
 }
 
+impl RuleView {
+    fn of(object: &Object) -> Result<Self, Failure> {
+        Ok(Self { origin: change::API.to_owned(), revision: Some(object.revision), rule: change::read(object)? })
+    }
+
+    fn of_file((rule, path): (Rule, PathBuf)) -> Self {
+        Self { origin: path.display().to_string(), revision: None, rule }
+    }
+}
+
 impl Admin {
+    async fn rule_is_of_no_file(&self, name: &str) -> Result<(), Failure> {
+        let of_file = self.parts.rules.of_files().await.into_iter().find(|(rule, _)| rule.name == name);
+        of_file.map_or(Ok(()), |(_, path)| Err(change::stands_in_a_file("rule", &path).field("name")))
+    }
+
     /// The rule by itself, so that each mistake is told with its member.
     fn check_rule(&self, rule: &Rule) -> Result<(), Failure> {
         let checked = RuleSet::load_with(vec![rule.clone()], &[], Some(&self.parts.trust_domain));

@@ -1,8 +1,11 @@
 //! The admin API: who may use it, what it does, and that it is what its document says.
 
 mod access;
+mod audit;
 mod contract;
+mod dry_run;
 mod resources;
 mod schema;
+mod tokens;
 mod trust;
 mod world;

@@ -130,10 +130,12 @@ fn names_are_proved_by_http_unless_the_handshake_is_chosen() {
         acme.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         check(with("listen", json!({ "acme": acme })))
     };
-    let acme = |more: Value| -> AcmeSettings { match proved_by(more).unwrap().listen.certificate {
-        Some(CertificatePlan::Acme(acme)) => acme,
-        other => panic!("{other:?}"),
-    } };
+    let acme = |more: Value| -> AcmeSettings {
+        match proved_by(more).unwrap().listen.certificate {
+            Some(CertificatePlan::Acme(acme)) => acme,
+            other => panic!("{other:?}"),
+        }
+    };
     assert_eq!(acme(json!({})).challenge, AcmeChallenge::Http01("0.0.0.0:80".parse().unwrap()));
     assert_eq!(acme(json!({ "challenge_type": "tls-alpn-01" })).challenge, AcmeChallenge::TlsAlpn01);
     let external = json!({ "external_account": { "key_id": "kid-1", "key_file": "/etc/carnet/eab.key" } });

@@ -8,6 +8,7 @@ mod file;
 mod keys;
 mod nodes;
 mod table;
+mod tokens;
 mod trust;
 
 use carnet_core::Error;
@@ -19,8 +20,8 @@ use crate::{
     output::{Terminal, Text, bold},
     world,
 };
-use api::Api;
-use args::{Group, TokenCommand};
+pub(super) use api::Api;
+use args::Group;
 
 /// Runs one of the commands.
 pub(crate) fn run(command: AdminCommand, terminal: Terminal) -> Result<u8, Error> {
@@ -38,14 +39,7 @@ pub(crate) fn run(command: AdminCommand, terminal: Terminal) -> Result<u8, Error
             AdminCommand::JoinToken(Group { at, command }) => {
                 nodes::join_token(&Api::open(&at)?, command, terminal).await
             }
-            AdminCommand::Token(Group { at, command }) => {
-                let api = Api::open(&at)?;
-                let answer = match command {
-                    TokenCommand::Show { id } => api.get(&["tokens", &id], &[]).await?,
-                    TokenCommand::Revoke { id } => api.post(&["tokens", &id, "revoke"], &json!({})).await?,
-                };
-                show("token", &answer, terminal)
-            }
+            AdminCommand::Token(Group { at, command }) => tokens::run(&Api::open(&at)?, command, terminal).await,
             AdminCommand::Audit(Group { at, command }) => audit::run(&at, command, terminal).await,
         }
     })

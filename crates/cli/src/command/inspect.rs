@@ -144,6 +144,9 @@ fn key_file(path: &Path) -> Result<KeySet, Error> {
 fn looks_like(jwt: &UnverifiedJwt) -> &'static str {
     let claims = jwt.unverified_claims();
     let issuer = claims.str("iss").unwrap_or_default();
+    if is_access_token(jwt) {
+        return "access token (RFC 9068)";
+    }
     match issuer {
         "https://token.actions.githubusercontent.com" => "GitHub Actions identity token",
         "https://accounts.google.com" => "Google ID token",
@@ -159,6 +162,12 @@ fn looks_like(jwt: &UnverifiedJwt) -> &'static str {
         _ if claims.str("sub").is_some_and(|subject| subject.starts_with("spiffe://")) => "SPIFFE JWT-SVID",
         _ => "JSON Web Token",
     }
+}
+
+/// Whether its `typ` says so: `at+jwt`, in any case, with or without `application/` (RFC 9068, 2.1; RFC 7515, 4.1.9).
+fn is_access_token(jwt: &UnverifiedJwt) -> bool {
+    let kind = jwt.unverified_header().get("typ").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+    kind.strip_prefix("application/").unwrap_or(&kind) == "at+jwt"
 }
 
 fn warnings(jwt: &UnverifiedJwt, now: Timestamp) -> Vec<String> {
@@ -277,4 +286,31 @@ fn facts(file: &ExternalAccount) -> Vec<(&'static str, String)> {
     facts.extend(file.lifetime.map(|seconds| ("lifetime", format!("{seconds} seconds"))));
     facts.extend(file.quota_project.clone().map(|project| ("quota project", project)));
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    fn seen(header: &Value, claims: &Value) -> &'static str {
+        let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        looks_like(&UnverifiedJwt::parse(&format!("{header}.{claims}.c2lnbmF0dXJl")).unwrap())
+    }
+
+    #[test]
+    fn an_access_token_is_told_from_an_svid_by_its_type() {
+        let claims =
+            json!({ "iss": "https://authority.example", "sub": "spiffe://example.org/job", "client_id": "job" });
+        for kind in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/at+JWT"] {
+            assert_eq!(seen(&json!({ "alg": "ES256", "typ": kind }), &claims), "access token (RFC 9068)", "{kind}");
+        }
+        for header in
+            [json!({ "alg": "ES256" }), json!({ "alg": "ES256", "typ": "JWT" }), json!({ "alg": "ES256", "typ": 7 })]
+        {
+            assert_eq!(seen(&header, &claims), "SPIFFE JWT-SVID", "{header}");
+        }
+        assert_eq!(seen(&json!({ "alg": "ES256", "typ": "x/at+jwt" }), &json!({ "sub": "a" })), "JSON Web Token");
+    }
 }

@@ -7,7 +7,7 @@ use carnet_core::{Error, Mistake};
 use carnet_store::{AuditRecord, Commit, Committed, ConflictReason, Op, Row, StoreError};
 use serde_json::json;
 
-use super::{API, Entries, Owned};
+use super::{API, Entries, Filter, Owned};
 use crate::{By, by::refusal};
 
 /// An entry as it is asked for.
@@ -75,33 +75,52 @@ impl Entries {
     /// # Errors
     /// All mistakes at once; [`EntryError::Exists`] or [`EntryError::Similar`] with the one that is there.
     pub async fn create(&self, draft: Draft, by: &By) -> Result<Arc<Owned>, EntryError> {
-        let Draft { mut entry, owner } = draft;
-        if entry.id.is_empty() {
-            let mut random = [0; 16];
-            self.parts.context.random.fill(&mut random);
-            entry.id = uuid::Builder::from_random_bytes(random).into_uuid().to_string();
-        }
-        entry.created_at = self.parts.context.now();
-        entry.revision = 0;
+        let Draft { entry, owner } = self.named(draft);
         self.check(&entry)?;
         let record = self.record("entry.create", &entry, by);
         self.commit(Owned::create(&owner, &entry), record, &entry.id).await?;
         self.committed(&entry.id)
     }
 
+    /// What [`Self::create`] would make now, by the same checks. Nothing is written, and an `id` that would be chosen is left
+    /// empty.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn try_create(&self, draft: Draft) -> Result<Owned, EntryError> {
+        let chosen = draft.entry.id.is_empty();
+        let Draft { mut entry, owner } = self.named(draft);
+        self.check(&entry)?;
+        if let Some(there) = self.get(&entry.id) {
+            return Err(EntryError::Exists(Box::new(Owned::clone(&there))));
+        }
+        self.check_similar(&entry)?;
+        if chosen {
+            entry.id.clear();
+        }
+        Ok(Owned { owner, entry: Arc::new(entry) })
+    }
+
+    /// What [`Self::update`] would make now, by the same checks. Nothing is written.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    pub fn try_update(&self, entry: Registration, expect: Option<u64>) -> Result<Owned, EntryError> {
+        let (entry, old) = self.instead(entry)?;
+        self.check(&entry)?;
+        if expect.is_some_and(|revision| revision != old.entry.revision) {
+            return Err(EntryError::Stale);
+        }
+        self.check_similar(&entry)?;
+        Ok(Owned { owner: old.owner.clone(), entry: Arc::new(entry) })
+    }
+
     /// Replaces the entry of this `id`, if it is at revision `expect` or none is expected. Its owner stays.
     ///
     /// # Errors
     /// As [`Self::create`]; [`EntryError::NotFound`], [`EntryError::Stale`].
-    pub async fn update(
-        &self,
-        mut entry: Registration,
-        expect: Option<u64>,
-        by: &By,
-    ) -> Result<Arc<Owned>, EntryError> {
-        let old = self.get(&entry.id).ok_or_else(|| EntryError::NotFound(entry.id.clone()))?;
-        entry.created_at = old.entry.created_at;
-        entry.revision = 0;
+    pub async fn update(&self, entry: Registration, expect: Option<u64>, by: &By) -> Result<Arc<Owned>, EntryError> {
+        let (entry, old) = self.instead(entry)?;
         self.check(&entry)?;
         let record = self.record("entry.update", &entry, by);
         self.commit(Owned::update(&old.owner, &entry, expect), record, &entry.id).await?;
@@ -120,6 +139,41 @@ impl Entries {
         let old = self.get(id).ok_or_else(|| EntryError::NotFound(id.to_owned()))?;
         let record = self.record(action, &old.entry, by);
         self.commit(Op::DeleteEntry { id: id.to_owned() }, record, id).await
+    }
+
+    /// As it would be written: with an `id`.
+    fn named(&self, draft: Draft) -> Draft {
+        let Draft { mut entry, owner } = draft;
+        if entry.id.is_empty() {
+            let mut random = [0; 16];
+            self.parts.context.random.fill(&mut random);
+            entry.id = uuid::Builder::from_random_bytes(random).into_uuid().to_string();
+        }
+        entry.created_at = self.parts.context.now();
+        entry.revision = 0;
+        Draft { entry, owner }
+    }
+
+    /// As it would be written in place of the one that is there.
+    fn instead(&self, mut entry: Registration) -> Result<(Registration, Arc<Owned>), EntryError> {
+        let old = self.get(&entry.id).ok_or_else(|| EntryError::NotFound(entry.id.clone()))?;
+        entry.created_at = old.entry.created_at;
+        entry.revision = 0;
+        Ok((entry, old))
+    }
+
+    /// What the store would say of another entry with the same identity, parent and selectors.
+    fn check_similar(&self, entry: &Registration) -> Result<(), EntryError> {
+        let same = Filter {
+            spiffe_id: Some(entry.spiffe_id.to_string()),
+            parent_id: Some(entry.parent_id.clone()),
+            selectors: entry.selectors.clone(),
+            owner: None,
+        };
+        let similar = self.read(|index| index.list(&same, None, usize::MAX)).into_iter();
+        let mut similar =
+            similar.filter(|other| other.entry.id != entry.id && other.entry.selectors == entry.selectors);
+        similar.next().map_or(Ok(()), |other| Err(EntryError::Similar(Box::new(Owned::clone(&other)))))
     }
 
     /// What [`Registration::check`] asks, and what depends on the others.

@@ -345,9 +345,13 @@ impl<'t> File<'t, '_> {
     fn refresh(&mut self, key: &Spanned<DeString<'t>>, value: Node<'t>, path: &str) -> Option<Schedule> {
         let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<RefreshSection>();
         let path = format!("{path}.refresh");
-        self.reader.section(|| schema.to_value(), value, &key.span(), &path, |fields| {
-            Ok(RefreshSection::deserialize(ValueDeserializer::from(fields))?.build())
-        })
+        self.reader.section(
+            || schema.to_value(),
+            value,
+            &key.span(),
+            &path,
+            |fields| Ok(RefreshSection::deserialize(ValueDeserializer::from(fields))?.build()),
+        )
     }
 
     fn misfit(&mut self, misfit: &Misfit, anchors: &Anchors, path: &str) {

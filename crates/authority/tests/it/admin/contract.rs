@@ -76,6 +76,8 @@ async fn every_route_answers_as_the_document_says() {
     tour.call("PUT", "/v1/entries/{id}", &id, Some(entry("/b")), &[("if-match", &tag)]).await;
     tour.call("DELETE", "/v1/entries/{id}", &id, None, &[]).await;
 
+    tour.call("POST", "/v1/entries", "?dry_run=true", Some(entry("/a")), &[]).await;
+
     tour.call("PUT", "/v1/rules/{name}", "operators", Some(admin_rule()), &[]).await;
     tour.call("GET", "/v1/rules", "", None, &[]).await;
     tour.call("GET", "/v1/rules/{name}", "operators", None, &[]).await;
@@ -118,10 +120,12 @@ async fn every_route_answers_as_the_document_says() {
     tour.call("DELETE", "/v1/join-tokens/{hash}", made.body["hash"].as_str().unwrap(), None, &[]).await;
 
     let id = issued(&tour.world).await;
+    tour.call("GET", "/v1/tokens", "?state=active", None, &[]).await;
     tour.call("GET", "/v1/tokens/{id}", &id, None, &[]).await;
+    tour.call("POST", "/v1/tokens/revoke", "?dry_run=true", Some(json!({ "rule": "operators" })), &[]).await;
     tour.call("POST", "/v1/tokens/{id}/revoke", &id, Some(json!({})), &[]).await;
 
-    tour.call("GET", "/v1/audit", "?limit=5", None, &[]).await;
+    tour.call("GET", "/v1/audit", "?limit=5&order=newest", None, &[]).await;
     tour.call("GET", "/v1/audit/verify", "", None, &[]).await;
     tour.call("GET", "/v1/audit/export", "?limit=3", None, &[]).await;
 

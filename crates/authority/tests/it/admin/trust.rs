@@ -128,8 +128,53 @@ async fn rejects_a_rule_of_the_same_name_as_one_in_a_file() {
     let world = World::with_rules(IN_A_FILE).await;
     let answer = world.put("/v1/rules/operators", admin_rule()).await;
     assert_eq!((answer.status, answer.code()), (409, "conflict"), "{answer:?}");
+    let message = answer.body["error"]["message"].as_str().unwrap();
+    assert!(message.contains(&world.path("rules.toml")), "the file is named: {message}");
     assert_eq!(world.get("/v1/info").await.body["rules"], 1, "the one in the file counts");
-    assert_eq!(world.delete("/v1/rules/operators").await.code(), "not-found");
+    assert_eq!(world.delete("/v1/rules/operators").await.code(), "conflict");
+    assert_eq!(world.get("/v1/rules/operators").await.status, 200);
+}
+
+#[tokio::test]
+async fn rules_and_issuers_are_listed_with_their_origin() {
+    let issuer = "[[issuer]]\nissuer = \"https://issuer.example\"\nleeway = 10\n";
+    let world = World::with_rules(&format!("{IN_A_FILE}{issuer}")).await;
+    let mut rule = admin_rule();
+    rule["name"] = json!("alice");
+    assert_eq!(world.put("/v1/rules/alice", rule).await.status, 200);
+    let path = format!("/v1/issuers/{}", segment("https://a.example"));
+    assert_eq!(world.put(&path, json!({ "issuer": "https://a.example" })).await.status, 200);
+    let file = world.path("rules.toml");
+    for (path, wanted) in [
+        ("/v1/rules", [("alice", "api"), ("operators", &*file)]),
+        ("/v1/issuers", [("https://a.example", "api"), ("https://issuer.example", &file)]),
+    ] {
+        let answer = world.get(path).await;
+        let items = answer.body["items"].as_array().unwrap();
+        let seen: Vec<(&str, &str)> = items
+            .iter()
+            .map(|item| {
+                let name = item.pointer("/rule/name").or_else(|| item.pointer("/issuer/issuer")).unwrap();
+                assert_eq!(item["origin"] == "api", item.get("revision").is_some(), "{item}");
+                (name.as_str().unwrap(), item["origin"].as_str().unwrap())
+            })
+            .collect();
+        assert_eq!(seen, wanted, "{path}");
+        let first = world.get(&format!("{path}?limit=1")).await;
+        assert_eq!(first.body["next"], wanted[0].0);
+    }
+    let one = world.get("/v1/rules/operators").await;
+    assert_eq!((one.body["origin"].as_str(), one.etag), (Some(&*file), None));
+}
+
+#[tokio::test]
+async fn rejects_the_deletion_of_an_issuer_that_a_rule_of_a_file_names() {
+    let rule = IN_A_FILE.replace("spiffe://example.org\"", "https://issuer.example\"").replace("{sub}", "/ci");
+    let world = World::with_rules(&rule).await;
+    let path = format!("/v1/issuers/{}", segment("https://issuer.example"));
+    assert_eq!(world.put(&path, json!({ "issuer": "https://issuer.example", "leeway": 10 })).await.status, 200);
+    let answer = world.delete(&path).await;
+    assert_eq!((answer.status, answer.code()), (409, "conflict"), "{answer:?}");
 }
 
 #[tokio::test]
@@ -139,7 +184,9 @@ async fn rejects_an_issuer_that_stands_in_a_file() {
     let path = format!("/v1/issuers/{}", segment(name));
     let answer = world.put(&path, json!({ "issuer": name, "leeway": 20 })).await;
     assert_eq!((answer.status, answer.code()), (409, "conflict"), "{answer:?}");
-    assert_eq!(world.get(&path).await.code(), "not-found");
-    assert_eq!(world.last().await.record.action, "issuer.undo");
+    let read = world.get(&path).await;
+    assert_eq!((&read.body["issuer"]["leeway"], &read.body["origin"]), (&json!(10), &json!(world.path("rules.toml"))));
+    assert_eq!(world.delete(&path).await.code(), "conflict");
+    assert!(world.audit().await.iter().all(|row| !row.record.action.starts_with("issuer.")), "nothing was written");
     world.rules.check(&[], &[]).await.unwrap();
 }

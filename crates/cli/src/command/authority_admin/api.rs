@@ -21,14 +21,14 @@ const SOCKET_VARIABLE: &str = carnet_route::EnvVars::AUTHORITY_SOCKET;
 /// Going through a long audit log takes its time.
 const TIMEOUT: Duration = Duration::from_mins(30);
 /// Largest answer, in bytes: a page of the longest rows.
-pub(super) const MAX_ANSWER: usize = 64 << 20;
+const MAX_ANSWER: usize = 64 << 20;
 /// Items on a page.
 const PAGE: &str = "1000";
 /// Largest key, token or bundle, in bytes.
 const MAX_FILE: usize = 1 << 20;
 
 /// An authority that is to be asked.
-pub(super) struct Api {
+pub(in crate::command) struct Api {
     client: Box<dyn HttpSend>,
     base: Url,
     token: Option<Secret>,
@@ -39,15 +39,13 @@ pub(super) struct Api {
 
 impl Api {
     /// Where the arguments say. Nothing is sent yet.
-    pub(super) fn open(at: &At) -> Result<Self, Error> {
+    pub(in crate::command) fn open(at: &At) -> Result<Self, Error> {
         let token = at.token_file.as_ref().map(|path| read(path)).transpose()?;
         let token = token.map(|text| Secret::new(text.expose().trim()));
         let Some(url) = &at.url else {
             let named = at.socket.clone().or_else(|| SystemEnvironment.get(SOCKET_VARIABLE).map(PathBuf::from));
             let path = named.unwrap_or_else(|| PathBuf::from(USUAL_SOCKET));
-            let place = format!("at the socket {}", path.display());
-            let base = parse("http://localhost")?;
-            return Ok(Self { client: Box::new(Client::unix(path)), base, token, place, is_socket: true });
+            return Ok(Self { token, ..Self::at_socket(path)? });
         };
         let base = parse(url)?;
         if base.scheme() != "https" && !carnet_core::is_loopback(&base) {
@@ -57,15 +55,27 @@ impl Api {
         Ok(Self { client: Box::new(client), place: format!("at {base}"), base, token, is_socket: false })
     }
 
-    pub(super) async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Error> {
+    /// At this Unix socket.
+    pub(in crate::command) fn at_socket(path: PathBuf) -> Result<Self, Error> {
+        let place = format!("at the socket {}", path.display());
+        let base = parse("http://localhost")?;
+        Ok(Self { client: Box::new(Client::unix(path)), base, token: None, place, is_socket: true })
+    }
+
+    pub(in crate::command) async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Error> {
         self.send(Request::get(self.url(path, query)?)).await
     }
 
-    pub(super) async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
-        self.send(Request::post_json(self.url(path, &[])?, body)).await
+    pub(in crate::command) async fn post(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<Value, Error> {
+        self.send(Request::post_json(self.url(path, query)?, body)).await
     }
 
-    pub(super) async fn put(
+    pub(in crate::command) async fn put(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
@@ -82,12 +92,17 @@ impl Api {
         self.send(request).await
     }
 
-    pub(super) async fn delete(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Error> {
+    pub(in crate::command) async fn delete(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Error> {
         self.send(Request::new(Method::DELETE, self.url(path, query)?)).await
     }
 
     /// All items of a list, page by page; at most `limit`.
-    pub(super) async fn list(&self, path: &[&str], query: &[(&str, &str)], limit: usize) -> Result<Vec<Value>, Error> {
+    pub(in crate::command) async fn list(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        limit: usize,
+    ) -> Result<Vec<Value>, Error> {
         let mut items: Vec<Value> = Vec::new();
         let mut after: Option<String> = None;
         loop {
@@ -110,7 +125,7 @@ impl Api {
     }
 
     /// The text of an answer that is no JSON document.
-    pub(super) async fn text(&self, path: &[&str], query: &[(&str, &str)]) -> Result<String, Error> {
+    pub(in crate::command) async fn text(&self, path: &[&str], query: &[(&str, &str)]) -> Result<String, Error> {
         let response = self.ask(Request::get(self.url(path, query)?)).await?;
         let text = response.text().map(ToOwned::to_owned);
         text.ok_or_else(|| {

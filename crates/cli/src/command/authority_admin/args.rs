@@ -1,8 +1,14 @@
 //! The arguments of the commands.
 
+mod audit;
+mod tokens;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+
+pub(crate) use audit::{AuditCommand, AuditRows};
+pub(crate) use tokens::TokenCommand;
 
 /// Commands for an authority that runs.
 #[derive(Debug, Subcommand)]
@@ -26,7 +32,7 @@ pub(crate) enum AdminCommand {
     Node(Group<NodeCommand>),
     /// Tokens by which agents join.
     JoinToken(Group<JoinTokenCommand>),
-    /// Access tokens that were issued.
+    /// Access tokens that were issued. SVIDs are not remembered.
     Token(Group<TokenCommand>),
     /// The audit log.
     Audit(Group<AuditCommand>),
@@ -127,6 +133,9 @@ pub(crate) enum EntryCommand {
     },
     /// Make an entry, or those of a file.
     Create {
+        /// Only look whether it would be done, each by itself.
+        #[arg(long)]
+        dry_run: bool,
         /// TOML or JSON with `[[entry]]` tables; `-` for standard input.
         #[arg(long, short = 'f', value_name = "FILE", conflicts_with_all = ["spiffe_id", "parent_id", "selectors"])]
         file: Option<PathBuf>,
@@ -140,6 +149,9 @@ pub(crate) enum EntryCommand {
     Update {
         /// Its `id`.
         id: String,
+        /// Only look whether it would be done.
+        #[arg(long)]
+        dry_run: bool,
         /// TOML or JSON with the whole entry; `-` for standard input.
         #[arg(long, short = 'f', value_name = "FILE")]
         file: Option<PathBuf>,
@@ -151,12 +163,15 @@ pub(crate) enum EntryCommand {
         /// Their `id`s.
         #[arg(required = true)]
         ids: Vec<String>,
+        /// Only look whether it would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RuleCommand {
-    /// List the rules that were put here. Those of the authority's files are not among them.
+    /// List the rules, with where they are from: `api` or a file of the authority.
     List,
     /// Show one rule.
     Show {
@@ -177,7 +192,7 @@ pub(crate) enum RuleCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum IssuerCommand {
-    /// List the issuers that were put here. Those of the authority's files are not among them.
+    /// List the issuers, with where they are from: `api` or a file of the authority.
     List,
     /// Show one issuer.
     Show {
@@ -322,80 +337,5 @@ pub(crate) enum JoinTokenCommand {
     Delete {
         /// Its digest, as `list` has it.
         hash: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TokenCommand {
-    /// Show what is remembered of an access token.
-    Show {
-        /// Its `jti`.
-        id: String,
-    },
-    /// Revoke an access token.
-    Revoke {
-        /// Its `jti`.
-        id: String,
-    },
-}
-
-/// Which rows of the audit log.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct AuditRows {
-    /// Only what comes after this row.
-    #[arg(long, value_name = "SEQ", default_value_t = 0)]
-    pub(crate) after: u64,
-    /// Not before this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
-    pub(crate) since: Option<jiff::Timestamp>,
-    /// Before this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
-    pub(crate) until: Option<jiff::Timestamp>,
-    /// Only this action, for instance `token.exchange`.
-    #[arg(long)]
-    pub(crate) action: Option<String>,
-    /// Only with this outcome: allowed, refused or failed.
-    #[arg(long)]
-    pub(crate) outcome: Option<String>,
-    /// Only of this actor.
-    #[arg(long)]
-    pub(crate) actor: Option<String>,
-    /// Only about this subject.
-    #[arg(long)]
-    pub(crate) subject: Option<String>,
-    /// Only by this rule.
-    #[arg(long)]
-    pub(crate) rule: Option<String>,
-    /// Only with this number of a request.
-    #[arg(long)]
-    pub(crate) request_id: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AuditCommand {
-    /// List rows of the log, oldest first.
-    List {
-        #[command(flatten)]
-        rows: AuditRows,
-        /// Most rows.
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-    },
-    /// Look whether the log is what it was. Ends with 8 when it is not.
-    Verify {
-        /// A row that was noted elsewhere, as SEQ:HASH: it must be there unchanged.
-        #[arg(long, value_name = "SEQ:HASH")]
-        noted: Option<String>,
-        /// Not through the authority but in its store: `sqlite:PATH` or `postgres://…`.
-        #[arg(long, value_name = "ADDRESS")]
-        store: Option<String>,
-    },
-    /// Write the log to standard output, one JSON object a line.
-    Export {
-        #[command(flatten)]
-        rows: AuditRows,
-        /// Not through the authority but from its store: `sqlite:PATH` or `postgres://…`.
-        #[arg(long, value_name = "ADDRESS")]
-        store: Option<String>,
     },
 }

@@ -1,5 +1,7 @@
 //! `carnet authority audit`: through the authority, or in its store when it does not run.
 
+pub(super) mod follow;
+
 use std::{path::Path, sync::Arc};
 
 use carnet_core::{Error, hex};
@@ -40,10 +42,11 @@ struct Verdict {
 
 pub(super) async fn run(at: &At, command: AuditCommand, terminal: Terminal) -> Result<u8, Error> {
     match command {
-        AuditCommand::List { rows, limit } => {
-            let query = query(&rows);
-            let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            let rows = Api::open(at)?.list(&["audit"], &query, limit).await?;
+        AuditCommand::List { rows, after, limit, follow: true } => {
+            follow::run(&Api::open(at)?, query(&rows), after, limit, terminal).await
+        }
+        AuditCommand::List { rows, after, limit, follow: false } => {
+            let rows = list(&Api::open(at)?, &query(&rows), after, limit).await?;
             if terminal.is_json() {
                 terminal.json(json!({ "rows": rows }))?;
             } else {
@@ -59,21 +62,37 @@ pub(super) async fn run(at: &At, command: AuditCommand, terminal: Terminal) -> R
             };
             tell(&verdict, terminal)
         }
-        AuditCommand::Export { rows, store: Some(address) } => {
+        AuditCommand::Export { rows, after, store: Some(address) } => {
             let store = open(&address).await?;
-            let outcome = write_out(&*store, &rows, terminal).await;
+            let outcome = write_out(&*store, &rows, after, terminal).await;
             store.close().await;
             outcome.map(|()| 0)
         }
-        AuditCommand::Export { rows, store: None } => export(&Api::open(at)?, &rows, terminal).await,
+        AuditCommand::Export { rows, after, store: None } => {
+            export(&Api::open(at)?, &query(&rows), after, terminal).await
+        }
     }
 }
 
+/// What is asked for, by its names in the API.
+type Query = Vec<(&'static str, String)>;
+
+/// The last rows, the newest first; or those after a row, the oldest first.
+async fn list(api: &Api, query: &Query, after: Option<u64>, limit: usize) -> Result<Vec<Value>, Error> {
+    let after = after.map(|seq| seq.to_string());
+    let mut query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    query.push(match &after {
+        Some(seq) => ("after", seq),
+        None => ("order", "newest"),
+    });
+    api.list(&["audit"], &query, limit).await
+}
+
 /// The log of a store, without ever holding more of it than is on its way.
-async fn write_out(store: &dyn Store, rows: &AuditRows, terminal: Terminal) -> Result<(), Error> {
+async fn write_out(store: &dyn Store, rows: &AuditRows, after: u64, terminal: Terminal) -> Result<(), Error> {
     let filter = filter(rows)?;
     let (mut reader, mut writer) = tokio::io::duplex(IN_FLIGHT);
-    let write = async move { export_audit(store, rows.after, &filter, &mut writer).await };
+    let write = async move { export_audit(store, after, &filter, &mut writer).await };
     let show = async move {
         let mut piece = vec![0; IN_FLIGHT];
         loop {
@@ -90,19 +109,18 @@ async fn write_out(store: &dyn Store, rows: &AuditRows, terminal: Terminal) -> R
 }
 
 /// Piece by piece, each from where the one before it ended.
-async fn export(api: &Api, rows: &AuditRows, terminal: Terminal) -> Result<u8, Error> {
-    let mut rows = rows.clone();
+async fn export(api: &Api, query: &Query, mut after: u64, terminal: Terminal) -> Result<u8, Error> {
     loop {
-        let query = query(&rows);
+        let from = after.to_string();
         let mut query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        query.push(("limit", LINES));
+        query.extend([("after", from.as_str()), ("limit", LINES)]);
         let text = api.text(&["audit", "export"], &query).await?;
         let Some(last) = text.lines().last() else { return Ok(0) };
         let last: Value = serde_json::from_str(last).map_err(|error| {
             Error::unreachable("read the audit log: its last line is no JSON object").because(error)
         })?;
-        let seq = last.pointer("/record/seq").and_then(Value::as_u64).filter(|seq| *seq > rows.after);
-        rows.after = seq.ok_or_else(|| Error::unreachable("read the audit log: its last line has no number"))?;
+        let seq = last.pointer("/record/seq").and_then(Value::as_u64).filter(|seq| *seq > after);
+        after = seq.ok_or_else(|| Error::unreachable("read the audit log: its last line has no number"))?;
         terminal.data(text.as_bytes())?;
     }
 }
@@ -179,8 +197,8 @@ fn bytes(digits: &str) -> Option<Vec<u8>> {
     (0..32).map(|at| u8::from_str_radix(digits.get(at * 2..at * 2 + 2)?, 16).ok()).collect()
 }
 
-fn query(rows: &AuditRows) -> Vec<(&'static str, String)> {
-    let mut query = vec![("after", rows.after.to_string())];
+fn query(rows: &AuditRows) -> Query {
+    let mut query = Query::new();
     query.extend(rows.since.map(|time| ("since", time.to_string())));
     query.extend(rows.until.map(|time| ("until", time.to_string())));
     let texts = [
@@ -189,6 +207,7 @@ fn query(rows: &AuditRows) -> Vec<(&'static str, String)> {
         ("actor", &rows.actor),
         ("subject", &rows.subject),
         ("rule", &rows.rule),
+        ("token_id", &rows.token_id),
         ("request_id", &rows.request_id),
     ];
     query.extend(texts.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
@@ -211,6 +230,7 @@ fn filter(rows: &AuditRows) -> Result<AuditFilter, Error> {
         actor: rows.actor.clone(),
         subject: rows.subject.clone(),
         rule: rows.rule.clone(),
+        token_id: rows.token_id.clone(),
         request_id: rows.request_id.clone(),
         ..AuditFilter::default()
     })

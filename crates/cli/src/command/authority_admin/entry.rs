@@ -1,5 +1,7 @@
 //! `carnet authority entry`
 
+use std::path::PathBuf;
+
 use carnet_core::Error;
 use serde_json::{Map, Value, json};
 
@@ -8,6 +10,7 @@ use super::{
     args::{EntryCommand, EntryFields},
     changed, file, show,
     table::table,
+    trust::dry,
 };
 use crate::output::Terminal;
 
@@ -36,58 +39,62 @@ pub(super) async fn run(api: &Api, command: EntryCommand, terminal: Terminal) ->
             Ok(0)
         }
         EntryCommand::Show { id } => show("entry", &api.get(&["entries", &id], &[]).await?, terminal),
-        EntryCommand::Create { file, id, fields } => create(api, file, id, &fields, terminal).await,
-        EntryCommand::Update { id, file, fields } => {
+        EntryCommand::Create { dry_run, file, id, fields } => {
+            create(api, wanted(file, id, &fields)?, dry_run, terminal).await
+        }
+        EntryCommand::Update { id, dry_run, file, fields } => {
             let old = api.get(&["entries", &id], &[]).await?;
             let (old, revision) = as_asked(old);
             let entry = match file {
                 Some(path) => one(file::documents(&path, "entry")?)?,
                 None => with(old, &fields),
             };
-            show("entry", &api.put(&["entries", &id], &[], &entry, revision).await?, terminal)
+            show("entry", &api.put(&["entries", &id], dry(dry_run), &entry, revision).await?, terminal)
         }
-        EntryCommand::Delete { ids } => {
+        EntryCommand::Delete { ids, dry_run } => {
             for id in &ids {
-                changed("entry", id, &api.delete(&["entries", id], &[]).await?, terminal)?;
+                changed("entry", id, &api.delete(&["entries", id], dry(dry_run)).await?, terminal)?;
             }
             Ok(0)
         }
     }
 }
 
-async fn create(
-    api: &Api,
-    path: Option<std::path::PathBuf>,
-    id: Option<String>,
-    fields: &EntryFields,
-    terminal: Terminal,
-) -> Result<u8, Error> {
-    let wanted = if let Some(path) = path {
-        file::documents(&path, "entry")?
-    } else {
-        let mut entry = with(json!({}), fields);
-        if let (Some(id), Some(members)) = (id, entry.as_object_mut()) {
-            members.insert("id".to_owned(), json!(id));
-        }
-        vec![entry]
-    };
+/// The entries that are to be made.
+fn wanted(path: Option<PathBuf>, id: Option<String>, fields: &EntryFields) -> Result<Vec<Value>, Error> {
+    if let Some(path) = path {
+        return file::documents(&path, "entry");
+    }
+    let mut entry = with(json!({}), fields);
+    if let (Some(id), Some(members)) = (id, entry.as_object_mut()) {
+        members.insert("id".to_owned(), json!(id));
+    }
+    Ok(vec![entry])
+}
+
+async fn create(api: &Api, wanted: Vec<Value>, dry_run: bool, terminal: Terminal) -> Result<u8, Error> {
     let count = wanted.len();
     let mut made = Vec::new();
     for (at, entry) in wanted.iter().enumerate() {
-        let answer = api.post(&["entries"], entry).await;
+        let answer = api.post(&["entries"], dry(dry_run), entry).await;
         made.push(answer.map_err(|error| {
             match count {
                 1 => error,
+                _ if dry_run => Error::new(error.kind(), format!("look at entry {} of {count}", at + 1)).because(error),
                 _ => Error::new(error.kind(), format!("make entry {} of {count}; those before it are made", at + 1))
                     .because(error),
             }
         })?);
     }
     if terminal.is_json() {
-        terminal.json(json!({ "entries": made }))?;
-    } else {
-        terminal.text(table(&COLUMNS, &made))?;
+        terminal.json(json!({ "entries": made, "dry_run": dry_run }))?;
+        return Ok(0);
     }
+    let mut text = table(&COLUMNS, &made);
+    if dry_run {
+        text.push("dry run: nothing was written\n");
+    }
+    terminal.text(text)?;
     Ok(0)
 }
 

@@ -29,20 +29,20 @@ pub(super) async fn run(api: &Api, command: KeyCommand, terminal: Terminal) -> R
         KeyCommand::Rotate { purpose, now } => {
             let when = if now { "now" } else { "propagating" };
             let body = json!({ "purpose": purpose, "when": when });
-            show("rotated", &api.post(&["keys", "rotate"], &body).await?, terminal)
+            show("rotated", &api.post(&["keys", "rotate"], &[], &body).await?, terminal)
         }
         KeyCommand::Revoke { kid } => {
-            show("withdrawn", &api.post(&["keys", &kid, "revoke"], &json!({})).await?, terminal)
+            show("withdrawn", &api.post(&["keys", &kid, "revoke"], &[], &json!({})).await?, terminal)
         }
         KeyCommand::Taint { kid } => {
-            show("withdrawn", &api.post(&["keys", &kid, "taint"], &json!({})).await?, terminal)
+            show("withdrawn", &api.post(&["keys", &kid, "taint"], &[], &json!({})).await?, terminal)
         }
         KeyCommand::Rewrap { key_file, passphrase_file } => {
             let body = match (key_file, passphrase_file) {
                 (Some(path), _) => json!({ "key_file": path }),
                 (None, path) => json!({ "passphrase_file": path }),
             };
-            let answer = api.post(&["keys", "rewrap"], &body).await?;
+            let answer = api.post(&["keys", "rewrap"], &[], &body).await?;
             if !terminal.is_json() {
                 terminal.say("change [authority.keys] before the authority starts again: it needs what the keys are sealed with now");
             }

@@ -34,7 +34,7 @@ pub(super) async fn node(api: &Api, command: NodeCommand, terminal: Terminal) ->
             Ok(0)
         }
         NodeCommand::Show { id } => show("node", &api.get(&["nodes", &id], &[]).await?, terminal),
-        NodeCommand::Ban { id } => show("node", &api.post(&["nodes", &id, "ban"], &json!({})).await?, terminal),
+        NodeCommand::Ban { id } => show("node", &api.post(&["nodes", &id, "ban"], &[], &json!({})).await?, terminal),
         NodeCommand::Delete { id } => changed("node", &id, &api.delete(&["nodes", &id], &[]).await?, terminal),
     }
 }
@@ -43,7 +43,7 @@ pub(super) async fn join_token(api: &Api, command: JoinTokenCommand, terminal: T
     match command {
         JoinTokenCommand::Create { name, ttl, selectors } => {
             let body = json!({ "agent_path": name, "ttl": ttl, "selectors": selectors });
-            let made = api.post(&["join-tokens"], &body).await?;
+            let made = api.post(&["join-tokens"], &[], &body).await?;
             if terminal.is_json() {
                 terminal.json(json!({ "join_token": made }))?;
                 return Ok(0);

@@ -41,6 +41,9 @@ fn where_the_authority_is_may_stand_before_and_behind_the_command() {
         "key rotate jwt:ES256 --now --socket /run/a.sock",
         "rule put -f rules.toml --dry-run",
         "audit export --after 7 --action token.exchange",
+        "audit list -n 5 --outcome refused --rule jobs --follow",
+        "token list --state used-up --subject alice --rule jobs --limit 5",
+        "token revoke --subject alice --rule jobs --dry-run",
         "entry create --spiffe-id spiffe://example.org/a --parent-id spiffe://example.org/b --selector unix:uid:1 --admin",
     ] {
         assert!(parse(line).is_ok(), "{line}");
@@ -57,6 +60,11 @@ fn rejects_arguments_that_do_not_go_together() {
         "key rewrap",
         "entry delete",
         "join-token delete",
+        "token revoke",
+        "token revoke jti --rule jobs",
+        "token revoke jti --dry-run",
+        "token list --state live",
+        "audit list --outcome good",
     ] {
         assert!(parse(line).is_err(), "{line}");
     }

@@ -25,6 +25,7 @@ const RULES: Sort = Sort {
     name: "name",
     columns: &[
         ("NAME", "/rule/name"),
+        ("ORIGIN", "/origin"),
         ("ISSUER", "/rule/issuer"),
         ("SUBJECT", "/rule/subject"),
         ("IDENTITY", "/rule/identity"),
@@ -38,6 +39,7 @@ const ISSUERS: Sort = Sort {
     name: "issuer",
     columns: &[
         ("ISSUER", "/issuer/issuer"),
+        ("ORIGIN", "/origin"),
         ("KEYS AT", "/issuer/jwks_url"),
         ("DISCOVERY", "/issuer/discovery_url"),
         ("REVISION", "/revision"),
@@ -101,7 +103,7 @@ pub(super) async fn federation(api: &Api, command: FederationCommand, terminal: 
             changed("federation", &domain, &change, terminal)
         }
         FederationCommand::Refresh { domain } => {
-            let answer = api.post(&["federation", &domain, "refresh"], &json!({})).await?;
+            let answer = api.post(&["federation", &domain, "refresh"], &[], &json!({})).await?;
             show("refreshed", &answer, terminal)
         }
     }
@@ -163,6 +165,6 @@ impl Sort {
     }
 }
 
-fn dry(dry_run: bool) -> &'static [(&'static str, &'static str)] {
+pub(super) fn dry(dry_run: bool) -> &'static [(&'static str, &'static str)] {
     if dry_run { &[("dry_run", "true")] } else { &[] }
 }

@@ -81,12 +81,12 @@ pub(super) async fn deny(stage: &Stage, denial: &Denial) -> RefusalRow {
 /// The error is what keeps the row from being played.
 async fn play(stage: &Stage, denial: &Denial, row: &mut RefusalRow) -> Result<Option<Refusal>, Error> {
     let domain = stage.domain().await?;
-    let before = last_seq(&domain.admin.refused_after(0).await?);
+    let before = last_seq(&domain.refused_after(0).await?);
     let outcome = bend(stage, domain, denial.bend).await;
     domain.pod.enter()?;
     let decision = match (&outcome, denial.bend) {
         (Err(error), Bend::OthersIdentity | Bend::OutsideOfPod) => by_the_agent(error),
-        _ => by_the_authority(&domain.admin.refused_after(before).await?, denial.clause)?,
+        _ => by_the_authority(&domain.refused_after(before).await?, denial.clause)?,
     };
     row.told(outcome);
     Ok(decision)

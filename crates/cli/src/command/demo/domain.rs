@@ -1,7 +1,6 @@
 //! A trust domain for the demo: an authority that trusts the emulated GitHub, an agent on this machine, and an agent on a
 //! node whose pod is simulated. Opened when the first row needs it; configured by files, as users do it.
 
-mod admin;
 mod pod;
 
 use std::path::{Path, PathBuf};
@@ -12,11 +11,12 @@ use carnet_core::{Context, Error, NewFile, SectionConfig as _, chain, replace_fi
 use carnet_net::Settings as Network;
 use carnet_sandbox::ci;
 use carnet_spiffe::TrustDomain;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::{admin::Admin, pod::Pod};
+use self::pod::Pod;
+use crate::command::authority_admin::Api;
 
 /// Its name.
 const NAME: &str = "demo.test";
@@ -38,7 +38,7 @@ pub(super) const POD_AGENT: &str = "POD_AGENT";
 pub(super) struct Domain {
     pub(super) issuer: String,
     pub(super) name: TrustDomain,
-    pub(super) admin: Admin,
+    pub(super) admin: Api,
     pub(super) pod: Pod,
     sockets: [String; 2],
     agents: [Agent; 2],
@@ -67,7 +67,7 @@ impl Domain {
         // Nobody asks for a reload.
         let (_, reload) = watch::channel(0);
         let serving = tokio::spawn(authority.run(reload, shutdown.clone()));
-        let admin = Admin::at(addresses.admin);
+        let admin = Api::at_socket(addresses.admin)?;
         let pod = Pod::simulate(&folder, shutdown.clone()).await?;
         let nodes = addresses.nodes.ok_or_else(|| Error::internal("find the listener for agents"))?;
         let node = start_node(&format!("https://{nodes}"), &folder, &admin, &pod, context).await?;
@@ -91,6 +91,12 @@ impl Domain {
             Ok(Err(error)) => tracing::warn!(error = chain(&error).join(": "), "the authority ended in disorder"),
             Err(error) => tracing::warn!(%error, "the authority ended in disorder"),
         }
+    }
+
+    /// What was refused after this row of the audit log, oldest first.
+    pub(super) async fn refused_after(&self, seq: u64) -> Result<Vec<Value>, Error> {
+        let query = [("outcome", "refused"), ("after", &seq.to_string())];
+        self.admin.list(&["audit"], &query, usize::MAX).await
     }
 
     /// What routes in it read.
@@ -142,15 +148,9 @@ fn entries() -> String {
 }
 
 /// An agent with the attestor for Kubernetes. It looks processes up where the pod is simulated.
-async fn start_node(
-    authority: &str,
-    folder: &Path,
-    admin: &Admin,
-    pod: &Pod,
-    context: &Context,
-) -> Result<Agent, Error> {
-    let token = admin.post("join-tokens", &json!({ "agent_path": NODE })).await?;
-    let token = token.get("token").and_then(serde_json::Value::as_str);
+async fn start_node(authority: &str, folder: &Path, admin: &Api, pod: &Pod, context: &Context) -> Result<Agent, Error> {
+    let token = admin.post(&["join-tokens"], &[], &json!({ "agent_path": NODE })).await?;
+    let token = token.get("token").and_then(Value::as_str);
     let token = token.ok_or_else(|| Error::internal("find the join token in the answer"))?;
     let token_file = folder.join("node-join-token");
     replace_files(&[NewFile::new(&token_file, token)])?;

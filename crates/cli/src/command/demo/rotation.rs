@@ -106,7 +106,7 @@ impl Traffic<'_> {
 }
 
 async fn rotate(domain: &Domain, purpose: &str, when: &str) -> Result<String, Error> {
-    let rotated = domain.admin.post("keys/rotate", &json!({ "purpose": purpose, "when": when })).await?;
+    let rotated = domain.admin.post(&["keys", "rotate"], &[], &json!({ "purpose": purpose, "when": when })).await?;
     let kid = rotated.get("kid").and_then(Value::as_str);
     kid.map(ToOwned::to_owned).ok_or_else(|| Error::internal("find the key in the answer"))
 }

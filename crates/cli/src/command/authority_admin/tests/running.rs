@@ -6,7 +6,7 @@ use carnet_authority::{DevOptions, open_dev};
 use carnet_core::SystemEnvironment;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::*;
+use super::{audit::follow::Follower, *};
 
 /// A trial authority in a thread of its own, as commands have their own runtime.
 struct Running {
@@ -90,6 +90,12 @@ fn an_operator_does_everything_from_the_command_line() {
                  --selector unix:uid:1";
     authority.ok(&format!("entry create --id a {entry}"));
     authority.refused(&format!("entry create {entry}"), "exists", ErrorKind::Refused);
+    authority.refused(&format!("entry create --dry-run {entry}"), "exists", ErrorKind::Refused);
+    let other = entry.replace("/a ", "/b ");
+    authority.ok(&format!("entry create --dry-run --id b {other}"));
+    authority.refused("entry show b", "not-found", ErrorKind::Configuration);
+    authority.ok("entry update a --dry-run --hint other");
+    authority.ok("entry delete a --dry-run");
     authority.ok("entry list --selector unix:uid:1");
     authority.ok("entry update a --hint label --jwt-ttl 60");
     authority.ok("entry show a");
@@ -138,11 +144,48 @@ fn an_operator_does_everything_from_the_command_line() {
     );
     authority.ok("join-token create --name web --ttl 60");
     authority.ok("join-token list");
+    authority.ok("token list --state active --limit 5");
+    authority.ok("token revoke --subject nobody --dry-run");
+    authority.ok("token revoke --subject nobody --rule operators");
+    authority.refused("token show none", "not-found", ErrorKind::Configuration);
     authority.refused("token revoke none", "not-found", ErrorKind::Configuration);
 
+    authority.ok("audit list --after 2 --limit 1");
     authority.ok("audit list --action entry.create --limit 1");
     authority.ok("audit verify");
     authority.ok("audit export --action rule.put");
     let noted = format!("1:{}", "00".repeat(32));
     assert_eq!(authority.run(&format!("audit verify --noted {noted}")).unwrap(), 8);
+}
+
+#[test]
+fn who_follows_the_log_sees_each_row_once_and_in_order() {
+    let authority = Running::start();
+    for name in ["a", "b", "c"] {
+        authority.ok(&format!("join-token create --name {name}"));
+    }
+    let api = Api::at_socket(authority.socket.clone()).unwrap();
+    let made = vec![("action", "join-token.create".to_owned())];
+    let names = |rows: Vec<Value>| -> Vec<String> {
+        rows.iter().map(|row| row.pointer("/record/subject").and_then(Value::as_str).unwrap().to_owned()).collect()
+    };
+    let agent = |name: &str| format!("spiffe://trial.test/carnet/agent/join-token/{name}");
+    let put = async |name: &str| api.post(&["join-tokens"], &[], &json!({ "agent_path": name })).await.map(drop);
+    world::block_on(async {
+        let mut follower = Follower::new(&api, made.clone());
+        assert_eq!(names(follower.first(None, 2).await?), [agent("b"), agent("c")]);
+        assert_eq!(follower.next().await?, [Value::Null; 0]);
+        put("d").await?;
+        put("e").await?;
+        api.post(&["keys", "rotate"], &[], &json!({ "purpose": "jwt:ES256", "when": "now" })).await?;
+        assert_eq!(names(follower.next().await?), [agent("d"), agent("e")]);
+        assert_eq!(follower.next().await?, [Value::Null; 0]);
+        let mut from = Follower::new(&api, made.clone());
+        assert_eq!(from.first(Some(0), 1).await?.len(), 5, "from a row on it shows all");
+        put("f").await?;
+        assert_eq!(names(from.next().await?), [agent("f")]);
+        assert_eq!(names(follower.next().await?), [agent("f")]);
+        Ok(())
+    })
+    .unwrap();
 }
