@@ -159,8 +159,18 @@ impl Reloader {
     /// cannot be read. All goes on as before.
     pub async fn reload(&self, plan: &DiscoveryPlan) -> Result<(), Error> {
         let outcome = self.0.reload(plan).await;
-        self.0.reloads.with(&[if outcome.is_ok() { "taken" } else { "refused" }]).increment();
+        if outcome.is_ok() {
+            self.0.reloads.with(&["taken"]).increment();
+        } else {
+            self.refused();
+        }
         outcome
+    }
+
+    /// Counts a reload that has come to nothing, as [`Reloader::reload`] does by itself: for whoever could not make a plan of what
+    /// stands in the configuration.
+    pub fn refused(&self) {
+        self.0.reloads.with(&["refused"]).increment();
     }
 }
 

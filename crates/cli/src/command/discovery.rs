@@ -64,7 +64,10 @@ async fn serve(
         while reload.changed().await.is_ok() {
             let outcome = match section::<DiscoveryConfig>(global, context) {
                 Ok(plan) => reloader.reload(&plan).await,
-                Err(error) => Err(error),
+                Err(error) => {
+                    reloader.refused();
+                    Err(error)
+                }
             };
             match outcome {
                 Ok(()) => tracing::info!("the configuration was read again"),

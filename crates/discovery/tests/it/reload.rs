@@ -170,11 +170,13 @@ async fn probes_and_prometheus_are_told_how_it_goes() {
     reloader.reload(&plan).await.unwrap();
     let other = DiscoveryPlan { diagnostics: None, ..plan };
     reloader.reload(&other).await.unwrap_err();
+    // One of which no plan could be made.
+    reloader.refused();
     let (_, metrics) = told("/metrics").await;
     for line in [
         "carnet_discovery_requests_total{route=\"/keys\",status=\"200\"}",
         "carnet_discovery_reloads_total{outcome=\"taken\"} 1",
-        "carnet_discovery_reloads_total{outcome=\"refused\"} 1",
+        "carnet_discovery_reloads_total{outcome=\"refused\"} 2",
         "carnet_discovery_jwt_authorities 1",
         "carnet_discovery_source_failing 0",
     ] {
