@@ -1,5 +1,6 @@
 //! `carnet authority`, as those who have nothing to do with it see it.
 
+mod administration;
 mod exchange;
 mod kill;
 mod load;

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod demo;
+mod discovery;
 mod looking;
 mod paper;
 mod run;

@@ -4,23 +4,14 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     os::unix::net::UnixDatagram,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
-    scene::{Authority, JWT, exchange, get, uid},
+    scene::{Authority, JWT, eventually, exchange, get, uid},
     witness::Witness,
 };
 use crate::{agent::Watch, scene::put};
-
-/// Asks until it is so.
-fn eventually(mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_mins(1), "it is not so after a minute");
-        std::thread::yield_now();
-    }
-}
 
 /// The next datagram that says one of these.
 fn told(socket: &UnixDatagram, wanted: &str) -> String {

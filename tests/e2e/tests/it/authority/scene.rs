@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::OnceLock,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -100,6 +101,15 @@ pub(crate) fn spawn(command: &mut Command, errors: &Path) -> (Child, ChildStdout
     let mut child = command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
     let stdout = child.stdout.take().expect("piped");
     (child, stdout)
+}
+
+/// Asks until it is so.
+pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "it is not so after a minute");
+        std::thread::yield_now();
+    }
 }
 
 /// An authority that runs until it is dropped.
