@@ -143,7 +143,8 @@ fn admin_limits() -> Limits {
     Limits { connections_per_peer: 32, idle: std::time::Duration::from_secs(30), ..Limits::default() }
 }
 
-/// Nobody at one address may keep the others out of a listener.
+/// Nobody at one address may keep the others out of a listener, but for trusted proxies: theirs are many clients' connections and
+/// are not counted by address, so that a proxy must bound its own clients.
 fn public_limits() -> Limits {
     Limits { connections: 4096, connections_per_peer: 512, ..Limits::default() }
 }

@@ -13,7 +13,7 @@ use axum::{
     middleware::{Next, from_fn},
 };
 use http::HeaderMap;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 /// The list of those that a request has passed: each proxy adds whom it was asked by at its end. There is no standard but
 /// the custom of proxies; `Forwarded` (RFC 7239) is not read.
@@ -22,7 +22,7 @@ const HEADER: &str = "x-forwarded-for";
 /// Who may speak for a client: proxies that end the client's connection and make one of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
-    /// Networks of proxies.
+    /// Networks of proxies. IPv4 is IPv4 here: networks in `::ffff:0:0/96` match nobody ([`Self::parse`] turns them round).
     pub networks: Vec<IpNet>,
     /// Whether whoever connects to a Unix socket is a proxy.
     pub unix: bool,
@@ -41,10 +41,11 @@ pub enum ForwardedPeer {
 }
 
 impl TrustedProxies {
-    /// Reads addresses, networks (`10.0.0.0/8`) and the word `unix`.
+    /// Reads addresses, networks (`10.0.0.0/8`) and the word `unix`. IPv4 in IPv6 is IPv4 (RFC 4291, 2.5.5.2).
     ///
     /// # Errors
-    /// The first text that is none of them.
+    /// The first text that is none of them, that names everybody (`0.0.0.0/0`), or that means less or more than it says: an
+    /// address with the length of a network around it (`10.1.2.3/8`).
     pub fn parse(texts: &[String]) -> Result<Self, String> {
         let mut proxies = Self::default();
         for text in texts {
@@ -52,11 +53,7 @@ impl TrustedProxies {
                 proxies.unix = true;
                 continue;
             }
-            let address = || IpAddr::from_str(text).map(IpNet::from).ok();
-            let network = IpNet::from_str(text).ok().or_else(address);
-            proxies.networks.push(network.ok_or_else(|| {
-                format!("`{}` is neither an address nor a network nor `unix`", carnet_core::safe_text(text))
-            })?);
+            proxies.networks.push(network(text)?);
         }
         Ok(proxies)
     }
@@ -96,7 +93,8 @@ impl TrustedProxies {
         Some(named.map_or(ForwardedPeer::Unnamed(peer), ForwardedPeer::Address))
     }
 
-    /// Puts a [`ForwardedPeer`] among the extensions of each request that comes through one of these proxies.
+    /// Puts a [`ForwardedPeer`] among the extensions of each request that comes over TCP through one of these proxies. One that
+    /// comes over a Unix socket has no address of a proxy, and gets none, whatever [`Self::unix`] says.
     pub fn name_clients(self, router: Router) -> Router {
         let proxies = Arc::new(self);
         router.layer(from_fn(move |mut request: Request, next: Next| {
@@ -108,6 +106,31 @@ impl TrustedProxies {
             next.run(request)
         }))
     }
+}
+
+/// Addresses of some proxies, as they are compared: IPv4 as IPv4.
+fn network(text: &str) -> Result<IpNet, String> {
+    let wrong = |what: &str| format!("`{}` {what}", carnet_core::safe_text(text));
+    let address = || IpAddr::from_str(text).map(IpNet::from).ok();
+    let network = IpNet::from_str(text).ok().or_else(address);
+    let network = canonical(network.ok_or_else(|| wrong("is neither an address nor a network nor `unix`"))?);
+    if network.prefix_len() == 0 {
+        return Err(wrong("is everybody, who could then claim any address"));
+    }
+    if network.addr() != network.network() {
+        return Err(wrong(&format!("is an address and a network: write {} or {}", network.addr(), network.trunc())));
+    }
+    Ok(network)
+}
+
+/// A network of IPv4 in IPv6 (`::ffff:0:0/96`) as that of IPv4, since addresses are looked up so.
+fn canonical(network: IpNet) -> IpNet {
+    let IpAddr::V4(address) = network.addr().to_canonical() else { return network };
+    let length = match network {
+        IpNet::V4(_) => return network,
+        IpNet::V6(network) => network.prefix_len().checked_sub(96),
+    };
+    length.and_then(|length| Ipv4Net::new(address, length).ok()).map_or(network, IpNet::V4)
 }
 
 /// An address as proxies write it: `192.0.2.1`, `2001:db8::1`, in brackets, with a port or without.
@@ -216,6 +239,40 @@ mod tests {
             let error = TrustedProxies::parse(&[text.to_owned()]).unwrap_err();
             assert!(error.contains("neither an address nor a network"), "{error}");
         }
+    }
+
+    #[test]
+    fn rejects_everybody_and_networks_that_are_also_addresses() {
+        for (text, why) in [
+            ("0.0.0.0/0", "is everybody"),
+            ("::/0", "is everybody"),
+            ("::ffff:0.0.0.0/96", "is everybody"),
+            ("10.1.2.3/0", "is everybody"),
+            ("10.1.2.3/8", "write 10.1.2.3 or 10.0.0.0/8"),
+            ("2001:db8::7/48", "write 2001:db8::7 or 2001:db8::/48"),
+            ("::ffff:10.1.2.3/104", "write 10.1.2.3 or 10.0.0.0/8"),
+            ("::ffff:10.0.0.0/95", "is an address and a network"),
+        ] {
+            let error = TrustedProxies::parse(&[text.to_owned()]).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn accepts_ipv4_in_either_form() {
+        for (text, network) in [
+            ("127.0.0.1", "127.0.0.1/32"),
+            ("::ffff:127.0.0.1", "127.0.0.1/32"),
+            ("::ffff:127.0.0.1/128", "127.0.0.1/32"),
+            ("::ffff:127.0.0.0/104", "127.0.0.0/8"),
+        ] {
+            let proxies = TrustedProxies::parse(&[text.to_owned()]).unwrap();
+            assert_eq!(proxies.networks, [network.parse::<IpNet>().unwrap()], "{text}");
+            for peer in ["127.0.0.1", "::ffff:127.0.0.1"] {
+                assert!(proxies.contain(Some(peer.parse().unwrap())), "{text} {peer}");
+            }
+        }
+        assert!(TrustedProxies::parse(&["::/1".to_owned()]).is_ok(), "a network of IPv6");
     }
 
     proptest::proptest! {
