@@ -3,5 +3,6 @@
 
 mod admin;
 mod config;
+mod public;
 mod rules;
 mod taint;

@@ -1,0 +1,6 @@
+//! The listener for relying parties as they reach it: straight, through proxies, and over a reload.
+
+mod metadata;
+mod proxies;
+mod reload;
+mod world;
