@@ -122,7 +122,7 @@ impl World {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
         let mut stream = socket.connect(self.public).await.unwrap();
-        let more: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        let more: String = lines.iter().flat_map(|line| [line.as_str(), "\r\n"]).collect();
         let length = body.len();
         let head = format!("{request} HTTP/1.1\r\nhost: authority.example\r\nconnection: close\r\n{more}");
         stream.write_all(format!("{head}content-length: {length}\r\n\r\n{body}").as_bytes()).await.unwrap();
