@@ -8,6 +8,7 @@
 
 mod files;
 mod killed;
+mod log;
 mod nodes;
 mod released;
 mod server;
