@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub(crate) use prepare::Prepared;
+use prepare::Effective;
 pub(crate) use prune::{Sweep, Swept, prune};
 
 /// What one effect comes to.
@@ -32,8 +33,8 @@ enum Effect {
 pub(crate) struct Group {
     /// One for each commit.
     pub(crate) outcomes: Vec<Committed>,
-    /// The store's revision after it.
-    pub(crate) revision: u64,
+    /// The head after it.
+    pub(crate) head: Head,
 }
 
 /// Why a transaction was not made durable.
@@ -72,7 +73,7 @@ async fn attempt<C: Connection>(connection: &mut C, commits: &[&Prepared]) -> Re
     let mut transaction = Transaction { connection, head, at: 0, rows: Vec::with_capacity(commits.len()) };
     let outcomes = transaction.run(commits).await.map_err(Failure::certain)?;
     let Transaction { connection, head: end, rows, .. } = transaction;
-    let group = Group { outcomes, revision: end.revision };
+    let group = Group { outcomes, head: end };
     match connection.finish(rows, &end, end.revision != head.revision).await {
         Ok(()) => Ok(group),
         Err(error) => Err(Failure { error, group: Some(group) }),
@@ -106,8 +107,8 @@ impl<C: Connection> Transaction<'_, C> {
             self.connection.savepoint().await?;
         }
         let mut returned = Vec::new();
-        for (index, op) in commit.ops.iter().enumerate() {
-            match self.effect(op).await? {
+        for (index, effective) in commit.ops.iter().enumerate() {
+            match self.effect(effective).await? {
                 Effect::Done => {}
                 Effect::Returned(row) => returned.push(row),
                 Effect::Conflict(reason, existing) => {
@@ -116,7 +117,7 @@ impl<C: Connection> Transaction<'_, C> {
                     }
                     self.head.revision = before;
                     if let Some(refused) = &commit.refused {
-                        self.record(refused)?;
+                        self.record(&Rendered::new(refused).map_err(StoreError::Invalid)?)?;
                     }
                     return Ok(Committed::Conflict(Conflict { op: index, reason, existing }));
                 }
@@ -135,22 +136,22 @@ impl<C: Connection> Transaction<'_, C> {
         Ok(())
     }
 
-    async fn effect(&mut self, op: &Op) -> Result<Effect, StoreError> {
+    async fn effect(&mut self, Effective { op, document }: &Effective) -> Result<Effect, StoreError> {
         match op {
             Op::UseOnce { key, until } => self.use_once(key, *until).await,
             Op::CreateJoinToken(row) => self.create_join_token(row).await,
             Op::ConsumeJoinToken { hash, now } => self.consume_join_token(hash, *now).await,
             Op::DeleteJoinToken { hash } => self.delete_join_token(hash).await,
-            Op::CreateEntry { id, spiffe_id, parent_id, selectors_key, body, expires_at } => {
+            Op::CreateEntry { id, spiffe_id, parent_id, selectors_key, expires_at, .. } => {
                 let place = entries::Place { spiffe_id, parent_id, selectors_key };
-                self.create_entry(id, &place, body, *expires_at).await
+                self.create_entry(id, &place, document, *expires_at).await
             }
-            Op::UpdateEntry { id, spiffe_id, parent_id, selectors_key, body, expires_at, expect } => {
+            Op::UpdateEntry { id, spiffe_id, parent_id, selectors_key, expires_at, expect, .. } => {
                 let place = entries::Place { spiffe_id, parent_id, selectors_key };
-                self.update_entry(id, &place, body, *expires_at, *expect).await
+                self.update_entry(id, &place, document, *expires_at, *expect).await
             }
             Op::DeleteEntry { id } => self.delete_entry(id).await,
-            Op::PutObject { kind, name, body, expect } => self.put_object(*kind, name, body, *expect).await,
+            Op::PutObject { kind, name, expect, .. } => self.put_object(*kind, name, document, *expect).await,
             Op::DeleteObject { kind, name } => self.delete_object(*kind, name).await,
             Op::InsertKey(row) => self.insert_key(row).await,
             Op::UpdateKey { row, expect } => self.update_key(row, *expect).await,
@@ -159,7 +160,7 @@ impl<C: Connection> Transaction<'_, C> {
             Op::InsertNode(row) => self.insert_node(row).await,
             Op::UpdateNode { row, expect } => self.update_node(row, *expect).await,
             Op::DeleteNode { id } => self.delete_node(id).await,
-            Op::InsertToken(row) => self.insert_token(row).await,
+            Op::InsertToken(row) => self.insert_token(row, document).await,
             Op::UseToken { id, now } => self.use_token(id, *now).await,
             Op::RevokeToken { id, now } => self.revoke_token(id, *now).await,
         }

@@ -1,7 +1,6 @@
 //! Registration entries.
 
 use jiff::Timestamp;
-use serde_json::Value as Json;
 
 use super::{Effect, Transaction};
 use crate::{
@@ -22,7 +21,7 @@ impl<C: Connection> Transaction<'_, C> {
         &mut self,
         id: &str,
         place: &Place<'_>,
-        body: &Json,
+        body: &str,
         expires_at: Option<Timestamp>,
     ) -> Result<Effect, StoreError> {
         if let Some(existing) = self.live_entry(id).await? {
@@ -43,7 +42,7 @@ impl<C: Connection> Transaction<'_, C> {
             place.spiffe_id.into(),
             place.parent_id.into(),
             place.selectors_key.into(),
-            Value::json(body)?,
+            body.into(),
             (&expires_at).into(),
             revision,
         ];
@@ -55,7 +54,7 @@ impl<C: Connection> Transaction<'_, C> {
         &mut self,
         id: &str,
         place: &Place<'_>,
-        body: &Json,
+        body: &str,
         expires_at: Option<Timestamp>,
         expect: Option<u64>,
     ) -> Result<Effect, StoreError> {
@@ -74,7 +73,7 @@ impl<C: Connection> Transaction<'_, C> {
             place.spiffe_id.into(),
             place.parent_id.into(),
             place.selectors_key.into(),
-            Value::json(body)?,
+            body.into(),
             (&expires_at).into(),
             self.next_revision()?,
             id.into(),

@@ -1,7 +1,5 @@
 //! Named documents.
 
-use serde_json::Value as Json;
-
 use super::{Effect, Transaction, entries::conflict};
 use crate::{
     ConflictReason, Expect, Object, ObjectKind, StoreError,
@@ -14,7 +12,7 @@ impl<C: Connection> Transaction<'_, C> {
         &mut self,
         kind: ObjectKind,
         name: &str,
-        body: &Json,
+        body: &str,
         expect: Expect,
     ) -> Result<Effect, StoreError> {
         let reason = match (self.existing_object(kind, name).await?, expect) {
@@ -30,7 +28,7 @@ impl<C: Connection> Transaction<'_, C> {
         }
         let sql = "INSERT INTO objects (kind, name, body, revision) VALUES ($1, $2, $3, $4) \
                    ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body, revision = excluded.revision RETURNING 1";
-        let params = vec![kind.as_str().into(), name.into(), Value::json(body)?, self.next_revision()?];
+        let params = vec![kind.as_str().into(), name.into(), body.into(), self.next_revision()?];
         self.connection.query(sql.into(), params).await?;
         Ok(Effect::Done)
     }

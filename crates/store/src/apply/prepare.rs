@@ -1,6 +1,6 @@
 //! A commit, looked at and rendered before it waits.
 
-use crate::{Commit, Op, StoreError, audit::Rendered};
+use crate::{AuditRecord, Commit, Op, StoreError, audit::Rendered};
 
 /// Longest text or document of one row, in bytes.
 const MOST: usize = 1024 * 1024;
@@ -10,9 +10,17 @@ const MOST_OPS: usize = 10_000;
 /// A commit that can only fail for reasons of the store.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    pub(crate) ops: Vec<Op>,
+    pub(crate) ops: Vec<Effective>,
     pub(crate) audit: Rendered,
-    pub(crate) refused: Option<Rendered>,
+    /// Rendered when it comes to that, which is seldom.
+    pub(crate) refused: Option<AuditRecord>,
+}
+
+/// An effect, and the document of its row as text; empty when the row has none.
+#[derive(Debug)]
+pub(crate) struct Effective {
+    pub(crate) op: Op,
+    pub(crate) document: String,
 }
 
 impl Prepared {
@@ -20,34 +28,34 @@ impl Prepared {
         if commit.ops.len() > MOST_OPS {
             return Err(StoreError::Invalid(format!("{} effects in one commit, at most {MOST_OPS}", commit.ops.len())));
         }
-        commit.ops.iter().try_for_each(check)?;
+        let ops = commit.ops.into_iter().map(|op| check(&op).map(|document| Effective { op, document }));
+        let ops = ops.collect::<Result<_, _>>()?;
         let audit = Rendered::new(&commit.audit).map_err(StoreError::Invalid)?;
-        let refused = commit.refused.as_ref().map(Rendered::new).transpose().map_err(StoreError::Invalid)?;
-        Ok(Self { ops: commit.ops, audit, refused })
+        Ok(Self { ops, audit, refused: commit.refused })
     }
 }
 
-/// PostgreSQL has no U+0000 in texts; documents carry it as an escape.
-fn check(op: &Op) -> Result<(), StoreError> {
+/// Answers the document, if there is one. PostgreSQL has no U+0000 in texts; documents carry it as an escape.
+fn check(op: &Op) -> Result<String, StoreError> {
     match op {
-        Op::UseOnce { .. } | Op::ConsumeJoinToken { .. } | Op::DeleteJoinToken { .. } => Ok(()),
+        Op::UseOnce { .. } | Op::ConsumeJoinToken { .. } | Op::DeleteJoinToken { .. } => {}
         Op::CreateJoinToken(row) => {
             optional("the path of a join token", row.agent_path.as_deref())?;
-            list("the selectors of a join token", &row.selectors)
+            list("the selectors of a join token", &row.selectors)?;
         }
         Op::CreateEntry { id, spiffe_id, parent_id, body, .. }
         | Op::UpdateEntry { id, spiffe_id, parent_id, body, .. } => {
             name("the name of an entry", id)?;
             name("the SPIFFE ID of an entry", spiffe_id)?;
             name("the parent of an entry", parent_id)?;
-            document("an entry", body)
+            return document("an entry", body);
         }
         Op::PutObject { name: of, body, .. } => {
             name("the name of an object", of)?;
-            document("an object", body)
+            return document("an object", body);
         }
         Op::DeleteEntry { id: of } | Op::DeleteObject { name: of, .. } | Op::DeleteKey { kid: of } => {
-            name("the name of what is deleted", of)
+            name("the name of what is deleted", of)?;
         }
         Op::InsertKey(row) | Op::UpdateKey { row, .. } => {
             for (what, text) in [
@@ -58,15 +66,15 @@ fn check(op: &Op) -> Result<(), StoreError> {
             ] {
                 name(what, text)?;
             }
-            optional("the node of a key", row.node.as_deref())
+            optional("the node of a key", row.node.as_deref())?;
         }
         Op::PutNode(row) | Op::InsertNode(row) | Op::UpdateNode { row, .. } => {
             name("the SPIFFE ID of a node", &row.id)?;
             name("the kind of a node", &row.kind)?;
             name("the serial number of a node", &row.serial)?;
-            list("the selectors of a node", &row.selectors)
+            list("the selectors of a node", &row.selectors)?;
         }
-        Op::DeleteNode { id } => name("the SPIFFE ID of a node", id),
+        Op::DeleteNode { id } => name("the SPIFFE ID of a node", id)?,
         Op::InsertToken(row) => {
             name("the jti of a token", &row.id)?;
             name("the subject of a token", &row.subject)?;
@@ -74,10 +82,11 @@ fn check(op: &Op) -> Result<(), StoreError> {
             optional("the actor of a token", row.actor.as_deref())?;
             list("the audiences of a token", &row.audiences)?;
             list("the networks of a token", &row.networks)?;
-            document("the claims of a token", &row.claims)
+            return document("the claims of a token", &row.claims);
         }
-        Op::UseToken { id, .. } | Op::RevokeToken { id, .. } => name("the jti of a token", id),
+        Op::UseToken { id, .. } | Op::RevokeToken { id, .. } => name("the jti of a token", id)?,
     }
+    Ok(String::new())
 }
 
 fn name(what: &str, text: &str) -> Result<(), StoreError> {
@@ -96,9 +105,9 @@ fn list(what: &str, texts: &[String]) -> Result<(), StoreError> {
     size(what, texts.iter().map(String::len).fold(0, usize::saturating_add))
 }
 
-fn document(what: &str, body: &serde_json::Value) -> Result<(), StoreError> {
-    let length = serde_json::to_string(body).map_err(|error| StoreError::Invalid(error.to_string()))?.len();
-    size(what, length)
+fn document(what: &str, body: &serde_json::Value) -> Result<String, StoreError> {
+    let text = serde_json::to_string(body).map_err(|error| StoreError::Invalid(error.to_string()))?;
+    size(what, text.len()).map(|()| text)
 }
 
 fn size(what: &str, length: usize) -> Result<(), StoreError> {

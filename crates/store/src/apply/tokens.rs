@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl<C: Connection> Transaction<'_, C> {
-    pub(super) async fn insert_token(&mut self, row: &TokenRow) -> Result<Effect, StoreError> {
+    pub(super) async fn insert_token(&mut self, row: &TokenRow, claims: &str) -> Result<Effect, StoreError> {
         let sql = "INSERT INTO tokens (id, subject, actor, rule, audiences, issued_at, expires_at, max_expires_at, \
                    uses_left, networks, revoked_at, claims) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING RETURNING 1";
@@ -26,7 +26,7 @@ impl<C: Connection> Transaction<'_, C> {
             row.uses_left.map_or(Ok(Value::Null), Value::count)?,
             Value::json(&row.networks)?,
             (&row.revoked_at).into(),
-            Value::json(&row.claims)?,
+            claims.into(),
         ];
         if self.did(sql, params).await? {
             return Ok(Effect::Done);

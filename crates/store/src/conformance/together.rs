@@ -69,11 +69,19 @@ pub async fn rejects_what_cannot_be_stored(store: Arc<dyn Store>) {
     assert!(matches!(refused(put).await, StoreError::Invalid(_)));
     assert!(matches!(refused(Op::InsertToken(token("a", Some(u64::MAX)))).await, StoreError::Invalid(_)));
     let mut audit = record(Outcome::Allowed);
-    audit.details.insert("large".to_owned(), large);
+    audit.details.insert("large".to_owned(), large.clone());
     let oversized = store.commit(Commit { ops: Vec::new(), audit, refused: None }).await.unwrap_err();
     assert!(matches!(oversized, StoreError::Invalid(_)));
     assert_eq!(store.audit_head().await.unwrap().seq, 0);
     done(&*store, use_once(1)).await;
+    // A refusal is rendered when it comes to that: nothing of the commit is written then.
+    let mut refusal = record(Outcome::Refused);
+    refusal.details.insert("large".to_owned(), large);
+    let ops = vec![use_once(2), use_once(1)];
+    let oversized = store.commit(Commit { refused: Some(refusal), ..commit(ops) }).await.unwrap_err();
+    assert!(matches!(oversized, StoreError::Invalid(_)));
+    assert_eq!(store.audit_head().await.unwrap().seq, 1);
+    done(&*store, use_once(2)).await;
 }
 
 /// In one transaction with others, all of which are answered.

@@ -146,7 +146,7 @@ impl Writer {
                 for ((_, reply), outcome) in group.into_iter().zip(done.outcomes) {
                     let _ = reply.send(Ok(outcome)); // A caller that has gone has still committed.
                 }
-                self.shared.tell(done.revision);
+                self.shared.tell(done.head.revision);
             }
             // One of them cannot be stored; the others are not to suffer for it.
             Err(StoreError::Invalid(_)) if group.len() > 1 => {

@@ -12,7 +12,10 @@ use std::{
 };
 
 use super::connection::Sqlite;
-use crate::{StoreError, sql::corrupt};
+use crate::{
+    StoreError,
+    sql::{Head, corrupt},
+};
 
 /// Looks at the database as whoever opens it next will.
 #[derive(Debug)]
@@ -53,14 +56,13 @@ impl Witness {
         Ok(())
     }
 
-    /// Whether the head that the writer knows is the one in the file. The head of another process may be later.
-    pub(super) fn agrees(&self, writer: &Sqlite) -> Result<(), StoreError> {
-        let known = writer.head()?;
+    /// Whether the head that the writer has written is the one in the file. The head of another process may be later.
+    pub(super) fn agrees(&self, written: &Head) -> Result<(), StoreError> {
         // What is overwritten reads as anything: a text encoding, a short file, a page of nothing.
         let found = self.reader.head();
         let found = found.map_err(|error| corrupt(format!("what was written cannot be read back: {error}")))?;
-        let same = known.hash == found.hash && known.revision == found.revision;
-        if found.seq > known.seq || (found.seq == known.seq && same) {
+        let same = written.hash == found.hash && written.revision == found.revision;
+        if found.seq > written.seq || (found.seq == written.seq && same) {
             return Ok(());
         }
         Err(corrupt("what was written is not what is in the file: it was overwritten while it was in use"))

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     StoreError,
     apply::{Prepared, apply},
+    sql::Head,
 };
 
 /// How often to look whether another process has changed something, when there is nothing to do.
@@ -137,8 +138,9 @@ impl Writer {
     /// One small change, made durable where the next one who opens the file finds it.
     fn check(&mut self) -> Result<(), StoreError> {
         self.may_write()?;
-        let checked = self.connection.run("UPDATE head SET checks = checks + 1", &[]).map(drop);
-        self.settle(checked)
+        let checked =
+            self.connection.run("UPDATE head SET checks = checks + 1", &[]).and_then(|_| self.connection.head());
+        self.settle(checked, |head| head).map(drop)
     }
 
     /// Whether a commit can be promised at all.
@@ -151,9 +153,9 @@ impl Writer {
     }
 
     /// Makes sure that what was written can be read, and remembers what no later commit could make good.
-    fn settle<T>(&mut self, written: Result<T, StoreError>) -> Result<T, StoreError> {
+    fn settle<T>(&mut self, written: Result<T, StoreError>, head: fn(&T) -> &Head) -> Result<T, StoreError> {
         let settled = written.and_then(|done| match &self.witness {
-            Some(witness) => witness.agrees(&self.connection).map(|()| done),
+            Some(witness) => witness.agrees(head(&done)).map(|()| done),
             None => Ok(done),
         });
         if let Err(error @ (StoreError::Unknown { .. } | StoreError::Corrupt { .. })) = &settled {
@@ -191,14 +193,14 @@ impl Writer {
         let written = self
             .may_write()
             .and_then(|()| ready(apply(&mut self.connection, &commits)).map_err(|failure| failure.error));
-        match self.settle(written) {
+        match self.settle(written, |done| &done.head) {
             Ok(done) => {
                 self.shared.transactions.fetch_add(1, Ordering::Relaxed);
                 let commits = group.len();
                 for ((_, reply), outcome) in group.into_iter().zip(done.outcomes) {
                     let _ = reply.send(Ok(outcome)); // A caller that has gone has still committed.
                 }
-                self.tell(done.revision);
+                self.tell(done.head.revision);
                 if let Some(checkpointer) = &mut self.checkpointer {
                     checkpointer.written(commits, &self.connection);
                 }
