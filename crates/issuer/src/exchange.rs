@@ -42,8 +42,8 @@ pub struct TokenResponse {
 pub(crate) struct Ready {
     pub(crate) response: TokenResponse,
     pub(crate) ops: Vec<Op>,
-    /// Which of `ops` conflicts when the subject token was used before.
-    pub(crate) single_use: Option<usize>,
+    /// Why the first of `ops` conflicts when somebody else was faster; any other conflict is a surprise.
+    pub(crate) contested: Option<ConflictReason>,
 }
 
 impl Issuer {
@@ -103,11 +103,15 @@ impl Issuer {
                 let proved = self.prove(shown, caller, &rules, now).await;
                 proved.map_err(|unproved| {
                     note_subject(row, &unproved.issuer, &unproved.subject);
+                    row.details.insert("proved".to_owned(), json!(false));
                     Refused::subject(request.grant, unproved)
                 })?
             }
         };
         note_subject(row, &subject.issuer, &subject.subject);
+        if row.actor.is_empty() {
+            row.actor.clone_from(&row.subject);
+        }
         row.details.insert("shown".to_owned(), json!(subject.kind.name()));
         let actor = match &request.actor {
             Some(shown) => Some(self.actor(shown, caller, &rules, row, now).await?),
@@ -130,20 +134,21 @@ impl Issuer {
 
     /// One commit, and only then the answer.
     async fn give(&self, ready: Ready, row: AuditRecord) -> Result<TokenResponse, OAuthError> {
+        let late = if ready.contested == Some(ConflictReason::Revoked) { revoked_meanwhile() } else { used_before() };
         let refused = (!ready.ops.is_empty()).then(|| {
             let mut refused = row.clone();
             (refused.token_id, refused.expires_at) = (None, None);
-            note_refusal(&mut refused, &used_before());
+            note_refusal(&mut refused, &late);
             refused
         });
         let request_id = row.request_id.clone();
         match self.commit(ready.ops, row, refused).await {
             Ok(Committed::Done { .. }) => Ok(ready.response),
             Ok(Committed::Conflict(conflict)) => {
-                if conflict.reason != ConflictReason::Used || Some(conflict.op) != ready.single_use {
+                if conflict.op != 0 || Some(conflict.reason) != ready.contested {
                     tracing::warn!(?conflict, request_id, "the store has a conflict: nothing is issued");
                 }
-                Err(used_before().told)
+                Err(late.told)
             }
             Err(_logged) => Err(Refused::unavailable("store", "it did not write").told),
         }
@@ -254,7 +259,7 @@ impl Issuer {
             })?;
             // Longer than any clock that verifies it may be late.
             let until = later(once.1, jiff::SignedDuration::from_mins(10));
-            ready.single_use = Some(0);
+            ready.contested = Some(ConflictReason::Used);
             ready.ops.insert(0, Op::UseOnce { key: once.0, until });
         }
         Ok(ready)
@@ -289,12 +294,21 @@ fn used_before() -> Refused {
     Refused::new(refusal, OAuthError::request("the subject token is not accepted"))
 }
 
-/// Who it is about, as far as that is known.
+/// The same of a renewal: the token was good when it was looked at.
+fn revoked_meanwhile() -> Refused {
+    let refusal = Refusal::new(
+        "revoked",
+        "it was revoked or renewed while this was on its way",
+        "a token that is not",
+        "invalid_request",
+        "use the token that took its place, or exchange the subject's own token again",
+    );
+    Refused::new(refusal, OAuthError::request("the subject token is not accepted"))
+}
+
+/// Who it is about, or is said to be: that it is proved, and so whoever asks may be named by it, is for the caller to know.
 fn note_subject(row: &mut AuditRecord, issuer: &str, subject: &str) {
     row.subject = safe_text(subject);
-    if row.actor.is_empty() {
-        row.actor.clone_from(&row.subject);
-    }
     row.details.insert("issuer".to_owned(), json!(safe_text(issuer)));
 }
 

@@ -126,7 +126,7 @@ impl<C: Connection> Transaction<'_, C> {
         if several {
             self.connection.keep().await?;
         }
-        self.record(&commit.audit)?;
+        commit.further.iter().chain([&commit.audit]).try_for_each(|record| self.record(record))?;
         Ok(Committed::Done { revision: self.head.revision, returned })
     }
 
@@ -139,6 +139,8 @@ impl<C: Connection> Transaction<'_, C> {
     async fn effect(&mut self, Effective { op, document }: &Effective) -> Result<Effect, StoreError> {
         match op {
             Op::UseOnce { key, until } => self.use_once(key, *until).await,
+            // Written at the end, when nothing can conflict any more.
+            Op::Audit(_) => Ok(Effect::Done),
             Op::CreateJoinToken(row) => self.create_join_token(row).await,
             Op::ConsumeJoinToken { hash, now } => self.consume_join_token(hash, *now).await,
             Op::DeleteJoinToken { hash } => self.delete_join_token(hash).await,
@@ -163,6 +165,7 @@ impl<C: Connection> Transaction<'_, C> {
             Op::InsertToken(row) => self.insert_token(row, document).await,
             Op::UseToken { id, now } => self.use_token(id, *now).await,
             Op::RevokeToken { id, now } => self.revoke_token(id, *now).await,
+            Op::SupersedeToken { id, now } => self.supersede_token(id, *now).await,
         }
     }
 

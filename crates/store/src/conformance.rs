@@ -57,6 +57,8 @@ macro_rules! each_conformance_check {
             a_token_without_limit_can_be_used_on_and_on,
             rejects_a_token_that_has_expired,
             rejects_a_token_that_was_revoked,
+            rejects_a_successor_of_a_token_that_was_revoked,
+            only_one_of_two_racing_successors_takes_the_place,
             tokens_are_listed_by_what_they_are_and_how_they_stand,
             tokens_come_in_pages,
             a_conflict_undoes_what_came_before_it,

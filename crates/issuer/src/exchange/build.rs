@@ -129,7 +129,7 @@ impl Issuer {
             expires_in: remembered.expires_at.as_second().saturating_sub(now.as_second()),
             scope: token.scope,
         };
-        Ok(Ready { response, ops: vec![Op::InsertToken(token.row)], single_use: None })
+        Ok(Ready { response, ops: vec![Op::InsertToken(token.row)], contested: None })
     }
 
     async fn build_jwt_svid(
@@ -158,7 +158,7 @@ impl Issuer {
                 scope: None,
             },
             ops: Vec::new(),
-            single_use: None,
+            contested: None,
         })
     }
 
@@ -195,7 +195,7 @@ impl Issuer {
                 scope: None,
             },
             ops: Vec::new(),
-            single_use: None,
+            contested: None,
         })
     }
 

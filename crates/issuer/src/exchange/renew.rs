@@ -1,10 +1,10 @@
 //! Renewing: an access token of ours for another like it, up to the end that its rule has set.
 //!
-//! The old one is revoked in the same commit, so that of one first issue one token is good at a time, and it can be renewed once only, also by
-//! two nodes at once.
+//! The old one is revoked in the same commit, which fails when it is revoked already: so of one first issue one token is good at a time, it is
+//! renewed once only, also by two nodes at once, and one that was revoked on the way gets no successor.
 
-use carnet_jose::{Algorithm, sha256};
-use carnet_store::{AuditRecord, Op, TokenRow};
+use carnet_jose::Algorithm;
+use carnet_store::{AuditRecord, ConflictReason, Op, TokenRow};
 use carnet_trust::Refusal;
 use serde_json::{Map, Value, json};
 
@@ -82,10 +82,8 @@ impl Issuer {
         };
         let mut ready = self.build_access_token(token, work.now, row).await?;
         row.details.insert("issued".to_owned(), json!(IssueType::AccessToken.name()));
-        let once = sha256(format!("renew\0{}", old.id).as_bytes());
-        ready.ops.insert(0, Op::UseOnce { key: once, until: old.max_expires_at });
-        ready.ops.push(Op::RevokeToken { id: old.id.clone(), now: work.now });
-        ready.single_use = Some(0);
+        ready.ops.insert(0, Op::SupersedeToken { id: old.id.clone(), now: work.now });
+        ready.contested = Some(ConflictReason::Revoked);
         Ok(ready)
     }
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use carnet_issuer::IssuerSettings;
+use carnet_issuer::{Caller, IssuerSettings, SubjectType, TokenRequest};
 use carnet_jose::{Algorithm, SigningKey, encode_jwt};
-use carnet_store::{Options, Outcome, open};
-use jiff::SignedDuration;
+use carnet_store::{AuditRecord, Commit, Committed, Op, Options, Outcome, TokenFilter, TokenState, open};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::{
     support::{ACCESS_TOKEN, EXCHANGE},
-    world::{AUDIENCE, AUTHORITY, World, claims, claims_with, issuer_key, publish, rule_with, sign},
+    world::{AUDIENCE, AUTHORITY, NOW, World, claims, claims_with, issuer_key, publish, rule_with, sign},
 };
 
 fn once() -> Vec<carnet_issuer::Rule> {
@@ -108,6 +108,29 @@ async fn rejects_a_token_that_was_renewed_already() {
     renew(&world, &first).await.token();
     assert_eq!(renew(&world, &first).await.error(), "invalid_request");
     assert_eq!(world.clause().await, "revoked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejects_a_token_that_is_revoked_while_it_is_renewed() {
+    let world = World::new(renewable()).await;
+    let token = world.access_token().await;
+    let (store, now) = (Arc::clone(&world.store), Timestamp::from_second(NOW).unwrap());
+    let id = world.last().await.token_id.unwrap();
+    // The name of the new token is made when the old one has been looked at.
+    world.random.first(move || {
+        let audit = AuditRecord::new(now, "token.revoke", Outcome::Allowed);
+        let commit = Commit { ops: vec![Op::RevokeToken { id, now }], audit, refused: None };
+        let revoked = || tokio::runtime::Handle::current().block_on(store.commit(commit));
+        assert!(matches!(tokio::task::block_in_place(revoked).unwrap(), Committed::Done { .. }));
+    });
+    let request = TokenRequest::exchange(token, SubjectType::AccessToken);
+    let error = world.issuer.exchange(request, Caller::at("192.0.2.1:1")).await.unwrap_err();
+    assert_eq!(error.code.as_str(), "invalid_request");
+    let row = world.last().await;
+    assert_eq!((row.action.as_str(), row.outcome), ("token.renew", Outcome::Refused));
+    assert_eq!((row.clause.as_deref(), row.token_id), (Some("revoked"), None));
+    let active = TokenFilter { states: vec![TokenState::Active], now, ..TokenFilter::default() };
+    assert_eq!(world.store.tokens(active, None, 10).await.unwrap(), []);
 }
 
 #[tokio::test]

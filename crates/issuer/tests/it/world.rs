@@ -1,9 +1,9 @@
 //! One authority: store, clock, keys, rules, and an issuer that it trusts.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::Router;
-use carnet_core::{Context, FixedClock, FixedRandom, MemoryFiles, Secret, SecretBytes, test_context};
+use carnet_core::{Context, FixedClock, FixedRandom, MemoryFiles, Random, Secret, SecretBytes, test_context};
 use carnet_issuer::{Issuer, IssuerParts, IssuerSettings, Rule, RuleSet, TrustedIssuer};
 use carnet_jose::{Algorithm, SigningKey, encode_jwt};
 use carnet_keys::{KeyFile, KeyManager, KeyParts, KeySettings, Software};
@@ -75,7 +75,37 @@ impl carnet_keys::Backend for Ready {
     }
 }
 
+/// Randomness that somebody else is faster than: what waits here is done when the next bytes are asked for.
+#[derive(Default)]
+pub(crate) struct Meanwhile {
+    inner: FixedRandom,
+    waiting: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Meanwhile {
+    pub(crate) fn first(&self, other: impl FnOnce() + Send + 'static) {
+        *self.waiting.lock().unwrap() = Some(Box::new(other));
+    }
+}
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meanwhile")
+    }
+}
+
+impl Random for Meanwhile {
+    fn fill(&self, buffer: &mut [u8]) {
+        let waiting = self.waiting.lock().unwrap().take();
+        if let Some(other) = waiting {
+            other();
+        }
+        self.inner.fill(buffer);
+    }
+}
+
 pub(crate) struct World {
+    pub(crate) random: Arc<Meanwhile>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) network: Arc<Network>,
@@ -106,11 +136,12 @@ impl World {
         settings: IssuerSettings,
     ) -> Self {
         let clock = Arc::new(FixedClock::at(Timestamp::from_second(NOW).unwrap()));
+        let random = Arc::<Meanwhile>::default();
         let network = Arc::new(Network::default());
         publish(&network, &[issuer_key()]);
         let context = Context {
             clock: Arc::<FixedClock>::clone(&clock),
-            random: Arc::new(FixedRandom::default()),
+            random: Arc::<Meanwhile>::clone(&random),
             http: Arc::<Network>::clone(&network),
             files,
             ..test_context()
@@ -142,7 +173,7 @@ impl World {
         .unwrap();
         let issuer = Arc::new(issuer);
         let router = Arc::clone(&issuer).router();
-        Self { store, clock, network, keys, rules, bundles, issuer, router }
+        Self { random, store, clock, network, keys, rules, bundles, issuer, router }
     }
 
     /// The outcomes so far; what the key manager did is left out.

@@ -11,6 +11,8 @@ const MOST_OPS: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) ops: Vec<Effective>,
+    /// The rows of [`Op::Audit`], in order.
+    pub(crate) further: Vec<Rendered>,
     pub(crate) audit: Rendered,
     /// Rendered when it comes to that, which is seldom.
     pub(crate) refused: Option<AuditRecord>,
@@ -28,17 +30,19 @@ impl Prepared {
         if commit.ops.len() > MOST_OPS {
             return Err(StoreError::Invalid(format!("{} effects in one commit, at most {MOST_OPS}", commit.ops.len())));
         }
+        let rows = commit.ops.iter().filter_map(|op| if let Op::Audit(row) = op { Some(&**row) } else { None });
+        let further = rows.map(Rendered::new).collect::<Result<_, _>>().map_err(StoreError::Invalid)?;
         let ops = commit.ops.into_iter().map(|op| check(&op).map(|document| Effective { op, document }));
         let ops = ops.collect::<Result<_, _>>()?;
         let audit = Rendered::new(&commit.audit).map_err(StoreError::Invalid)?;
-        Ok(Self { ops, audit, refused: commit.refused })
+        Ok(Self { ops, further, audit, refused: commit.refused })
     }
 }
 
 /// Answers the document, if there is one. PostgreSQL has no U+0000 in texts; documents carry it as an escape.
 fn check(op: &Op) -> Result<String, StoreError> {
     match op {
-        Op::UseOnce { .. } | Op::ConsumeJoinToken { .. } | Op::DeleteJoinToken { .. } => {}
+        Op::UseOnce { .. } | Op::Audit(_) | Op::ConsumeJoinToken { .. } | Op::DeleteJoinToken { .. } => {}
         Op::CreateJoinToken(row) => {
             optional("the path of a join token", row.agent_path.as_deref())?;
             list("the selectors of a join token", &row.selectors)?;
@@ -84,7 +88,9 @@ fn check(op: &Op) -> Result<String, StoreError> {
             list("the networks of a token", &row.networks)?;
             return document("the claims of a token", &row.claims);
         }
-        Op::UseToken { id, .. } | Op::RevokeToken { id, .. } => name("the jti of a token", id)?,
+        Op::UseToken { id, .. } | Op::RevokeToken { id, .. } | Op::SupersedeToken { id, .. } => {
+            name("the jti of a token", id)?;
+        }
     }
     Ok(String::new())
 }

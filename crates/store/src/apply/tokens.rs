@@ -49,16 +49,23 @@ impl<C: Connection> Transaction<'_, C> {
         Ok(Effect::Conflict(reason, None))
     }
 
+    /// What is revoked may be revoked once more.
     pub(super) async fn revoke_token(&mut self, id: &str, now: Timestamp) -> Result<Effect, StoreError> {
+        Ok(match self.supersede_token(id, now).await? {
+            Effect::Conflict(ConflictReason::Revoked, _) => Effect::Done,
+            effect => effect,
+        })
+    }
+
+    pub(super) async fn supersede_token(&mut self, id: &str, now: Timestamp) -> Result<Effect, StoreError> {
         let sql = "UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL RETURNING 1";
         if self.did(sql, vec![Value::time(now), id.into()]).await? {
             self.next_revision()?;
             return Ok(Effect::Done);
         }
-        if self.existing_token(id).await?.is_some() {
-            return Ok(Effect::Done);
-        }
-        Ok(Effect::Conflict(ConflictReason::NotFound, None))
+        let there = self.existing_token(id).await?.is_some();
+        let reason = if there { ConflictReason::Revoked } else { ConflictReason::NotFound };
+        Ok(Effect::Conflict(reason, None))
     }
 
     async fn existing_token(&mut self, id: &str) -> Result<Option<TokenRow>, StoreError> {

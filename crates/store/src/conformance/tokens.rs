@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::support::{after, commit, done, is_done, noon, reason, token};
-use crate::{ConflictReason, Op, Store, TokenFilter, TokenRow, TokenState};
+use crate::{Committed, ConflictReason, Op, Store, TokenFilter, TokenRow, TokenState};
 
 fn use_token(id: &str) -> Op {
     Op::UseToken { id: id.to_owned(), now: noon() }
@@ -67,6 +67,41 @@ pub async fn rejects_a_token_that_was_revoked(store: Arc<dyn Store>) {
     assert_eq!(store.token("a".to_owned()).await.unwrap().unwrap().revoked_at, Some(after(1)));
     assert_eq!(reason(&*store, use_token("a")).await, ConflictReason::Revoked);
     assert_eq!(reason(&*store, revoke("b", after(1))).await, ConflictReason::NotFound);
+}
+
+/// [`Op::SupersedeToken`], which gives the place of a token away once, and none of a token that was revoked.
+pub async fn rejects_a_successor_of_a_token_that_was_revoked(store: Arc<dyn Store>) {
+    for id in ["a", "b"] {
+        done(&*store, Op::InsertToken(token(id, None))).await;
+    }
+    let supersede = |id: &str, by: &str| {
+        let ops = vec![Op::SupersedeToken { id: id.to_owned(), now: after(2) }, Op::InsertToken(token(by, None))];
+        store.commit(commit(ops))
+    };
+    done(&*store, Op::RevokeToken { id: "a".to_owned(), now: after(1) }).await;
+    let refused = [("a", ConflictReason::Revoked), ("none", ConflictReason::NotFound), ("b", ConflictReason::Revoked)];
+    assert!(is_done(&supersede("b", "b2").await.unwrap()));
+    assert_eq!(store.token("b".to_owned()).await.unwrap().unwrap().revoked_at, Some(after(2)));
+    for (id, wanted) in refused {
+        let Committed::Conflict(conflict) = supersede(id, "next").await.unwrap() else { panic!("{id} has a successor") };
+        assert_eq!((conflict.op, conflict.reason), (0, wanted), "{id}");
+    }
+    assert_eq!(store.token("next".to_owned()).await.unwrap(), None);
+    assert_eq!(store.token("a".to_owned()).await.unwrap().unwrap().revoked_at, Some(after(1)));
+}
+
+/// Two renewals on two ways at once.
+pub async fn only_one_of_two_racing_successors_takes_the_place(store: Arc<dyn Store>) {
+    for number in 0..20 {
+        let id = number.to_string();
+        done(&*store, Op::InsertToken(token(&id, None))).await;
+        let next = |by: &str| {
+            let op = Op::SupersedeToken { id: id.clone(), now: noon() };
+            store.commit(commit(vec![op, Op::InsertToken(token(&format!("{id}{by}"), None))]))
+        };
+        let (a, b) = tokio::join!(next("a"), next("b"));
+        assert_eq!([a.unwrap(), b.unwrap()].iter().filter(|one| is_done(one)).count(), 1);
+    }
 }
 
 /// [`Store::tokens`] and its filter, which agrees with [`TokenRow::state`].

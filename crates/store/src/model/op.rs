@@ -29,6 +29,9 @@ pub enum Op {
         /// The key is remembered at least this long.
         until: Timestamp,
     },
+    /// A further row of the audit, before [`Commit::audit`]: one decision may issue, and admit for what it issues. Never
+    /// conflicts; not written when another effect does.
+    Audit(Box<AuditRecord>),
     /// Conflicts with [`ConflictReason::Exists`].
     CreateJoinToken(JoinTokenRow),
     /// Takes the token away and returns its row. Conflicts with [`ConflictReason::NotFound`] or [`ConflictReason::Expired`].
@@ -141,6 +144,14 @@ pub enum Op {
     },
     /// Conflicts with [`ConflictReason::NotFound`]. A token that is revoked stays so, from the first time.
     RevokeToken {
+        /// `jti`.
+        id: String,
+        /// Time of revocation.
+        now: Timestamp,
+    },
+    /// Revokes a token that another takes the place of. Conflicts with [`ConflictReason::NotFound`], and with
+    /// [`ConflictReason::Revoked`] when it is revoked: what was withdrawn, or has a successor, gets none.
+    SupersedeToken {
         /// `jti`.
         id: String,
         /// Time of revocation.
