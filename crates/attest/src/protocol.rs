@@ -30,6 +30,10 @@ pub use updates::{State, Updates, UpdatesQuery};
 
 /// Most requests in one call of [`paths::X509`] or [`paths::JWT`].
 pub const MAX_BATCH: usize = 500;
+/// Most audiences of one JWT-SVID, in [`JwtRequest::audiences`].
+pub const MAX_AUDIENCES: usize = 16;
+/// Longest audience, in bytes: what Entra ID takes.
+pub const MAX_AUDIENCE: usize = 600;
 /// Longest [`UpdatesQuery::wait`], in seconds. A longer one is taken as this.
 pub const MAX_WAIT: u32 = 60;
 /// Largest request of an agent, in bytes: a full batch of requests for RSA certificates fits.

@@ -56,6 +56,6 @@ pub use request::{Grant, ShownToken, TokenRequest};
 pub use rule::{ActorRule, Rule};
 pub use rule_set::{Actor, Asked, Presented, RuleSet};
 pub use settings::IssuerSettings;
-pub use svid::{Issued, IssuedCertificate, JwtSvidRequest, X509SvidRequest};
+pub use svid::{Issued, IssuedCertificate, JwtSvidRequest, MAX_AUDIENCE, MAX_AUDIENCES, X509SvidRequest};
 pub use token_type::{IssueType, SubjectType};
 pub use trusted::TrustedIssuer;

@@ -40,9 +40,9 @@ const MAX_BATCH: usize = 1000;
 /// Signatures of one call that are made before others get their turn: 2 ms of RS256.
 const IN_A_ROW: usize = 8;
 /// Most audiences of one token.
-pub(crate) const MAX_AUDIENCES: usize = 16;
+pub const MAX_AUDIENCES: usize = 16;
 /// Longest audience, in bytes: what Entra ID takes.
-pub(crate) const MAX_AUDIENCE: usize = 600;
+pub const MAX_AUDIENCE: usize = 600;
 
 /// A JWT-SVID that somebody may have. Who asks has been authenticated and the entry been found by the caller of this crate.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
+use carnet_attest::protocol::{MAX_AUDIENCE, MAX_AUDIENCES};
 use carnet_core::{chain, safe_text};
 use carnet_grpc::{
     SECURITY_HEADER,
@@ -28,10 +29,6 @@ use crate::{
     hub::{Phase, Snapshot, Wish},
     view::{Identity, Progress, domains, identities},
 };
-
-/// Most audiences of one JWT-SVID, and most bytes of one. Clients refuse tokens with more than 32.
-const MAX_AUDIENCES: usize = 32;
-const MAX_AUDIENCE: usize = 2048;
 
 /// Tolerance for clocks that disagree when a JWT-SVID is validated.
 const LEEWAY: SignedDuration = SignedDuration::from_mins(1);

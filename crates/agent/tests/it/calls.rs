@@ -234,11 +234,12 @@ async fn rejects_what_is_no_request() {
     desk.change(|mood| mood.entries = vec![entry("api", 0)]);
     let node = Node::serving(&desk).await;
     let mut client = SpiffeWorkloadApiClient::new(node.channel().await);
-    let many: Vec<String> = (0..33).map(|number| number.to_string()).collect();
+    let many = |count: u8| (0..count).map(|number| number.to_string()).collect::<Vec<_>>();
     for (audience, id, code, text) in [
         (vec![], "", Code::InvalidArgument, "audience must be specified"),
         (vec![String::new()], "", Code::InvalidArgument, "audience must be specified"),
-        (many, "", Code::InvalidArgument, "at most 32 audiences"),
+        (many(17), "", Code::InvalidArgument, "at most 16 audiences"),
+        (vec!["x".repeat(601)], "", Code::InvalidArgument, "at most 16 audiences of 600 bytes"),
         (vec!["x".into()], "http://x", Code::InvalidArgument, "invalid requested SPIFFE ID: "),
         (vec!["x".into()], "spiffe://example.org/other", Code::PermissionDenied, "no identity issued"),
     ] {
@@ -246,6 +247,11 @@ async fn rejects_what_is_no_request() {
         let status = client.fetch_jwtsvid(request(message)).await.unwrap_err();
         assert_eq!(status.code(), code);
         assert!(status.message().starts_with(text), "{}", status.message());
+    }
+    assert_eq!(desk.jwts.load(Ordering::SeqCst), 0, "no call was spent");
+    for audience in [many(16), vec!["x".repeat(600)]] {
+        let message = JwtsvidRequest { audience, spiffe_id: String::new() };
+        assert_eq!(client.fetch_jwtsvid(request(message)).await.unwrap().into_inner().svids.len(), 1);
     }
     let status = client.fetch_witsvid(request(WitsvidRequest::default())).await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);

@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{body::Bytes, extract::State};
 use carnet_attest::protocol::{
-    IssuedJwt, IssuedX509, JwtAnswer, JwtRequest, MAX_BATCH, Refusal, RefusalCode, X509Answer, X509Request,
+    IssuedJwt, IssuedX509, JwtAnswer, JwtRequest, MAX_AUDIENCE, MAX_AUDIENCES, MAX_BATCH, Refusal, RefusalCode,
+    X509Answer, X509Request,
 };
 use carnet_core::ErrorKind;
 use carnet_spiffe::{Entry, Selector};
@@ -21,10 +22,8 @@ use crate::{
     nodes::{told, unavailable},
 };
 
-/// Most audiences of one token.
-const MAX_AUDIENCES: usize = 16;
-/// Longest audience, in bytes.
-const MAX_AUDIENCE: usize = 2048;
+// What agents are let ask for is what the issuer signs.
+const _: () = assert!(MAX_AUDIENCES == carnet_issuer::MAX_AUDIENCES && MAX_AUDIENCE == carnet_issuer::MAX_AUDIENCE);
 
 pub(super) async fn x509(State(api): State<Arc<Api>>, caller: Caller, body: Bytes) -> Answer {
     let agent = api.agent(&caller).await?;
