@@ -10,9 +10,15 @@ use carnet_core::{Error, chain, safe_text};
 use carnet_jose::UnverifiedJwt;
 use carnet_spiffe::Bundle;
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
-use crate::{core::Core, minter::late, upstream::UpstreamError, view::Identity};
+use crate::{
+    core::Core,
+    hub::{Phase, Snapshot},
+    minter::late,
+    upstream::UpstreamError,
+    view::Identity,
+};
 
 /// After a failure the authority is left in peace for this long, as far as there is another token.
 const REST: std::time::Duration = std::time::Duration::from_secs(1);
@@ -49,8 +55,15 @@ struct Slot {
 
 #[derive(Debug, Default)]
 struct State {
-    token: Option<Arc<IssuedJwt>>,
+    token: Option<Held>,
     failure: Option<(Instant, String)>,
+}
+
+/// A token, and which key has signed it.
+#[derive(Clone, Debug)]
+struct Held {
+    token: Arc<IssuedJwt>,
+    kid: Arc<str>,
 }
 
 impl JwtCache {
@@ -60,7 +73,7 @@ impl JwtCache {
 
     /// The token for these audiences in this order: one of which more than half of the life is left, else a new one, else,
     /// while the authority does not give one, the old one as long as it counts. Callers that ask for one at the same
-    /// time share the call.
+    /// time share the call. None is given that the bundle of the moment does not verify.
     ///
     /// # Errors
     /// When the authority gives none and there is no other.
@@ -77,15 +90,14 @@ impl JwtCache {
             revision: identity.entry.revision,
             audiences: audiences.to_vec(),
         });
-        if let Some(token) = slot.fresh(core.context.now()) {
-            return Ok(token);
+        if let Some(held) = slot.fresh(core) {
+            return Ok(held.token);
         }
         let _flight = slot.flight.lock().await;
-        let now = core.context.now();
-        if let Some(token) = slot.fresh(now) {
-            return Ok(token);
+        if let Some(held) = slot.fresh(core) {
+            return Ok(held.token);
         }
-        let other = slot.valid(now);
+        let other = slot.valid(core);
         if let Some(outcome) = slot.after_failure(asked, other.as_ref()) {
             return outcome;
         }
@@ -96,22 +108,19 @@ impl JwtCache {
             selectors: identity.key.selectors().clone(),
             audiences: audiences.to_vec(),
         };
-        let call = timeout(patience, core.jwt_calls.ask(request)).await;
-        let outcome = call.unwrap_or_else(|_elapsed| Err(late("sign a JWT-SVID")));
-        match outcome.and_then(|answer| check(answer, core.context.now())) {
-            Ok(token) => {
-                let token = Arc::new(token);
-                slot.keep(State { token: Some(Arc::clone(&token)), failure: None });
-                Ok(token)
+        match ask(core, request, Instant::now() + patience).await {
+            Ok(held) => {
+                slot.keep(State { token: Some(held.clone()), failure: None });
+                Ok(held.token)
             }
             Err(error) => {
                 core.heed("get a JWT-SVID for a workload", &error);
                 let text = safe_text(&chain(&error).join(": "));
                 // What the authority refuses for this entry is not given any longer.
                 let refused = error.code().is_some_and(|code| !code.is_retryable());
-                let other = other.filter(|_| !refused);
+                let other = other.filter(|other| !refused && other.counts(core));
                 slot.keep(State { token: other.clone(), failure: Some((Instant::now(), text)) });
-                other.ok_or(error)
+                other.map(|other| other.token).ok_or(error)
             }
         }
     }
@@ -141,7 +150,7 @@ impl JwtCache {
         slots.map.retain(|_, (_, slot)| {
             let state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);
             // One that is under way has no token yet and stays.
-            state.token.as_ref().is_none_or(|token| is_signed_by(token, bundle))
+            state.token.as_ref().is_none_or(|held| held.is_signed_by(bundle))
         });
     }
 
@@ -152,28 +161,24 @@ impl JwtCache {
 }
 
 impl Slot {
-    fn fresh(&self, now: Timestamp) -> Option<Arc<IssuedJwt>> {
-        self.valid(now).filter(|token| {
-            let life = token.expires_at.duration_since(token.issued_at);
-            token.expires_at.duration_since(now) > life / 2
+    fn fresh(&self, core: &Core) -> Option<Held> {
+        self.valid(core).filter(|held| {
+            let IssuedJwt { issued_at, expires_at, .. } = *held.token;
+            expires_at.duration_since(core.context.now()) > expires_at.duration_since(issued_at) / 2
         })
     }
 
-    fn valid(&self, now: Timestamp) -> Option<Arc<IssuedJwt>> {
+    fn valid(&self, core: &Core) -> Option<Held> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.token.clone().filter(|token| token.expires_at.duration_since(now) > SignedDuration::ZERO)
+        state.token.clone().filter(|held| held.counts(core))
     }
 
     /// What whoever has waited for a call that failed gets, and whoever asks just after it.
-    fn after_failure(
-        &self,
-        asked: Instant,
-        other: Option<&Arc<IssuedJwt>>,
-    ) -> Option<Result<Arc<IssuedJwt>, UpstreamError>> {
+    fn after_failure(&self, asked: Instant, other: Option<&Held>) -> Option<Result<Arc<IssuedJwt>, UpstreamError>> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (failed, why) = state.failure.as_ref()?;
         if let Some(other) = other.filter(|_| failed.elapsed() < REST) {
-            return Some(Ok(Arc::clone(other)));
+            return Some(Ok(Arc::clone(&other.token)));
         }
         (*failed >= asked).then(|| Err(Error::unreachable(why.clone()).into()))
     }
@@ -183,15 +188,52 @@ impl Slot {
     }
 }
 
-fn is_signed_by(token: &IssuedJwt, bundle: &Bundle) -> bool {
-    let token = UnverifiedJwt::parse(token.token.expose());
-    token.is_ok_and(|token| token.unverified_kid().is_some_and(|kid| bundle.jwt_authorities.contains_key(kid)))
+impl Held {
+    /// An answer of the authority, if it is a token for now.
+    fn of(answer: IssuedJwt, now: Timestamp) -> Result<Self, UpstreamError> {
+        if answer.expires_at <= now {
+            let error = Error::expired("use a JWT-SVID that has expired already");
+            return Err(error.hint("compare this machine's clock with the authority's").into());
+        }
+        let token = UnverifiedJwt::parse(answer.token.expose());
+        let kid = token.ok().and_then(|token| token.unverified_kid().map(Arc::from));
+        let kid = kid.ok_or_else(|| Error::unreachable("use a JWT-SVID: the answer is none, or names no key"))?;
+        Ok(Self { token: Arc::new(answer), kid })
+    }
+
+    /// Whether a workload may have it now.
+    fn counts(&self, core: &Core) -> bool {
+        let left = self.token.expires_at.duration_since(core.context.now());
+        left > SignedDuration::ZERO && self.is_verified_in(core, &core.hub.now())
+    }
+
+    /// Whether the bundle of this moment verifies it.
+    fn is_verified_in(&self, core: &Core, snapshot: &Snapshot) -> bool {
+        snapshot.bundles.get(&core.settings.trust_domain).is_some_and(|bundle| self.is_signed_by(bundle))
+    }
+
+    fn is_signed_by(&self, bundle: &Bundle) -> bool {
+        bundle.jwt_authorities.contains_key(&*self.kid)
+    }
 }
 
-fn check(answer: IssuedJwt, now: Timestamp) -> Result<IssuedJwt, UpstreamError> {
-    if answer.expires_at <= now {
-        let error = Error::expired("use a JWT-SVID that has expired already");
-        return Err(error.hint("compare this machine's clock with the authority's").into());
+/// A token that the bundle of the moment verifies. One whose key is revoked while the answer is on its way is asked for again, and
+/// for a key of which the agent has not been told yet it waits.
+async fn ask(core: &Core, request: JwtRequest, until: Instant) -> Result<Held, UpstreamError> {
+    let mut snapshots = core.hub.watch();
+    loop {
+        let before = core.hub.now();
+        let answer = timeout_at(until, core.jwt_calls.ask(request.clone())).await;
+        let answer = answer.unwrap_or_else(|_elapsed| Err(late("sign a JWT-SVID")))?;
+        let held = Held::of(answer, core.context.now())?;
+        if !held.is_verified_in(core, &core.hub.now()) && held.is_verified_in(core, &before) {
+            continue;
+        }
+        let settled = |now: &Arc<Snapshot>| now.phase == Phase::Banned || held.is_verified_in(core, now);
+        let told = timeout_at(until, snapshots.wait_for(settled)).await;
+        return match told.is_ok_and(|now| now.is_ok_and(|now| now.phase != Phase::Banned)) {
+            true => Ok(held),
+            false => Err(Error::unreachable("use a JWT-SVID: its key is not in the trust domain's bundle").into()),
+        };
     }
-    Ok(answer)
 }

@@ -108,8 +108,6 @@ fn apply(core: &Core, state: State) -> Result<()> {
     });
     let entries = Arc::new(Entries::new(entries));
     let tainted = Arc::new(Tainted::new(state.tainted));
-    // What a key has signed that is in the bundle no more verifies nowhere.
-    core.jwt.keep_signed_by(&own_bundle);
     tracing::debug!(entries = entries.len(), "the authority has told what is new");
     core.hub.change(|snapshot| {
         snapshot.phase = Phase::Serving;
@@ -117,6 +115,8 @@ fn apply(core: &Core, state: State) -> Result<()> {
         snapshot.bundles = bundles;
         snapshot.tainted = tainted;
     });
+    // What a key has signed that is in the bundle no more verifies nowhere. What comes after this is held against the new bundle.
+    core.jwt.keep_signed_by(&own_bundle);
     let changed = core.own.borrow().as_ref().filter(|own| own.bundle != own_bundle).map(|own| own.identity.clone());
     if let Some(identity) = changed {
         core.assume(Own { identity, bundle: own_bundle })?;

@@ -8,11 +8,15 @@ use std::{
 
 use carnet_core::hex;
 use carnet_grpc::{
-    spiffe_workload::{X509svidRequest, X509svidResponse, spiffe_workload_api_client::SpiffeWorkloadApiClient},
+    spiffe_workload::{
+        JwtBundlesRequest, X509svidRequest, X509svidResponse, spiffe_workload_api_client::SpiffeWorkloadApiClient,
+    },
     tonic::Streaming,
 };
+use carnet_jose::UnverifiedJwt;
 use carnet_x509::{Authority, Certificate, split_der};
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::support::{Desk, Keys, Mood, Node, entry, request, until};
@@ -24,6 +28,11 @@ async fn open(node: &Node) -> Streaming<X509svidResponse> {
 
 async fn next(stream: &mut Streaming<X509svidResponse>) -> X509svidResponse {
     timeout(Duration::from_secs(10), stream.message()).await.expect("a message").unwrap().unwrap()
+}
+
+/// Whether a JWK set has a key.
+fn has_kid(keys: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(keys).unwrap()["keys"][0]["kid"].is_string()
 }
 
 fn key_id(authority: &Authority) -> String {
@@ -123,7 +132,42 @@ async fn a_token_whose_key_was_revoked_is_not_given_again() {
     without.jwt_authorities.clear();
     desk.change(|mood| drop(mood.bundles.insert(without)));
     until("it is forgotten", || node.agent.facts().jwt_svids == 0).await;
-    let other = api.fetch_jwt_svid(&["x"], None).await.unwrap();
+    // A token by a key that the agent has not been told of waits until it is.
+    let other = tokio::spawn(async move { api.fetch_jwt_svid(&["x"], None).await });
+    until("it is asked for", || desk.jwts.load(Ordering::SeqCst) == 2).await;
+    desk.change(|mood| drop(mood.bundles.insert(desk.keys.bundle.clone())));
+    let other = other.await.unwrap().unwrap();
     assert_ne!(first[0].token.expose(), other[0].token.expose());
+    assert_eq!(desk.jwts.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_token_whose_key_is_revoked_while_it_is_on_its_way_is_neither_given_nor_kept() {
+    let desk = Desk::new();
+    desk.change(|mood| mood.entries = vec![entry("a", 9)]);
+    let node = Node::serving(&desk).await;
+    until("the first SVID is there", || node.agent.facts().x509_svids == 1).await;
+    let api = node.api().await;
+    let gate = desk.gate.acquire_many(100).await.unwrap();
+    let asked = tokio::spawn(async move { api.fetch_jwt_svid(&["x"], None).await });
+    until("it is asked for", || desk.jwts.load(Ordering::SeqCst) == 1).await;
+    let mut without = desk.keys.bundle.clone();
+    without.jwt_authorities.clear();
+    let mut stream = SpiffeWorkloadApiClient::new(node.channel().await);
+    let mut stream = stream.fetch_jwt_bundles(request(JwtBundlesRequest {})).await.unwrap().into_inner();
+    desk.change(|mood| drop(mood.bundles.insert(without)));
+    timeout(Duration::from_secs(10), async {
+        while stream.message().await.unwrap().unwrap().bundles.values().any(|keys| has_kid(keys)) {
+            // The bundle of before.
+        }
+    })
+    .await
+    .expect("the agent is told");
+    drop(gate);
+    until("another is asked for", || desk.jwts.load(Ordering::SeqCst) == 2).await;
+    desk.change(|mood| drop(mood.bundles.insert(desk.keys.bundle.clone())));
+    let given = asked.await.unwrap().unwrap().remove(0);
+    let given = UnverifiedJwt::parse(given.token.expose()).unwrap();
+    assert_eq!(given.unverified_claims().get("number"), Some(&json!(1)), "the second");
     assert_eq!(desk.jwts.load(Ordering::SeqCst), 2);
 }
