@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Instant};
 use carnet_core::BoxFuture;
 use carnet_ops::{CounterFamily, HistogramFamily, Metrics};
 use carnet_store::{
-    AuditFilter, AuditHead, AuditRow, Commit, Committed, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Outcome,
-    Row, Store, StoreError, TokenFilter, TokenRow,
+    AuditFilter, AuditHead, AuditRow, Commit, Committed, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Op,
+    Outcome, Row, Store, StoreError, TokenFilter, TokenRow,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -34,15 +34,24 @@ impl MeteredStore {
     }
 }
 
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Allowed => "allowed",
+        Outcome::Refused => "refused",
+        Outcome::Failed => "failed",
+    }
+}
+
 impl Store for MeteredStore {
     #[expect(clippy::disallowed_methods, reason = "how long something takes is told by the machine's own clock")]
     fn commit(&self, commit: Commit) -> Answer<'_, Committed> {
         let action = commit.audit.action.clone();
-        let wanted = match commit.audit.outcome {
-            Outcome::Allowed => "allowed",
-            Outcome::Refused => "refused",
-            Outcome::Failed => "failed",
-        };
+        let wanted = outcome(commit.audit.outcome);
+        let further = commit.ops.iter().filter_map(|op| match op {
+            Op::Audit(row) => Some((row.action.clone(), outcome(row.outcome))),
+            _ => None,
+        });
+        let further: Vec<(String, &str)> = further.collect();
         Box::pin(async move {
             let start = Instant::now();
             let committed = self.inner.commit(commit).await;
@@ -53,6 +62,13 @@ impl Store for MeteredStore {
                 Err(_) => "unknown",
             };
             self.decisions.with(&[&action, outcome]).increment();
+            // A conflict leaves nothing of them.
+            if !matches!(committed, Ok(Committed::Conflict(_))) {
+                for (action, wanted) in &further {
+                    let outcome = if committed.is_ok() { *wanted } else { "unknown" };
+                    self.decisions.with(&[action, outcome]).increment();
+                }
+            }
             committed
         })
     }
@@ -91,6 +107,10 @@ impl Store for MeteredStore {
 
     fn join_tokens(&self, now: Timestamp) -> Answer<'_, Vec<JoinTokenRow>> {
         self.inner.join_tokens(now)
+    }
+
+    fn join_token(&self, hash: [u8; 32], now: Timestamp) -> Answer<'_, Option<JoinTokenRow>> {
+        self.inner.join_token(hash, now)
     }
 
     fn token(&self, id: String) -> Answer<'_, Option<TokenRow>> {

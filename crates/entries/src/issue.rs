@@ -1,27 +1,23 @@
 //! The issuer at the seam.
 
 use carnet_core::{BoxFuture, Error};
-use carnet_issuer::{Caller, Issued, Issuer, JwtSvidRequest, X509SvidRequest};
+use carnet_issuer::{Caller, Issued, IssuedCertificate, Issuer, JwtSvidRequest, X509SvidRequest};
+use carnet_store::AuditRecord;
 
 use crate::{By, Mint, MintJwt, MintX509, Minted, MintedJwt};
 
 impl Mint for Issuer {
     fn x509(&self, wanted: Vec<MintX509>, by: By) -> BoxFuture<'_, Result<Vec<Minted>, Error>> {
         Box::pin(async move {
-            let request = |wanted: MintX509| X509SvidRequest {
-                spiffe_id: wanted.spiffe_id,
-                csr: wanted.csr,
-                dns_names: wanted.dns_names,
-                ttl: wanted.ttl,
-                entry_id: wanted.entry_id,
-                actor: by.actor.clone(),
-                caller: caller(&by),
-            };
-            let issued = self.x509_svids(wanted.into_iter().map(request).collect()).await?;
-            Ok(issued
-                .into_iter()
-                .map(|issued| Minted { chain: issued.chain, expires_at: issued.expires_at, serial: issued.serial })
-                .collect())
+            let requests = wanted.into_iter().map(|wanted| request(wanted, &by)).collect();
+            Ok(self.x509_svids(requests).await?.into_iter().map(minted).collect())
+        })
+    }
+
+    fn sign_x509(&self, wanted: MintX509, by: By) -> BoxFuture<'_, Result<(Minted, AuditRecord), Error>> {
+        Box::pin(async move {
+            let (issued, row) = self.signed_x509_svid(request(wanted, &by)).await?;
+            Ok((minted(issued), row))
         })
     }
 
@@ -46,6 +42,22 @@ impl Mint for Issuer {
             issued.into_iter().map(|issued| issued.map(minted)).collect()
         })
     }
+}
+
+fn request(wanted: MintX509, by: &By) -> X509SvidRequest {
+    X509SvidRequest {
+        spiffe_id: wanted.spiffe_id,
+        csr: wanted.csr,
+        dns_names: wanted.dns_names,
+        ttl: wanted.ttl,
+        entry_id: wanted.entry_id,
+        actor: by.actor.clone(),
+        caller: caller(by),
+    }
+}
+
+fn minted(issued: IssuedCertificate) -> Minted {
+    Minted { chain: issued.chain, expires_at: issued.expires_at, serial: issued.serial }
 }
 
 fn caller(by: &By) -> Caller {

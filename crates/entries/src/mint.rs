@@ -4,6 +4,7 @@ use std::fmt;
 
 use carnet_core::{BoxFuture, Error, Secret};
 use carnet_spiffe::SpiffeId;
+use carnet_store::AuditRecord;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
@@ -63,10 +64,14 @@ pub struct MintedJwt {
     pub expires_at: Timestamp,
 }
 
-/// Issues SVIDs, each with its audit row durable before it returns.
+/// Issues SVIDs, each with its audit row durable before it returns, unless said otherwise.
 pub trait Mint: Send + Sync + fmt::Debug {
     /// Issues all of these or none, in this order.
     fn x509(&self, wanted: Vec<MintX509>, by: By) -> BoxFuture<'_, Result<Vec<Minted>, Error>>;
+
+    /// Signs one, and answers the audit row to commit with what it is for. It may be given away when that row is durable. A
+    /// refusal has been written when this returns.
+    fn sign_x509(&self, wanted: MintX509, by: By) -> BoxFuture<'_, Result<(Minted, AuditRecord), Error>>;
 
     /// Issues each of these that can be had, in this order.
     fn jwt(&self, wanted: Vec<MintJwt>, by: By) -> BoxFuture<'_, Vec<Result<MintedJwt, Error>>>;

@@ -219,7 +219,29 @@ impl Issuer {
     /// `csr-identity`, `csr-key`, `dns`); [`carnet_core::ErrorKind::Configuration`] (`key`) when there is no certificate authority;
     /// those of the store. Nothing is issued then.
     pub async fn x509_svids(&self, requests: Vec<X509SvidRequest>) -> Result<Vec<IssuedCertificate>, Error> {
-        let Some(first) = requests.first() else { return Ok(Vec::new()) };
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (issued, row) = self.signed_x509_svids(requests).await?;
+        self.commit_allowed(row).await?;
+        Ok(issued)
+    }
+
+    /// Signs an X509-SVID, and says what must be durable before it is given away: the caller commits that row together with
+    /// what else depends on it.
+    ///
+    /// # Errors
+    /// As [`Self::x509_svids`]; the refusal has been written then.
+    pub async fn signed_x509_svid(&self, request: X509SvidRequest) -> Result<(IssuedCertificate, AuditRecord), Error> {
+        let (mut issued, row) = self.signed_x509_svids(vec![request]).await?;
+        issued.pop().map(|issued| (issued, row)).ok_or_else(|| Error::internal("no certificate was issued"))
+    }
+
+    async fn signed_x509_svids(
+        &self,
+        requests: Vec<X509SvidRequest>,
+    ) -> Result<(Vec<IssuedCertificate>, AuditRecord), Error> {
+        let Some(first) = requests.first() else { return Err(Error::internal("no certificate was asked for")) };
         let now = self.context().now();
         let mut row = AuditRecord { actor: first.actor.clone(), ..record("svid.x509", now, &first.caller) };
         let outcome = self.make_x509_svids(&requests, now).await;
@@ -241,8 +263,7 @@ impl Issuer {
             });
             row.details.insert("svids".to_owned(), told.collect());
         }
-        self.commit_allowed(row).await?;
-        Ok(issued)
+        Ok((issued, row))
     }
 
     pub(crate) async fn make_x509_svids(

@@ -144,6 +144,11 @@ impl<B: Backend> Store for Over<B> {
         Box::pin(async move { self.all(sql.into(), vec![Value::time(now), page(MOST)?], reads::join_token).await })
     }
 
+    fn join_token(&self, hash: [u8; 32], now: Timestamp) -> Answer<'_, Option<JoinTokenRow>> {
+        let sql = format!("SELECT {JOIN_TOKEN} FROM join_tokens WHERE hash = $1 AND expires_at > $2");
+        Box::pin(self.one(sql.into(), vec![(&hash).into(), Value::time(now)], reads::join_token))
+    }
+
     fn token(&self, id: String) -> Answer<'_, Option<TokenRow>> {
         let sql = format!("SELECT {TOKEN} FROM tokens WHERE id = $1");
         Box::pin(self.one(sql.into(), vec![Value::Text(id)], reads::token))

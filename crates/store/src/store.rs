@@ -52,6 +52,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Join tokens that are good at this time, those that expire first at the front; at most 10,000.
     fn join_tokens(&self, now: Timestamp) -> Answer<'_, Vec<JoinTokenRow>>;
 
+    /// The join token with this digest, if it is good at this time.
+    fn join_token(&self, hash: [u8; 32], now: Timestamp) -> Answer<'_, Option<JoinTokenRow>>;
+
     /// One token, expired and revoked ones too, until they are pruned.
     fn token(&self, id: String) -> Answer<'_, Option<TokenRow>>;
 

@@ -4,8 +4,9 @@ use carnet_attest::{
     Attested, Kind, Once,
     protocol::{AttestRequest, Refusal, RefusalCode, StartAnswer},
 };
+use carnet_core::hex;
 use carnet_spiffe::SpiffeId;
-use carnet_store::{AuditRecord, Commit, Committed, Conflict, ConflictReason, JoinTokenRow, NodeRow, Op, Outcome};
+use carnet_store::{AuditRecord, Commit, Committed, Conflict, NodeRow, Op, Outcome};
 use serde_json::json;
 
 use super::{
@@ -29,11 +30,11 @@ impl Nodes {
         Ok(StartAnswer { attempt, nonce: nonce.to_vec().into() })
     }
 
-    /// Ends an attempt: believes the evidence, issues the agent's SVID, and writes the node down. Whatever comes of it, the
-    /// attempt is used.
+    /// Ends an attempt: believes the evidence, and in one commit uses the attempt, takes the join token if it is one, writes
+    /// the node down, and issues the agent's SVID.
     ///
     /// # Errors
-    /// Why not. Nothing was issued then.
+    /// Why not. Nothing was issued then, and a join token is as good as before.
     pub async fn finish(&self, request: AttestRequest, by: &By) -> Result<(Minted, NodeRow), Refusal> {
         let now = self.parts.context.now();
         let attempt = attempt::open(&self.attempt_key, &request.attempt, now);
@@ -62,13 +63,16 @@ impl Nodes {
         attested: Attested,
         by: &By,
     ) -> Result<(Minted, NodeRow), Refusal> {
-        let (attested, used) = match attested.once {
-            Once::JoinToken(hash) => (self.take_token(hash, attested, used, by).await?, None),
-            _ => (attested, Some(used)),
+        let token = if let Once::JoinToken(hash) = attested.once { Some(hash) } else { None };
+        let attested = match token {
+            Some(hash) => self.stands_for(hash, attested, &used, by).await?,
+            None => attested,
         };
         let id = self.agent(&attested.path)?;
         let by = By { actor: id.to_string(), ..by.clone() };
-        // Looked at before anything is signed; made sure of when the node is written down.
+        let mut record = self.attest_record(&by, attested.kind, id.as_str());
+        note_token(&mut record, token);
+        // Looked at before anything is signed; made sure of by the commit that issues.
         let known = self.store().node(id.to_string()).await.map_err(store_failed)?;
         let refused = match &known {
             Some(node) if node.banned => Some(banned()),
@@ -76,14 +80,16 @@ impl Nodes {
             _ => None,
         };
         if let Some(refused) = refused {
-            let record = refusal(&self.attest_record(&by, attested.kind, id.as_str()), "known", &refused.message);
-            match used {
-                Some(used) => self.note_used(used, record).await,
-                None => self.note(record).await,
-            }
+            self.note_used(used, refusal(&record, "known", &refused.message)).await;
             return Err(refused);
         }
-        let minted = self.mint_agent(&id, request.csr.0, &by).await?;
+        let (minted, issued) = match self.mint_agent(&id, request.csr.0, &by).await {
+            Ok(minted) => minted,
+            Err(refused) => {
+                self.note_used(used, refusal(&record, "svid", &refused.message)).await;
+                return Err(refused);
+            }
+        };
         let node = NodeRow {
             id: id.to_string(),
             kind: attested.kind.to_string(),
@@ -95,58 +101,63 @@ impl Nodes {
             attested_at: self.parts.context.now(),
             revision: 0,
         };
-        let write = match attested.once {
-            Once::FirstUse => Op::InsertNode(node.clone()),
-            Once::Again | Once::JoinToken(_) => Op::PutNode(node.clone()),
-        };
-        let mut record = self.attest_record(&by, attested.kind, id.as_str());
-        record.token_id = Some(minted.serial.clone());
-        record.expires_at = Some(minted.expires_at);
         record.details.insert("selectors".to_owned(), json!(node.selectors));
         record.details.insert("attempt_ends".to_owned(), json!(attempt.expires_at));
-        let ops = unless_banned(id.as_str()).into_iter().chain([write]).chain(used).collect();
-        let refused = Some(refusal(&record, "once", "banned, known already, or the attempt was used"));
+        let why = "banned, known already, or the attempt or the join token was used";
+        let refused = Some(refusal(&record, "once", why));
+        record.token_id = Some(minted.serial.clone());
+        record.expires_at = Some(minted.expires_at);
+        let mut ops = unless_banned(id.as_str()).to_vec();
+        ops.push(used);
+        if let Some(hash) = token {
+            ops.push(Op::ConsumeJoinToken { hash, now: self.parts.context.now() });
+            let mut taken = self.record(&by, "join-token.use", id.as_str());
+            note_token(&mut taken, token);
+            ops.push(Op::Audit(Box::new(taken)));
+        }
+        let admitted = ops.len();
+        ops.push(match attested.once {
+            Once::FirstUse => Op::InsertNode(node.clone()),
+            Once::Again | Once::JoinToken(_) => Op::PutNode(node.clone()),
+        });
+        ops.push(Op::Audit(Box::new(issued)));
         match self.store().commit(Commit { ops, audit: record, refused }).await.map_err(store_failed)? {
             Committed::Done { .. } => {
                 self.known.forget();
                 Ok((minted, node))
             }
             Committed::Conflict(Conflict { op, .. }) if op < BAN_OPS => Err(banned()),
-            Committed::Conflict(Conflict { reason: ConflictReason::Used, .. }) => Err(used_attempt()),
+            Committed::Conflict(Conflict { op: BAN_OPS, .. }) => Err(used_attempt()),
+            Committed::Conflict(Conflict { op, .. }) if op < admitted => Err(no_such_token()),
             Committed::Conflict(_) => Err(first_use()),
         }
     }
 
-    /// Takes the token away, once. What it stands for is known only then.
-    async fn take_token(&self, hash: [u8; 32], attested: Attested, used: Op, by: &By) -> Result<Attested, Refusal> {
-        let record = self.record(by, "join-token.use", "");
-        let message = "there is no such join token, or it was used, or its time is over";
-        let refused = refusal(&record, "join-token", message);
-        let ops = vec![used.clone(), Op::ConsumeJoinToken { hash, now: self.parts.context.now() }];
-        let commit = Commit { ops, audit: record, refused: None };
-        let row = match self.store().commit(commit).await.map_err(store_failed)? {
-            Committed::Done { returned, .. } => returned.into_iter().next(),
-            Committed::Conflict(Conflict { op, .. }) => {
-                self.note_used(used, refused).await;
-                if op == 0 {
-                    return Err(used_attempt());
-                }
-                return Err(Refusal::new(RefusalCode::NotAttested, message)
-                    .hint("a join token is good for one node; make another one"));
-            }
+    /// What the token stands for. It is not taken: the commit that issues does that.
+    async fn stands_for(&self, hash: [u8; 32], attested: Attested, used: &Op, by: &By) -> Result<Attested, Refusal> {
+        let row = self.store().join_token(hash, self.parts.context.now()).await.map_err(store_failed)?;
+        let Some(row) = row else {
+            let refused = no_such_token();
+            let mut record = self.record(by, "join-token.use", "");
+            note_token(&mut record, Some(hash));
+            self.note_used(used.clone(), refusal(&record, "join-token", &refused.message)).await;
+            return Err(refused);
         };
-        let row = row.and_then(|row| serde_json::from_value::<JoinTokenRow>(row).ok()).ok_or_else(unavailable)?;
         let selectors = row.selectors.iter().map(|selector| selector.parse()).collect::<Result<_, _>>();
         let path = row.agent_path.map_or(attested.path, |path| format!("{}/{path}", Kind::JoinToken));
         Ok(Attested { path, selectors: selectors.map_err(|_corrupt| unavailable())?, ..attested })
     }
 
-    pub(super) async fn mint_agent(&self, id: &SpiffeId, csr: Vec<u8>, by: &By) -> Result<Minted, Refusal> {
+    /// Signs an agent's SVID. It is issued when the audit row that comes with it is durable.
+    pub(super) async fn mint_agent(
+        &self,
+        id: &SpiffeId,
+        csr: Vec<u8>,
+        by: &By,
+    ) -> Result<(Minted, AuditRecord), Refusal> {
         let ttl = self.parts.agent_ttl;
         let wanted = MintX509 { spiffe_id: id.clone(), csr, dns_names: Vec::new(), ttl, entry_id: None };
-        let minted = self.parts.mint.x509(vec![wanted], by.clone()).await;
-        let mut minted = minted.map_err(|error| told(&error, RefusalCode::Invalid))?;
-        minted.pop().ok_or_else(unavailable)
+        self.parts.mint.sign_x509(wanted, by.clone()).await.map_err(|error| told(&error, RefusalCode::Invalid))
     }
 
     fn attest_record(&self, by: &By, kind: Kind, agent: &str) -> AuditRecord {
@@ -163,6 +174,18 @@ impl Nodes {
             tracing::error!(%error, "a refusal could not be written to the audit log");
         }
     }
+}
+
+/// Which token it was, as lists of tokens show it.
+pub(super) fn note_token(record: &mut AuditRecord, hash: Option<[u8; 32]>) {
+    if let Some(hash) = hash {
+        record.details.insert("hash".to_owned(), json!(hex(&hash)));
+    }
+}
+
+fn no_such_token() -> Refusal {
+    let message = "there is no such join token, or it was used, or its time is over";
+    Refusal::new(RefusalCode::NotAttested, message).hint("a join token is good for one node; make another one")
 }
 
 fn first_use() -> Refusal {

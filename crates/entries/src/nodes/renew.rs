@@ -54,18 +54,18 @@ impl Nodes {
     pub async fn renew(&self, agent: &Agent, csr: Vec<u8>, by: &By) -> Result<(Minted, NodeRow), Refusal> {
         let known = self.store().node(agent.id.to_string()).await.map_err(store_failed)?.map(Arc::new);
         let known = current(known, &agent.serial)?;
-        let minted = self.mint_agent(&agent.id, csr, by).await?;
+        let (minted, issued) = self.mint_agent(&agent.id, csr, by).await?;
         let node = NodeRow {
             serial: format!("{} {}", agent.serial, minted.serial),
             expires_at: minted.expires_at,
             ..NodeRow::clone(&known)
         };
         let mut record = self.record(by, "node.renew", agent.id.as_str());
+        let refused = Some(refusal(&record, "known", "banned, deleted, or changed meanwhile"));
         record.token_id = Some(minted.serial.clone());
         record.expires_at = Some(minted.expires_at);
-        let refused = Some(refusal(&record, "known", "banned, deleted, or changed meanwhile"));
         // What it was when it was read, or nothing: who attests or renews at the same time loses nothing to this.
-        let write = [Op::UpdateNode { row: node.clone(), expect: known.revision }];
+        let write = [Op::UpdateNode { row: node.clone(), expect: known.revision }, Op::Audit(Box::new(issued))];
         let ops = unless_banned(agent.id.as_str()).into_iter().chain(write).collect();
         match self.store().commit(Commit { ops, audit: record, refused }).await.map_err(store_failed)? {
             Committed::Done { .. } => {

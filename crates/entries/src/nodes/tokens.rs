@@ -9,7 +9,7 @@ use carnet_store::{Commit, Committed, JoinTokenRow, Op};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::Nodes;
+use super::{Nodes, attest::note_token};
 use crate::{By, by::refusal};
 
 /// Life of a token unless asked for (SPIRE's command line has the same).
@@ -75,6 +75,7 @@ impl Nodes {
         let mut record = self.record(by, "join-token.create", agent.as_str());
         record.expires_at = Some(expires_at);
         record.details.insert("selectors".to_owned(), json!(row.selectors));
+        note_token(&mut record, Some(hash));
         let refused = Some(refusal(&record, "conflict", "there is such a token already"));
         let commit = Commit { ops: vec![Op::CreateJoinToken(row)], audit: record, refused };
         match self.store().commit(commit).await? {
@@ -96,7 +97,8 @@ impl Nodes {
     /// # Errors
     /// When there is no such token; those of the store.
     pub async fn delete_join_token(&self, hash: [u8; 32], by: &By) -> Result<(), Error> {
-        let record = self.record(by, "join-token.delete", "");
+        let mut record = self.record(by, "join-token.delete", "");
+        note_token(&mut record, Some(hash));
         let refused = Some(refusal(&record, "known", "there is no such token"));
         let commit = Commit { ops: vec![Op::DeleteJoinToken { hash }], audit: record, refused };
         match self.store().commit(commit).await? {

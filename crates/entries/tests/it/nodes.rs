@@ -1,10 +1,16 @@
 //! Nodes: attested once, renewed, turned away.
 
 use carnet_attest::{Kind, protocol::RefusalCode};
-use carnet_entries::JoinTokenDraft;
+use carnet_core::hex;
+use carnet_entries::{By, JoinToken, JoinTokenDraft};
 use jiff::SignedDuration;
 
 use crate::support::*;
+
+/// As lists of tokens show it.
+fn digest(token: &JoinToken) -> String {
+    hex(&carnet_attest::join_token::hash(&token.token))
+}
 
 #[tokio::test]
 async fn accepts_a_join_token_and_gives_its_name_and_selectors() {
@@ -17,9 +23,47 @@ async fn accepts_a_join_token_and_gives_its_name_and_selectors() {
     assert!(!node.reattestable);
     let agent = world.nodes.authenticate(&minted.chain, &world.own_bundle()).await.unwrap();
     assert_eq!((agent.id, agent.selectors), (token.agent, selectors(&["rack:7"])));
+}
+
+#[tokio::test]
+async fn a_token_is_taken_by_the_commit_that_issues() {
+    let world = World::new().await;
+    let token = world.token(Some("web/1"), &[]).await;
+    let request = world.attempt(&token).await;
+    let before = (world.store.transactions(), world.audit().await.len());
+    let (minted, _) = world.nodes.finish(request, &By::default()).await.unwrap();
+    assert_eq!((world.store.transactions(), world.audit().await.len()), (before.0 + 1, before.1 + 3));
+    let rows = world.rows().await;
+    let agent = token.agent.as_str();
+    let told: Vec<_> = rows.iter().rev().take(3).map(|row| (row.action.as_str(), row.actor.as_str())).collect();
+    assert_eq!(told, [("node.attest", agent), ("svid.x509", agent), ("join-token.use", agent)]);
+    let [.., used, issued, attested] = rows.as_slice() else { panic!("three rows") };
+    assert_eq!((used.subject.as_str(), &used.details["hash"]), (agent, &serde_json::json!(digest(&token))));
+    assert_eq!((&issued.token_id, &attested.token_id), (&Some(minted.serial.clone()), &Some(minted.serial)));
+    assert_eq!(attested.details["hash"], digest(&token));
+}
+
+#[tokio::test]
+async fn a_token_is_good_after_a_request_that_could_not_be_granted_or_a_ban() {
+    let world = World::new().await;
+    let token = world.token(Some("web/1"), &[]).await;
+    let mut request = world.attempt(&token).await;
+    *request.csr.0.last_mut().unwrap() ^= 1;
+    world.nodes.finish(request.clone(), &by()).await.unwrap_err();
     let audit = world.audit().await;
-    let done: Vec<&str> = audit.iter().take(3).map(|(action, _)| action.as_str()).collect();
-    assert_eq!(done, ["node.attest", "svid.x509", "join-token.use"]);
+    assert_eq!(audit[..2], [("node.attest".to_owned(), "refused"), ("svid.x509".to_owned(), "refused")]);
+    assert_eq!(world.nodes.join_tokens().await.unwrap().len(), 1);
+    // The attempt is not.
+    request.csr = request_for_certificate().into();
+    assert!(world.nodes.finish(request, &by()).await.unwrap_err().message.contains("attempt was used"));
+    world.nodes.finish(world.attempt(&token).await, &by()).await.unwrap();
+
+    let again = world.token(Some("web/1"), &[]).await;
+    world.nodes.ban(again.agent.as_str(), &by()).await.unwrap();
+    let refused = world.nodes.finish(world.attempt(&again).await, &by()).await.unwrap_err();
+    assert_eq!(refused.code, RefusalCode::Banned);
+    world.nodes.delete(again.agent.as_str(), &by()).await.unwrap();
+    world.nodes.finish(world.attempt(&again).await, &by()).await.unwrap();
 }
 
 #[tokio::test]
@@ -32,6 +76,8 @@ async fn of_two_claims_on_one_token_at_once_one_wins() {
     let lost: Vec<RefusalCode> = [one, two].into_iter().filter_map(Result::err).map(|lost| lost.code).collect();
     assert_eq!(lost, [RefusalCode::NotAttested]);
     assert_eq!(world.nodes.list(None, 9).await.unwrap().len(), 1);
+    let issued = world.audit().await.into_iter().filter(|row| *row == ("svid.x509".to_owned(), "allowed"));
+    assert_eq!(issued.count(), 1, "for the loser nothing was issued");
 }
 
 #[tokio::test]
@@ -52,6 +98,7 @@ async fn rejects_a_token_whose_time_is_over() {
     let refused = world.nodes.finish(world.attempt(&token).await, &by()).await.unwrap_err();
     assert_eq!(refused.code, RefusalCode::NotAttested);
     assert_eq!(world.audit().await.first(), Some(&("join-token.use".to_owned(), "refused")));
+    assert_eq!(world.rows().await.pop().unwrap().details["hash"], digest(&token));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use carnet_jose::{Algorithm, SigningKey};
 use carnet_keys::{KeyFile, KeyManager, KeyParts, KeySettings, Software};
 use carnet_net::PeerCertificates;
 use carnet_spiffe::{Bundle, BundleMap, Selector, SpiffeId, TrustDomain};
-use carnet_store::{Options, Store};
+use carnet_store::{AuditRecord, Options, Store};
 use carnet_x509::RequestProfile;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -223,8 +223,13 @@ impl World {
 
     /// Actions in the audit log with their outcomes, the last ones first.
     pub(crate) async fn audit(&self) -> Vec<(String, &'static str)> {
+        self.rows().await.into_iter().rev().map(|row| (row.action, row.outcome.as_str())).collect()
+    }
+
+    /// The audit log, the first row first.
+    pub(crate) async fn rows(&self) -> Vec<AuditRecord> {
         let rows = self.store.audit(0, 10_000, carnet_store::AuditFilter::default()).await.unwrap();
-        rows.into_iter().rev().map(|row| (row.record.action, row.record.outcome.as_str())).collect()
+        rows.into_iter().map(|row| row.record).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use carnet_attest::protocol::*;
 use carnet_core::{BoxFuture, Error};
 use carnet_entries::*;
-use carnet_store::{Options, testing::TestPostgres};
+use carnet_store::{AuditRecord, Options, testing::TestPostgres};
 use serde_json::Value;
 
 use crate::support::*;
@@ -59,12 +59,16 @@ impl fmt::Debug for Meanwhile {
 
 impl Mint for Meanwhile {
     fn x509(&self, wanted: Vec<MintX509>, by: By) -> BoxFuture<'_, Result<Vec<Minted>, Error>> {
+        self.inner.x509(wanted, by)
+    }
+
+    fn sign_x509(&self, wanted: MintX509, by: By) -> BoxFuture<'_, Result<(Minted, AuditRecord), Error>> {
         let doing = self.doing.lock().unwrap().take();
         Box::pin(async move {
             if let Some(doing) = doing {
                 doing.await;
             }
-            self.inner.x509(wanted, by).await
+            self.inner.sign_x509(wanted, by).await
         })
     }
 
@@ -113,6 +117,47 @@ async fn a_renewal_does_not_undo_a_ban_that_came_in_between() {
     });
     assert_eq!(refused.await.code, RefusalCode::Banned);
     assert!(world.nodes.get(agent.id.as_str()).await.unwrap().unwrap().banned);
+}
+
+#[tokio::test]
+async fn who_loses_a_token_while_its_svid_is_signed_gets_nothing() {
+    let world = Arc::new(World::new().await);
+    let token = world.token(None, &[]).await;
+    let (one, other) = (world.attempt(&token).await, world.attempt(&token).await);
+    let faster = {
+        let world = Arc::clone(&world);
+        async move { drop(world.nodes.finish(other, &by()).await.unwrap()) }
+    };
+    let parts = world.nodes_parts();
+    let mint = Meanwhile { inner: Arc::clone(&parts.mint), doing: Mutex::new(Some(Box::pin(faster))) };
+    let nodes = Nodes::open(NodesParts { mint: Arc::new(mint), ..parts }).await.unwrap();
+    let refused = nodes.finish(one, &by()).await.unwrap_err();
+    assert!(refused.message.contains("no such join token"), "{refused}");
+    let rows = world.rows().await;
+    let count = |action, outcome| {
+        rows.iter().filter(|row| (row.action.as_str(), row.outcome.as_str()) == (action, outcome)).count()
+    };
+    assert_eq!([count("svid.x509", "allowed"), count("join-token.use", "allowed")], [1, 1]);
+    let last = rows.last().unwrap();
+    assert_eq!((last.action.as_str(), last.outcome.as_str(), &last.token_id), ("node.attest", "refused", &None));
+}
+
+#[tokio::test]
+async fn a_commit_that_a_ban_comes_before_does_not_take_the_token() {
+    let world = Arc::new(World::new().await);
+    let agent = world.agent("a", &[]).await;
+    let token = world.token(Some("a"), &[]).await;
+    let request = world.attempt(&token).await;
+    let ban = {
+        let (world, id) = (Arc::clone(&world), agent.id.clone());
+        async move { world.nodes.ban(id.as_str(), &by()).await.unwrap() }
+    };
+    let parts = world.nodes_parts();
+    let mint = Meanwhile { inner: Arc::clone(&parts.mint), doing: Mutex::new(Some(Box::pin(ban))) };
+    let nodes = Nodes::open(NodesParts { mint: Arc::new(mint), ..parts }).await.unwrap();
+    assert_eq!(nodes.finish(request, &by()).await.unwrap_err().code, RefusalCode::Banned);
+    world.nodes.delete(agent.id.as_str(), &by()).await.unwrap();
+    drop(world.nodes.finish(world.attempt(&token).await, &by()).await.unwrap());
 }
 
 #[tokio::test]

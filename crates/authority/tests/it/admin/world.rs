@@ -20,7 +20,7 @@ use carnet_keys::{KeyFile, KeyManager, KeyParts, KeySettings, Software};
 use carnet_net::{Client, Limits, Peer, UnixSocket, serve_unix};
 use carnet_ops::Health;
 use carnet_spiffe::{BundleMap, TrustDomain};
-use carnet_store::{AuditFilter, AuditRow, NodeRow, Options, Store};
+use carnet_store::{AuditFilter, AuditRecord, AuditRow, NodeRow, Options, Store};
 use carnet_x509::RequestProfile;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -37,6 +37,10 @@ struct NoMint;
 
 impl Mint for NoMint {
     fn x509(&self, _wanted: Vec<MintX509>, _by: By) -> BoxFuture<'_, Result<Vec<Minted>, Error>> {
+        Box::pin(async { Err(Error::refused("nothing is issued here")) })
+    }
+
+    fn sign_x509(&self, _wanted: MintX509, _by: By) -> BoxFuture<'_, Result<(Minted, AuditRecord), Error>> {
         Box::pin(async { Err(Error::refused("nothing is issued here")) })
     }
 
