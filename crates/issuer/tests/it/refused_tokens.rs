@@ -49,7 +49,10 @@ async fn rejects_a_forged_signature() {
     let (signed, signature) = genuine.expose().rsplit_once('.').unwrap();
     let changed = signature.replacen(|c: char| c != 'A', "A", 1);
     let world = assert_refused(&Secret::new(format!("{signed}.{changed}")), "signature").await;
-    assert_eq!(world.last().await.subject, "repo:org/app:main");
+    // What was claimed names nobody who asked.
+    let row = world.last().await;
+    assert_eq!((row.subject.as_str(), row.actor.as_str()), ("repo:org/app:main", ""));
+    assert_eq!(row.details["proved"], false);
 }
 
 #[tokio::test]
