@@ -93,7 +93,7 @@ pub fn router(parts: AdminParts) -> Router {
     let admin = Arc::new(Admin { parts, refusals: Refusals::default(), changing_rules: Mutex::default() });
     let mut router = Router::new();
     for route in routes() {
-        router = router.route(route.path, route.handler);
+        router = router.route(route.path, route.guarded());
     }
     router
         .fallback(|| async { Failure::not_found("there is no such path: see /v1/openapi.json") })

@@ -64,7 +64,7 @@ async fn follow_entries(
 
 async fn reload_all(parts: Arc<Parts>, mut reload: watch::Receiver<u64>, stop: CancellationToken) {
     while let Some(Ok(())) = stop.run_until_cancelled(reload.changed()).await {
-        parts.rules.reload_now().await;
+        let _ = parts.rules.reload_now().await; // It has reported why not.
         match parts.settings.attest.load(&parts.context) {
             Ok(attestors) => parts.nodes.set_attestors(Arc::new(attestors)),
             Err(mistakes) => {

@@ -134,11 +134,12 @@ impl Rules {
         self.again.notify_one();
     }
 
-    /// Reads everything again now. A set with a mistake is not taken; [`Self::run`] reports that.
-    pub async fn reload_now(&self) {
-        if self.take().await.is_err() {
-            self.reload();
-        }
+    /// Reads everything again now: it counts when this returns. A set with a mistake is not taken; [`Self::run`] reports that.
+    ///
+    /// # Errors
+    /// Why it is not taken. The last good rules count.
+    pub async fn reload_now(&self) -> Result<(), Error> {
+        self.take().await.inspect_err(|_reported| self.reload())
     }
 
     /// Follows files and store until `shutdown`. A set with a mistake is not taken: the last good one stays, and the
@@ -186,12 +187,7 @@ impl Rules {
 
     async fn take(&self) -> Result<(), Error> {
         match self.take_changed().await {
-            Ok(None) => Ok(()),
-            Ok(Some(set)) => {
-                tracing::info!(rules = set.len(), "took the trust rules");
-                self.set.send_replace(Arc::new(set));
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(error) => {
                 let text = carnet_core::chain(&error).join(": ");
                 tracing::error!(error = text, "the trust rules are not taken; the last good ones count");
@@ -226,16 +222,27 @@ impl Rules {
         self.taken.lock().await.issuers.iter().filter_map(in_file).collect()
     }
 
-    /// The set, if it is made of something else than the one that counts.
-    async fn take_changed(&self) -> Result<Option<RuleSet>, Error> {
+    /// Takes the set, if it is made of something else than the one that counts. One at a time, from reading to taking: else what
+    /// was read first could be taken last.
+    async fn take_changed(&self) -> Result<(), Error> {
         let mut taken = self.taken.lock().await;
         let gathered = self.gather().await?;
-        if *taken == gathered {
-            return Ok(None);
+        if *taken != gathered {
+            let set = self.load(&gathered)?;
+            tracing::info!(rules = set.len(), "took the trust rules");
+            self.set.send_replace(Arc::new(set));
+            *taken = gathered;
         }
-        let set = self.load(&gathered)?;
-        *taken = gathered;
-        Ok(Some(set))
+        Ok(())
+    }
+
+    /// What is wrong with files and store taken together, if something is.
+    ///
+    /// # Errors
+    /// When they cannot be read: then nobody knows.
+    pub(crate) async fn clash(&self) -> Result<Option<Error>, Error> {
+        let all = self.gather().await?;
+        Ok(self.load(&all).err())
     }
 
     fn load(&self, all: &Gathered) -> Result<RuleSet, Error> {

@@ -194,7 +194,8 @@ async fn export(State(admin): State<Arc<Admin>>, Query(query): Query<AuditQuery>
     let (reader, mut writer) = tokio::io::duplex(IN_FLIGHT);
     let (after, filter) = (query.after.unwrap_or_default(), query.filter());
     let store = Arc::clone(&admin.parts.store);
-    // It ends with the log, or when nobody reads any more: then writing fails.
+    // It ends with the log, or when a row is written that nobody reads any more. A filter that nothing passes writes none, and goes
+    // through the log to its end.
     let work = tokio::spawn(async move { export_audit(&*store, after, &filter, &mut writer).await });
     let lines = Lines { reader, work: Some(work), left: query.limit.unwrap_or(usize::MAX) };
     let body = futures_util::stream::unfold(lines, |mut lines| async move {

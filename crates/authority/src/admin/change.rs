@@ -78,33 +78,52 @@ impl Admin {
         let expect = there.as_ref().map_or(Expect::Absent, |object| Expect::Revision(object.revision));
         let mut record = operator.record(self.parts.context.now(), &format!("{what}.put"), name);
         record.details.insert("body".to_owned(), body.clone());
-        let op = Op::PutObject { kind, name: name.to_owned(), body, expect };
+        let op = Op::PutObject { kind, name: name.to_owned(), body: body.clone(), expect };
         let revision = self.commit(vec![op], record, what).await?;
         if matches!(kind, ObjectKind::Rule | ObjectKind::Issuer) {
-            self.hold_together(target, there, operator).await?;
+            self.hold_together(target, Object { kind, name: name.to_owned(), body, revision }, there, operator).await?;
+            self.count(what).await?;
         }
         Ok(Change { action, dry_run, revision: Some(revision) })
     }
 
     /// Takes a change back when files and store do not go together with it, for instance because a file names the same
-    /// issuer: with such a store no authority would start.
+    /// issuer: with such a store no authority would start. A file or a store that cannot be read is no reason, and what somebody
+    /// else has put there since is not touched.
     async fn hold_together(
         &self,
         target: Target<'_>,
+        put: Object,
         before: Option<Object>,
         operator: &Operator,
     ) -> Result<(), Failure> {
-        let Target { kind, what, name } = target;
-        let Err(error) = self.parts.rules.check(&[], &[]).await else { return Ok(()) };
-        let name = name.to_owned();
-        let op = match before {
-            Some(object) => Op::PutObject { kind, name, body: object.body, expect: Expect::Any },
-            None => Op::DeleteObject { kind, name },
+        let Target { kind, what, .. } = target;
+        let Ok(Some(error)) = self.parts.rules.clash().await else { return Ok(()) };
+        let (name, expect) = (put.name, Expect::Revision(put.revision));
+        let ops = match before {
+            Some(object) => vec![Op::PutObject { kind, name, body: object.body, expect }],
+            // An object cannot be deleted at a revision: it is put as it is at that revision first.
+            None => {
+                vec![
+                    Op::PutObject { kind, name: name.clone(), body: put.body, expect },
+                    Op::DeleteObject { kind, name },
+                ]
+            }
         };
         let record = operator.record(self.parts.context.now(), &format!("{what}.undo"), target.name);
-        self.commit(vec![op], record, what).await?;
+        self.commit(ops, record, what).await?;
         let message = format!("it was taken back: {}", carnet_core::chain(&error).join(": "));
         Err(Failure::conflict(message).hint("look whether it stands in a file of the authority, too"))
+    }
+
+    /// Makes what was stored count before it is answered. What cannot be taken now is stored all the same.
+    async fn count(&self, what: &str) -> Result<(), Failure> {
+        self.parts.rules.reload_now().await.map_err(|error| {
+            let text = carnet_core::chain(&error).join(": ");
+            let message = format!("the change of the {what} is stored, and does not count here yet: {text}");
+            Failure::conflict(message)
+                .hint("see to the files of rules and to the store; the last good rules count until then")
+        })
     }
 
     /// Takes an object away.
@@ -129,6 +148,9 @@ impl Admin {
             Op::DeleteObject { kind, name },
         ];
         let revision = self.commit(ops, record, what).await?;
+        if matches!(kind, ObjectKind::Rule | ObjectKind::Issuer) {
+            self.count(what).await?;
+        }
         Ok(Change { action: Done::Deleted, dry_run, revision: Some(revision) })
     }
 

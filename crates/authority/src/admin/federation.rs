@@ -103,7 +103,7 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
-/// A body that says nothing.
+/// A body or a query that says nothing.
 #[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}

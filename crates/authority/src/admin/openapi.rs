@@ -35,7 +35,8 @@ pub fn document() -> Value {
             "version": VERSION,
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
             "description": "Registration entries, trust rules, keys, nodes, tokens and the audit log of one authority. Names in paths are \
-                            percent-encoded, slashes too. Revisions are in the header `ETag` and expected by `If-Match`.",
+                            percent-encoded, slashes too. Revisions are in the header `ETag` and expected by `If-Match`. \
+                            A member of a query that is not named here is refused, and nothing is done.",
         },
         "servers": [{ "url": "http://localhost", "description": "The Unix socket of the authority. Elsewhere by TLS." }],
         "security": [{ "socket": [] }, { "svid": [] }, { "token": [] }],

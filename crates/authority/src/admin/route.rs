@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{http::Method, routing::MethodRouter};
+use axum::{http::Method, middleware, routing::MethodRouter};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::Admin;
+use super::{Admin, federation::Nothing, input::Query};
 
 /// How a type is described.
 type Describe = fn(&mut SchemaGenerator) -> Schema;
@@ -89,6 +89,17 @@ impl Route {
     pub(crate) fn conditional(mut self) -> Self {
         self.conditional = true;
         self
+    }
+}
+
+impl Route {
+    /// Its handler. Where no query is offered there must be none: a `dry_run` that is not looked at would change what it should
+    /// leave alone. Queries that are offered refuse members that they do not know by themselves.
+    pub(crate) fn guarded(self) -> MethodRouter<Arc<Admin>> {
+        match self.query {
+            Some(_) => self.handler,
+            None => self.handler.route_layer(middleware::from_extractor::<Query<Nothing>>()),
+        }
     }
 }
 

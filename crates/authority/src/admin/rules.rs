@@ -120,8 +120,11 @@ async fn remove(
     Query(query): Query<ChangeQuery>,
     precondition: Precondition,
 ) -> Result<Json<Change>, Failure> {
+    let one_at_a_time = admin.changing_rules.lock().await;
     admin.rule_is_of_no_file(&name).await?;
-    Ok(Json(admin.remove(target(&name), precondition, query.dry_run, &operator).await?))
+    let change = admin.remove(target(&name), precondition, query.dry_run, &operator).await?;
+    drop(one_at_a_time);
+    Ok(Json(change))
 }
 
 impl RuleView {

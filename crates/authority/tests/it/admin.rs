@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod contract;
 mod dry_run;
+mod queries;
 mod resources;
 mod schema;
 mod tokens;

@@ -24,8 +24,8 @@ impl Nodes {
         Ok(self.store().node(id.to_owned()).await?)
     }
 
-    /// Turns a node away: every call of its agent is refused from now on, and it cannot attest again. SVIDs that its
-    /// workloads have live on until they expire.
+    /// Turns a node away: this authority refuses every call of its agent from now on, another of the same store when
+    /// it hears of the change, or after five seconds. It cannot attest again. SVIDs that its workloads have live on until they expire.
     ///
     /// # Errors
     /// When there is no such node; those of the store.

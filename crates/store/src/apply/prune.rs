@@ -14,7 +14,8 @@ use crate::{
 
 /// How long it stays known that an entry was deleted. A node that was away for longer reads all entries again.
 const TOMBSTONES: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How far the store's time moves on with one call, at most: more than lies between two calls, so that it catches up after a pause.
+/// How far the store's time moves on with one call, at most: more than lies between two calls, five minutes,
+/// so that it gains on a clock that is ahead: a day in eight hours, and a year in four months.
 const STEP: SignedDuration = SignedDuration::from_mins(20);
 /// How long after its time something is deleted: three steps, so that three callers that are ahead do no harm beside one that is
 /// right; and more than any tolerance for clocks in the verification of tokens, which is ten minutes at most.

@@ -19,7 +19,8 @@ use std::{
 use super::connection::Sqlite;
 use crate::StoreError;
 
-/// Pages of the log after which it is moved: SQLite's own number.
+/// Pages of the log after which it is moved: SQLite's own number. They are estimated and not counted, so that the log may be some times
+/// as long before: 3,427 pages were seen.
 const PAGES: usize = 1000;
 /// Pages that a transaction writes besides those of its rows: the head, and the last page of a table.
 const EACH: usize = 2;

@@ -76,7 +76,7 @@ pub(super) async fn several(
         return Err(failure.hint("give `subject`, `rule`, or both"));
     }
     let now = admin.parts.context.now();
-    // One that is used up can still be renewed.
+    // One that is used up is good for nothing, and still shows as withdrawn after this.
     let filter = TokenFilter { subject, rule, states: vec![TokenState::Active, TokenState::UsedUp], now };
     let found = admin.parts.store.tokens(filter, after, MAX_PAGE + 1).await?;
     let Page { items, next } = Page::cut(found, MAX_PAGE, |row: &TokenRow| row.id.clone());

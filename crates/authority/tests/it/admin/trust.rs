@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{World, admin_rule, segment};
+use super::world::{AUTHORITY, World, admin_rule, segment};
 
 #[tokio::test]
 async fn a_rule_is_put_read_and_deleted() {
@@ -26,6 +26,36 @@ async fn a_rule_is_put_read_and_deleted() {
     assert_eq!(world.delete("/v1/rules/operators").await.body["action"], "deleted");
     assert_eq!(world.get("/v1/rules/operators").await.code(), "not-found");
     assert_eq!(world.delete("/v1/rules/operators").await.code(), "not-found");
+}
+
+#[tokio::test]
+async fn a_rule_counts_when_its_change_is_answered() {
+    let world = World::new().await;
+    let svid = world.jwt_svid("spiffe://example.org/ops/alice").await;
+    let exchange = || {
+        let request = carnet_issuer::TokenRequest {
+            audiences: vec![AUTHORITY.to_owned()],
+            ..carnet_issuer::TokenRequest::exchange(svid.clone(), carnet_issuer::SubjectType::JwtSvid)
+        };
+        world.issuer.exchange(request, carnet_issuer::Caller::at("192.0.2.1:1"))
+    };
+    for _ in 0..3 {
+        assert_eq!(world.put("/v1/rules/operators", admin_rule()).await.status, 200);
+        assert!(exchange().await.is_ok());
+        assert_eq!(world.delete("/v1/rules/operators").await.status, 200);
+        assert!(exchange().await.is_err(), "nothing is issued by a rule whose deletion was answered");
+    }
+}
+
+#[tokio::test]
+async fn tells_when_a_change_is_stored_and_does_not_count() {
+    let world = World::new().await;
+    assert_eq!(world.put("/v1/rules/operators", admin_rule()).await.status, 200);
+    carnet_core::replace_files(&[carnet_core::NewFile::new(world.path("rules.toml"), "no rules at all")]).unwrap();
+    let answer = world.delete("/v1/rules/operators").await;
+    assert_eq!((answer.status, answer.code()), (409, "conflict"));
+    assert!(answer.body["error"]["message"].as_str().unwrap().contains("is stored"), "{answer:?}");
+    assert_eq!(world.get("/v1/rules/operators").await.status, 404);
 }
 
 #[tokio::test]
