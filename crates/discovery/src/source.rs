@@ -96,6 +96,14 @@ impl Follower {
         self.look.notify_one();
     }
 
+    /// Reads it now, once, and says why when that fails. Nothing is logged.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub async fn read(&self) -> Result<Arc<Bundle>, carnet_core::Error> {
+        self.reader.lock().await.read().await.map(Bundle::shared)
+    }
+
     /// Reads until `shutdown`. The same failure is logged once.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let mut reader = self.reader.lock().await;

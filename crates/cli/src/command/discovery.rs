@@ -2,16 +2,16 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use carnet_core::{Context, Error, SystemEnvironment, chain};
+use carnet_core::{Context, Error, ErrorKind, SystemEnvironment, chain};
 use carnet_discovery::{
-    Change, Discovery, DiscoveryConfig, DiscoveryPlan, ExportFile, Follower, UploadTo, check, diff, export,
+    Change, Discovery, DiscoveryConfig, DiscoveryPlan, ExportFile, Follower, Source, UploadTo, check, diff, export,
     export_files, upload_commands,
 };
 use carnet_net::Settings as Network;
 use carnet_ops::systemd;
 use carnet_spiffe::Bundle;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::service::{Orders, orders, section};
 use crate::{
@@ -126,20 +126,32 @@ async fn write(
     Ok(0)
 }
 
-/// The source's bundle, once.
+/// The source's bundle, once. What serves it may be about to start, so it is asked again for a while; a file that is wrong
+/// stays wrong.
 async fn read_once(plan: &DiscoveryPlan, context: &Context, network: &Network) -> Result<Arc<Bundle>, Error> {
     let source = carnet_discovery::source_of(plan, context)?;
-    let follower = Arc::new(Follower::new(source, plan.poll, context.clone(), network)?);
-    let (mut bundles, health) = (follower.watch(), follower.health());
-    let stop = CancellationToken::new();
-    let following = tokio::spawn(follower.run(stop.clone()));
-    let first = tokio::time::timeout(SOURCE_TIMEOUT, bundles.wait_for(Option::is_some)).await;
-    let bundle = first.ok().and_then(Result::ok).and_then(|bundle| bundle.clone());
-    stop.cancel();
-    drop(following.await);
-    bundle.ok_or_else(|| {
-        let why = health.last_error().unwrap_or_else(|| "it does not answer".to_owned());
-        Error::unreachable(format!("read the keys from their source: {why}"))
+    let is_file = matches!(source, Source::File { .. });
+    let follower = Follower::new(source, plan.poll, context.clone(), network)?;
+    let deadline = Instant::now() + SOURCE_TIMEOUT;
+    let mut last = None;
+    while let Ok(read) = timeout_at(deadline, follower.read()).await {
+        match read {
+            Ok(bundle) => return Ok(bundle),
+            Err(error) => {
+                let hopeless = is_file || error.kind() == ErrorKind::Configuration;
+                last = Some(error);
+                if hopeless || Instant::now() + plan.poll >= deadline {
+                    break;
+                }
+                sleep(plan.poll).await;
+            }
+        }
+    }
+    let what = "read the keys from their source";
+    Err(match last {
+        Some(error) => Error::new(error.kind(), what).because(error),
+        None => Error::unreachable(format!("{what}: it does not answer"))
+            .hint("check `source` in the section [discovery], and that what it names is running"),
     })
 }
 

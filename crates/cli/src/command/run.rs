@@ -51,7 +51,7 @@ async fn supervise_all(
         Ready::Done(environment) => environment,
         Ready::Ended(code) => return Ok(code),
     };
-    let outcome = supervise::child(command, &environment, &mut signals, terminal).await;
+    let outcome = supervise::child(command, &[], &environment, &mut signals, terminal).await;
     keepers.shutdown().await;
     outcome
 }

@@ -89,9 +89,10 @@ async fn run_in(
     let first = async {
         let sandbox = start(folder).await?;
         let environment = sandbox.environment(flavour).await?;
-        Ok((sandbox, environment))
+        let unset = of_another_sandbox(&sandbox, flavour, &environment).await?;
+        Ok((sandbox, environment, unset))
     };
-    let (sandbox, environment) = match supervise::prepare(&mut signals, first).await? {
+    let (sandbox, environment, unset) = match supervise::prepare(&mut signals, first).await? {
         Ready::Done(first) => first,
         Ready::Ended(code) => return Ok(code),
     };
@@ -102,13 +103,27 @@ async fn run_in(
         environment.extend(variables.into_iter().map(|(name, value)| (name, Secret::new(value))));
     }
     environment.push(("CARNET_SANDBOX".to_owned(), Secret::new(sandbox.folder().to_string_lossy())));
-    let code = supervise::child(command, &environment, &mut signals, terminal).await;
+    let code = supervise::child(command, &unset, &environment, &mut signals, terminal).await;
     for host in sandbox.refused_hosts() {
         let message = format!("the sandbox refused {host}, which no emulated cloud answers for");
         terminal.warn(&Warning { message: &message, ..Warning::default() });
     }
     sandbox.stop().await;
     code
+}
+
+/// Variables that only the direct flavour sets. A shell that took them from another sandbox would send clients there, past
+/// the proxy of this one.
+async fn of_another_sandbox(
+    sandbox: &carnet_sandbox::Sandbox,
+    flavour: Flavour,
+    environment: &[(String, String)],
+) -> Result<Vec<String>, Error> {
+    if flavour == Flavour::Direct {
+        return Ok(Vec::new());
+    }
+    let direct = sandbox.environment(Flavour::Direct).await?.into_iter().map(|(name, _)| name);
+    Ok(direct.filter(|name| environment.iter().all(|(set, _)| set != name)).collect())
 }
 
 fn urls(sandbox: &carnet_sandbox::Sandbox) -> Value {

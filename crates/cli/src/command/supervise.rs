@@ -37,10 +37,11 @@ pub(super) async fn prepare<T>(
     }
 }
 
-/// Starts `command` with these variables added, passes signals on, and returns its exit code (128 plus the signal's
+/// Starts `command` without the variables `unset` and with those of `environment` added, passes signals on, and returns its exit code (128 plus the signal's
 /// number when a signal ended it, as shells do).
 pub(super) async fn child(
     command: &[String],
+    unset: &[String],
     environment: &[(String, Secret)],
     signals: &mut Signals,
     terminal: Terminal,
@@ -50,6 +51,9 @@ pub(super) async fn child(
     };
     let mut child = tokio::process::Command::new(program);
     child.args(arguments).kill_on_drop(true);
+    for name in unset {
+        child.env_remove(name);
+    }
     for (name, value) in environment {
         child.env(name, value.expose());
     }

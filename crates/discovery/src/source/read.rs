@@ -118,6 +118,11 @@ fn from_server(bundle: ServerBundle, now: Timestamp) -> Result<Bundle, Error> {
 fn from_file(context: &Context, path: &Path, domain: &TrustDomain) -> Result<Bundle, Error> {
     let failed = || Error::configuration(format!("read the bundle in {}", path.display()));
     let bytes = context.files.read(path, Bundle::MAX_LENGTH).map_err(|error| failed().because(error))?;
-    let bytes = bytes.ok_or_else(|| failed().hint("the file does not exist"))?;
-    Bundle::parse(domain, bytes.expose()).map_err(|error| failed().because(error))
+    let bytes = bytes.ok_or_else(|| {
+        Error::configuration(format!("read the bundle in {}: it is not there", path.display()))
+            .hint("name the file with the bundle in `source.file.path`")
+    })?;
+    Bundle::parse(domain, bytes.expose()).map_err(|error| {
+        failed().because(error).hint(format!("it must be the SPIFFE bundle document of {domain}: a JSON Web Key Set"))
+    })
 }

@@ -75,7 +75,8 @@ impl Row {
     pub(super) fn reached(&mut self, run: &RouteRun) {
         self.hops.extend(run.hops.iter().cloned());
         self.principal = run.credential.facts.get("principal").or_else(|| run.credential.facts.get("subject")).cloned();
-        self.expires_at = run.credential.expires_at;
+        // Clouds tell whole seconds, and so does this.
+        self.expires_at = run.credential.expires_at.and_then(|at| jiff::Timestamp::from_second(at.as_second()).ok());
     }
 
     fn passed(&self) -> bool {

@@ -43,7 +43,7 @@ pub(super) async fn run(command: SandboxCommand, terminal: Terminal) -> Result<u
         SandboxCommand::Clock { by, at } => {
             let body = match by.as_str() {
                 "reset" => json!({"reset": true}),
-                by => json!({"advance": by.trim_start_matches('+')}),
+                by => json!({"advance": duration(by.trim_start_matches('+'))?}),
             };
             show("clock", &Remote::find(at)?.post("/clock", &body).await?, terminal)
         }
@@ -206,4 +206,13 @@ fn show(what: &str, answer: &Value, terminal: Terminal) -> Result<u8, Error> {
     text.push('\n');
     terminal.text(text)?;
     Ok(0)
+}
+
+/// By how much a clock is moved, in the words that the sandbox takes.
+fn duration(by: &str) -> Result<&str, Error> {
+    let read = by.parse::<jiff::SignedDuration>().map(|_| by);
+    read.map_err(|_quoting| {
+        Error::configuration(format!("move the clock by `{}`: this is no duration", carnet_core::safe_text(by)))
+            .hint("write for instance +10m, -1h, 1h30m, or reset")
+    })
 }
