@@ -14,7 +14,7 @@ use crate::{
     azure_msi::verify::{AzureMsiConfig, AzureMsiVerifier},
     gcp::verify::{GcpConfig, GcpVerifier},
     join_token,
-    k8s::verify::{K8sConfig, K8sVerifier},
+    k8s::verify::{K8sConfig, K8sVerifier, check as check_clusters},
     oci::verify::{OciConfig, OciVerifier},
     x509pop::verify::{X509popConfig, X509popVerifier},
 };
@@ -84,12 +84,27 @@ pub struct Attestors {
 }
 
 impl AttestConfig {
+    /// Looks at everything but the files that are named.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn check(&self) -> Result<(), Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        check_clusters(&self.k8s, &mut mistakes);
+        self.oci.iter().for_each(|config| config.check(&mut mistakes));
+        self.aws.iter().for_each(|config| config.check(&mut mistakes));
+        self.gcp.iter().for_each(|config| config.check(&mut mistakes));
+        self.azure.iter().for_each(|config| config.check(&mut mistakes));
+        self.azure_msi.iter().for_each(|config| config.check(&mut mistakes));
+        if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+    }
+
     /// Reads the files that are named.
     ///
     /// # Errors
     /// All mistakes at once.
     pub fn load(&self, context: &Context) -> Result<Attestors, Vec<Mistake>> {
-        let mut mistakes = Vec::new();
+        let mut mistakes = self.check().err().unwrap_or_default();
         let fetched = CachedKeySets::new(context.clone(), CacheLimits::default());
         let attestors = Attestors {
             context: context.clone(),
@@ -99,10 +114,10 @@ impl AttestConfig {
             k8s_offered: !self.k8s.is_empty(),
             oci: self.oci.as_ref().map(|config| config.load(context, &mut mistakes)),
             aws: self.aws.as_ref().map(|config| config.load(context, &mut mistakes)),
-            gcp: self.gcp.as_ref().map(|config| GcpVerifier::load(config, context, fetched.clone(), &mut mistakes)),
+            gcp: self.gcp.as_ref().map(|config| GcpVerifier::load(config, context, fetched.clone())),
             azure: self.azure.as_ref().map(|config| config.load(context, &mut mistakes)),
             azure_msi: (self.azure_msi.as_ref())
-                .map(|config| AzureMsiVerifier::load(config, context, fetched, &mut mistakes)),
+                .map(|config| AzureMsiVerifier::load(config, context, fetched)),
         };
         if mistakes.is_empty() { Ok(attestors) } else { Err(mistakes) }
     }

@@ -114,6 +114,7 @@ impl SectionConfig for AuthorityConfig {
         let telemetry =
             self.telemetry.map(|section| below("telemetry", section.check("carnet-authority"), &mut mistakes));
         let keys = trust_domain.clone().and_then(|domain| below("keys", self.keys.check(domain), &mut mistakes));
+        below("attest", self.attest.check(), &mut mistakes);
         let mut federation = Vec::new();
         for (name, section) in self.federates_with {
             let place = format!("federates_with.{name}");

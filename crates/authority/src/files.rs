@@ -5,10 +5,31 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use carnet_core::Error;
+use carnet_attest::Attestors;
+use carnet_core::{Context, Error};
+use carnet_entries::FollowedFile;
+
+use crate::{
+    config::Settings,
+    rules::{self, refused},
+};
 
 /// Most files in one folder.
 const MAX_FILES: usize = 1000;
+
+impl Settings {
+    /// Reads what files say of rules, entries and node attestation. Nothing is written and nobody is asked.
+    ///
+    /// # Errors
+    /// The first of them that is wrong, with all of its mistakes. What an entry means beside those of the store is not seen here.
+    pub fn check_files(&self, context: &Context) -> Result<Attestors, Error> {
+        rules::check_files(&self.rules, context, &self.trust_domain)?;
+        for path in toml_files(&self.entries)? {
+            FollowedFile { label: path.display().to_string(), path }.read(context)?;
+        }
+        self.attest.load(context).map_err(|mistakes| refused("node attestation", &mistakes))
+    }
+}
 
 /// The files among these paths, and of the folders among them those that end in `.toml`, in the order of their names.
 ///
@@ -17,7 +38,11 @@ const MAX_FILES: usize = 1000;
 pub(crate) fn toml_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {
-        let failed = |error| Error::configuration(format!("read {}", path.display())).because(error);
+        let failed = |error| {
+            Error::configuration(format!("read {}", path.display()))
+                .because(error)
+                .hint("name a file, or a folder of files that end in `.toml`, which this user may read")
+        };
         let found = std::fs::metadata(path).map_err(failed)?;
         refuse_writable(path, &found)?;
         if !found.is_dir() {

@@ -19,7 +19,6 @@ use crate::{
     metered::MeteredStore,
     neighbours::Neighbours,
     open::{open_keys, open_store},
-    rules::refused,
 };
 
 /// The parts, open and ready to run.
@@ -55,6 +54,8 @@ impl Parts {
         network: Network,
         metrics: &Metrics,
     ) -> Result<(Self, Movers), Error> {
+        // A mistake in a file must not leave a new store and its keys behind.
+        let attestors = settings.check_files(&context)?;
         let store = open_store(&settings.store, &network, &context).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics));
         let keys = open_keys(&settings.keys, &store, &context).await?;
@@ -81,7 +82,6 @@ impl Parts {
             bundles: neighbours.federation.watch(),
         })
         .await?;
-        let attestors = settings.attest.load(&context).map_err(|mistakes| refused("node attestation", &mistakes))?;
         let nodes = Nodes::open(NodesParts {
             store: Arc::clone(&store),
             context: context.clone(),

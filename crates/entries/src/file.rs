@@ -219,17 +219,26 @@ pub struct FollowedFile {
 }
 
 impl FollowedFile {
+    /// Reads it: its form, not yet its meaning.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be read, or is not of this form.
+    pub fn read(&self, context: &carnet_core::Context) -> Result<EntryFile, Error> {
+        let what = || format!("read the entries in {}", self.path.display());
+        let bytes = context.files.read(&self.path, MAX_FILE)?;
+        let bytes = bytes.ok_or_else(|| Error::configuration(format!("{}: it is not there", what())))?;
+        let text = std::str::from_utf8(bytes.expose())
+            .map_err(|_quoting| Error::configuration(format!("{}: it is not UTF-8", what())))?;
+        EntryFile::parse(text).map_err(|error| Error::configuration(what()).because(error))
+    }
+
     /// Reads and applies it once. A file that is not there, or cannot be read, changes nothing: entries that were there stay.
     ///
     /// # Errors
     /// What is wrong with the file, or those of the store.
     pub async fn apply(&self, entries: &Entries, context: &carnet_core::Context) -> Result<Applied, Error> {
         let what = || format!("read the entries in {}", self.path.display());
-        let bytes = context.files.read(&self.path, MAX_FILE)?;
-        let bytes = bytes.ok_or_else(|| Error::configuration(format!("{}: it is not there", what())))?;
-        let text = std::str::from_utf8(bytes.expose())
-            .map_err(|_quoting| Error::configuration(format!("{}: it is not UTF-8", what())))?;
-        let file = EntryFile::parse(text).map_err(|error| Error::configuration(what()).because(error))?;
+        let file = self.read(context)?;
         let by = By::itself(&format!("file:{}", self.label));
         file.apply(entries, &self.label, &by).await.map_err(|error| Error::configuration(what()).because(error))
     }

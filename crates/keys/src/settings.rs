@@ -21,6 +21,8 @@ const REFRESH_HINTS_BEFORE_USE: i32 = 5;
 pub(crate) const PUBLISHED_PER_PURPOSE: usize = 3;
 /// Published keys unless configured: some gateways take no more than ten.
 const DEFAULT_MAX_PUBLISHED: usize = 10;
+/// Most published keys: every consumer fetches all of them, and tries those that fit.
+const MOST_PUBLISHED: usize = 100;
 /// What tokens are signed with.
 const TOKEN_ALGORITHMS: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa];
 /// What certificates are signed with.
@@ -111,6 +113,9 @@ impl KeySettings {
         if self.max_published < least {
             let text = format!("{} is too few: three keys for each algorithm make {least}", self.max_published);
             mistake("max_published", text);
+        }
+        if self.max_published > MOST_PUBLISHED {
+            mistake("max_published", format!("{} is more than {MOST_PUBLISHED}", self.max_published));
         }
         if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
     }

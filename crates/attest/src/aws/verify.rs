@@ -54,12 +54,16 @@ struct Document {
 }
 
 impl AwsConfig {
-    pub(crate) fn load(&self, context: &Context, mistakes: &mut Vec<Mistake>) -> AwsVerifier {
+    /// What is wrong whatever the files hold.
+    pub(crate) fn check(&self, mistakes: &mut Vec<Mistake>) {
         load::not_empty("aws.accounts", &self.accounts, "the accounts", mistakes);
         if self.certificates.is_empty() {
             let mistake = Mistake::new("aws.certificates", "names no region");
             mistakes.push(mistake.hint("name a file with AWS' certificate per region"));
         }
+    }
+
+    pub(crate) fn load(&self, context: &Context, mistakes: &mut Vec<Mistake>) -> AwsVerifier {
         let mut certificates = Vec::new();
         for (region, file) in &self.certificates {
             let field = format!("aws.certificates.{region}");

@@ -71,10 +71,14 @@ struct Times {
 }
 
 impl AzureConfig {
-    pub(crate) fn load(&self, context: &Context, mistakes: &mut Vec<Mistake>) -> AzureVerifier {
+    /// What is wrong whatever the files hold.
+    pub(crate) fn check(&self, mistakes: &mut Vec<Mistake>) {
         let subscriptions: Vec<&String> = self.tenants.values().flatten().collect();
         load::not_empty("azure.tenants", &subscriptions, "tenants with their subscriptions", mistakes);
         load::not_empty("azure.signers", &self.signers, "the names of the signers", mistakes);
+    }
+
+    pub(crate) fn load(&self, context: &Context, mistakes: &mut Vec<Mistake>) -> AzureVerifier {
         let roots = load::anchors(context, "azure.ca_file", &self.ca_file, mistakes);
         let intermediates = self
             .intermediates_file

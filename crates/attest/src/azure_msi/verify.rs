@@ -66,24 +66,26 @@ struct Tenant {
     subscriptions: Vec<String>,
 }
 
-impl AzureMsiVerifier {
-    pub(crate) fn load(
-        config: &AzureMsiConfig,
-        context: &Context,
-        fetched: CachedKeySets,
-        mistakes: &mut Vec<Mistake>,
-    ) -> Self {
-        if config.audience.is_empty() {
+impl AzureMsiConfig {
+    /// What is wrong with it: there is no file to read.
+    pub(crate) fn check(&self, mistakes: &mut Vec<Mistake>) {
+        if self.audience.is_empty() {
             mistakes.push(Mistake::new("azure_msi.audience", "is empty"));
         }
-        let ids: Vec<&String> = config.tenants.keys().collect();
+        let ids: Vec<&String> = self.tenants.keys().collect();
         load::not_empty("azure_msi.tenants", &ids, "tenants with their subscriptions", mistakes);
-        let tenants = config.tenants.iter().filter_map(|(id, tenant)| {
+        for (id, tenant) in &self.tenants {
             let field = format!("azure_msi.tenants.{id}.subscriptions");
             load::not_empty(&field, &tenant.subscriptions, "the subscriptions", mistakes);
-            Tenant::load(id, tenant).map_err(|mistake| mistakes.push(mistake)).ok()
-        });
-        let tenants = tenants.collect();
+            mistakes.extend(Tenant::load(id, tenant).err());
+        }
+    }
+}
+
+impl AzureMsiVerifier {
+    /// Of a checked configuration.
+    pub(crate) fn load(config: &AzureMsiConfig, context: &Context, fetched: CachedKeySets) -> Self {
+        let tenants = config.tenants.iter().filter_map(|(id, tenant)| Tenant::load(id, tenant).ok()).collect();
         Self { audience: config.audience.clone(), tenants, fetched, context: context.clone() }
     }
 

@@ -54,17 +54,19 @@ struct Instance {
     name: String,
 }
 
-impl GcpVerifier {
-    pub(crate) fn load(
-        config: &GcpConfig,
-        context: &Context,
-        fetched: CachedKeySets,
-        mistakes: &mut Vec<Mistake>,
-    ) -> Self {
-        load::not_empty("gcp.projects", &config.projects, "the projects", mistakes);
-        if config.audience.is_empty() {
+impl GcpConfig {
+    /// What is wrong with it: there is no file to read.
+    pub(crate) fn check(&self, mistakes: &mut Vec<Mistake>) {
+        load::not_empty("gcp.projects", &self.projects, "the projects", mistakes);
+        if self.audience.is_empty() {
             mistakes.push(Mistake::new("gcp.audience", "is empty"));
         }
+    }
+}
+
+impl GcpVerifier {
+    /// Of a checked configuration.
+    pub(crate) fn load(config: &GcpConfig, context: &Context, fetched: CachedKeySets) -> Self {
         Self { config: config.clone(), fetched, context: context.clone() }
     }
 

@@ -77,7 +77,33 @@ enum Keys {
     At(Url),
 }
 
+/// What is wrong whatever the files hold.
+pub(crate) fn check(config: &K8sConfig, mistakes: &mut Vec<Mistake>) {
+    for (name, cluster) in config {
+        let field = |field: &str| format!("k8s.{name}.{field}");
+        if path(KIND, &[name]).is_err() {
+            mistakes.push(Mistake::new(format!("k8s.{name}"), "the name cannot stand in an agent's identity"));
+        }
+        load::not_empty(&field("service_accounts"), &cluster.service_accounts, "accounts", mistakes);
+        if cluster.audience.is_empty() {
+            mistakes.push(Mistake::new(field("audience"), "is empty"));
+        }
+        let ways = [cluster.token_review.is_some(), cluster.jwks_file.is_some(), cluster.jwks_url.is_some()];
+        if ways.into_iter().filter(|there| *there).count() != 1 {
+            let message = "needs exactly one of jwks_file, jwks_url and token_review";
+            mistakes.push(Mistake::new(field("jwks_file"), message));
+        } else if cluster.token_review.is_none() && cluster.issuer.is_none() {
+            let mistake = Mistake::new(field("issuer"), "is missing");
+            mistakes.push(mistake.hint("write what `kubectl get --raw /.well-known/openid-configuration` has"));
+        }
+        if cluster.token_review.as_ref().is_some_and(|review| review.url.scheme() != "https") {
+            mistakes.push(Mistake::new(field("token_review.url"), "is not an https URL"));
+        }
+    }
+}
+
 impl K8sVerifier {
+    /// Of a checked configuration.
     pub(crate) fn load(
         config: &K8sConfig,
         context: &Context,
@@ -87,13 +113,6 @@ impl K8sVerifier {
         let mut clusters = BTreeMap::new();
         for (name, cluster) in config {
             let field = |field: &str| format!("k8s.{name}.{field}");
-            if path(KIND, &[name]).is_err() {
-                mistakes.push(Mistake::new(format!("k8s.{name}"), "the name cannot stand in an agent's identity"));
-            }
-            load::not_empty(&field("service_accounts"), &cluster.service_accounts, "accounts", mistakes);
-            if cluster.audience.is_empty() {
-                mistakes.push(Mistake::new(field("audience"), "is empty"));
-            }
             if let Some(way) = cluster.way(context, &field, mistakes) {
                 let cluster = Cluster {
                     audience: cluster.audience.clone(),
@@ -157,12 +176,7 @@ impl K8sVerifier {
 impl ClusterConfig {
     fn way(&self, context: &Context, field: &impl Fn(&str) -> String, mistakes: &mut Vec<Mistake>) -> Option<Way> {
         let keys = match (&self.token_review, &self.jwks_file, &self.jwks_url) {
-            (Some(review), None, None) => {
-                if review.url.scheme() != "https" {
-                    mistakes.push(Mistake::new(field("token_review.url"), "is not an https URL"));
-                }
-                return Some(Way::Review(review.clone()));
-            }
+            (Some(review), None, None) => return Some(Way::Review(review.clone())),
             (None, Some(file), None) => {
                 let keys = load::file(context, file).and_then(|json| {
                     KeySet::from_json(&json).map_err(|error| Error::configuration("read the key set").because(error))
@@ -180,18 +194,9 @@ impl ClusterConfig {
                 }
             }
             (None, None, Some(url)) => Keys::At(url.clone()),
-            _ => {
-                let message = "needs exactly one of jwks_file, jwks_url and token_review";
-                mistakes.push(Mistake::new(field("jwks_file"), message));
-                return None;
-            }
+            _ => return None,
         };
-        let Some(issuer) = self.issuer.clone() else {
-            let mistake = Mistake::new(field("issuer"), "is missing");
-            mistakes.push(mistake.hint("write what `kubectl get --raw /.well-known/openid-configuration` has"));
-            return None;
-        };
-        Some(Way::Keys { issuer, keys })
+        Some(Way::Keys { issuer: self.issuer.clone()?, keys })
     }
 }
 

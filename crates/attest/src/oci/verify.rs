@@ -45,7 +45,8 @@ pub struct OciVerifier {
 }
 
 impl OciConfig {
-    pub(crate) fn load(&self, context: &Context, mistakes: &mut Vec<Mistake>) -> OciVerifier {
+    /// What is wrong whatever the files hold.
+    pub(crate) fn check(&self, mistakes: &mut Vec<Mistake>) {
         load::not_empty("oci.tenancies", &self.tenancies, "the tenancies", mistakes);
         if let Some(compartments) = &self.compartments {
             load::not_empty("oci.compartments", compartments, "compartments, or leave it out", mistakes);
@@ -53,6 +54,9 @@ impl OciConfig {
         if self.roots.is_empty() {
             mistakes.push(Mistake::new("oci.roots", "names no region").hint("name a file of certificates per region"));
         }
+    }
+
+    pub(crate) fn load(&self, context: &Context, mistakes: &mut Vec<Mistake>) -> OciVerifier {
         let roots = self.roots.iter().map(|(region, file)| {
             (region.clone(), load::anchors(context, &format!("oci.roots.{region}"), file, mistakes))
         });

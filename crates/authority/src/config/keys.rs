@@ -32,6 +32,10 @@ pub(super) struct KeySection {
     /// How often consumers of the bundle are told to look, in seconds.
     #[serde(default)]
     refresh_hint_seconds: Option<u32>,
+    /// Most keys for tokens that are published at once, and most for certificates: at least three for each algorithm, at
+    /// most 100. Some gateways take no more than ten. Default: 10, or four for each algorithm if those are more.
+    #[serde(default)]
+    max_published: Option<u8>,
     /// What private keys are encrypted with in the store.
     #[serde(default)]
     seal: SealSection,
@@ -145,6 +149,7 @@ impl Default for KeySection {
             lifetime_seconds: default_lifetime(),
             propagation_seconds: None,
             refresh_hint_seconds: None,
+            max_published: None,
             seal: SealSection::default(),
             pkcs11: None,
             upstream: None,
@@ -169,6 +174,9 @@ impl KeySection {
         };
         if let Some(seconds) = self.refresh_hint_seconds {
             settings.refresh_hint = SignedDuration::from_secs(seconds.into());
+        }
+        if let Some(most) = self.max_published {
+            settings.max_published = most.into();
         }
         if mistakes.is_empty()
             && let Err(found) = settings.check()

@@ -1,6 +1,9 @@
 //! `carnet config check|show|schema`
 
-use carnet_core::Error;
+use carnet_agent::AgentConfig;
+use carnet_authority::AuthorityConfig;
+use carnet_core::{Context, Error, SectionConfig as _};
+use carnet_discovery::DiscoveryConfig;
 use carnet_route::{Config, schema};
 use serde_json::json;
 
@@ -37,11 +40,21 @@ pub(super) fn run(global: &Global, args: &args::Config, terminal: Terminal) -> R
         Ok(None) => Err(Error::configuration("find the configuration: there is none")
             .hint("write carnet.toml, set CARNET_CONFIG, or name a file with --config")),
         Ok(Some(config)) if matches!(args.command, ConfigCommand::Show) => show(&config, terminal),
-        Ok(Some(config)) => check(&config, terminal),
+        Ok(Some(config)) => check(&config, &context, terminal),
     }
 }
 
-fn check(config: &Config, terminal: Terminal) -> Result<u8, Error> {
+fn check(config: &Config, context: &Context, terminal: Terminal) -> Result<u8, Error> {
+    let authority = config.section::<AuthorityConfig>();
+    if let Some(settings) = &authority {
+        settings.check_files(context)?;
+    }
+    let sections = [
+        (AuthorityConfig::NAME, authority.is_some()),
+        (AgentConfig::NAME, config.section::<AgentConfig>().is_some()),
+        (DiscoveryConfig::NAME, config.section::<DiscoveryConfig>().is_some()),
+    ];
+    let sections = sections.into_iter().filter_map(|(name, there)| there.then_some(name));
     let names: Vec<&str> = config.routes().iter().map(carnet_route::Route::name).collect();
     if terminal.is_json() {
         terminal.json(json!({"ok": true, "file": config.path(), "routes": names}))?;
@@ -49,7 +62,16 @@ fn check(config: &Config, terminal: Terminal) -> Result<u8, Error> {
     }
     let place = config.path().map_or(String::new(), |path| format!("{}: ", path.display()));
     let mut text = Text::from(place);
-    text.styled(green(), "ok").push(format!(", {} routes: {}\n", names.len(), names.join(", ")));
+    text.styled(green(), "ok");
+    for name in sections {
+        text.push(format!(", [{name}]"));
+    }
+    match names.as_slice() {
+        [] => &mut text,
+        [name] => text.push(format!(", 1 route: {name}")),
+        _ => text.push(format!(", {} routes: {}", names.len(), names.join(", "))),
+    };
+    text.push("\n");
     terminal.text(text)?;
     Ok(0)
 }

@@ -145,7 +145,7 @@ impl KeyManager {
                 let message =
                     format!("{} keys are published already, which is as many as may be", schedule.max_published);
                 return Err(
-                    Error::policy(message).hint("wait until one has expired, revoke one, or raise max_published")
+                    Error::policy(message).hint("wait until one has expired, revoke one, or raise `max_published` in [authority.keys]")
                 );
             }
             (None, Timing::Now) => Step::Plan(Action::Create { purpose, retire: signing }),
