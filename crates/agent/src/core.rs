@@ -6,7 +6,7 @@ use std::{
 };
 
 use carnet_attest::protocol::RefusalCode;
-use carnet_core::{Context, Error, chain, safe_text};
+use carnet_core::{Context, Error, ErrorKind, chain, safe_text};
 use carnet_spiffe::Bundle;
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -64,6 +64,19 @@ pub(crate) struct Contact {
     pub(crate) problem: Option<String>,
 }
 
+/// What has happened when the authority has not refused: often it was not even asked.
+fn words(error: &UpstreamError) -> &'static str {
+    let UpstreamError::Failed(error) = error else { return "the authority refuses" };
+    match error.kind() {
+        ErrorKind::Configuration => "the authority was not asked: something here is not as it must be",
+        ErrorKind::NotHere => "the authority was not asked: what is needed for it is not here",
+        ErrorKind::Unreachable => "the authority was not reached",
+        ErrorKind::Refused | ErrorKind::Policy => "the authority was not asked: this is refused",
+        ErrorKind::Expired => "the authority was not asked, or is not believed: something has expired, or clocks disagree",
+        ErrorKind::Internal => "the authority was not asked: a mistake in carnet itself",
+    }
+}
+
 impl Core {
     /// Takes this as who the agent is.
     pub(crate) fn assume(&self, own: Own) -> Result<(), Error> {
@@ -84,20 +97,21 @@ impl Core {
     /// Notes and logs what the authority, or its absence, has said, and does what must be done about it.
     pub(crate) fn heed(&self, what: &str, error: &UpstreamError) {
         let problem = safe_text(&chain(error).join(": "));
+        let hints = safe_text(&error.hints().join("; "));
         let mut contact = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
         contact.problem = Some(format!("{what}: {problem}"));
         drop(contact);
         match error.code() {
             Some(RefusalCode::Banned) => {
-                tracing::error!(what, problem, "the authority has turned this agent away: nothing is served any more");
+                tracing::error!(what, problem, hints, "the authority has turned this agent away: nothing is served any more");
                 self.hub.ban();
             }
             Some(RefusalCode::MustAttest) => {
-                tracing::warn!(what, problem, "the authority wants this agent to attest again");
+                tracing::warn!(what, problem, hints, "the authority wants this agent to attest again");
                 self.must_attest.send_replace(());
             }
-            Some(_) => tracing::warn!(what, problem, "the authority refuses"),
-            None => tracing::warn!(what, problem, "the authority was not reached"),
+            Some(_) => tracing::warn!(what, problem, hints, "the authority refuses"),
+            None => tracing::warn!(what, problem, hints, "{}", words(error)),
         }
     }
 
@@ -117,5 +131,19 @@ impl Core {
         let mut bytes = [0; 4];
         self.context.random.fill(&mut bytes);
         f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_authority_that_was_asked_for_was_not_reached() {
+        let said = |error: Error| words(&UpstreamError::from(error));
+        assert_eq!(said(Error::unreachable("connect")), "the authority was not reached");
+        for error in [Error::configuration("read the token"), Error::not_here("read metadata")] {
+            assert!(said(error).starts_with("the authority was not asked"));
+        }
     }
 }

@@ -62,8 +62,8 @@ pub enum UpstreamError {
     #[error("the authority refuses: {0}")]
     Refused(Refusal),
     /// There was no answer, or one without form, or this side could not even ask.
-    #[error("{0}")]
-    Failed(#[source] Error),
+    #[error(transparent)]
+    Failed(Error),
 }
 
 impl UpstreamError {
@@ -72,6 +72,14 @@ impl UpstreamError {
         match self {
             Self::Refused(refusal) => refusal.code.is_retryable(),
             Self::Failed(error) => error.is_retryable(),
+        }
+    }
+
+    /// What the reader can do about it.
+    pub fn hints(&self) -> Vec<&str> {
+        match self {
+            Self::Refused(refusal) => refusal.hint.as_deref().into_iter().collect(),
+            Self::Failed(error) => error.hints(),
         }
     }
 
@@ -101,5 +109,18 @@ impl From<UpstreamError> for Error {
                 hint.into_iter().fold(error, Self::hint)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_once_and_keeps_its_hint() {
+        let error = Error::configuration("read FILE: it is not there").hint("put it there");
+        let error = UpstreamError::from(error);
+        assert_eq!(carnet_core::chain(&error), ["read FILE: it is not there"]);
+        assert_eq!(error.hints(), ["put it there"]);
     }
 }
