@@ -74,6 +74,26 @@ struct Gathered {
 }
 
 impl Gathered {
+    fn of_files(paths: &[PathBuf], context: &Context) -> Result<Self, Error> {
+        let mut all = Self::default();
+        for path in toml_files(paths)? {
+            let file = read_file(&path, context)?;
+            let place = Place::File(path);
+            all.rules.extend(file.rule.into_iter().map(|rule| (rule, place.clone())));
+            all.issuers.extend(file.issuer.into_iter().map(|issuer| (issuer, place.clone())));
+        }
+        Ok(all)
+    }
+
+    fn load(&self, trust_domain: &TrustDomain) -> Result<RuleSet, Error> {
+        let rules = self.rules.iter().map(|(rule, _)| rule.clone()).collect();
+        let issuers: Vec<TrustedIssuer> = self.issuers.iter().map(|(issuer, _)| issuer.clone()).collect();
+        RuleSet::load_with(rules, &issuers, Some(trust_domain)).map_err(|mistakes| {
+            let named: Vec<Mistake> = mistakes.into_iter().map(|mistake| self.named(mistake)).collect();
+            refused("the trust rules", &named)
+        })
+    }
+
     /// What is wrong with rule 3 is told of the rule by its name and file.
     fn named(&self, mut mistake: Mistake) -> Mistake {
         let named =
@@ -246,22 +266,11 @@ impl Rules {
     }
 
     fn load(&self, all: &Gathered) -> Result<RuleSet, Error> {
-        let rules = all.rules.iter().map(|(rule, _)| rule.clone()).collect();
-        let issuers: Vec<TrustedIssuer> = all.issuers.iter().map(|(issuer, _)| issuer.clone()).collect();
-        RuleSet::load_with(rules, &issuers, Some(&self.trust_domain)).map_err(|mistakes| {
-            let named: Vec<Mistake> = mistakes.into_iter().map(|mistake| all.named(mistake)).collect();
-            refused("the trust rules", &named)
-        })
+        all.load(&self.trust_domain)
     }
 
     async fn gather(&self) -> Result<Gathered, Error> {
-        let mut all = Gathered::default();
-        for path in toml_files(&self.paths)? {
-            let file = read_file(&path, &self.context)?;
-            let place = Place::File(path);
-            all.rules.extend(file.rule.into_iter().map(|rule| (rule, place.clone())));
-            all.issuers.extend(file.issuer.into_iter().map(|issuer| (issuer, place.clone())));
-        }
+        let mut all = Gathered::of_files(&self.paths, &self.context)?;
         for object in self.store.objects(ObjectKind::Rule).await? {
             all.rules.push((of_store("rule", &object.name, object.body)?, Place::Store));
         }
@@ -270,6 +279,11 @@ impl Rules {
         }
         Ok(all)
     }
+}
+
+/// Reads and checks the rules of files alone: no store makes a mistake in them good.
+pub(crate) fn check_files(paths: &[PathBuf], context: &Context, trust_domain: &TrustDomain) -> Result<(), Error> {
+    Gathered::of_files(paths, context)?.load(trust_domain).map(drop)
 }
 
 fn in_file<T: Clone>((one, place): &(T, Place)) -> Option<(T, PathBuf)> {
