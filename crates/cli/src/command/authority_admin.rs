@@ -69,9 +69,21 @@ fn members(text: &mut Text, object: &Value, indent: &str) {
                 text.push("\n");
                 members(text, value, &format!("{indent}  "));
             }
+            Value::Array(list) if list.iter().any(Value::is_object) => {
+                text.push("\n");
+                list.iter().for_each(|one| drop(text.push(format!("{indent}  {}\n", in_one_line(one)))));
+            }
             _ => drop(text.push(format!(": {}\n", table::plain(value)))),
         }
     }
+}
+
+/// `name: store, state: ready`, without what is not there.
+fn in_one_line(object: &Value) -> String {
+    let Some(members) = object.as_object() else { return table::plain(object) };
+    let there = members.iter().filter(|(_, value)| !value.is_null());
+    let members: Vec<String> = there.map(|(name, value)| format!("{name}: {}", table::plain(value))).collect();
+    members.join(", ")
 }
 
 /// What became of a change.
