@@ -6,7 +6,7 @@ use std::{
 };
 
 use carnet_core::{Context, Error, Result};
-use carnet_net::{Limits, UnixSocket, serve_unix};
+use carnet_net::{Limits, UnixSocket, address_of, listen, serve_unix};
 use carnet_spiffe::SpiffeId;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
@@ -113,7 +113,8 @@ impl Agent {
                 .hint("enable one, for instance [agent.unix]"));
         }
         let socket = UnixSocket::bind(&settings.socket.path, settings.socket.mode)?;
-        let probes = settings.diagnostics.map(diagnostics::listen).transpose()?;
+        let probes = settings.diagnostics.map(|address| listen("probes", address)).transpose()?;
+        let diagnostics = probes.as_ref().map(address_of).transpose()?;
         let (jwt_calls, wanted) = jwt_calls::channel();
         let core = Arc::new(Core {
             upstream,
@@ -139,8 +140,7 @@ impl Agent {
         };
         let router = server::router(&core)?;
         let tasks = TaskTracker::new();
-        let diagnostics = probes.as_ref().map(|(address, _)| *address);
-        if let Some((_, listener)) = probes {
+        if let Some(listener) = probes {
             tasks.spawn(carnet_net::serve(listener, diagnostics::router(&core), None, core.stop.clone()));
         }
         tasks.spawn(serve_unix(socket, router, limits, core.stop.clone()));

@@ -72,7 +72,9 @@ fn words(error: &UpstreamError) -> &'static str {
         ErrorKind::NotHere => "the authority was not asked: what is needed for it is not here",
         ErrorKind::Unreachable => "the authority was not reached",
         ErrorKind::Refused | ErrorKind::Policy => "the authority was not asked: this is refused",
-        ErrorKind::Expired => "the authority was not asked, or is not believed: something has expired, or clocks disagree",
+        ErrorKind::Expired => {
+            "the authority was not asked, or is not believed: something has expired, or clocks disagree"
+        }
         ErrorKind::Internal => "the authority was not asked: a mistake in carnet itself",
     }
 }
@@ -103,7 +105,12 @@ impl Core {
         drop(contact);
         match error.code() {
             Some(RefusalCode::Banned) => {
-                tracing::error!(what, problem, hints, "the authority has turned this agent away: nothing is served any more");
+                tracing::error!(
+                    what,
+                    problem,
+                    hints,
+                    "the authority has turned this agent away: nothing is served any more"
+                );
                 self.hub.ban();
             }
             Some(RefusalCode::MustAttest) => {

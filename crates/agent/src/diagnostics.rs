@@ -1,6 +1,6 @@
 //! What probes and Prometheus are told. Nothing is kept up for them: what the agent knows anyway is read when they ask.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -8,32 +8,10 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
-use carnet_core::{Error, Result};
 use carnet_ops::{Component, Gauge, Health, Metrics};
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 
 use crate::{Facts, Phase, core::Core};
-
-/// A listener, and where it is.
-///
-/// # Errors
-/// When the address is taken, or not one of this machine.
-///
-/// # Panics
-/// Outside a tokio runtime.
-pub(crate) fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener)> {
-    let bind = || {
-        let listener = std::net::TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        Ok((listener.local_addr()?, TcpListener::from_std(listener)?))
-    };
-    bind().map_err(|error: std::io::Error| {
-        Error::configuration(format!("listen for probes at {address}"))
-            .because(error)
-            .hint("the address must be one of this machine, and nothing may listen there already")
-    })
-}
 
 /// `/livez`, `/readyz`, `/readyz/workloads`, `/readyz/identity` and `/metrics`.
 pub(crate) fn router(core: &Arc<Core>) -> Router {

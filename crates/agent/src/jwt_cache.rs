@@ -231,9 +231,9 @@ async fn ask(core: &Core, request: JwtRequest, until: Instant) -> Result<Held, U
         }
         let settled = |now: &Arc<Snapshot>| now.phase == Phase::Banned || held.is_verified_in(core, now);
         let told = timeout_at(until, snapshots.wait_for(settled)).await;
-        return match told.is_ok_and(|now| now.is_ok_and(|now| now.phase != Phase::Banned)) {
-            true => Ok(held),
-            false => Err(Error::unreachable("use a JWT-SVID: its key is not in the trust domain's bundle").into()),
-        };
+        if told.is_ok_and(|now| now.is_ok_and(|now| now.phase != Phase::Banned)) {
+            return Ok(held);
+        }
+        return Err(Error::unreachable("use a JWT-SVID: its key is not in the trust domain's bundle").into());
     }
 }

@@ -95,16 +95,7 @@ async fn call(core: &Core, mut wanted: Vec<Wanted>) {
     if wanted.is_empty() {
         return;
     }
-    let requests = wanted.iter().map(|wanted| wanted.request.clone()).collect();
-    let answers = timeout(core.settings.jwt_patience, core.upstream.jwt(requests)).await;
-    let answers = answers.unwrap_or_else(|_elapsed| Err(late("sign JWT-SVIDs")));
-    let answers = answers.and_then(|answers| {
-        if answers.len() == wanted.len() {
-            return Ok(answers);
-        }
-        let message = format!("sign JWT-SVIDs: {} were asked for and {} answered", wanted.len(), answers.len());
-        Err(Error::unreachable(message).into())
-    });
+    let answers = sign(core, wanted.iter().map(|wanted| wanted.request.clone()).collect()).await;
     let outcomes: Vec<Outcome> = match answers {
         Ok(answers) => answers.into_iter().map(settle).collect(),
         Err(error) => wanted.iter().map(|_| Err(copy(&error))).collect(),
@@ -112,6 +103,19 @@ async fn call(core: &Core, mut wanted: Vec<Wanted>) {
     for (wanted, outcome) in wanted.into_iter().zip(outcomes) {
         let _ = wanted.reply.send(outcome); // It may have lost patience meanwhile.
     }
+}
+
+/// As many answers as requests.
+#[tracing::instrument(name = "have JWT-SVIDs signed", skip_all, fields(count = requests.len()))]
+async fn sign(core: &Core, requests: Vec<JwtRequest>) -> Result<Vec<JwtAnswer>, UpstreamError> {
+    let count = requests.len();
+    let call = timeout(core.settings.jwt_patience, core.upstream.jwt(requests));
+    let answers = call.await.map_err(|_elapsed| late("sign JWT-SVIDs"))??;
+    if answers.len() != count {
+        let message = format!("sign JWT-SVIDs: {count} were asked for and {} answered", answers.len());
+        return Err(Error::unreachable(message).into());
+    }
+    Ok(answers)
 }
 
 fn settle(answer: JwtAnswer) -> Outcome {

@@ -146,35 +146,37 @@ fn survey(core: &Core, snapshot: &Snapshot) -> (Vec<Due>, Timestamp) {
 }
 
 /// Asks for all of them, batch by batch; each batch is given out as soon as it is there.
-#[tracing::instrument(name = "have X509-SVIDs signed", skip_all, fields(count = due.len()))]
 async fn mint(core: &Core, mut due: Vec<Due>) -> Result<(), UpstreamError> {
     while !due.is_empty() {
         let rest = due.split_off(due.len().min(MAX_BATCH));
-        let batch = std::mem::replace(&mut due, rest);
-        let algorithm = core.settings.key_algorithm;
-        let count = batch.len();
-        let keys = tokio::task::spawn_blocking(move || (0..count).map(|_| KeyPair::new(algorithm)).collect());
-        let keys: Result<Vec<KeyPair>> =
-            keys.await.map_err(|error| Error::internal("make keys for workloads").because(error))?;
-        let keys = keys?;
-        let requests = batch.iter().zip(&keys).map(|(due, key)| X509Request {
-            entry_id: due.entry.id.clone(),
-            selectors: due.key.selectors().clone(),
-            csr: key.csr.clone().into(),
-        });
-        let call = timeout(LONGEST_CALL, core.upstream.x509(requests.collect()));
-        let answers = call.await.map_err(|_elapsed| late("sign X509-SVIDs"))??;
-        if answers.len() != count {
-            let message = format!("sign X509-SVIDs: {count} were asked for and {} answered", answers.len());
-            return Err(Error::unreachable(message).into());
-        }
-        let minted =
-            batch.into_iter().zip(keys).zip(answers).map(|((due, key), answer)| settle(core, due, key, answer));
-        let minted: Vec<(MintKey, Minted)> = minted.collect();
-        tracing::debug!(count, "X509-SVIDs were signed");
+        let minted = mint_batch(core, std::mem::replace(&mut due, rest)).await?;
         core.hub.change(|snapshot| Arc::make_mut(&mut snapshot.minted).extend(minted));
     }
     Ok(())
+}
+
+#[tracing::instrument(name = "have X509-SVIDs signed", skip_all, fields(count = batch.len()))]
+async fn mint_batch(core: &Core, batch: Vec<Due>) -> Result<Vec<(MintKey, Minted)>, UpstreamError> {
+    let algorithm = core.settings.key_algorithm;
+    let count = batch.len();
+    let keys = tokio::task::spawn_blocking(move || (0..count).map(|_| KeyPair::new(algorithm)).collect());
+    let keys: Result<Vec<KeyPair>> =
+        keys.await.map_err(|error| Error::internal("make keys for workloads").because(error))?;
+    let keys = keys?;
+    let requests = batch.iter().zip(&keys).map(|(due, key)| X509Request {
+        entry_id: due.entry.id.clone(),
+        selectors: due.key.selectors().clone(),
+        csr: key.csr.clone().into(),
+    });
+    let call = timeout(LONGEST_CALL, core.upstream.x509(requests.collect()));
+    let answers = call.await.map_err(|_elapsed| late("sign X509-SVIDs"))??;
+    if answers.len() != count {
+        let message = format!("sign X509-SVIDs: {count} were asked for and {} answered", answers.len());
+        return Err(Error::unreachable(message).into());
+    }
+    tracing::debug!(count, "X509-SVIDs were signed");
+    let answered = batch.into_iter().zip(keys).zip(answers);
+    Ok(answered.map(|((due, key), answer)| settle(core, due, key, answer)).collect())
 }
 
 /// An answer that cannot be believed counts as a refusal: asking at once for the same would bring the same.

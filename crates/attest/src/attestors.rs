@@ -116,8 +116,7 @@ impl AttestConfig {
             aws: self.aws.as_ref().map(|config| config.load(context, &mut mistakes)),
             gcp: self.gcp.as_ref().map(|config| GcpVerifier::load(config, context, fetched.clone())),
             azure: self.azure.as_ref().map(|config| config.load(context, &mut mistakes)),
-            azure_msi: (self.azure_msi.as_ref())
-                .map(|config| AzureMsiVerifier::load(config, context, fetched)),
+            azure_msi: (self.azure_msi.as_ref()).map(|config| AzureMsiVerifier::load(config, context, fetched)),
         };
         if mistakes.is_empty() { Ok(attestors) } else { Err(mistakes) }
     }

@@ -67,7 +67,7 @@ impl Authority {
         // touched.
         let doors = Doors::open(public.0, &settings, &context)?;
         let metrics = Metrics::new("carnet");
-        let (parts, movers) = Parts::open(settings, context, network, &metrics).await?;
+        let (parts, movers) = Box::pin(Parts::open(settings, context, network, &metrics)).await?;
         Ok(Self { parts: Arc::new(parts), movers, doors, health: Health::new(), metrics })
     }
 

@@ -3,6 +3,7 @@
 mod cache;
 mod external;
 mod http;
+mod names;
 mod order;
 mod proofs;
 
@@ -31,7 +32,10 @@ use tokio_util::sync::CancellationToken;
 
 use proofs::Proofs;
 
+use crate::settings::normal_domain;
+
 pub use external::ExternalAccount;
+pub use names::{check_email, check_names};
 
 /// The directory of Let's Encrypt.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -82,7 +86,7 @@ pub struct AcmeSettings {
     pub directory_url: String,
     /// Whom it writes to.
     pub email: String,
-    /// The names of the certificate, in ASCII. Each must lead to this process.
+    /// The names of the certificate, as [`check_names`] gives them. Each must lead to this process.
     pub domains: Vec<String>,
     /// How they are proved.
     pub challenge: AcmeChallenge,
@@ -116,7 +120,11 @@ impl Acme {
     ///
     /// # Errors
     /// When the cache cannot be read.
-    pub fn new(settings: AcmeSettings, context: Context) -> Result<Arc<Self>, Error> {
+    pub fn new(mut settings: AcmeSettings, context: Context) -> Result<Arc<Self>, Error> {
+        // The cache is found by the names, however they were written.
+        for name in &mut settings.domains {
+            *name = normal_domain(name).unwrap_or_else(|| name.clone());
+        }
         let acme = Self { settings, context, current: Mutex::default(), proofs: Mutex::default() };
         if let Some(pem) = acme.read_certificate()? {
             match acme.take(pem.expose()) {
@@ -201,7 +209,10 @@ impl Acme {
         let leaf = Certificate::from_der(leaf).map_err(|error| {
             Error::unreachable("read the certificate of the authority").because(Error::internal(error.0))
         })?;
-        if let Some(missing) = self.settings.domains.iter().find(|name| !leaf.dns_names().contains(name)) {
+        // Names are the same in either case (RFC 4343).
+        let names: Vec<_> = leaf.dns_names().iter().map(|name| normal_domain(name)).collect();
+        let is_missing = |name: &&String| normal_domain(name).is_none_or(|name| !names.contains(&Some(name)));
+        if let Some(missing) = self.settings.domains.iter().find(is_missing) {
             return Err(Error::unreachable(format!("use the certificate: it is not for {missing}")));
         }
         Ok(Held { certificate, not_before: leaf.not_before(), not_after: leaf.not_after() })

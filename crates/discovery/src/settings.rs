@@ -69,9 +69,10 @@ impl Settings {
         }
         mistakes.extend(check_path("path_prefix", &self.path_prefix).err());
         for domain in &self.domains {
-            if normal_domain(domain).as_ref() != Some(domain) {
-                let wrong = format!("`{}` is not a host name in its plain form", carnet_core::safe_text(domain));
-                mistakes.push(Mistake::new("domains", wrong).hint("write it in lower case, without scheme and port"));
+            match plain_domain("domains", domain) {
+                Ok(plain) if plain == *domain => {}
+                Ok(_) => mistakes.push(not_plain("domains", domain)),
+                Err(mistake) => mistakes.push(mistake),
             }
         }
         if self.max_keys == 0 {
@@ -107,6 +108,16 @@ impl Default for Settings {
 /// A host name or address as it is compared: lower-case, internationalised names in their ASCII form.
 pub(crate) fn normal_domain(text: &str) -> Option<String> {
     Host::parse(text).ok().map(|host| host.to_string()).filter(|host| !host.is_empty())
+}
+
+/// [`normal_domain`] of what must be one.
+pub(crate) fn plain_domain(field: &str, text: &str) -> Result<String, Mistake> {
+    normal_domain(text).ok_or_else(|| not_plain(field, text))
+}
+
+fn not_plain(field: &str, text: &str) -> Mistake {
+    let wrong = format!("`{}` is not a host name in its plain form", carnet_core::safe_text(text));
+    Mistake::new(field, wrong).hint("write it in lower case, without scheme and port")
 }
 
 /// An absolute URL of this server: `https`, a host, no user, query or fragment.

@@ -19,7 +19,7 @@ use carnet_attest::{
 };
 use carnet_core::{Context, Error, ErrorKind};
 use carnet_spiffe::{SpiffeId, TrustDomain, VerifiedChains};
-use carnet_store::{AuditRecord, Commit, Expect, NodeRow, ObjectKind, Op, Store, StoreError};
+use carnet_store::{AuditRecord, Expect, NodeRow, ObjectKind, Op, Store, StoreError};
 use jiff::SignedDuration;
 
 use crate::{By, Mint};
@@ -103,14 +103,6 @@ impl Nodes {
 
     fn record(&self, by: &By, action: &str, agent: &str) -> AuditRecord {
         by.record(self.parts.context.now(), action, agent)
-    }
-
-    /// Writes that something was refused. What cannot be written is at least in the log: nothing was issued.
-    async fn note(&self, audit: AuditRecord) {
-        let commit = Commit { ops: Vec::new(), audit, refused: None };
-        if let Err(error) = self.store().commit(commit).await {
-            tracing::error!(%error, "a refusal could not be written to the audit log");
-        }
     }
 }
 

@@ -17,8 +17,8 @@ use crate::{
     sql::{ChainRow, Connection, Head, Value},
 };
 
-pub(crate) use prepare::Prepared;
 use prepare::Effective;
+pub(crate) use prepare::Prepared;
 pub(crate) use prune::{Sweep, Swept, prune};
 
 /// What one effect comes to.

@@ -62,6 +62,7 @@ macro_rules! each_conformance_check {
             tokens_are_listed_by_what_they_are_and_how_they_stand,
             tokens_come_in_pages,
             a_conflict_undoes_what_came_before_it,
+            further_rows_of_a_commit_stand_before_its_own,
             a_commit_without_a_refusal_leaves_no_trace_of_a_conflict,
             each_effect_sees_those_before_it,
             the_audit_chain_holds_and_ends_in_the_head,

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use carnet_agent::Phase;
+use carnet_agent::{Agent, AgentParts, Phase, Processes, Settings};
 use carnet_attest::protocol::RefusalCode;
 use jiff::SignedDuration;
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Desk, Node, entry, until};
+use crate::support::{Desk, Node, Told, context, entry, settings, until};
 
 async fn ask(at: SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(at).await.unwrap();
@@ -87,4 +87,20 @@ async fn nothing_listens_unless_asked_for_and_it_ends_with_the_agent() {
     let (node, at) = observed(&desk);
     node.agent.shutdown().await;
     assert!(TcpStream::connect(at).await.is_err());
+}
+
+#[tokio::test]
+async fn rejects_an_address_for_probes_that_is_taken() {
+    let desk = Desk::new();
+    let (_node, at) = observed(&desk);
+    let folder = tempfile::tempdir().unwrap();
+    let error = Agent::start(AgentParts {
+        upstream: Arc::clone(&desk) as _,
+        attestors: vec![Arc::new(Told::default())],
+        processes: Processes::of_this_machine(),
+        context: context(&desk),
+        settings: Settings { diagnostics: Some(at), ..settings(folder.path()) },
+    });
+    let error = error.unwrap_err();
+    assert!(error.to_string().contains(&format!("listen for probes at {at}")), "{error}");
 }

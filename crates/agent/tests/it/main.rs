@@ -18,4 +18,5 @@ mod push;
 mod sds;
 mod support;
 mod taint;
+mod traces;
 mod validate;

@@ -102,7 +102,7 @@ pub(crate) struct Desk {
     pub(crate) jwts: AtomicUsize,
     pub(crate) largest_batch: AtomicUsize,
     pub(crate) largest_jwt_batch: AtomicUsize,
-    /// Calls for JWT-SVIDs that are answered at once; more wait.
+    /// Calls for SVIDs that are answered at once; more wait. They are answered as the mood is then.
     pub(crate) gate: Semaphore,
     number: AtomicUsize,
 }
@@ -247,6 +247,7 @@ impl Upstream for Desk {
             }
             self.signed.fetch_add(requests.len(), Ordering::SeqCst);
             self.largest_batch.fetch_max(requests.len(), Ordering::SeqCst);
+            let _open = self.gate.acquire().await.unwrap();
             Ok(requests.iter().map(|request| self.mint(request)).collect())
         })
     }

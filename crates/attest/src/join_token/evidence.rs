@@ -21,9 +21,8 @@ pub struct JoinTokenEvidence {
 impl JoinTokenEvidence {
     pub(crate) fn gather(&self, context: &Context) -> Result<Value, Error> {
         let what = || format!("read the join token in {}", self.file.display());
-        let bytes = load::file(context, &self.file).map_err(|error| {
-            error.hint("put a join token there: `carnet authority join-token create` makes one")
-        })?;
+        let bytes = load::file(context, &self.file)
+            .map_err(|error| error.hint("put a join token there: `carnet authority join-token create` makes one"))?;
         let text = std::str::from_utf8(&bytes).map_err(|_quoting| Error::configuration(what()))?.trim();
         if text.is_empty() {
             return Err(Error::configuration(what()).hint("the file is empty"));

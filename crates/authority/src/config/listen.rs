@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use carnet_core::Mistake;
 use carnet_discovery::{
     CertificatePlan, FilesPlan,
-    acme::{AcmeChallenge, AcmeSettings, ChallengeType, ExternalAccount, LETS_ENCRYPT},
+    acme::{AcmeChallenge, AcmeSettings, ChallengeType, ExternalAccount, LETS_ENCRYPT, check_email, check_names},
     check_endpoint_url,
 };
 use carnet_net::TrustedProxies;
@@ -214,9 +214,8 @@ impl ListenSection {
 
 impl AcmeSection {
     fn check(self, mistakes: &mut Vec<Mistake>) -> Option<AcmeSettings> {
-        if self.domains.is_empty() {
-            mistakes.push(Mistake::new("acme.domains", "a certificate is for at least one name"));
-        }
+        let domains = check_names("acme.domains", &self.domains).map_err(|wrong| mistakes.extend(wrong));
+        mistakes.extend(check_email("acme.email", &self.email).err());
         if !self.tos_accepted {
             let mistake = Mistake::new("acme.tos_accepted", "there is no certificate without agreement");
             mistakes.push(mistake.hint("read the terms of service of the certificate authority and write true"));
@@ -242,7 +241,7 @@ impl AcmeSection {
         Some(AcmeSettings {
             directory_url,
             email: self.email,
-            domains: self.domains,
+            domains: domains.ok()?,
             challenge,
             external_account: self.external_account,
             cache_dir: self.folder,

@@ -112,6 +112,9 @@ fn rejects_acme_without_agreement_names_or_https_and_two_certificates() {
     for (member, value, field) in [
         ("tos_accepted", json!(false), "listen.acme.tos_accepted"),
         ("domains", json!([]), "listen.acme.domains"),
+        ("domains", json!(["oidc.example.org", "https://x/"]), "listen.acme.domains"),
+        ("domains", json!(["*.example.org"]), "listen.acme.domains"),
+        ("email", json!("ops"), "listen.acme.email"),
         ("directory_url", json!("http://acme.example"), "listen.acme.directory_url"),
         ("challenge", json!("80"), "listen.acme.challenge"),
     ] {
@@ -136,6 +139,8 @@ fn names_are_proved_by_http_unless_the_handshake_is_chosen() {
             other => panic!("{other:?}"),
         }
     };
+    let written = json!({ "domains": ["OIDC.Example.ORG", "bücher.example"] });
+    assert_eq!(acme(written).domains, ["oidc.example.org", "xn--bcher-kva.example"]);
     assert_eq!(acme(json!({})).challenge, AcmeChallenge::Http01("0.0.0.0:80".parse().unwrap()));
     assert_eq!(acme(json!({ "challenge_type": "tls-alpn-01" })).challenge, AcmeChallenge::TlsAlpn01);
     let external = json!({ "external_account": { "key_id": "kid-1", "key_file": "/etc/carnet/eab.key" } });
@@ -154,7 +159,7 @@ fn rejects_proxies_that_are_no_addresses_or_networks() {
     let listen = |proxies: Value| with("listen", json!({ "trusted_proxies": proxies }));
     let settings = check(listen(json!(["10.0.0.0/8", "192.0.2.7", "2001:db8::/48", "::1"]))).unwrap();
     assert_eq!(settings.listen.trusted_proxies.networks.len(), 4);
-    for wrong in ["proxy.example.org", "10.0.0.0/33", "10.0.0.1:80", "*", "", "unix"] {
+    for wrong in ["proxy.example.org", "10.0.0.0/33", "10.0.0.1:80", "*", "", "unix", "0.0.0.0/0", "10.1.2.3/8"] {
         assert_eq!(mistake(listen(json!(["10.0.0.0/8", wrong]))).0, "listen.trusted_proxies", "{wrong}");
     }
 }
@@ -205,4 +210,19 @@ fn tells_all_mistakes_at_once() {
 fn rejects_unknown_fields() {
     let error = serde_json::from_value::<AuthorityConfig>(with("isuer", json!(1))).unwrap_err();
     assert!(error.to_string().contains("unknown field `isuer`"), "{error}");
+}
+
+#[test]
+fn rejects_node_attestation_that_would_allow_nobody() {
+    let mistakes = check(with("attest", json!({ "oci": { "roots": {}, "tenancies": [] } }))).unwrap_err();
+    let fields: Vec<&str> = mistakes.iter().map(|mistake| mistake.field.as_str()).collect();
+    assert_eq!(fields, ["attest.oci.tenancies", "attest.oci.roots"]);
+}
+
+#[test]
+fn accepts_a_bound_for_published_keys_and_rejects_one_that_is_none() {
+    assert_eq!(check(with("keys", json!({ "max_published": 20 }))).unwrap().keys.settings.max_published, 20);
+    for bound in [5, 101] {
+        assert_eq!(mistake(with("keys", json!({ "max_published": bound }))).0, "keys.max_published", "{bound}");
+    }
 }

@@ -71,7 +71,9 @@ fn members(text: &mut Text, object: &Value, indent: &str) {
             }
             Value::Array(list) if list.iter().any(Value::is_object) => {
                 text.push("\n");
-                list.iter().for_each(|one| drop(text.push(format!("{indent}  {}\n", in_one_line(one)))));
+                for one in list {
+                    text.push(format!("{indent}  {}\n", in_one_line(one)));
+                }
             }
             _ => drop(text.push(format!(": {}\n", table::plain(value)))),
         }

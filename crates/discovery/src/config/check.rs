@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     BundleSettings, CONFIGURATION_PATH, CertificatePlan, EndpointProfile, FilesPlan, KEYS_PATH, Settings, Source,
-    acme::{AcmeChallenge, AcmeSettings, ChallengeType, ExternalAccount, LETS_ENCRYPT},
+    acme::{AcmeChallenge, AcmeSettings, ChallengeType, ExternalAccount, LETS_ENCRYPT, check_email, check_names},
     endpoint::check_endpoint_url,
     settings::{check_path, normal_domain},
 };
@@ -171,16 +171,15 @@ impl Checker {
     }
 
     fn acme(&mut self, section: AcmeSection, domains: &[String]) -> Option<ListenPlan> {
-        if domains.is_empty() {
-            self.wrong("domains", "the certificate is for these names, and there is none");
-        }
+        // What is no name at all has been refused with the settings.
+        let known = self.0.iter().any(|mistake| mistake.field == "domains");
+        let names =
+            check_names("domains", domains).map_err(|mistakes| self.0.extend(mistakes.into_iter().filter(|_| !known)));
         if !section.tos_accepted {
             let wrong = "the authority gives certificates only to those who agree to its terms";
             self.wrong("listen.acme.tos_accepted", wrong);
         }
-        if !section.email.contains('@') {
-            self.wrong("listen.acme.email", "it is not an e-mail address");
-        }
+        self.0.extend(check_email("listen.acme.email", &section.email).err());
         let directory_url = section.directory_url.unwrap_or_else(|| LETS_ENCRYPT.to_owned());
         self.0.extend(check_endpoint_url("listen.acme.directory_url", &directory_url).err());
         let address = self.address("listen.acme.address", section.address.as_deref().unwrap_or(":443"));
@@ -191,7 +190,7 @@ impl Checker {
         let settings = AcmeSettings {
             directory_url,
             email: section.email,
-            domains: domains.to_vec(),
+            domains: names.ok()?,
             challenge: challenge?,
             external_account: section.external_account,
             cache_dir: section.cache_dir.unwrap_or_else(|| PathBuf::from(CACHE_DIR)),

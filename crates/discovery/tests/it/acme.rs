@@ -190,6 +190,8 @@ async fn a_certificate_is_had_proved_kept_and_renewed() {
     let later = |clock: FixedClock| Context { clock: Arc::new(clock), ..context() };
     let again = Acme::new(pebble.settings(cache.path()), context()).unwrap();
     assert_eq!(shown(&again), Some(first.clone()));
+    let written = AcmeSettings { domains: vec![NAME.to_uppercase()], ..pebble.settings(cache.path()) };
+    assert_eq!(shown(&Acme::new(written, context()).unwrap()), Some(first.clone()), "names have no case");
     let other_names = AcmeSettings { domains: vec!["other.example".to_owned()], ..pebble.settings(cache.path()) };
     assert!(shown(&Acme::new(other_names, context()).unwrap()).is_none(), "it is not for other names");
 

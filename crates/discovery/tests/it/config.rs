@@ -121,6 +121,7 @@ fn rejects_each_mistake_at_its_field() {
         ("domains", with(json!({ "domains": ["https://a.example"] }))),
         ("domains", with(json!({ "domains": ["a.example:443"] }))),
         ("trusted_proxies", with(json!({ "trusted_proxies": ["everybody"] }))),
+        ("trusted_proxies", with(json!({ "trusted_proxies": ["::/0"] }))),
         ("max_age", with(json!({ "max_age": "2h" }))),
         ("max_age", with(json!({ "max_age": "300" }))),
         ("max_keys", with(json!({ "max_keys": 0 }))),
@@ -140,6 +141,13 @@ fn rejects_each_mistake_at_its_field() {
         ),
         ("listen.acme.tos_accepted", acme("tos_accepted", json!(false))),
         ("listen.acme.email", acme("email", json!("nobody"))),
+        ("listen.acme.email", acme("email", json!("mailto:a@example.org"))),
+        (
+            "domains",
+            with(json!({ "domains": ["*.a.example"], "listen": { "acme": {
+                "email": "a@example.org", "tos_accepted": true,
+            }}})),
+        ),
         ("listen.acme.directory_url", acme("directory_url", json!("http://a.example"))),
         ("listen.acme.challenge_address", acme("challenge_address", json!("80"))),
         (

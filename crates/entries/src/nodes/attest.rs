@@ -111,9 +111,9 @@ impl Nodes {
         ops.push(used);
         if let Some(hash) = token {
             ops.push(Op::ConsumeJoinToken { hash, now: self.parts.context.now() });
-            let mut taken = self.record(&by, "join-token.use", id.as_str());
-            note_token(&mut taken, token);
-            ops.push(Op::Audit(Box::new(taken)));
+            let mut used = self.record(&by, "join-token.use", id.as_str());
+            note_token(&mut used, token);
+            ops.push(Op::Audit(Box::new(used)));
         }
         let admitted = ops.len();
         ops.push(match attested.once {

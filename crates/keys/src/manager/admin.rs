@@ -144,9 +144,8 @@ impl KeyManager {
             (None, _) if !has_room(&facts, purpose, &schedule) => {
                 let message =
                     format!("{} keys are published already, which is as many as may be", schedule.max_published);
-                return Err(
-                    Error::policy(message).hint("wait until one has expired, revoke one, or raise `max_published` in [authority.keys]")
-                );
+                return Err(Error::policy(message)
+                    .hint("wait until one has expired, revoke one, or raise `max_published` in [authority.keys]"));
             }
             (None, Timing::Now) => Step::Plan(Action::Create { purpose, retire: signing }),
             (None, Timing::AfterPropagation) => Step::Plan(self.successor(state, purpose)),

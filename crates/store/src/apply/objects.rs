@@ -4,7 +4,7 @@ use super::{Effect, Transaction, entries::conflict};
 use crate::{
     ConflictReason, Expect, Object, ObjectKind, StoreError,
     reads::{self, OBJECT},
-    sql::{Connection, Value},
+    sql::Connection,
 };
 
 impl<C: Connection> Transaction<'_, C> {

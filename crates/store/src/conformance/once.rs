@@ -53,7 +53,11 @@ pub async fn rejects_a_join_token_that_has_expired(store: Arc<dyn Store>) {
     let late = Op::ConsumeJoinToken { hash: [1; 32], now: after(600) };
     let refused = conflict(&*store, late).await;
     assert_eq!((refused.op, refused.reason), (0, ConflictReason::Expired));
+    // That somebody looks does not take it.
+    assert_eq!(store.join_token([1; 32], after(600)).await.unwrap(), None);
+    assert_eq!(store.join_token([1; 32], after(599)).await.unwrap(), Some(join_token(1)));
     done(&*store, Op::ConsumeJoinToken { hash: [1; 32], now: after(599) }).await;
+    assert_eq!(store.join_token([1; 32], after(599)).await.unwrap(), None);
 }
 
 /// [`Store::join_tokens`] and [`Op::DeleteJoinToken`].

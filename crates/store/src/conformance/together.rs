@@ -9,8 +9,8 @@ use super::support::{
     after, commit, create_entry, done, is_done, join_token, noon, prune, reason, record, token, use_once,
 };
 use crate::{
-    AuditFilter, AuditVerdict, Commit, Committed, ConflictReason, Expect, ObjectKind, Op, Outcome, Store, StoreError,
-    verify_audit,
+    AuditFilter, AuditRecord, AuditVerdict, Commit, Committed, ConflictReason, Expect, ObjectKind, Op, Outcome, Store,
+    StoreError, verify_audit,
 };
 
 /// All or nothing, and the refusal is on record.
@@ -30,6 +30,17 @@ pub async fn a_conflict_undoes_what_came_before_it(store: Arc<dyn Store>) {
     };
     assert_eq!(same, revision);
     assert_eq!(done(&*store, create_entry("b")).await, revision + 1);
+}
+
+/// [`Op::Audit`]: the rows of effects that happened, and none of those that did not.
+pub async fn further_rows_of_a_commit_stand_before_its_own(store: Arc<dyn Store>) {
+    let row = |action: &str| Op::Audit(Box::new(AuditRecord::new(noon(), action, Outcome::Allowed)));
+    assert!(is_done(&store.commit(commit(vec![row("first"), use_once(1), row("second")])).await.unwrap()));
+    assert!(!is_done(&store.commit(commit(vec![row("third"), use_once(1)])).await.unwrap()));
+    let rows = store.audit(0, 10, AuditFilter::default()).await.unwrap();
+    let told: Vec<_> = rows.iter().map(|row| (row.record.action.as_str(), row.record.outcome)).collect();
+    let wanted = [("first", Outcome::Allowed), ("second", Outcome::Allowed), ("check", Outcome::Allowed)];
+    assert_eq!(told, [&wanted[..], &[("check", Outcome::Refused)]].concat());
 }
 
 /// [`Commit::refused`] is `None`.

@@ -83,7 +83,9 @@ pub async fn rejects_a_successor_of_a_token_that_was_revoked(store: Arc<dyn Stor
     assert!(is_done(&supersede("b", "b2").await.unwrap()));
     assert_eq!(store.token("b".to_owned()).await.unwrap().unwrap().revoked_at, Some(after(2)));
     for (id, wanted) in refused {
-        let Committed::Conflict(conflict) = supersede(id, "next").await.unwrap() else { panic!("{id} has a successor") };
+        let Committed::Conflict(conflict) = supersede(id, "next").await.unwrap() else {
+            panic!("{id} has a successor")
+        };
         assert_eq!((conflict.op, conflict.reason), (0, wanted), "{id}");
     }
     assert_eq!(store.token("next".to_owned()).await.unwrap(), None);

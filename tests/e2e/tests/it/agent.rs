@@ -1,5 +1,6 @@
 //! The agent's promises: what changes arrives at once, and what it has it serves while the authority is away.
 
+mod attest;
 mod away;
 mod push;
 mod watch;

@@ -294,7 +294,7 @@ impl World {
             attested_at: now,
             revision: 0,
         };
-        let audit = carnet_store::AuditRecord::new(now, "node.attest", carnet_store::Outcome::Allowed);
+        let audit = AuditRecord::new(now, "node.attest", carnet_store::Outcome::Allowed);
         let commit = carnet_store::Commit { ops: vec![carnet_store::Op::PutNode(row)], audit, refused: None };
         let done = self.store.commit(commit).await.unwrap();
         assert!(matches!(done, carnet_store::Committed::Done { .. }));

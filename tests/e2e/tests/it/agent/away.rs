@@ -26,21 +26,31 @@ impl Node {
         let socket = Site::admin_of(authority);
         let token = admin(&socket, 201, "POST", "/v1/join-tokens", &json!({ "agent_path": name }));
         put(&site.path(&format!("{name}.token")), token["token"].as_str().unwrap(), 0o600);
+        Self::fetch_bundle(site, name, authority);
+        Self::start(site, name, authority.says("nodes"))
+    }
+
+    /// What it knows the authority by at first.
+    pub(super) fn fetch_bundle(site: &Site, name: &str, authority: &Running) {
         let bundle = crate::authority::scene::get(&format!("http://{}/spiffe-bundle", authority.says("public")));
         put(&site.path(&format!("{name}.bundle")), bundle.body, 0o600);
-        Self::start(site, name, authority.says("nodes"))
     }
 
     /// Starts it with what it has.
     pub(crate) fn start(site: &Site, name: &str, nodes: &str) -> Self {
+        let file = site.path(&format!("{name}.token")).display().to_string();
+        Self::start_by(site, name, nodes, &format!("{{ join-token = {{ file = \"{file}\" }} }}"), &[])
+    }
+
+    /// The same with another method, and these variables.
+    pub(super) fn start_by(site: &Site, name: &str, nodes: &str, attest: &str, variables: &[(&str, &str)]) -> Self {
         let at = |suffix: &str| site.path(&format!("{name}.{suffix}")).display().to_string();
         let state = site.path(&format!("{name}.state"));
         std::fs::create_dir_all(&state).unwrap();
         std::fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let config = format!(
             "version = 1\n[agent]\ntrust_domain = \"e2e.test\"\nauthority = \"https://{nodes}\"\n\
-             attest = {{ join-token = {{ file = \"{}\" }} }}\nbootstrap_bundle = \"{}\"\nsocket = \"{}\"\nstate_directory = \"{}\"\n",
-            at("token"),
+             attest = {attest}\nbootstrap_bundle = \"{}\"\nsocket = \"{}\"\nstate_directory = \"{}\"\n",
             at("bundle"),
             at("sock"),
             at("state"),
@@ -48,7 +58,8 @@ impl Node {
         let file = site.path(&format!("{name}.toml"));
         put(&file, config, 0o600);
         let mut command = nowhere(&site.path(""), ["--output", "json", "agent", "--stop-with-stdin"]);
-        let agent = Running::start(command.arg("--config").arg(&file), &PathBuf::from(at("log")));
+        command.envs(variables.iter().copied()).arg("--config").arg(&file);
+        let agent = Running::start(&mut command, &PathBuf::from(at("log")));
         Self { agent, socket: format!("unix://{}", at("sock")) }
     }
 

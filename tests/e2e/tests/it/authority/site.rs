@@ -14,6 +14,7 @@ pub(crate) struct Site {
     folder: TempDir,
     store: String,
     keys: String,
+    attest: String,
 }
 
 impl Site {
@@ -22,7 +23,7 @@ impl Site {
         let folder = tempfile::tempdir().expect("make a folder");
         let store = format!("sqlite:{}", folder.path().join("authority.db").display());
         put(&folder.path().join("rules.toml"), format!("# what is allowed\n{rules}"), 0o600);
-        Self { folder, store, keys: String::new() }
+        Self { folder, store, keys: String::new(), attest: String::new() }
     }
 
     /// With another store.
@@ -37,6 +38,12 @@ impl Site {
         self
     }
 
+    /// With these tables of `[authority.attest]`, in TOML.
+    pub(crate) fn attest(mut self, tables: &str) -> Self {
+        tables.clone_into(&mut self.attest);
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -47,12 +54,13 @@ impl Site {
         let config = format!(
             "version = 1\n[authority]\nissuer = \"{ISSUER}\"\ntrust_domain = \"e2e.test\"\nstore = {{ url = \"{}\" }}\nrules = [\"{}\"]\n\
              [authority.keys]\nseal = {{ key_file = \"{}\" }}\n{}\n[authority.listen]\npublic = \"127.0.0.1:0\"\n\
-             nodes = \"{nodes}\"\nadmin = \"{}\"\ndiagnostics = \"127.0.0.1:0\"\n",
+             nodes = \"{nodes}\"\nadmin = \"{}\"\ndiagnostics = \"127.0.0.1:0\"\n{}",
             self.store,
             at("rules.toml"),
             at("seal.key"),
             self.keys,
             at(&format!("{name}.sock")),
+            self.attest,
         );
         let file = self.path(&format!("{name}.toml"));
         put(&file, config, 0o600);

@@ -26,7 +26,7 @@ fn the_readmes_example_is_good() {
     let home = tempfile::tempdir().unwrap();
     written(home.path(), &readme_example());
     let text = works(&mut nowhere(home.path(), ["config", "check"]));
-    assert!(text.contains("ok, 1 routes: bucket-reader"), "{text}");
+    assert!(text.contains("ok, 1 route: bucket-reader"), "{text}");
     let answer = json(&mut nowhere(home.path(), ["--output", "json", "config", "check"]));
     assert_eq!((&answer["ok"], &answer["routes"]), (&json!(true), &json!(["bucket-reader"])), "{answer}");
 }
@@ -143,4 +143,37 @@ fn several_routes_are_no_matter_for_get() {
     let home = tempfile::tempdir().unwrap();
     written(home.path(), "version = 1\n[route.a]\nsource = \"auto\"\n[route.b]\nsource = \"auto\"\n");
     fails(&mut nowhere(home.path(), ["get", "a", "b"]), 2, &["several routes", "carnet run"]);
+}
+
+/// An authority with these lines in its section, all of whose files would be in the home.
+fn authority(home: &Path, lines: &str) {
+    let at = home.display();
+    written(
+        home,
+        &format!(
+            "version = 1\n[authority]\nissuer = \"https://oidc.example.org\"\ntrust_domain = \"example.org\"\n\
+             store = {{ url = \"sqlite:{at}/store.db\" }}\nkeys = {{ seal = {{ key_file = \"{at}/seal.key\" }} }}\n{lines}"
+        ),
+    );
+}
+
+#[test]
+fn the_check_refuses_what_the_start_of_an_authority_refuses_and_that_makes_no_store() {
+    let home = tempfile::tempdir().unwrap();
+    let rules = home.path().join("rules.toml");
+    put(&rules, "[[rule]]\nname = \"wide\"\nissuer = \"https://ci.example.org\"\n", 0o600);
+    let files = format!("rules = [\"{}\"]\n", rules.display());
+    for (lines, says) in [
+        ("attest.oci = { roots = {}, tenancies = [] }\n", "oci.tenancies"),
+        ("rules = [\"/nope\"]\n", "read /nope"),
+        ("entries = [\"/nope\"]\n", "read /nope"),
+        (files.as_str(), "rules.toml"),
+    ] {
+        authority(home.path(), lines);
+        fails(&mut nowhere(home.path(), ["config", "check"]), 2, &[says]);
+        fails(nowhere(home.path(), ["authority"]).stdin(std::process::Stdio::null()), 2, &[says]);
+        assert!(!home.path().join("store.db").exists() && !home.path().join("seal.key").exists(), "{lines}");
+    }
+    authority(home.path(), "");
+    assert!(works(&mut nowhere(home.path(), ["config", "check"])).ends_with("ok, [authority]\n"));
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::{
     authority::scene::{Running, eventually, get},
     harness::{both, output},
-    scene::{nowhere, put},
+    scene::{fails, nowhere, put},
 };
 
 /// A folder with the configuration, the bundle and the certificate of a service.
@@ -190,4 +190,20 @@ fn a_signal_has_a_replaced_certificate_shown_and_a_broken_one_leaves_the_old() {
     eventually(|| reloads(&service, "refused", 1));
     assert!(shown(&service).contains(&second));
     eventually(|| service.log().contains("TLS certificate"));
+}
+
+#[test]
+fn an_export_from_a_wrong_file_says_at_once_what_is_wrong_with_it() {
+    let site = Site::new("key-1", ISSUER, PLAIN);
+    let bundle = site.folder().join("bundle.json");
+    let export = || {
+        let mut command = nowhere(site.folder(), ["discovery", "export", "--config", "carnet.toml", "out"]);
+        command.stdin(Stdio::null());
+        command
+    };
+    put(&bundle, "{ \"keys\": 7 }", 0o600);
+    let says = ["read the keys from their source", "read the bundle in", "the SPIFFE bundle document of example.org"];
+    fails(&mut export(), 2, &says);
+    std::fs::remove_file(&bundle).unwrap();
+    fails(&mut export(), 2, &["it is not there", "source.file.path"]);
 }

@@ -246,3 +246,19 @@ fn tokens_have_the_claims_that_were_asked_for() {
     let claims = jwt.unverified_claims();
     assert_eq!((claims.str("repository"), claims.get("deep")), (Some("me/app"), Some(&json!({"x": 1}))));
 }
+
+#[test]
+fn a_shell_that_knows_another_sandbox_does_not_lead_there() {
+    let sandbox = Sandbox::shared();
+    let direct = sandbox.environment(&[]);
+    let proxy = sandbox.environment(&["--proxy"]);
+    let alone: Vec<&String> =
+        direct.iter().map(|(name, _)| name).filter(|name| proxy.iter().all(|(other, _)| other != *name)).collect();
+    assert!(alone.iter().any(|name| *name == "OCI_TOKEN_EXCHANGE_DOMAIN_URL"), "{alone:?}");
+    let inside = works(within(&[], "env").envs(direct.clone()));
+    for name in alone {
+        assert!(!inside.lines().any(|line| line.starts_with(&format!("{name}="))), "{name} came through:\n{inside}");
+    }
+    let kept = works(within(&[], "echo $MINE").env("MINE", "kept").envs(direct));
+    assert_eq!(kept, "kept\n");
+}
