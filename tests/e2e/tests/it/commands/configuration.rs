@@ -164,7 +164,7 @@ fn the_check_refuses_what_the_start_of_an_authority_refuses_and_that_makes_no_st
     put(&rules, "[[rule]]\nname = \"wide\"\nissuer = \"https://ci.example.org\"\n", 0o600);
     let files = format!("rules = [\"{}\"]\n", rules.display());
     for (lines, says) in [
-        ("attest.oci = { roots = {}, tenancies = [] }\n", "oci.tenancies"),
+        ("attest.oci = { roots = {}, tenancies = [] }\n", "tenancies: is empty"),
         ("rules = [\"/nope\"]\n", "read /nope"),
         ("entries = [\"/nope\"]\n", "read /nope"),
         (files.as_str(), "rules.toml"),

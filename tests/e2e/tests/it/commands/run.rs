@@ -181,7 +181,8 @@ fn talk(done: &std::process::Output) -> Vec<Value> {
 }
 
 /// `carnet --output json run` of the program that plays an issuer, with this at its second and later turns, and a child that
-/// waits until it ran three times: by then what came of the second has been told.
+/// waits until it ran three times: by then what came of the second has been told. It holds the pipe open itself, or a writer that
+/// is about to close would look like the end.
 fn told_to_programs(later: &str) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     put(&folder.path().join("issuer"), ISSUER.replace("claims=", &format!("{later}\nclaims=")), 0o700);
@@ -189,7 +190,7 @@ fn told_to_programs(later: &str) -> Vec<Value> {
     works(Command::new("mkfifo").arg(folder.path().join("pipe")));
     let mut command = nowhere(folder.path(), ["--output", "json", "run", "--from", "command"]);
     command.arg(format!("argv=[\"{}\"]", folder.path().join("issuer").display()));
-    let done = output(command.args(["--", "sh", "-c", "read x <pipe; read x <pipe"]));
+    let done = output(command.args(["--", "sh", "-c", "exec 3<>pipe; read x <&3; read x <&3"]));
     assert!(done.status.success(), "{}", both(&done));
     talk(&done)
 }
@@ -221,7 +222,7 @@ fn a_delivered_file_is_fresh_while_the_child_lives() {
     command.arg(format!("argv=[\"{}\"]", folder.path().join("issuer").display()));
     command.args(["--deliver", "token-file"]).arg(format!("path={}", folder.path().join("token").display()));
     // When the third token is asked for, the second has been delivered.
-    command.args(["--", "sh", "-c", "cat token; echo; read x <pipe; read x <pipe; cat token"]);
+    command.args(["--", "sh", "-c", "exec 3<>pipe; cat token; echo; read x <&3; read x <&3; cat token"]);
     let done = output(&mut command);
     assert!(done.status.success(), "{}", both(&done));
     let text = String::from_utf8(done.stdout).unwrap();
