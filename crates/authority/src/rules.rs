@@ -283,7 +283,8 @@ impl Rules {
 
 /// Reads and checks the rules of files alone: no store makes a mistake in them good.
 pub(crate) fn check_files(paths: &[PathBuf], context: &Context, trust_domain: &TrustDomain) -> Result<(), Error> {
-    Gathered::of_files(paths, context)?.load(trust_domain).map(drop)
+    let loaded = Gathered::of_files(paths, context)?.load(trust_domain);
+    loaded.map(drop).map_err(|error| error.hint("mend each of them, then look again with `carnet config check`"))
 }
 
 fn in_file<T: Clone>((one, place): &(T, Place)) -> Option<(T, PathBuf)> {
