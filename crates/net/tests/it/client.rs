@@ -199,8 +199,8 @@ async fn a_kept_connection_that_the_server_closed_costs_nothing() {
 }
 
 #[tokio::test]
-async fn no_more_than_32_connections_of_one_origin_are_kept() {
-    let together = Arc::new(tokio::sync::Barrier::new(34));
+async fn no_more_than_eight_connections_of_one_origin_are_kept() {
+    let together = Arc::new(tokio::sync::Barrier::new(10));
     let (server, connections) = raw(move |mut stream, _| {
         let together = Arc::clone(&together);
         async move {
@@ -213,12 +213,12 @@ async fn no_more_than_32_connections_of_one_origin_are_kept() {
     .await;
     let client = client();
     for _ in 0..2 {
-        let all = std::array::from_fn::<_, 34, _>(|_| client.send(get(&format!("http://{server}/"))));
+        let all = std::array::from_fn::<_, 10, _>(|_| client.send(get(&format!("http://{server}/"))));
         for answer in futures_util::future::join_all(all).await {
             answer.unwrap();
         }
     }
-    assert_eq!(connections.load(Ordering::SeqCst), 34 + 2);
+    assert_eq!(connections.load(Ordering::SeqCst), 10 + 2);
 }
 
 /// The first connection answers once, then takes a request and closes without a word.
