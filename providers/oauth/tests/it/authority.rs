@@ -1,6 +1,6 @@
 //! An authority on loopback: store in memory, keys of its own, one trusted issuer whose keys are pinned.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use carnet_core::{Context, Credential, MemoryFiles, SystemRandom, test_context};
 use carnet_issuer::{Issuer, IssuerParts, IssuerSettings, Rule, RuleSet, TrustedIssuer};
@@ -66,7 +66,10 @@ impl Authority {
             settings: IssuerSettings::default(),
         });
         let shutdown = CancellationToken::new();
-        let router = Arc::new(issuer.unwrap()).router();
+        let issuer = Arc::new(issuer.unwrap());
+        let (paths, own, clock) = (issuer.metadata_paths(), Arc::clone(&issuer), Arc::clone(&context.clock));
+        let metadata = carnet_discovery::document_router(&paths, move || own.metadata(), Duration::from_mins(1), clock);
+        let router = metadata.merge(issuer.router());
         tokio::spawn(carnet_net::serve(listener, router, None, shutdown.clone()));
         Self { url, context, keys, issuer_key, _rules: rules, _bundles: bundles, _shutdown: shutdown.drop_guard() }
     }
