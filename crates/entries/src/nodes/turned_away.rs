@@ -35,7 +35,9 @@ pub(super) fn mark() -> Op {
 impl TurnedAway {
     pub(super) async fn of(store: &dyn Store) -> Result<Self, Error> {
         let changes = store.changes();
-        let looked = Looked { store: *changes.borrow(), setting: setting(store).await? };
+        // Not in one expression: what is borrowed would be held while this waits, and whoever tells of a change waits for it.
+        let before = *changes.borrow();
+        let looked = Looked { store: before, setting: setting(store).await? };
         Ok(Self { told: watch::Sender::new(()), changes, looked: Mutex::new(looked) })
     }
 
