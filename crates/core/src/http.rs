@@ -1,12 +1,12 @@
 //! Requests and responses as providers see them. The only client is in the crate `net`.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
 use url::{Host, Url};
 
-use crate::{BoxFuture, Error, SecretBytes};
+use crate::{BoxFuture, Error, SecretBytes, X509Identity};
 
 /// Largest answer that is read unless a request says otherwise. Token answers are a few kilobytes; key sets of large
 /// issuers some tens. More than this is an attack or the wrong server.
@@ -46,6 +46,11 @@ pub struct Request {
     /// PEM certificates that are trusted for this request in place of the system's. For endpoints with an authority
     /// of their own, such as a Kubernetes API server.
     pub ca_pem: Option<Bytes>,
+    /// The certificate that is shown to a server that asks for one, in place of the client's own. Only with `https`.
+    pub identity: Option<Arc<X509Identity>>,
+    /// The name that TLS asks for and the server's certificate must have, where it is not the host of the URL: for a
+    /// server that stands behind an address of another. Only with `https`.
+    pub server_name: Option<String>,
 }
 
 impl Request {
@@ -60,6 +65,8 @@ impl Request {
             max_response: DEFAULT_MAX_RESPONSE,
             timeout: DEFAULT_TIMEOUT,
             ca_pem: None,
+            identity: None,
+            server_name: None,
         }
     }
 
@@ -115,6 +122,13 @@ impl Request {
     #[must_use]
     pub fn destination(mut self, destination: Destination) -> Self {
         self.destination = destination;
+        self
+    }
+
+    /// Sets the certificate that is shown to a server that asks for one.
+    #[must_use]
+    pub fn identity(mut self, identity: Arc<X509Identity>) -> Self {
+        self.identity = Some(identity);
         self
     }
 

@@ -8,11 +8,11 @@ const MAX_WORD: usize = 200;
 const REDACTED: &str = "[redacted]";
 /// What tokens and keys start with: every JOSE object (`{"` in base64url), Google access tokens, PEM, and the tokens of
 /// GitHub, GitLab, Vault and Slack.
-const MARKS: [&str; 8] = ["eyJ", "ya29.", "-----BEGIN", "ghs_", "ghp_", "glpat-", "hvs.", "xoxb-"];
+const MARKS: [&str; 10] = ["eyJ", "ya29.", "-----BEGIN", "ghs_", "ghp_", "glpat-", "hvs.", "hvb.", "hvr.", "xoxb-"];
 
 /// Whether three bytes in a row are how one of [`MARKS`] begins. Few words have any, and only those are searched.
 const fn begins_a_mark(bytes: [u8; 3]) -> bool {
-    matches!(&bytes, b"eyJ" | b"ya2" | b"---" | b"ghs" | b"ghp" | b"glp" | b"hvs" | b"xox")
+    matches!(&bytes, b"eyJ" | b"ya2" | b"---" | b"ghs" | b"ghp" | b"glp" | b"hvs" | b"hvb" | b"hvr" | b"xox")
 }
 
 /// Whether a word is like a token or a key. `length` is that of the word, in characters.
@@ -87,6 +87,8 @@ mod tests {
             "ghp_16C7",
             "glpat-x1",
             "hvs.CAES",
+            "hvb.AAAA",
+            "hvr.AAAA",
             "xoxb-17",
             "(ya29.c.b0)",
         ] {
@@ -134,7 +136,7 @@ mod tests {
     proptest! {
         #[test]
         fn looking_ahead_changes_nothing(
-            text in "(eyJ|ya29\\.|-----BEGIN|gh[sp]_|glpat-|hvs\\.|xoxb-|eyj|ya2|---|ghs|glp|xox|[a-z./:-]{1,30}|.{1,9}| |\n|\u{200b}|x{190,210}){0,6}"
+            text in "(eyJ|ya29\\.|-----BEGIN|gh[sp]_|glpat-|hv[sbr]\\.|xoxb-|eyj|ya2|---|ghs|glp|xox|[a-z./:-]{1,30}|.{1,9}| |\n|\u{200b}|x{190,210}){0,6}"
         ) {
             prop_assert_eq!(safe_text(&text), plainly(&text));
         }

@@ -25,7 +25,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 
-use crate::Settings;
+use crate::{Settings, TlsCertificate};
 
 use connect::{BoxedStream, Opened};
 use pool::{Kept, Pool};
@@ -48,10 +48,12 @@ type Message = http::Request<Full<Bytes>>;
 /// * Answers with a redirect are returned as they are.
 /// * Limits: the request's time and size; 64 KB and 100 lines of headers; 5 seconds to connect, 1 second to a
 ///   metadata service.
-/// * TLS 1.2 and 1.3, HTTP/1.1. `Request::ca_pem` replaces the roots for that request. [`Client::with_tls`] gives it an
-///   identity and a verifier of its own.
+/// * TLS 1.2 and 1.3, HTTP/1.1. `Request::ca_pem` replaces the roots for that request, `Request::server_name` the name
+///   that is asked for, `Request::identity` the client's certificate. [`Client::with_tls`] gives it an identity and a
+///   verifier of its own.
 /// * Kept connections: 8 for each origin, 64 in all, for 20 seconds. A connection belongs to the origin, the kind of
-///   destination, the roots and the client's identity that it was made for.
+///   destination, the roots, the name and the client's identity that it was made for. One that was made with a
+///   request's own identity is not kept.
 /// * A request is sent a second time only when the first one provably did not reach the server, or, for `GET` and
 ///   `HEAD`, when a kept connection ended before the first byte of an answer.
 /// * Proxies: for [`carnet_core::Destination::Untrusted`] a proxy resolves the name, so only a host written as an
@@ -123,7 +125,7 @@ impl Client {
             Ok(Response { status: head.status, headers: head.headers, body })
         };
         let response = drive(driver, answer).await?;
-        if may_be_kept(response.status, &response.headers) {
+        if !target.once && may_be_kept(response.status, &response.headers) {
             self.pool.put(target, kept).await;
         }
         Ok(response)
@@ -142,11 +144,19 @@ impl Client {
                     format_args!("the request brings trusted certificates, and the client has a verifier of its own"),
                 ));
             }
-            let identity = self.own.current().map_err(|error| HttpError {
+            let (identity, without) = match &request.identity {
+                Some(own) => (
+                    TlsCertificate::from_der(&own.chain, &own.private_key).map(Some),
+                    "the certificate of the request cannot be shown",
+                ),
+                None => (self.own.current(), "the client has no identity yet"),
+            };
+            let identity = identity.map_err(|error| HttpError {
                 cause: Some(Box::new(error)),
-                ..target.error(HttpErrorKind::Tls, format_args!("the client has no identity yet"))
+                ..target.error(HttpErrorKind::Tls, format_args!("{without}"))
             })?;
             target = target.with_identity(identity);
+            target.once = request.identity.is_some();
         }
         Ok(target)
     }

@@ -171,13 +171,15 @@ async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
 }
 
 fn server_name(target: &Target) -> Result<ServerName<'static>, HttpError> {
-    match &target.key.host {
-        Host::Ipv4(address) => Ok(ServerName::from(IpAddr::V4(*address))),
-        Host::Ipv6(address) => Ok(ServerName::from(IpAddr::V6(*address))),
-        Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned()).map_err(|error| {
-            with_cause(target.error(HttpErrorKind::Tls, format_args!("the host is no name for TLS")), error)
-        }),
-    }
+    let name = match (&target.key.server_name, &target.key.host) {
+        (Some(name), _) | (None, Host::Domain(name)) => name,
+        (None, Host::Ipv4(address)) => return Ok(ServerName::from(IpAddr::V4(*address))),
+        (None, Host::Ipv6(address)) => return Ok(ServerName::from(IpAddr::V6(*address))),
+    };
+    ServerName::try_from(name.trim_end_matches('.').to_owned()).map_err(|error| {
+        let whose = if target.key.server_name.is_some() { "server name" } else { "host" };
+        with_cause(target.error(HttpErrorKind::Tls, format_args!("the {whose} is no name for TLS")), error)
+    })
 }
 
 fn with_cause(error: HttpError, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HttpError {

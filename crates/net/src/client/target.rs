@@ -23,6 +23,8 @@ pub(super) struct Target {
     pub(super) socket: Option<Arc<Path>>,
     /// Who the client is in TLS.
     pub(super) identity: Option<TlsCertificate>,
+    /// Whether the identity is the request's own, so that no other request may use the connection.
+    pub(super) once: bool,
     method: Method,
 }
 
@@ -34,6 +36,8 @@ pub(super) struct Key {
     pub(super) port: u16,
     pub(super) destination: Destination,
     pub(super) ca_pem: Option<Bytes>,
+    /// The name for TLS, when it is not the host.
+    pub(super) server_name: Option<String>,
     /// The number of the client's own certificate.
     pub(super) identity: Option<u64>,
 }
@@ -48,8 +52,16 @@ impl Target {
             ("https", Some(host), Some(port)) => (true, host, port),
             _ => return Err(blocked(format!("{method} a {} URL: only http and https are spoken", url.scheme()))),
         };
-        let key = Key { tls, host, port, destination: *destination, ca_pem: request.ca_pem.clone(), identity: None };
-        let mut target = Self { key, proxy: None, socket: None, identity: None, method: method.clone() };
+        let key = Key {
+            tls,
+            host,
+            port,
+            destination: *destination,
+            ca_pem: request.ca_pem.clone(),
+            server_name: request.server_name.clone(),
+            identity: None,
+        };
+        let mut target = Self { key, proxy: None, socket: None, identity: None, once: false, method: method.clone() };
         if !url.username().is_empty() || url.password().is_some() {
             return Err(
                 target.blocked("the URL holds credentials; put them where the configuration has a field for them")
@@ -57,6 +69,9 @@ impl Target {
         }
         if *destination == Destination::Untrusted && !tls {
             return Err(target.blocked("a URL that was learnt from a token or a document must be https"));
+        }
+        if !tls && (request.identity.is_some() || request.server_name.is_some()) {
+            return Err(target.blocked("the request brings a certificate or a name for TLS, and the URL is not https"));
         }
         // A host that is an address can be judged now; a name is judged when its addresses are known.
         if let Some(address) = target.address().filter(|address| !guard::allows(*destination, *address)) {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Extension, Router, routing::get as on_get};
-use carnet_core::{HttpErrorKind, HttpSend, SecretBytes, chain};
+use carnet_core::{HttpErrorKind, HttpSend, SecretBytes, X509Identity, chain};
 use carnet_net::{
     CertificateSource, ChainVerifier, Client, ClientCertificates, ClientTls, Limits, PeerCertificates, Settings,
     TlsCertificate, TlsServerConfig, serve_with,
@@ -274,6 +274,41 @@ async fn an_identity_goes_with_ordinary_trust_in_the_server() {
     let client = client(ClientTls::new().identity(own));
     assert_eq!(client.send(request).await.unwrap().text(), Some(CLIENT));
     assert_eq!(client.send(get(&url)).await.unwrap_err().kind, HttpErrorKind::Tls, "the system does not trust it");
+}
+
+/// What a route holds of a certificate with this URI.
+fn identity(authority: &Authority, uri: &str) -> Arc<X509Identity> {
+    let issued = authority.issue(&leaf(&[], &[uri])).unwrap();
+    let private_key = SecretBytes::new(issued.private_key.expose());
+    Arc::new(X509Identity { chain: vec![issued.certificate], private_key })
+}
+
+#[tokio::test]
+async fn a_requests_own_identity_is_shown_before_the_clients_and_to_no_other_request() {
+    let authority = authority();
+    let any: ChainVerifier = Arc::new(|_chain| Ok(()));
+    let url = server(&authority, ClientCertificates::Required(any)).await;
+    let own = always(&certificate(&authority, CLIENT));
+    let client = client(ClientTls::new().identity(own).verifier(only(SERVER)));
+    for uri in ["spiffe://example.org/a", "spiffe://example.org/b"] {
+        let request = get(&url).identity(identity(&authority, uri));
+        assert_eq!(client.send(request).await.unwrap().text(), Some(uri));
+        assert_eq!(text(&client, &url).await, CLIENT);
+    }
+}
+
+#[tokio::test]
+async fn rejects_a_requests_identity_that_is_no_certificate_or_goes_over_plain_http() {
+    let authority = authority();
+    let url = server(&authority, ClientCertificates::None).await;
+    let private_key = SecretBytes::new(b"key".to_vec());
+    let broken = Arc::new(X509Identity { chain: vec![b"leaf".to_vec()], private_key });
+    let client = client(ClientTls::new().verifier(only(SERVER)));
+    let error = client.send(get(&url).identity(broken)).await.unwrap_err();
+    assert_eq!(error.kind, HttpErrorKind::Tls);
+    assert!(error.message.contains("the certificate of the request"), "{error}");
+    let plain = get(&url.replace("https", "http")).identity(identity(&authority, CLIENT));
+    assert_eq!(client.send(plain).await.unwrap_err().kind, HttpErrorKind::Blocked);
 }
 
 #[test]
