@@ -1,0 +1,115 @@
+use carnet_core::{SecretBytes, chain};
+use http::HeaderMap;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::testing::{CLIENT, TENANT};
+
+fn response(status: u16, body: impl Into<Vec<u8>>) -> Response {
+    Response { status: StatusCode::from_u16(status).unwrap(), headers: HeaderMap::new(), body: SecretBytes::new(body) }
+}
+
+fn told(status: u16, body: impl Into<Vec<u8>>) -> Error {
+    let attempt = Attempt {
+        tenant: TENANT,
+        client_id: CLIENT,
+        scope: "https://storage.azure.com/.default",
+        issuer: Some("https://issuer.example/"),
+        subject: Some("s"),
+        audience: Some("https://seen.example"),
+    };
+    token_endpoint(&response(status, body), &attempt)
+}
+
+fn body(error: &str, code: u32, text: &str) -> String {
+    json!({ "error": error, "error_codes": [code], "trace_id": "t-1",
+        "error_description": format!("AADSTS{code}: {text} Trace ID: t-1 Correlation ID: c-1 Timestamp: now") })
+    .to_string()
+}
+
+#[test]
+fn each_code_tells_clause_kind_and_fix() {
+    use ErrorKind::{Configuration, Expired, Policy, Refused};
+    for (code, clause, kind) in [
+        (70_021, "credential", Refused),
+        (70_025, "credential", Refused),
+        (700_211, "issuer", Refused),
+        (700_212, "audience", Refused),
+        (700_213, "subject", Refused),
+        (7_002_137, "subject", Refused),
+        (7_002_138, "case", Refused),
+        (7_002_381, "policy", Policy),
+        (700_222, "own-issuer", Refused),
+        (700_024, "expired", Expired),
+        (7_000_272, "key", Refused),
+        (50_027, "form", Refused),
+        (5_002_723, "key-id", Refused),
+        (5_002_730, "algorithm", Refused),
+        (5_002_738, "algorithm", Refused),
+        (50_166, "keys", Refused),
+        (90_061, "keys", Refused),
+        (90_014, "claims", Refused),
+        (700_016, "client", Refused),
+        (90_002, "tenant", Refused),
+        (900_023, "tenant", Configuration),
+        (500_011, "resource", Refused),
+        (70_011, "scope", Configuration),
+        (1_002_012, "scope", Configuration),
+        (53_003, "policy", Policy),
+        (1, "subject-token", Refused),
+    ] {
+        let error = told(401, body("invalid_client", code, "no"));
+        assert_eq!((error.failed_clause(), error.kind()), (Some(clause), kind), "{code}");
+        assert_eq!(error.provider_code(), Some(format!("AADSTS{code}").as_str()));
+        assert!(error.hints().len() >= 2, "{code}: a fix and the trace");
+    }
+}
+
+#[test]
+fn the_values_seen_are_in_the_fix() {
+    for (code, value) in [(700_211, "https://issuer.example/"), (700_213, " s:"), (700_212, "https://seen.example")] {
+        let error = told(401, body("invalid_client", code, "no"));
+        assert!(error.hints()[0].contains(value), "{:?}", error.hints());
+    }
+}
+
+#[test]
+fn the_code_is_found_in_older_answers() {
+    let text = "AADSTS70021: No matching federated identity record found.\r\nTrace ID: t\r\nCorrelation ID: c";
+    let error = told(400, json!({ "error": "invalid_request", "error_description": text }).to_string());
+    assert_eq!(error.provider_code(), Some("AADSTS70021"));
+    assert_eq!(chain(&error)[1], "AADSTS70021: No matching federated identity record found.");
+}
+
+#[test]
+fn overload_and_strangers_can_be_tried_again() {
+    for (status, body) in [(429, "{}"), (503, "busy"), (404, "<html>"), (200 + 102, "")] {
+        let error = told(status, body);
+        assert_eq!(error.kind(), ErrorKind::Unreachable, "{status}");
+        assert!(!error.hints().is_empty());
+    }
+}
+
+#[test]
+fn a_challenge_is_a_policy() {
+    let body =
+        json!({ "error": "invalid_grant", "error_description": "AADSTS1: x", "claims": "{\"access_token\":{}}" });
+    let error = told(400, body.to_string());
+    assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Policy, Some("policy")));
+    assert!(error.hints()[0].contains("`claims`"));
+}
+
+#[test]
+fn a_token_in_the_description_is_not_shown() {
+    let error = told(401, body("invalid_client", 50_027, "eyJhbGciOiJSUzI1NiJ9.e30.c2ln is malformed"));
+    assert!(!format!("{error:?} {:?}", error.hints()).contains("eyJ"));
+}
+
+proptest! {
+    #[test]
+    fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in ".{0,80}") {
+        drop(parse_error(&bytes));
+        let _ = code_in(&text);
+    }
+}

@@ -1,0 +1,141 @@
+//! The metadata service of virtual machines, and the endpoint of App Service and Container Apps ("How managed identities for
+//! Azure resources work with Azure virtual machines", "REST endpoint reference" of App Service).
+
+use std::time::Duration;
+
+use carnet_core::{Context, Destination, Error, Request, Response, safe_text};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::Value;
+use url::Url;
+
+use super::{Asked, ENDPOINT, HEADER};
+use crate::{
+    exchange::{malformed, send},
+    wire::parse_managed_answer,
+};
+
+/// Where it always is. By address, so that no name server is asked elsewhere.
+const IMDS: &str = "http://169.254.169.254";
+/// Moves it, for Microsoft's Python library.
+const IMDS_VARIABLE: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
+const IMDS_VERSION: &str = "2018-02-01";
+const APP_SERVICE_VERSION: &str = "2019-08-01";
+/// How long the probe waits, as in Microsoft's libraries. Every `auto` route elsewhere waits this long.
+const PROBE: Duration = Duration::from_secs(1);
+/// How long a token may take: the service may have to ask Entra.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Tokens are a few kilobytes.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Asks the metadata service. Unless somebody said that it is there, a probe without the header `Metadata` comes first.
+pub(super) async fn imds(context: &Context, resource: &str, client: Option<&str>, named: bool) -> Result<Asked, Error> {
+    let moved = context.env(IMDS_VARIABLE);
+    let base = endpoint(IMDS_VARIABLE, moved.as_deref().unwrap_or(IMDS))?;
+    let mut url = base.clone();
+    let path = format!("{}/metadata/identity/oauth2/token", base.path().trim_end_matches('/'));
+    url.set_path(&path);
+    url.query_pairs_mut().append_pair("api-version", IMDS_VERSION);
+    if !named && moved.is_none() {
+        let host = base.authority();
+        match context.http.send(get(url.clone(), PROBE)).await {
+            // Without the header the service refuses, and so shows that it is there.
+            Ok(response) if response.status == StatusCode::BAD_REQUEST => {}
+            Ok(_) => return Ok(Asked::NotHere(format!("what answers at {host} is not Azure's metadata service"))),
+            Err(_) => return Ok(Asked::NotHere(format!("no metadata service answers at {host}"))),
+        }
+    }
+    select(&mut url, resource, client);
+    token(context, metadata(get(url, TIMEOUT)), "the metadata service").await
+}
+
+/// Asks the endpoint that App Service, Functions and Container Apps name in variables.
+pub(super) async fn app_service(context: &Context, resource: &str, client: Option<&str>) -> Result<Asked, Error> {
+    let (Some(address), Some(header)) = (context.env(ENDPOINT), context.environment.secret(HEADER)) else {
+        return Ok(Asked::NotHere(format!("{ENDPOINT} and {HEADER} are not both set")));
+    };
+    let mut url = endpoint(ENDPOINT, &address)?;
+    url.query_pairs_mut().append_pair("api-version", APP_SERVICE_VERSION);
+    select(&mut url, resource, client);
+    let mut value = HeaderValue::from_str(header.expose())
+        .map_err(|_unprintable| Error::configuration(format!("read {HEADER}: a header cannot carry it")))?;
+    value.set_sensitive(true);
+    let request = get(url, TIMEOUT).header(HeaderName::from_static("x-identity-header"), value);
+    token(context, request, "the identity endpoint").await
+}
+
+/// An address that the platform names: http by design, and only in reach of this machine.
+pub(super) fn endpoint(variable: &str, text: &str) -> Result<Url, Error> {
+    let fits = |url: &Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+    };
+    Url::parse(text).ok().filter(fits).ok_or_else(|| {
+        Error::configuration(format!("read {variable}: it is not an http URL"))
+            .hint("the platform sets it; do not set it by hand, or set it to http://HOST:PORT/…")
+    })
+}
+
+/// `GET` of a local endpoint.
+pub(super) fn get(url: Url, timeout: Duration) -> Request {
+    Request::get(url).destination(Destination::Metadata).max_response(MAX_ANSWER).timeout(timeout)
+}
+
+/// With the header that a request through a browser or a proxy would not have.
+pub(super) fn metadata(request: Request) -> Request {
+    request.header(HeaderName::from_static("metadata"), HeaderValue::from_static("true"))
+}
+
+/// Says what is asked for, and as whom.
+pub(super) fn select(url: &mut Url, resource: &str, client: Option<&str>) {
+    let mut query = url.query_pairs_mut();
+    query.append_pair("resource", resource);
+    if let Some(client) = client {
+        query.append_pair("client_id", client);
+    }
+}
+
+/// How long a token may take.
+pub(super) const fn timeout() -> Duration {
+    TIMEOUT
+}
+
+/// Sends it and reads the token.
+pub(super) async fn token(context: &Context, request: Request, who: &str) -> Result<Asked, Error> {
+    let what = format!("ask {who} for a token");
+    let now = context.now();
+    let response = send(context, request, &what).await?;
+    if !response.status.is_success() {
+        return refused(&response, &what);
+    }
+    let answer = parse_managed_answer(response.body.expose(), now).map_err(|wrong| malformed(who, &response, wrong))?;
+    Ok(Asked::Token(answer))
+}
+
+fn refused(response: &Response, what: &str) -> Result<Asked, Error> {
+    let status = response.status;
+    let body = serde_json::from_slice::<Value>(response.body.expose()).unwrap_or_default();
+    let text = |name: &str| body.get(name).and_then(Value::as_str).map(safe_text);
+    let said = text("error_description").or_else(|| text("message")).unwrap_or_default();
+    let failed = format!("{what}: HTTP {}", status.as_u16());
+    // 410 while the service restarts; 404 happens for a moment on young machines.
+    let later = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::TOO_MANY_REQUESTS);
+    if later || status.is_server_error() {
+        return Err(Error::unreachable(failed)
+            .code(status.as_str())
+            .hint("the service restarts, is throttled or broken; the same request may succeed later"));
+    }
+    if status == StatusCode::FORBIDDEN && said.contains("unreachable") {
+        return Ok(Asked::NotHere("what answers there is not Azure's metadata service".to_owned()));
+    }
+    if said.contains("Identity not found") {
+        return Err(Error::refused(failed)
+            .code(text("error").unwrap_or_else(|| status.as_str().to_owned()))
+            .clause("client")
+            .hint("assign a managed identity to this machine or app, or correct `client_id`"));
+    }
+    let error = Error::refused(failed).code(text("error").unwrap_or_else(|| status.as_str().to_owned()));
+    let error = error.hint("check `resource` and `client_id`; a request that went through a proxy is refused");
+    Err(if said.is_empty() { error } else { error.because(Error::refused(said)) })
+}

@@ -1,0 +1,125 @@
+use carnet_core::{Credential, ErrorKind, HttpErrorKind, ScriptedHttp};
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::{CLIENT, ISSUER, NOW, TENANT, World, form, subject_token, token, world};
+
+const STORAGE: &str = "https://storage.azure.com";
+const ANSWER: &str = r#"{"access_token":"a.b.c","client_id":"11111111-0000-0000-0000-000000000001","expires_in":"86399","expires_on":"1795348799","resource":"https://storage.azure.com","token_type":"Bearer"}"#;
+const APP: &[(&str, &str)] = &[("IDENTITY_ENDPOINT", "http://127.0.0.1:8081/msi/token"), ("IDENTITY_HEADER", "proof")];
+const ARC: &[(&str, &str)] =
+    &[("IDENTITY_ENDPOINT", "http://localhost:40342/metadata/identity/oauth2/token"), ("IMDS_ENDPOINT", "http://x")];
+const AKS: &[(&str, &str)] =
+    &[("AZURE_FEDERATED_TOKEN_FILE", "/token"), ("AZURE_CLIENT_ID", CLIENT), ("AZURE_TENANT_ID", TENANT)];
+
+fn find(section: Value, world: &World) -> Result<Found, Error> {
+    let source = serde_json::from_value::<AzureIdentity>(section).unwrap().build().unwrap();
+    source.find(&world.context, &Want::default()).now_or_never().expect("nothing here waits")
+}
+
+fn credential(found: Result<Found, Error>) -> Credential {
+    match found.unwrap() {
+        Found::Credential(credential) => *credential,
+        Found::NotHere(reason) => panic!("{reason}"),
+    }
+}
+
+fn access() -> Value {
+    json!({ "resource": STORAGE })
+}
+
+#[test]
+fn the_metadata_service_is_probed_and_asked() {
+    let world = world(ScriptedHttp::default().answer(400, "{}").answer(200, ANSWER), &[]);
+    let made = credential(find(access(), &world));
+    assert_eq!((made.kind(), made.facts["principal"].as_str()), (Kind::AccessToken, CLIENT));
+    assert_eq!(made.expires_at.unwrap().as_second(), 1_795_348_799);
+    let requests = world.http.requests();
+    assert!(!requests[0].headers.contains_key("metadata"));
+    assert_eq!(requests[1].headers["metadata"], "true");
+    assert_eq!(requests[1].url.host_str(), Some("169.254.169.254"));
+    assert!(requests[1].url.query_pairs().any(|pair| pair == ("resource".into(), STORAGE.into())));
+}
+
+#[test]
+fn no_metadata_service_is_not_here() {
+    for http in [ScriptedHttp::default().fail(HttpErrorKind::Timeout), ScriptedHttp::default().answer(200, "")] {
+        assert!(matches!(find(access(), &world(http, &[])).unwrap(), Found::NotHere(_)));
+    }
+}
+
+#[test]
+fn an_app_shows_its_header() {
+    let world = world(ScriptedHttp::default().answer(200, ANSWER), APP);
+    credential(find(access(), &world));
+    assert_eq!(world.http.requests()[0].headers["x-identity-header"], "proof");
+}
+
+#[test]
+fn rejects_refusals_of_the_endpoint() {
+    for (status, body, kind) in [
+        (400, r#"{"error":"invalid_request","error_description":"Identity not found"}"#, ErrorKind::Refused),
+        (400, r#"{"statusCode":400,"message":"no"}"#, ErrorKind::Refused),
+        (410, "", ErrorKind::Unreachable),
+        (429, "", ErrorKind::Unreachable),
+        (200, "{}", ErrorKind::Unreachable),
+    ] {
+        let error = find(access(), &world(ScriptedHttp::default().answer(status, body), APP)).unwrap_err();
+        assert_eq!(error.kind(), kind, "{status} {body}");
+    }
+}
+
+#[test]
+fn arc_is_shown_the_key_file() {
+    const REALM: &[(&str, &str)] = &[("www-authenticate", "Basic realm=/elsewhere/k.key")];
+    let world = world(ScriptedHttp::default().answer_with(401, REALM, "").answer(200, ANSWER), ARC);
+    world.files.put("/var/opt/azcmagent/tokens/k.key", "proof");
+    credential(find(access(), &world));
+    assert_eq!(world.http.requests()[1].headers["authorization"], "Basic proof");
+}
+
+#[test]
+fn rejects_arc_that_does_not_ask_for_proof() {
+    let error = find(access(), &world(ScriptedHttp::default().answer(200, ANSWER), ARC)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+}
+
+#[test]
+fn a_pod_redeems_its_token_file() {
+    let answer = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"a.b.c"}"#;
+    let world = world(ScriptedHttp::default().answer(200, answer), AKS);
+    world.files.put("/token", format!("{}\n", subject_token().expose()));
+    credential(find(access(), &world));
+    let fields = form(&world.http.requests()[0]);
+    assert!(fields.contains(&("client_assertion".to_owned(), subject_token().expose().to_owned())));
+}
+
+#[test]
+fn a_pod_gives_its_token_file_as_it_is() {
+    let world = world(ScriptedHttp::default(), AKS);
+    world.files.put("/token", subject_token().expose());
+    assert_eq!(credential(find(json!({ "token": "assertion" }), &world)).facts["issuer"], ISSUER);
+}
+
+#[test]
+fn rejects_token_of_a_binding_without_its_proxy() {
+    let world = world(ScriptedHttp::default(), AKS);
+    let bound = json!({ "iss": ISSUER, "sub": "s", "aud": ["api://AKSIdentityBinding"], "exp": NOW + 300 });
+    world.files.put("/token", token(&bound).expose());
+    assert_eq!(find(access(), &world).unwrap_err().failed_clause(), Some("audience"));
+}
+
+#[test]
+fn rejects_sections_bent_in_one_place() {
+    for (section, field) in [
+        (json!({}), "resource"),
+        (json!({ "resource": "https://a/.default" }), "resource"),
+        (json!({ "token": "assertion", "resource": STORAGE }), "resource"),
+        (json!({ "token": "assertion", "place": "imds" }), "place"),
+        (json!({ "resource": STORAGE, "client_id": "app" }), "client_id"),
+    ] {
+        let mistakes = serde_json::from_value::<AzureIdentity>(section).unwrap().build().unwrap_err();
+        assert_eq!((mistakes.len(), mistakes[0].field.as_str()), (1, field));
+    }
+}
