@@ -1,0 +1,231 @@
+//! The sections of the exchanges.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use carnet_core::{Exchange, ExchangeConfig, Kind, Kinds, Mistake};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    endpoint::{Server, check_path},
+    exchange::{Login, Unwrap},
+    trust::parse_seconds,
+};
+
+/// Longest life of a wrapping token, in seconds: what it hands over should be taken at once.
+const MAX_WRAP: i64 = 86_400;
+
+/// How to log in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// A JWT of any issuer (auth method `jwt`).
+    #[default]
+    Jwt,
+    /// The token of a Kubernetes service account (auth method `kubernetes`).
+    Kubernetes,
+    /// A certificate, shown in TLS (auth method `cert`).
+    Cert,
+    /// A request signed with an OCI key or session (auth method `oci`; Vault only).
+    Oci,
+}
+
+impl Method {
+    /// Its name, which is also the usual mount.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jwt => "jwt",
+            Self::Kubernetes => "kubernetes",
+            Self::Cert => "cert",
+            Self::Oci => "oci",
+        }
+    }
+
+    /// What it takes.
+    pub const fn takes(self) -> Kinds {
+        match self {
+            Self::Jwt | Self::Kubernetes => Kinds::of(&[Kind::Jwt]),
+            Self::Cert => Kinds::of(&[Kind::X509]),
+            Self::Oci => Kinds::of(&[Kind::OciApiKey, Kind::OciSession]),
+        }
+    }
+}
+
+/// Logs in at Vault or OpenBao. Gives a Vault token.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Vault {
+    /// The server, for instance `https://vault.example:8200`. By default from `BAO_ADDR` or `VAULT_ADDR`.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// The namespace. By default from `BAO_NAMESPACE` or `VAULT_NAMESPACE`, else the root.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// A file with the certificates (PEM) of the server's authority, in place of the system's. By default from `BAO_CACERT` or
+    /// `VAULT_CACERT`.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// `jwt` (default), `kubernetes`, `cert` or `oci`.
+    #[serde(default)]
+    pub method: Method,
+    /// Where the auth method is mounted, without `auth/`. By default the name of the method.
+    #[serde(default)]
+    pub mount: Option<String>,
+    /// The role. Needed for `kubernetes` and `oci`; without it a `jwt` mount takes its default role, and a `cert` mount tries all.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// The audience that the JWT must name: one of `bound_audiences` of the role.
+    #[serde(default)]
+    pub audience: Option<String>,
+    /// Wraps the token: what is given then is a token that gives it once, within this time, for instance `5m`.
+    #[serde(default)]
+    pub wrap_ttl: Option<String>,
+    /// Whether the token is renewed while that is possible, in place of a new login each time.
+    #[serde(default)]
+    pub renew: bool,
+}
+
+impl ExchangeConfig for Vault {
+    const NAME: &'static str = "vault";
+    const ABOUT: &'static str = "a JWT, a certificate or an OCI identity to a token of Vault or OpenBao";
+    const TAKES: Kinds = Kinds::of(&[Kind::Jwt, Kind::OciApiKey, Kind::OciSession, Kind::X509]);
+    const GIVES: Kinds = Kinds::of(&[Kind::AccessToken]);
+
+    fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
+        Ok(Arc::new(self.check()?))
+    }
+}
+
+impl Vault {
+    /// Checks the raw form, reporting all mistakes.
+    pub(crate) fn check(self) -> Result<Login, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let server = Server::check(self.address.as_deref(), self.namespace.as_deref(), self.ca_file, &mut mistakes);
+        let mount = self.mount.unwrap_or_else(|| self.method.name().to_owned());
+        let mount = mount.trim_matches('/').to_owned();
+        if mount.starts_with("auth/") {
+            mistakes.push(Mistake::new("mount", "begins with `auth/`").hint("leave `auth/` out: it is added"));
+        }
+        mistakes.extend(check_path("mount", &mount).err());
+        if let Some(role) = &self.role {
+            let wrong = check_path("role", role).is_err() || role.contains('/');
+            mistakes.extend(wrong.then(|| Mistake::new("role", "is not the name of a role")));
+        } else if matches!(self.method, Method::Kubernetes | Method::Oci) {
+            mistakes.push(Mistake::new("role", format!("is needed for the method `{}`", self.method.name())));
+        }
+        if self.audience.is_some() && !matches!(self.method, Method::Jwt | Method::Kubernetes) {
+            mistakes.push(Mistake::new("audience", "only applies to tokens").hint("leave it out"));
+        }
+        if self.audience.as_deref().is_some_and(str::is_empty) {
+            mistakes.push(Mistake::new("audience", "is empty").hint("one of `bound_audiences` of the role"));
+        }
+        let wrap_ttl = self.wrap_ttl.as_deref().and_then(|text| {
+            let seconds = parse_seconds(text).filter(|seconds| (1..=MAX_WRAP).contains(seconds));
+            if seconds.is_none() {
+                mistakes.push(Mistake::new("wrap_ttl", "is not a time from 1s to 24h").hint("for instance `5m`"));
+            }
+            seconds
+        });
+        if self.wrap_ttl.is_some() && self.renew {
+            mistakes.push(
+                Mistake::new("renew", "does not apply to a token that is wrapped").hint("leave it or `wrap_ttl` out"),
+            );
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        Ok(Login {
+            server,
+            method: self.method,
+            mount,
+            role: self.role,
+            audience: self.audience,
+            wrap_ttl,
+            renew: self.renew,
+            held: Mutex::new(None),
+        })
+    }
+}
+
+/// Takes a wrapping token and gives the token inside. Before that it asks where the token was made, so that an answer that
+/// somebody else put in is not believed.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VaultUnwrap {
+    /// As in `vault`.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// As in `vault`.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// As in `vault`.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// The path whose answer must be inside, for instance `auth/jwt/login`.
+    pub creation_path: String,
+}
+
+impl ExchangeConfig for VaultUnwrap {
+    const NAME: &'static str = "vault-unwrap";
+    const ABOUT: &'static str = "a wrapping token of Vault to the token inside";
+    const TAKES: Kinds = Kinds::of(&[Kind::AccessToken]);
+    const GIVES: Kinds = Kinds::of(&[Kind::AccessToken]);
+
+    fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let server = Server::check(self.address.as_deref(), self.namespace.as_deref(), self.ca_file, &mut mistakes);
+        mistakes.extend(check_path("creation_path", &self.creation_path).err());
+        if mistakes.is_empty() {
+            Ok(Arc::new(Unwrap { server, creation_path: self.creation_path }))
+        } else {
+            Err(mistakes)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn mistakes(section: Value) -> Vec<String> {
+        let section: Vault = serde_json::from_value(section).unwrap();
+        section.check().unwrap_err().into_iter().map(|mistake| mistake.field).collect()
+    }
+
+    #[test]
+    fn rejects_each_field_that_cannot_work() {
+        for (section, field) in [
+            (json!({ "address": "http://vault.example" }), "address"),
+            (json!({ "address": "https://vault.example/v1/" }), "address"),
+            (json!({ "address": "https://u@vault.example" }), "address"),
+            (json!({ "namespace": "a/../b" }), "namespace"),
+            (json!({ "mount": "auth/jwt" }), "mount"),
+            (json!({ "role": "a/b" }), "role"),
+            (json!({ "role": "a?b" }), "role"),
+            (json!({ "method": "oci" }), "role"),
+            (json!({ "method": "cert", "audience": "a" }), "audience"),
+            (json!({ "audience": "" }), "audience"),
+            (json!({ "wrap_ttl": "25h" }), "wrap_ttl"),
+            (json!({ "wrap_ttl": "soon" }), "wrap_ttl"),
+            (json!({ "wrap_ttl": "5m", "renew": true }), "renew"),
+        ] {
+            assert_eq!(mistakes(section.clone()), [field], "{section}");
+        }
+    }
+
+    #[test]
+    fn the_method_says_what_is_taken_and_where_it_is_mounted() {
+        for (method, kind) in
+            [("jwt", Kind::Jwt), ("kubernetes", Kind::Jwt), ("cert", Kind::X509), ("oci", Kind::OciSession)]
+        {
+            let section: Vault = serde_json::from_value(json!({ "method": method, "role": "r" })).unwrap();
+            let login = section.check().unwrap();
+            assert!(login.takes().contains(kind) && login.mount == method);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Vault's refusals: the clause that failed as far as the text tells, and the fix.
+//!
+//! Vault has no codes: a status and texts. A part that does not vary tells the clause; the texts are those of OpenBao 2.6,
+//! `vault-plugin-auth-jwt` and `vault-plugin-auth-oci`. The clauses are those of [`crate::trust`], which decides the same
+//! questions. The code of an error is the status, for instance `400`.
+
+use carnet_core::{Error, ErrorKind, Response, safe_text};
+use http::StatusCode;
+use serde_json::Value;
+
+/// What was attempted, for the hints.
+#[derive(Debug, Default)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) mount: &'a str,
+    pub(crate) role: Option<&'a str>,
+    pub(crate) namespace: Option<&'a str>,
+    /// `aud`, `iss` and `sub` of the token that was shown, if known.
+    pub(crate) audience: Option<&'a str>,
+    pub(crate) issuer: Option<&'a str>,
+    pub(crate) subject: Option<&'a str>,
+}
+
+struct Known {
+    text: &'static str,
+    clause: &'static str,
+    kind: ErrorKind,
+}
+
+const fn known(text: &'static str, clause: &'static str, kind: ErrorKind) -> Known {
+    Known { text, clause, kind }
+}
+
+/// Texts by a part that does not vary, in lower case, most telling first.
+const CATALOGUE: [Known; 33] = [
+    known("audience claim found in jwt but no audiences bound", "audience", ErrorKind::Refused),
+    known("invalid audience (aud) claim", "audience", ErrorKind::Refused),
+    known("invalid issuer (iss) claim", "issuer", ErrorKind::Refused),
+    known("invalid subject (sub) claim", "subject", ErrorKind::Refused),
+    known("token is expired", "expired", ErrorKind::Expired),
+    known("token not yet valid", "not-yet", ErrorKind::Expired),
+    known("token issued in the future", "not-yet", ErrorKind::Expired),
+    known("no issued at (iat), not before (nbf)", "times", ErrorKind::Refused),
+    known("unexpected algorithm", "algorithm", ErrorKind::Refused),
+    known("missing kid header", "key", ErrorKind::Refused),
+    known("no key found with kid", "key", ErrorKind::Refused),
+    known("error configuring token validator", "keys", ErrorKind::Refused),
+    known("error verifying token signature", "signature", ErrorKind::Refused),
+    known("case variant of registered claim", "claim-name", ErrorKind::Refused),
+    known("does not match any associated bound claim values", "bound-claims", ErrorKind::Policy),
+    known("error validating claims", "claim-missing", ErrorKind::Policy),
+    known("not found in token", "user-claim", ErrorKind::Refused),
+    known("could not be converted to string", "user-claim", ErrorKind::Refused),
+    known("error converting claim", "claim-mapping", ErrorKind::Refused),
+    known("failed to fetch groups", "groups", ErrorKind::Refused),
+    known("oidc role_type is not allowed", "role-type", ErrorKind::Refused),
+    known("could not be found", "role", ErrorKind::Refused),
+    known("invalid role name", "role", ErrorKind::Refused),
+    known("missing role", "role", ErrorKind::Refused),
+    known("role is not found", "role", ErrorKind::Refused),
+    known("could not load configuration", "method", ErrorKind::Refused),
+    known("namespace not authorized", "subject", ErrorKind::Policy),
+    known("service account name not authorized", "subject", ErrorKind::Policy),
+    known("no client certificate supplied", "certificate", ErrorKind::Refused),
+    known("incorrect (request-target)", "request", ErrorKind::Refused),
+    known("invalid tenancy", "tenancy", ErrorKind::Policy),
+    known("not a part of any of the role ocids", "group", ErrorKind::Policy),
+    known("wrapping token is not valid", "wrapping", ErrorKind::Refused),
+];
+
+/// The texts in `{"errors":[…]}`, safe to show. What is not there is empty.
+pub fn parse_errors(body: &[u8]) -> Vec<String> {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
+    let texts = body.get("errors").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    texts.map(safe_text).filter(|text| !text.is_empty()).collect()
+}
+
+/// A refusal of `what`, which was attempted at a login or with its token.
+pub(crate) fn refusal(response: &Response, what: &str, attempt: &Attempt<'_>) -> Error {
+    let texts = parse_errors(response.body.expose());
+    if let Some(error) = not_an_answer(response, what, &texts) {
+        return error;
+    }
+    let said = texts.join("; ").to_lowercase();
+    let by_text = CATALOGUE.iter().find(|known| said.contains(known.text));
+    let (clause, kind) = match (by_text, response.status) {
+        (Some(known), _) => (known.clause, known.kind),
+        (None, _) if said.contains("oci authentication failed") || said.contains("wrong principal type") => {
+            ("principal", ErrorKind::Refused)
+        }
+        (None, StatusCode::FORBIDDEN) => ("permission", ErrorKind::Policy),
+        (None, StatusCode::NOT_FOUND) => ("path", ErrorKind::Refused),
+        (None, _) => ("request", ErrorKind::Refused),
+    };
+    hints(clause, attempt).into_iter().fold(base(kind, what, response, &texts).clause(clause), Error::hint)
+}
+
+fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
+    let Attempt { mount, role, namespace, audience, issuer, subject } = attempt;
+    let role = role.unwrap_or("the mount's default role");
+    let read = format!("`vault read auth/{mount}/role/{role}` shows the role");
+    let configuration = format!("`vault read auth/{mount}/config`");
+    match clause {
+        "audience" => vec![format!(
+            "the token's audience is {}: it must be one of `bound_audiences` of the role {role}; set it there, or in `audience` of the exchange ({read})",
+            audience.unwrap_or("not known")
+        )],
+        "issuer" => vec![format!(
+            "the token's issuer is {}: `bound_issuer` of the mount must be the same, character by character ({configuration})",
+            issuer.unwrap_or("not known")
+        )],
+        "subject" => vec![format!(
+            "the token's subject is {}: the role {role} wants another; `bound_subject` knows no `*` ({read})",
+            subject.unwrap_or("not known")
+        )],
+        "expired" => vec![
+            "get a new token just before the login".to_owned(),
+            "compare the clocks of issuer and server; 60 seconds are tolerated unless `clock_skew_leeway` says otherwise".to_owned(),
+        ],
+        "not-yet" => vec!["the token counts from a time in the future: compare the clock of the issuer with the server's".to_owned()],
+        "times" => vec!["let the issuer put `iat` and `exp` into the token".to_owned()],
+        "algorithm" => vec![format!("add the token's algorithm to `jwt_supported_algs` of the mount ({configuration})")],
+        "signature" | "key" => vec![format!(
+            "the mount {mount} has no key that verifies this token: its key set must be that of {} ({configuration})",
+            issuer.unwrap_or("the issuer")
+        )],
+        "keys" => vec![format!("the server cannot read the keys of {}: it needs a way there and the right roots", issuer.unwrap_or("the issuer"))],
+        "claim-name" => vec!["let the issuer write `sub`, `aud` and the like in lower case, once each".to_owned()],
+        "bound-claims" | "claim-missing" => {
+            vec![format!("compare the token's claims (`carnet inspect`) with `bound_claims` of the role {role} ({read})")]
+        }
+        "user-claim" | "claim-mapping" | "groups" => {
+            vec![format!("the role {role} maps a claim that the token lacks or that is no text ({read})")]
+        }
+        "role-type" => vec![format!("set `role_type` of {role} to `jwt`: the default is the login by browser")],
+        "role" => vec![format!(
+            "check the role's name, the mount ({mount}) and the namespace ({})",
+            namespace.unwrap_or("none: the root")
+        )],
+        "method" => vec![format!("the mount {mount} has no configuration yet: write auth/{mount}/config")],
+        "certificate" => vec!["the server did not see a certificate that a role of the mount accepts; a proxy that ends TLS before it takes the certificate away".to_owned()],
+        "tenancy" | "group" | "principal" => {
+            vec![format!("the role {role} wants a user or an instance of its home tenancy that is in one of the groups of `ocid_list`")]
+        }
+        "wrapping" => vec!["the token was unwrapped before, or is over: if nobody of yours did, treat what is in it as stolen".to_owned()],
+        "permission" => vec![
+            "the token's policies do not grant this path, or the call comes from a network that the role does not allow".to_owned(),
+            "KV v2 wants `MOUNT/data/PATH` in the policy".to_owned(),
+        ],
+        "path" => vec![format!("check the path, the mount and the namespace ({})", namespace.unwrap_or("none: the root"))],
+        _ => vec![format!("compare role ({role}), mount ({mount}) and namespace ({}) with the server's", namespace.unwrap_or("none: the root"))],
+    }
+}
+
+/// What is no refusal: overload, a server that is sealed or stands by, or somebody else who answers.
+fn not_an_answer(response: &Response, what: &str, texts: &[String]) -> Option<Error> {
+    let status = response.status;
+    let error = || base(ErrorKind::Unreachable, &format!("{what}: HTTP {}", status.as_u16()), response, texts);
+    if status.is_redirection() {
+        let active = response.header("location").map(safe_text).unwrap_or_default();
+        return Some(error().clause("standby").hint(format!(
+            "this server stands by and points to {active}: name the active server or the load balancer in `address`; carnet takes no token to another address than yours"
+        )));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        return Some(
+            error().clause("sealed").hint("the server is sealed or has no active node; its operator must unseal it"),
+        );
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return Some(
+            error().clause("quota").hint("a rate limit of the server is used up; the same request may succeed later"),
+        );
+    }
+    if status == StatusCode::PRECONDITION_FAILED {
+        return Some(
+            error().clause("consistency").hint("the node has not caught up; the same request may succeed later"),
+        );
+    }
+    if status.is_server_error() {
+        return Some(error().hint("the server is busy or broken; the same request may succeed later"));
+    }
+    // A 404 without any text is what a read of nothing gets.
+    let named = !texts.is_empty() || (status == StatusCode::NOT_FOUND && is_json_object(response));
+    (!named).then(|| {
+        Error::unreachable(format!("{what}: HTTP {} without an error text", status.as_u16()))
+            .hint("this is not how Vault answers: check the address, and whether a proxy stands in between")
+    })
+}
+
+fn is_json_object(response: &Response) -> bool {
+    serde_json::from_slice::<Value>(response.body.expose()).is_ok_and(|body| body.is_object())
+}
+
+fn base(kind: ErrorKind, what: &str, response: &Response, texts: &[String]) -> Error {
+    let said = if texts.is_empty() { "no error text".to_owned() } else { texts.join("; ") };
+    Error::new(kind, what).because(Error::new(kind, said)).code(response.status.as_u16().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use carnet_core::SecretBytes;
+    use http::HeaderMap;
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(status: u16, texts: &[&str]) -> Error {
+        let body = json!({ "errors": texts }).to_string();
+        answered(status, &body)
+    }
+
+    fn answered(status: u16, body: &str) -> Error {
+        let status = StatusCode::from_u16(status).unwrap();
+        let response = Response { status, headers: HeaderMap::new(), body: SecretBytes::new(body) };
+        let attempt = Attempt { mount: "jwt", role: Some("app"), audience: Some("aud-seen"), ..Attempt::default() };
+        refusal(&response, "log in", &attempt)
+    }
+
+    #[test]
+    fn every_text_of_the_catalogue_tells_clause_and_fix() {
+        for known in &CATALOGUE {
+            let error = refused(400, &[&format!("error validating token: {}: x", known.text)]);
+            assert_eq!((error.failed_clause(), error.kind()), (Some(known.clause), known.kind), "{}", known.text);
+            assert!(!error.hints().is_empty() && error.provider_code() == Some("400"), "{}", known.text);
+        }
+    }
+
+    #[test]
+    fn the_refusals_of_the_trust_model_are_recognised() {
+        for (text, clause) in [
+            (
+                "error validating token: error verifying token signature: failed to verify id token signature",
+                "signature",
+            ),
+            ("error validating claims: claim \"x\" is missing", "claim-missing"),
+            ("error validating claims: claim \"x\" does not match any associated bound claim values", "bound-claims"),
+            ("role \"x\" could not be found", "role"),
+            ("Entity not a part of any of the Role OCIDs", "group"),
+            ("OCI authentication failed", "principal"),
+            ("invalid role or secret ID", "request"),
+        ] {
+            assert_eq!(refused(400, &[text]).failed_clause(), Some(clause), "{text}");
+        }
+        assert!(refused(400, &["invalid audience (aud) claim"]).hints()[0].contains("aud-seen"));
+    }
+
+    #[test]
+    fn denials_and_absences_have_clauses() {
+        let denied = refused(403, &["1 error occurred:\n\t* permission denied\n\n"]);
+        assert_eq!((denied.kind(), denied.failed_clause()), (ErrorKind::Policy, Some("permission")));
+        assert_eq!(answered(404, r#"{"errors":[]}"#).failed_clause(), Some("path"));
+    }
+
+    #[test]
+    fn outages_can_be_tried_again() {
+        for (status, clause) in [
+            (307, Some("standby")),
+            (412, Some("consistency")),
+            (429, Some("quota")),
+            (500, None),
+            (503, Some("sealed")),
+        ] {
+            let error = refused(status, &["x"]);
+            assert!(error.is_retryable() && error.failed_clause() == clause, "{status}");
+        }
+    }
+
+    #[test]
+    fn rejects_answers_that_are_not_vault_s_without_quoting_them() {
+        for body in ["<html>hush</html>", "", r#"{"message":"hush"}"#] {
+            let error = answered(400, body);
+            assert!(error.is_retryable() && !format!("{error:?}").contains("hush"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn tokens_in_texts_are_not_shown() {
+        let error = refused(400, &["bad eyJhbGciOi.x.y and hvs.CAES"]);
+        assert!(!format!("{error:?}").contains("CAES") && !format!("{error:?}").contains("eyJ"));
+    }
+}

@@ -1,0 +1,158 @@
+//! `auth/MOUNT/login`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use carnet_core::{
+    BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig as _, Kind, Kinds, Material, Request, Want,
+};
+use http::Method as Verb;
+use serde_json::{Map, Value, json};
+
+use super::{credential, fact, oci, parse, renew, wrapping};
+use crate::{
+    config::{Method, Vault},
+    endpoint::{Connection, Server, send, wrapped},
+    error::{self, Attempt},
+    wire::Issued,
+};
+
+/// The exchange `vault`, checked.
+#[derive(Debug)]
+pub(crate) struct Login {
+    pub(crate) server: Server,
+    pub(crate) method: Method,
+    pub(crate) mount: String,
+    pub(crate) role: Option<String>,
+    pub(crate) audience: Option<String>,
+    pub(crate) wrap_ttl: Option<i64>,
+    pub(crate) renew: bool,
+    /// The last token, if it is to be renewed.
+    pub(crate) held: Mutex<Option<Held>>,
+}
+
+/// A token that can be renewed, and whose it is.
+#[derive(Debug)]
+pub(crate) struct Held {
+    token: Credential,
+    issuer: Option<String>,
+    subject: Option<String>,
+}
+
+impl Exchange for Login {
+    fn name(&self) -> &'static str {
+        Vault::NAME
+    }
+
+    fn takes(&self) -> Kinds {
+        self.method.takes()
+    }
+
+    fn gives(&self) -> Kinds {
+        Kinds::of(&[Kind::AccessToken])
+    }
+
+    fn audience(&self) -> Option<String> {
+        self.audience.clone()
+    }
+
+    fn exchange<'a>(
+        &'a self,
+        context: &'a Context,
+        subject: &'a Credential,
+        _want: &'a Want,
+    ) -> BoxFuture<'a, Result<Credential, Error>> {
+        Box::pin(async move {
+            let connection = self.server.connect(context)?;
+            if let Some(renewed) = self.renewed(context, &connection, subject).await {
+                return Ok(self.keep(subject, renewed));
+            }
+            let request = self.request(context, &connection, subject)?;
+            let what = format!("log in at Vault by auth/{}", self.mount);
+            let now = context.now();
+            let response = send(context, request, &what).await?;
+            if !response.status.is_success() {
+                return Err(error::refusal(&response, &what, &self.attempt(&connection, subject)));
+            }
+            match (parse(&response, &what)?, self.wrap_ttl) {
+                (Issued::Auth(auth), None) => Ok(self.keep(subject, credential(&connection, auth, now))),
+                (Issued::Wrapped(inside), Some(_)) => Ok(wrapping(&connection, inside, now)),
+                _ => {
+                    Err(Error::unreachable(format!("{what}: whether the answer is wrapped is not as it was asked for")))
+                }
+            }
+        })
+    }
+}
+
+impl Login {
+    fn request(&self, context: &Context, connection: &Connection, subject: &Credential) -> Result<Request, Error> {
+        let path = format!("auth/{}/login", self.mount);
+        let request = match (&subject.material, self.method) {
+            (Material::Jwt(token), Method::Jwt | Method::Kubernetes) => {
+                let body = self.body("role", [("jwt", json!(token.expose()))]);
+                connection.request(Verb::POST, &path, None, Some(&body))?
+            }
+            (Material::X509(identity), Method::Cert) => {
+                let body = self.body("name", []);
+                let request = connection.request(Verb::POST, &path, None, Some(&body))?;
+                request.identity(Arc::new(identity.clone()))
+            }
+            (Material::OciApiKey(_) | Material::OciSession(_), Method::Oci) => {
+                let path = format!("{path}/{}", self.role.as_deref().unwrap_or_default());
+                let headers = oci::signed_headers(&connection.url(&path)?, subject, context.now())?;
+                let body = json!({ "request_headers": headers });
+                connection.request(Verb::POST, &path, None, Some(&body))?
+            }
+            _ => {
+                let what = format!("log in by {} with a credential of kind {}", self.method.name(), subject.kind());
+                return Err(Error::internal(what));
+            }
+        };
+        Ok(match self.wrap_ttl {
+            Some(seconds) => wrapped(request, seconds),
+            None => request,
+        })
+    }
+
+    fn body<const N: usize>(&self, role_field: &str, fields: [(&str, Value); N]) -> Value {
+        let role = self.role.iter().map(|role| (role_field, json!(role)));
+        Value::Object(role.chain(fields).map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
+    }
+
+    fn attempt<'a>(&'a self, connection: &'a Connection, subject: &'a Credential) -> Attempt<'a> {
+        let fact = |name: &str| subject.facts.get(name).map(String::as_str);
+        Attempt {
+            mount: &self.mount,
+            role: self.role.as_deref(),
+            namespace: connection.namespace.as_deref(),
+            audience: fact("audience"),
+            issuer: fact("issuer"),
+            subject: fact("subject"),
+        }
+    }
+
+    /// The held token with a new end, if it is this subject's and gained by it. Whatever stands in the way, a login follows.
+    async fn renewed(&self, context: &Context, connection: &Connection, subject: &Credential) -> Option<Credential> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let same = held.issuer.as_ref() == subject.facts.get("issuer")
+            && held.subject.as_ref() == subject.facts.get("subject")
+            && held.token.facts.get(fact::ADDRESS).map(String::as_str) == Some(connection.address());
+        let alive = held.token.remaining(context.now()).is_some_and(|left| left.is_positive());
+        if !same || !alive {
+            return None;
+        }
+        let renewed = renew(context, connection, &held.token).await.ok()?;
+        // Near its longest life a token gains nothing; then a new one is better.
+        (renewed.expires_at > held.token.expires_at).then_some(renewed)
+    }
+
+    fn keep(&self, subject: &Credential, token: Credential) -> Credential {
+        let renewable = token.facts.get(fact::RENEWABLE).is_some_and(|renewable| renewable == "yes");
+        if self.renew && renewable {
+            let fact = |name: &str| subject.facts.get(name).cloned();
+            let held = Held { token: token.clone(), issuer: fact("issuer"), subject: fact("subject") };
+            *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        }
+        token
+    }
+}

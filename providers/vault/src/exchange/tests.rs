@@ -1,0 +1,119 @@
+use carnet_core::{ErrorKind, ScriptedHttp};
+use serde_json::{Value, json};
+
+use crate::{
+    config::{Vault, VaultUnwrap},
+    testing::{ADDRESS, NOW, exchange, jwt, login, token, world},
+};
+
+fn section() -> Value {
+    json!({ "address": ADDRESS, "namespace": "team", "role": "app" })
+}
+
+fn secret(credential: &carnet_core::Credential) -> &str {
+    super::token(credential).unwrap().expose()
+}
+
+#[test]
+fn a_jwt_logs_in_as_vault_s_clients_do() {
+    let world = world(ScriptedHttp::default().answer(200, login("hvs.a", 3600, true)), &[]);
+    let made = exchange::<Vault>(section(), &[jwt()], &world).remove(0).unwrap();
+    assert_eq!((secret(&made), made.expires_at.unwrap().as_second()), ("hvs.a", NOW + 3600));
+    assert_eq!((made.facts["accessor"].as_str(), made.facts["address"].as_str()), ("acc", ADDRESS));
+    let request = world.http.requests().remove(0);
+    assert_eq!(request.url.as_str(), "https://vault.example:8200/v1/auth/jwt/login");
+    assert_eq!(request.headers["x-vault-request"], "true");
+    assert_eq!(request.headers["x-vault-namespace"], "team");
+    assert!(!request.headers.contains_key("x-vault-token"));
+    assert_eq!(serde_json::from_slice::<Value>(&request.body).unwrap(), json!({ "role": "app", "jwt": "h.p.s" }));
+}
+
+#[test]
+fn the_address_comes_from_variables_and_openbao_s_go_first() {
+    let variables =
+        [("VAULT_ADDR", "http://127.0.0.1:1"), ("BAO_ADDR", "http://127.0.0.1:2/"), ("VAULT_NAMESPACE", "ns/")];
+    let world = world(ScriptedHttp::default().answer(200, login("hvs.a", 60, false)), &variables);
+    exchange::<Vault>(json!({}), &[jwt()], &world).remove(0).unwrap();
+    let request = world.http.requests().remove(0);
+    assert_eq!(request.url.as_str(), "http://127.0.0.1:2/v1/auth/jwt/login");
+    assert_eq!(request.headers["x-vault-namespace"], "ns");
+}
+
+#[test]
+fn rejects_login_without_address_and_address_without_tls() {
+    for variables in [&[][..], &[("VAULT_ADDR", "http://vault.example")][..]] {
+        let world = world(ScriptedHttp::default(), variables);
+        let error = exchange::<Vault>(json!({}), &[jwt()], &world).remove(0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(world.http.requests().is_empty());
+    }
+}
+
+#[test]
+fn a_token_is_renewed_while_that_gains_time_and_then_logged_in_anew() {
+    let http = ScriptedHttp::default().answer(200, login("hvs.a", 60, true)).answer(200, login("hvs.a", 120, true));
+    let http = http.answer(200, login("hvs.a", 120, true)).answer(200, login("hvs.b", 60, true));
+    let world = world(http, &[]);
+    let mut section = section();
+    section["renew"] = json!(true);
+    let made = exchange::<Vault>(section, &[jwt(), jwt(), jwt()], &world);
+    assert_eq!(made.iter().map(|made| secret(made.as_ref().unwrap())).collect::<Vec<_>>(), ["hvs.a", "hvs.a", "hvs.b"]);
+    let paths: Vec<_> = world.http.requests().iter().map(|request| request.url.path().to_owned()).collect();
+    assert_eq!(
+        paths,
+        ["/v1/auth/jwt/login", "/v1/auth/token/renew-self", "/v1/auth/token/renew-self", "/v1/auth/jwt/login"]
+    );
+}
+
+#[test]
+fn another_subject_never_gets_the_held_token() {
+    let world =
+        world(ScriptedHttp::default().answer(200, login("hvs.a", 60, true)).answer(200, login("hvs.b", 60, true)), &[]);
+    let mut section = section();
+    section["renew"] = json!(true);
+    let made = exchange::<Vault>(section, &[jwt(), jwt().fact("subject", "other")], &world);
+    assert_eq!(secret(made[1].as_ref().unwrap()), "hvs.b");
+}
+
+const WRAPPED: &str =
+    r#"{"auth":null,"wrap_info":{"token":"hvs.w","accessor":"a","ttl":300,"creation_path":"auth/jwt/login"}}"#;
+
+#[test]
+fn a_wrapped_login_gives_the_wrapping_token() {
+    let world = world(ScriptedHttp::default().answer(200, WRAPPED), &[]);
+    let mut section = section();
+    section["wrap_ttl"] = json!("5m");
+    let made = exchange::<Vault>(section, &[jwt()], &world).remove(0).unwrap();
+    assert_eq!((secret(&made), made.facts["token_type"].as_str()), ("hvs.w", "wrapping"));
+    assert_eq!(world.http.requests()[0].headers["x-vault-wrap-ttl"], "300");
+}
+
+#[test]
+fn rejects_wrapped_answer_that_nobody_asked_for() {
+    let world = world(ScriptedHttp::default().answer(200, WRAPPED), &[]);
+    assert_eq!(exchange::<Vault>(section(), &[jwt()], &world).remove(0).unwrap_err().kind(), ErrorKind::Unreachable);
+}
+
+#[test]
+fn unwrapping_looks_at_the_origin_first() {
+    let origin = |path: &str| json!({ "data": { "creation_path": path, "creation_ttl": 300 } }).to_string();
+    let section = || json!({ "creation_path": "auth/jwt/login" });
+    let good =
+        world(ScriptedHttp::default().answer(200, origin("auth/jwt/login")).answer(200, login("hvs.a", 60, true)), &[]);
+    assert_eq!(secret(exchange::<VaultUnwrap>(section(), &[token()], &good)[0].as_ref().unwrap()), "hvs.a");
+    let bad = world(ScriptedHttp::default().answer(200, origin("cubbyhole/response")), &[]);
+    let error = exchange::<VaultUnwrap>(section(), &[token()], &bad).remove(0).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.failed_clause(), bad.http.requests().len()),
+        (ErrorKind::Policy, Some("wrapping"), 1)
+    );
+}
+
+#[test]
+fn rejects_refusals_with_clause_and_fix_and_without_the_token() {
+    let body = r#"{"errors":["error validating token: invalid audience (aud) claim: audience claim does not match any expected audience"]}"#;
+    let world = world(ScriptedHttp::default().answer(400, body), &[]);
+    let error = exchange::<Vault>(section(), &[jwt()], &world).remove(0).unwrap_err();
+    assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Refused, Some("audience")));
+    assert!(error.hints()[0].contains("bound_audiences") && !format!("{error:?}").contains("h.p.s"));
+}

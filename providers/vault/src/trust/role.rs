@@ -1,0 +1,341 @@
+//! A role of the JWT method: which tokens, and what they become.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use carnet_core::Mistake;
+use carnet_trust::Glob;
+use ipnet::IpNet;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    SYSTEM_TTL,
+    times::Leeways,
+    wire_types::{list, seconds},
+};
+
+/// `POST auth/MOUNT/role/NAME`. A write merges: the caller lays the fields that were sent over the stored ones before it
+/// checks them. Field names and defaults: "JWT/OIDC auth method (API), Create role".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "the product's fields, each a switch of its own")]
+pub struct Role {
+    /// `oidc` unless it is said; only `jwt` logs in with a token.
+    pub role_type: String,
+    /// `aud` must hold one of these.
+    #[serde(deserialize_with = "list")]
+    pub bound_audiences: Vec<String>,
+    /// What `sub` must be.
+    pub bound_subject: String,
+    /// Claim or JSON pointer, to a value or a list of values.
+    pub bound_claims: BTreeMap<String, Value>,
+    /// `string` or `glob`.
+    pub bound_claims_type: String,
+    /// The claim whose text becomes the identity.
+    pub user_claim: String,
+    /// Whether `user_claim` may be a JSON pointer.
+    pub user_claim_json_pointer: bool,
+    /// The claim or JSON pointer with the groups.
+    pub groups_claim: String,
+    /// Claim or JSON pointer, to a name in the token's metadata.
+    pub claim_mappings: BTreeMap<String, String>,
+    /// Seconds that a token without `exp` lives. 0: 150; negative: none.
+    #[serde(deserialize_with = "seconds")]
+    pub expiration_leeway: i64,
+    /// Seconds before `exp` from which a token with neither `nbf` nor `iat` counts. 0: 150; negative: none.
+    #[serde(deserialize_with = "seconds")]
+    pub not_before_leeway: i64,
+    /// Seconds that clocks may differ. 0: 60; negative: none.
+    #[serde(deserialize_with = "seconds")]
+    pub clock_skew_leeway: i64,
+    /// For logins by browser, in seconds.
+    #[serde(deserialize_with = "seconds")]
+    pub max_age: i64,
+    /// For logins by browser.
+    #[serde(deserialize_with = "list")]
+    pub allowed_redirect_uris: Vec<String>,
+    /// For logins by browser.
+    #[serde(deserialize_with = "list")]
+    pub oidc_scopes: Vec<String>,
+    /// For logins by browser.
+    pub verbose_oidc_logging: bool,
+    /// Whether policies are templates over the claims (OpenBao).
+    pub token_policies_template_claims: bool,
+    /// Whether the token is bound to the address of the login (OpenBao).
+    pub token_strictly_bind_ip: bool,
+    /// Life of the token in seconds.
+    #[serde(deserialize_with = "seconds", alias = "ttl")]
+    pub token_ttl: i64,
+    /// Longest life with renewals, in seconds.
+    #[serde(deserialize_with = "seconds", alias = "max_ttl")]
+    pub token_max_ttl: i64,
+    /// Longest life whatever else, in seconds.
+    #[serde(deserialize_with = "seconds")]
+    pub token_explicit_max_ttl: i64,
+    /// Life that each renewal gives again, in seconds.
+    #[serde(deserialize_with = "seconds", alias = "period")]
+    pub token_period: i64,
+    /// Policies of the token.
+    #[serde(deserialize_with = "list", alias = "policies")]
+    pub token_policies: Vec<String>,
+    /// Networks from which login and token work.
+    #[serde(deserialize_with = "list", alias = "bound_cidrs")]
+    pub token_bound_cidrs: Vec<String>,
+    /// Whether the policy `default` is left out.
+    pub token_no_default_policy: bool,
+    /// How often the token may be used. 0: without bound.
+    #[serde(alias = "num_uses")]
+    pub token_num_uses: i64,
+    /// `default`, `service` or `batch`.
+    pub token_type: String,
+}
+
+impl Default for Role {
+    fn default() -> Self {
+        Self {
+            role_type: "oidc".to_owned(),
+            bound_audiences: Vec::new(),
+            bound_subject: String::new(),
+            bound_claims: BTreeMap::new(),
+            bound_claims_type: "string".to_owned(),
+            user_claim: String::new(),
+            user_claim_json_pointer: false,
+            groups_claim: String::new(),
+            claim_mappings: BTreeMap::new(),
+            expiration_leeway: 0,
+            not_before_leeway: 0,
+            clock_skew_leeway: 0,
+            max_age: 0,
+            allowed_redirect_uris: Vec::new(),
+            oidc_scopes: Vec::new(),
+            verbose_oidc_logging: false,
+            token_policies_template_claims: false,
+            token_strictly_bind_ip: false,
+            token_ttl: 0,
+            token_max_ttl: 0,
+            token_explicit_max_ttl: 0,
+            token_period: 0,
+            token_policies: Vec::new(),
+            token_bound_cidrs: Vec::new(),
+            token_no_default_policy: false,
+            token_num_uses: 0,
+            token_type: "default".to_owned(),
+        }
+    }
+}
+
+/// What a bound claim may be.
+#[derive(Clone, Debug)]
+pub(super) enum Bound {
+    Values(Vec<Value>),
+    Globs(Vec<Glob>),
+}
+
+/// A role that a write accepts, ready to be asked.
+#[derive(Clone, Debug)]
+pub struct CheckedRole {
+    name: String,
+    role: Role,
+    bound_claims: Vec<(String, Bound)>,
+    networks: Vec<IpNet>,
+}
+
+impl CheckedRole {
+    /// Checks everything that a write refuses with 400. The message of a mistake is the text of the product.
+    ///
+    /// # Errors
+    /// The first mistake, since a write answers with one.
+    pub fn new(name: &str, mut role: Role) -> Result<Self, Mistake> {
+        let name = check_name(name)?;
+        if role.role_type.is_empty() {
+            "oidc".clone_into(&mut role.role_type);
+        }
+        check_kind(&role)?;
+        let networks = networks(&role.token_bound_cidrs)?;
+        let bound_claims = bound_claims(&role)?;
+        check_mappings(&role)?;
+        check_token(&role)?;
+        Ok(Self { name, role, bound_claims, networks })
+    }
+
+    /// Its name, in lower case.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was checked.
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// Whether it logs in with a token.
+    pub fn is_jwt(&self) -> bool {
+        self.role.role_type == "jwt"
+    }
+
+    /// Whether a login may come from this address.
+    pub fn allows_address(&self, address: Option<IpAddr>) -> bool {
+        self.networks.is_empty()
+            || address.is_some_and(|address| self.networks.iter().any(|network| network.contains(&address)))
+    }
+
+    /// The three leeways with their defaults filled in.
+    pub fn leeways(&self) -> Leeways {
+        Leeways::of(self.role.expiration_leeway, self.role.not_before_leeway, self.role.clock_skew_leeway)
+    }
+
+    /// How long a token of this role lives at first: the period, else the life, within the bounds of role and system.
+    pub fn lifetime(&self) -> SignedDuration {
+        let given = |seconds: i64| (seconds > 0).then(|| SignedDuration::from_secs(seconds));
+        let wanted = given(self.role.token_period).or_else(|| given(self.role.token_ttl)).unwrap_or(SYSTEM_TTL);
+        let longest = if self.role.token_period > 0 { None } else { given(self.role.token_max_ttl) };
+        [Some(SYSTEM_TTL), longest, given(self.role.token_explicit_max_ttl)]
+            .into_iter()
+            .flatten()
+            .fold(wanted, Ord::min)
+    }
+
+    /// The policies of a token: in lower case, sorted, once each, with `default` unless it is left out.
+    pub fn policies(&self) -> BTreeSet<String> {
+        let mut policies: BTreeSet<String> =
+            self.role.token_policies.iter().map(|policy| policy.to_lowercase()).collect();
+        if !self.role.token_no_default_policy {
+            policies.insert("default".to_owned());
+        }
+        policies
+    }
+
+    pub(super) fn bound_claims(&self) -> &[(String, Bound)] {
+        &self.bound_claims
+    }
+}
+
+/// Word characters, with `-` and `.` inside; compared without case.
+fn check_name(name: &str) -> Result<String, Mistake> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let inside = name.chars().all(|c| word(c) || matches!(c, '-' | '.'));
+    if inside && name.starts_with(word) && name.ends_with(word) {
+        return Ok(name.to_ascii_lowercase());
+    }
+    Err(Mistake::new("name", "unsupported path").hint("letters, digits and `_`; `-` and `.` inside only"))
+}
+
+fn check_kind(role: &Role) -> Result<(), Mistake> {
+    if !matches!(role.role_type.as_str(), "jwt" | "oidc") {
+        return Err(Mistake::new("role_type", format!("invalid 'role_type': {}", role.role_type)).hint("`jwt`"));
+    }
+    if !matches!(role.bound_claims_type.as_str(), "string" | "glob") {
+        let message = format!("invalid 'bound_claims_type': {}", role.bound_claims_type);
+        return Err(Mistake::new("bound_claims_type", message).hint("`string` or `glob`"));
+    }
+    if role.user_claim.is_empty() {
+        return Err(Mistake::new("user_claim", "a user claim must be defined on the role").hint("mostly `sub`"));
+    }
+    if role.role_type == "oidc" && role.allowed_redirect_uris.is_empty() {
+        let message = "'allowed_redirect_uris' must be set if 'role_type' is 'oidc' or unspecified.";
+        return Err(Mistake::new("allowed_redirect_uris", message)
+            .hint("for workloads set `role_type` to `jwt`: the default is `oidc`, the login by browser"));
+    }
+    let bound = !role.bound_audiences.is_empty()
+        || !role.bound_subject.is_empty()
+        || !role.bound_claims.is_empty()
+        || !role.token_bound_cidrs.is_empty();
+    if role.role_type == "jwt" && !bound {
+        return Err(Mistake::new("", "must have at least one bound constraint when creating/updating a role")
+            .hint("set `bound_audiences`, and one of `bound_subject` and `bound_claims`"));
+    }
+    Ok(())
+}
+
+fn networks(texts: &[String]) -> Result<Vec<IpNet>, Mistake> {
+    let parse = |text: &String| {
+        text.parse::<IpNet>()
+            .ok()
+            .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+            .ok_or_else(|| Mistake::new("token_bound_cidrs", format!("invalid CIDR: {text}")))
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn bound_claims(role: &Role) -> Result<Vec<(String, Bound)>, Mistake> {
+    let glob = role.bound_claims_type == "glob";
+    let checked = role.bound_claims.iter().map(|(claim, value)| {
+        let values = match value {
+            Value::Array(values) => values.clone(),
+            one => vec![one.clone()],
+        };
+        let bound = if glob {
+            let patterns = values.iter().map(|value| value.as_str().map(Glob::new)).collect::<Option<Vec<_>>>();
+            let message = || format!("claim is not a string: {claim}");
+            Bound::Globs(patterns.ok_or_else(|| Mistake::new(format!("bound_claims.{claim}"), message()))?)
+        } else {
+            if values.iter().any(|value| value.is_object() || value.is_array() || value.is_null()) {
+                let message = format!("received claim is not a string, bool, int or list: {claim}");
+                return Err(Mistake::new(format!("bound_claims.{claim}"), message));
+            }
+            Bound::Values(values)
+        };
+        Ok((claim.clone(), bound))
+    });
+    checked.collect()
+}
+
+fn check_mappings(role: &Role) -> Result<(), Mistake> {
+    let mut targets = BTreeSet::new();
+    for target in role.claim_mappings.values() {
+        if target == "role" {
+            let message = "metadata key \"role\" is reserved and may not be a mapping destination";
+            return Err(Mistake::new("claim_mappings", message));
+        }
+        if !targets.insert(target) {
+            let message = format!("multiple keys are mapped to metadata key {target:?}");
+            return Err(Mistake::new("claim_mappings", message));
+        }
+    }
+    Ok(())
+}
+
+fn check_token(role: &Role) -> Result<(), Mistake> {
+    for (field, value) in [
+        ("token_ttl", role.token_ttl),
+        ("token_max_ttl", role.token_max_ttl),
+        ("token_explicit_max_ttl", role.token_explicit_max_ttl),
+        ("token_period", role.token_period),
+        ("token_num_uses", role.token_num_uses),
+    ] {
+        if value < 0 {
+            return Err(Mistake::new(field, format!("'{field}' cannot be negative")));
+        }
+    }
+    if role.token_max_ttl > 0 && role.token_ttl > role.token_max_ttl {
+        return Err(Mistake::new("token_ttl", "'token_ttl' cannot be greater than 'token_max_ttl'"));
+    }
+    if role.token_period > SYSTEM_TTL.as_secs() {
+        let message = format!(
+            "'token_period' of '{}s' is greater than the backend's maximum lease TTL of '{}s'",
+            role.token_period,
+            SYSTEM_TTL.as_secs()
+        );
+        return Err(Mistake::new("token_period", message));
+    }
+    match role.token_type.as_str() {
+        "batch" if role.token_period > 0 || role.token_num_uses > 0 => {
+            let message = "'token_type' cannot be 'batch' when 'token_period' or 'token_num_uses' is set";
+            return Err(Mistake::new("token_type", message));
+        }
+        "" | "default" | "service" | "batch" => {}
+        other => return Err(Mistake::new("token_type", format!("invalid 'token_type' value {other:?}"))),
+    }
+    if role.token_strictly_bind_ip && !role.token_bound_cidrs.is_empty() {
+        let message = "'token_strictly_bind_ip' and 'token_bound_cidrs' are mutually exclusive";
+        return Err(Mistake::new("token_strictly_bind_ip", message));
+    }
+    if role.token_policies.iter().any(|policy| policy.eq_ignore_ascii_case("root")) {
+        return Err(Mistake::new("token_policies", "auth methods cannot create root tokens"));
+    }
+    Ok(())
+}
