@@ -1,0 +1,296 @@
+//! AWS's refusals: the code, the clause that failed as far as the text tells, and the fix.
+//!
+//! Texts are those of "AssumeRoleWithWebIdentity" (STS API reference) and those that users quote in public issues; the
+//! README's table lists them. The clauses are those of [`crate::trust`], which decides the same questions.
+
+use carnet_core::{Credential, Error, ErrorKind, Request, Response, safe_text};
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::xml;
+
+/// What AWS said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwsError {
+    /// For instance `AccessDenied`.
+    pub code: Option<String>,
+    /// The description, safe to show.
+    pub message: Option<String>,
+}
+
+/// Reads either form of error body: XML of the query protocol, or JSON with `message` (and perhaps `__type` or `code`).
+pub fn parse_error(body: &[u8]) -> AwsError {
+    let safe = |text: &str| Some(safe_text(text)).filter(|text| !text.is_empty());
+    if let Some(leaves) = std::str::from_utf8(body).ok().and_then(xml::leaves) {
+        let leaf = |name: &str| leaves.get(&format!("ErrorResponse/Error/{name}")).and_then(|text| safe(text));
+        return AwsError { code: leaf("Code"), message: leaf("Message") };
+    }
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return AwsError::default() };
+    let text = |names: &[&str]| names.iter().find_map(|name| safe(body.get(*name)?.as_str()?));
+    // A type may have a namespace before it and an address behind it.
+    let code = text(&["__type", "code", "Code"]);
+    AwsError { code: code.map(|code| bare(&code).to_owned()), message: text(&["message", "Message"]) }
+}
+
+fn bare(code: &str) -> &str {
+    let code = code.split(':').next().unwrap_or_default();
+    code.rsplit('#').next().unwrap_or_default()
+}
+
+struct Known {
+    code: &'static str,
+    /// A part of the text; empty for any.
+    text: &'static str,
+    clause: &'static str,
+    kind: ErrorKind,
+    fix: &'static str,
+}
+
+const fn known(
+    code: &'static str,
+    text: &'static str,
+    clause: &'static str,
+    kind: ErrorKind,
+    fix: &'static str,
+) -> Known {
+    Known { code, text, clause, kind, fix }
+}
+
+/// The first entry that fits counts.
+const CATALOGUE: [Known; 25] = [
+    known(
+        "InvalidIdentityToken",
+        "No OpenIDConnect provider",
+        "issuer",
+        ErrorKind::Refused,
+        "create an OpenID Connect provider for exactly this issuer in the account of the role",
+    ),
+    known(
+        "InvalidIdentityToken",
+        "audience",
+        "audience",
+        ErrorKind::Refused,
+        "add the token's audience to the provider's client ids, or set `audience` to one that is there; `azp` counts before `aud`",
+    ),
+    known(
+        "InvalidIdentityToken",
+        "thumbprint",
+        "keys",
+        ErrorKind::Refused,
+        "put the SHA-1 of the last certificate of the chain that the issuer's key host serves into the provider's thumbprints",
+    ),
+    known(
+        "InvalidIdentityToken",
+        "verification key",
+        "keys",
+        ErrorKind::Refused,
+        "make the issuer's discovery document and key set readable from the internet, with the key that signed",
+    ),
+    known(
+        "InvalidIdentityToken",
+        "not a valid JWT",
+        "form",
+        ErrorKind::Refused,
+        "send an ID token; an access token is none",
+    ),
+    known(
+        "InvalidIdentityToken",
+        "",
+        "signature",
+        ErrorKind::Refused,
+        "look at the token with `carnet inspect`: signature, whole numbers in iat, exp and nbf, session tags",
+    ),
+    known("ExpiredTokenException", "", "expired", ErrorKind::Expired, "get a new token just before the exchange"),
+    known("ExpiredToken", "", "expired", ErrorKind::Expired, "get new keys: those that signed the request are over"),
+    known(
+        "RequestExpired",
+        "",
+        "date",
+        ErrorKind::Expired,
+        "set this machine's clock: a signature counts for 15 minutes",
+    ),
+    known(
+        "IDPCommunicationError",
+        "",
+        "keys",
+        ErrorKind::Unreachable,
+        "AWS could not reach the issuer; the same request may succeed later",
+    ),
+    known(
+        "IDPRejectedClaim",
+        "",
+        "claims",
+        ErrorKind::Refused,
+        "the issuer says that the token is invalid or revoked: get a new one",
+    ),
+    known(
+        "AccessDenied",
+        "",
+        "policy",
+        ErrorKind::Policy,
+        "the role does not exist, or its trust policy does not allow this: compare each condition with the claims, upper and lower case too; tags need sts:TagSession, a source identity sts:SetSourceIdentity",
+    ),
+    known(
+        "ValidationError",
+        "DurationSeconds",
+        "duration",
+        ErrorKind::Configuration,
+        "ask for a shorter `lifetime`, or raise the role's MaxSessionDuration; behind another role it is one hour",
+    ),
+    known("ValidationError", "", "request", ErrorKind::Configuration, "correct the parameter that the text names"),
+    known("MalformedPolicyDocument", "", "policy-document", ErrorKind::Configuration, "correct `policy`"),
+    known("PackedPolicyTooLarge", "", "policy-document", ErrorKind::Configuration, "shorten session policies and tags"),
+    known(
+        "RegionDisabledException",
+        "",
+        "region",
+        ErrorKind::Refused,
+        "activate STS for this region in the account, or use another region",
+    ),
+    known(
+        "OutboundWebIdentityFederationDisabledException",
+        "",
+        "issuer",
+        ErrorKind::Refused,
+        "switch it on: `aws iam enable-outbound-web-identity-federation`",
+    ),
+    known(
+        "SessionDurationEscalationException",
+        "",
+        "duration",
+        ErrorKind::Configuration,
+        "ask for a `lifetime` that ends before the session of the caller",
+    ),
+    known("JWTPayloadSizeExceededException", "", "request", ErrorKind::Configuration, "send fewer or shorter tags"),
+    known(
+        "InvalidClientTokenId",
+        "",
+        "key",
+        ErrorKind::Refused,
+        "the keys are unknown to AWS: other account partition, or deleted",
+    ),
+    known(
+        "SignatureDoesNotMatch",
+        "",
+        "signature",
+        ErrorKind::Refused,
+        "the secret does not belong to the key id, or something on the way changed the request",
+    ),
+    known("Throttling", "", "busy", ErrorKind::Unreachable, "too many requests: the same one may succeed later"),
+    known(
+        "ResourceNotFoundException",
+        "",
+        "request",
+        ErrorKind::Refused,
+        "trust anchor, profile and address must be of one region",
+    ),
+    known("ValidationException", "", "request", ErrorKind::Configuration, "correct what the text names"),
+];
+
+/// A refusal of `what`. `subject` is the credential that was shown, for its facts.
+pub(crate) fn refusal(what: &str, response: &Response, subject: Option<&Credential>) -> Error {
+    let mut said = parse_error(response.body.expose());
+    if said.code.is_none() {
+        // JSON services say the type in a header.
+        said.code = response.header("x-amzn-errortype").map(|code| safe_text(bare(code)));
+    }
+    let status = response.status;
+    let Some(code) = said.code else {
+        let error = Error::unreachable(format!("{what}: HTTP {} without an error code", status.as_u16()));
+        return error.hint("this is not how AWS answers: check the address, and whether a proxy stands in between");
+    };
+    let text = said.message.unwrap_or_else(|| "no description".to_owned());
+    // Some codes are written with and without `Exception`.
+    let same = |entry: &&Known| code == entry.code || code.strip_suffix("Exception") == Some(entry.code);
+    let found = CATALOGUE.iter().filter(same).find(|entry| text.contains(entry.text));
+    let busy = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    let kind = if busy { ErrorKind::Unreachable } else { found.map_or(ErrorKind::Refused, |entry| entry.kind) };
+    let mut error = Error::new(kind, what).because(Error::new(kind, format!("{code}: {text}"))).code(code);
+    error = match found {
+        Some(entry) => error.clause(entry.clause).hint(entry.fix),
+        None => error.clause("request").hint("look the code up in the API reference of the service"),
+    };
+    // AWS never says which claim failed, so the reader gets all that can be shown.
+    match subject.map(shown).filter(|facts| !facts.is_empty()) {
+        Some(facts) => error.hint(format!("what was shown has {facts}")),
+        None => error,
+    }
+}
+
+fn shown(subject: &Credential) -> String {
+    let facts = ["issuer", "audience", "subject", "principal"];
+    let facts = facts.iter().filter_map(|name| Some(format!("{name} {}", subject.facts.get(name)?)));
+    facts.collect::<Vec<_>>().join(", ")
+}
+
+/// Sends it; a request without an answer is told as what it was for.
+pub(crate) async fn send(context: &carnet_core::Context, request: Request, what: &str) -> Result<Response, Error> {
+    let host = request.url.host_str().unwrap_or_default().to_owned();
+    context.http.send(request).await.map_err(|error| {
+        let error = Error::from(error);
+        Error::new(error.kind(), format!("{what} ({host})")).because(error)
+    })
+}
+
+/// An answer that is not what AWS answers.
+pub(crate) fn malformed(what: &str, response: &Response, wrong: &'static str) -> Error {
+    let (status, length) = (response.status.as_u16(), response.body.len());
+    Error::unreachable(format!("{what}: read the answer (HTTP {status}, {length} bytes): {wrong}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use carnet_core::SecretBytes;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Response {
+        Response {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: http::HeaderMap::new(),
+            body: SecretBytes::new(body),
+        }
+    }
+
+    fn xml(code: &str, message: &str) -> String {
+        format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+        )
+    }
+
+    #[test]
+    fn every_known_refusal_has_its_clause_kind_and_fix() {
+        for entry in &CATALOGUE {
+            let error = refusal("x", &answer(400, &xml(entry.code, entry.text)), None);
+            assert_eq!(
+                (error.failed_clause(), error.kind(), error.provider_code()),
+                (Some(entry.clause), entry.kind, Some(entry.code))
+            );
+            assert_eq!(error.hints(), [entry.fix]);
+        }
+    }
+
+    #[test]
+    fn a_denial_shows_the_claims_and_no_token() {
+        let subject = Credential::new(carnet_core::Material::Jwt(carnet_core::Secret::new("eyJ.x.y")))
+            .fact("issuer", "https://i.example")
+            .fact("subject", "s");
+        let body = xml("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity eyJhbGci");
+        let error = refusal("x", &answer(403, &body), Some(&subject));
+        assert_eq!(error.kind(), ErrorKind::Policy);
+        assert_eq!(error.hints()[1], "what was shown has issuer https://i.example, subject s");
+        assert!(!format!("{error:?}").contains("eyJ"));
+    }
+
+    #[test]
+    fn json_services_are_read_too() {
+        let error = refusal("x", &answer(404, r#"{"__type":"a#ResourceNotFoundException","message":"m"}"#), None);
+        assert_eq!(error.provider_code(), Some("ResourceNotFoundException"));
+    }
+
+    #[test]
+    fn somebody_else_is_not_taken_for_aws() {
+        assert_eq!(refusal("x", &answer(403, "<html>"), None).kind(), ErrorKind::Unreachable);
+        assert_eq!(refusal("x", &answer(503, &xml("AccessDenied", "")), None).kind(), ErrorKind::Unreachable);
+    }
+}

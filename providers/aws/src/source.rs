@@ -1,0 +1,178 @@
+//! The identity that AWS gives to a machine, a container or a pod.
+
+mod container;
+mod imds;
+
+use std::sync::Arc;
+
+use carnet_core::{
+    AwsKeys, BoxFuture, Context, Credential, Error, Found, Kind, Kinds, Material, Mistake, Source, SourceConfig, Want,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Keys of this place: the environment, the container endpoint (ECS, EKS pod identity), the instance metadata service.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AwsIdentity {
+    /// Where to look. By default everywhere, in the order of AWS's SDKs.
+    #[serde(default)]
+    pub place: Place,
+}
+
+/// Where keys may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// Environment, then container, then instance.
+    #[default]
+    Any,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
+    Environment,
+    /// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `_FULL_URI`: ECS, Fargate, EKS pod identity.
+    Container,
+    /// The instance metadata service, version 2.
+    Instance,
+}
+
+impl SourceConfig for AwsIdentity {
+    const NAME: &'static str = "aws-identity";
+    const ABOUT: &'static str = "the keys that AWS gives to a machine, a container or a pod";
+
+    fn build(self) -> Result<Arc<dyn Source>, Vec<Mistake>> {
+        Ok(Arc::new(self))
+    }
+}
+
+impl Source for AwsIdentity {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn gives(&self) -> Kinds {
+        Kinds::of(&[Kind::AwsKeys])
+    }
+
+    fn find<'a>(&'a self, context: &'a Context, _want: &'a Want) -> BoxFuture<'a, Result<Found, Error>> {
+        Box::pin(async move {
+            let places: &[Place] = match self.place {
+                Place::Any => &[Place::Environment, Place::Container, Place::Instance],
+                Place::Environment => &[Place::Environment],
+                Place::Container => &[Place::Container],
+                Place::Instance => &[Place::Instance],
+            };
+            let mut reasons = Vec::new();
+            for place in places {
+                let found = match place {
+                    Place::Container => container::find(context).await?,
+                    Place::Instance => imds::find(context).await?,
+                    Place::Environment | Place::Any => environment(context)?,
+                };
+                match found {
+                    Found::Credential(credential) => return Ok(Found::Credential(credential)),
+                    Found::NotHere(reason) => reasons.push(reason),
+                }
+            }
+            Ok(Found::not_here(reasons.join("; ")))
+        })
+    }
+}
+
+fn environment(context: &Context) -> Result<Found, Error> {
+    let secret = context.environment.secret("AWS_SECRET_ACCESS_KEY");
+    let (access_key_id, secret_access_key) = match (context.env("AWS_ACCESS_KEY_ID"), secret) {
+        (Some(id), Some(secret)) => (id, secret),
+        (None, None) => return Ok(Found::not_here("AWS_ACCESS_KEY_ID is not set")),
+        _ => {
+            return Err(Error::configuration("read AWS keys from the environment: one of two is missing")
+                .hint("set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither"));
+        }
+    };
+    let session_token = context.environment.secret("AWS_SESSION_TOKEN");
+    Ok(Found::credential(Credential::new(Material::AwsKeys(AwsKeys {
+        access_key_id,
+        secret_access_key,
+        session_token,
+    }))))
+}
+
+#[cfg(test)]
+mod tests {
+    use carnet_core::{Destination, ErrorKind, HttpErrorKind, ScriptedHttp};
+    use futures_util::FutureExt as _;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{World, world};
+
+    const KEYS: &str = r#"{"Code":"Success","AccessKeyId":"ASIAX","SecretAccessKey":"x","Token":"y","Expiration":"2026-11-21T13:00:00Z"}"#;
+    const IMDS: (&str, &str) = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:7");
+
+    fn find(place: &str, world: &World) -> Result<Found, Error> {
+        let source = serde_json::from_value::<AwsIdentity>(json!({ "place": place })).unwrap().build().unwrap();
+        source.find(&world.context, &Want::default()).now_or_never().expect("nothing here waits")
+    }
+
+    fn is_here(found: Result<Found, Error>) -> bool {
+        matches!(found.unwrap(), Found::Credential(_))
+    }
+
+    #[test]
+    fn keys_of_the_environment_come_first() {
+        let world = world(ScriptedHttp::default(), &[("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "s"), IMDS]);
+        assert!(is_here(find("any", &world)));
+        assert!(world.http.requests().is_empty());
+    }
+
+    #[test]
+    fn rejects_half_a_key() {
+        let world = world(ScriptedHttp::default(), &[("AWS_ACCESS_KEY_ID", "A")]);
+        assert_eq!(find("environment", &world).unwrap_err().kind(), ErrorKind::Configuration);
+    }
+
+    #[test]
+    fn the_container_endpoint_gets_the_token_of_the_file_as_it_is() {
+        let variables = [
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/t"),
+        ];
+        let world = world(ScriptedHttp::default().answer(200, KEYS), &variables);
+        world.files.put("/t", "tok");
+        assert!(is_here(find("container", &world)));
+        let request = world.http.requests().remove(0);
+        assert_eq!(
+            (&request.headers["authorization"], request.destination),
+            (&"tok".parse().unwrap(), Destination::Metadata)
+        );
+    }
+
+    #[test]
+    fn rejects_container_address_elsewhere_and_token_of_two_lines() {
+        for (uri, token) in [("http://10.0.0.1/c", "tok"), ("http://127.0.0.1/c", "tok\n")] {
+            let variables = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", token)];
+            let world = world(ScriptedHttp::default().answer(200, KEYS), &variables);
+            assert_eq!(find("container", &world).unwrap_err().kind(), ErrorKind::Configuration);
+            assert!(world.http.requests().is_empty());
+        }
+    }
+
+    #[test]
+    fn the_instance_is_asked_with_a_session_token() {
+        let http = ScriptedHttp::default().answer(200, "imds-token").answer(200, "R\n").answer(200, KEYS);
+        let world = world(http, &[IMDS]);
+        assert!(is_here(find("instance", &world)));
+        let requests = world.http.requests();
+        assert_eq!(requests[0].method, http::Method::PUT);
+        assert_eq!(requests[2].headers["x-aws-ec2-metadata-token"], "imds-token");
+        assert_eq!(requests[2].url.path(), "/latest/meta-data/iam/security-credentials/R");
+    }
+
+    #[test]
+    fn an_instance_without_role_and_a_place_without_instance_are_not_here() {
+        let http = ScriptedHttp::default().answer(200, "t").answer(404, "");
+        assert!(!is_here(find("instance", &world(http, &[IMDS]))));
+        let http = ScriptedHttp::default().fail(HttpErrorKind::Timeout);
+        assert!(!is_here(find("instance", &world(http, &[]))));
+        assert!(!is_here(find("instance", &world(ScriptedHttp::default(), &[("AWS_EC2_METADATA_DISABLED", "true")]))));
+    }
+}

@@ -1,0 +1,140 @@
+//! OpenID Connect providers and roles.
+
+use std::collections::HashMap;
+
+use jiff::SignedDuration;
+
+use super::{DEFAULT_SESSION, LONGEST_SESSION, TrustPolicy, refuse};
+use carnet_trust::Refusal;
+
+/// An OpenID Connect provider of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OidcProvider {
+    /// Twelve digits.
+    pub account: String,
+    /// The issuer's URL as it was given, with `https://`.
+    pub url: String,
+    /// Audiences that are accepted.
+    pub client_ids: Vec<String>,
+    /// SHA-1 of certificates, 40 hexadecimal digits each. Only asked when the issuer's chain ends in no public root.
+    pub thumbprints: Vec<String>,
+}
+
+impl OidcProvider {
+    /// Checks the limits of "CreateOpenIDConnectProvider".
+    ///
+    /// # Errors
+    /// The first rule that is broken, with the code `ValidationError` or `InvalidInput`.
+    pub fn check(&self) -> Result<(), Box<Refusal>> {
+        let no = |clause, seen: String, wanted: &str| {
+            Err(refuse(clause, seen, wanted, "InvalidInput", "correct the request; nothing was made"))
+        };
+        let parsed = url::Url::parse(&self.url).ok();
+        let good = parsed.as_ref().is_some_and(|url| {
+            url.scheme() == "https" && url.port().is_none() && url.query().is_none() && url.fragment().is_none()
+        });
+        if !good || self.url.len() > 255 {
+            return no("url", carnet_core::safe_text(&self.url), "https, no port, no query, at most 255 characters");
+        }
+        if self.client_ids.len() > 100 || self.client_ids.iter().any(|id| id.is_empty() || id.len() > 255) {
+            return no(
+                "client-ids",
+                format!("{} client ids", self.client_ids.len()),
+                "at most 100 of 1 to 255 characters",
+            );
+        }
+        let hexadecimal = |print: &String| print.len() == 40 && print.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if self.thumbprints.len() > 5 || !self.thumbprints.iter().all(hexadecimal) {
+            return no(
+                "thumbprints",
+                format!("{} thumbprints", self.thumbprints.len()),
+                "at most 5 of 40 hexadecimal digits",
+            );
+        }
+        Ok(())
+    }
+
+    /// The issuer without its scheme: what condition keys and the ARN begin and end with.
+    pub fn name(&self) -> &str {
+        issuer_name(&self.url)
+    }
+
+    /// `arn:aws:iam::ACCOUNT:oidc-provider/HOST/PATH`.
+    pub fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:oidc-provider/{}", self.account, self.name())
+    }
+}
+
+/// The issuer without `https://`.
+pub(crate) fn issuer_name(issuer: &str) -> &str {
+    issuer.strip_prefix("https://").unwrap_or(issuer)
+}
+
+/// Providers by account and issuer, so that one is found in the same time however many there are.
+#[derive(Clone, Debug, Default)]
+pub struct Providers(HashMap<(String, String), OidcProvider>);
+
+impl Providers {
+    /// Adds one; `false` when the account has one for this issuer already (`EntityAlreadyExists`).
+    pub fn insert(&mut self, provider: OidcProvider) -> bool {
+        let key = (provider.account.clone(), provider.name().to_owned());
+        if self.0.contains_key(&key) {
+            return false;
+        }
+        self.0.insert(key, provider);
+        true
+    }
+
+    /// The account's provider for this `iss`. The comparison is byte for byte.
+    pub fn find(&self, account: &str, issuer: &str) -> Option<&OidcProvider> {
+        self.0.get(&(account.to_owned(), issuer_name(issuer).to_owned()))
+    }
+
+    /// Takes one away.
+    pub fn remove(&mut self, account: &str, issuer: &str) -> Option<OidcProvider> {
+        self.0.remove(&(account.to_owned(), issuer_name(issuer).to_owned()))
+    }
+
+    /// All of an account.
+    pub fn of_account<'a>(&'a self, account: &'a str) -> impl Iterator<Item = &'a OidcProvider> {
+        self.0.values().filter(move |provider| provider.account == account)
+    }
+}
+
+/// A role, as far as who may become it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// `arn:aws:iam::ACCOUNT:role/PATH/NAME`.
+    pub arn: String,
+    /// Who may become it.
+    pub trust: TrustPolicy,
+    /// Longest session; one hour unless the role says more, up to 12.
+    pub max_session: SignedDuration,
+}
+
+impl Role {
+    /// A role with the usual longest session.
+    pub fn new(arn: impl Into<String>, trust: TrustPolicy) -> Self {
+        Self { arn: arn.into(), trust, max_session: DEFAULT_SESSION }
+    }
+
+    /// The account in the ARN; empty when it is none.
+    pub fn account(&self) -> &str {
+        self.arn.split(':').nth(4).unwrap_or_default()
+    }
+
+    /// The name without path.
+    pub fn name(&self) -> &str {
+        self.arn.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The ARN of a session: the path is not in it.
+    pub fn session_arn(&self, session_name: &str) -> String {
+        format!("arn:aws:sts::{}:assumed-role/{}/{session_name}", self.account(), self.name())
+    }
+
+    /// The longest session within AWS's own bounds.
+    pub fn longest(&self) -> SignedDuration {
+        self.max_session.clamp(DEFAULT_SESSION, LONGEST_SESSION)
+    }
+}
