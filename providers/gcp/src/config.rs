@@ -11,6 +11,7 @@ use crate::{
     endpoint::Endpoints,
     exchange::{Federation, Impersonation, Issue},
     resource::{DEFAULT_UNIVERSE, ProviderResource},
+    subject::{Subject, is_region},
     wire::{CLOUD_PLATFORM, SubjectTokenType},
 };
 
@@ -20,7 +21,7 @@ pub(crate) const LIFETIME: std::ops::RangeInclusive<i64> = 600..=43_200;
 /// How long an executable may take, in milliseconds ("executable-sourced credentials").
 pub(crate) const EXECUTABLE_TIMEOUT: std::ops::RangeInclusive<i64> = 5_000..=120_000;
 
-/// Exchanges a JWT for a Google Cloud access token, or for an ID token by impersonation.
+/// Exchanges a JWT, AWS keys or an X.509 certificate for a Google Cloud access token, or for an ID token by impersonation.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gcp {
@@ -55,6 +56,10 @@ pub struct Gcp {
     /// How the subject token is announced: `jwt` (default) or `id-token`.
     #[serde(default)]
     pub subject_token_type: SubjectTokenType,
+    /// Keys of AWS only: the region whose STS the signed request is for. By default that of the keys, then `AWS_REGION` and
+    /// `AWS_DEFAULT_REGION`.
+    #[serde(default)]
+    pub aws_region: Option<String>,
     /// The project that is billed and whose quota is used.
     #[serde(default)]
     pub quota_project: Option<String>,
@@ -76,8 +81,9 @@ pub struct Gcp {
 
 impl ExchangeConfig for Gcp {
     const NAME: &'static str = "gcp";
-    const ABOUT: &'static str = "a JWT to a Google Cloud access token or ID token (workload identity federation)";
-    const TAKES: Kinds = Kinds::of(&[Kind::Jwt]);
+    const ABOUT: &'static str =
+        "a JWT, AWS keys or a certificate to a Google Cloud access token or ID token (workload identity federation)";
+    const TAKES: Kinds = Subject::TAKES;
     const GIVES: Kinds = Kinds::of(&[Kind::AccessToken, Kind::Jwt]);
 
     fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
@@ -116,6 +122,9 @@ impl Gcp {
                 .hint("use `quota_project`"),
             );
         }
+        if self.aws_region.as_deref().is_some_and(|region| !is_region(region)) {
+            mistakes.push(Mistake::new("aws_region", "is not the name of a region").hint("for instance eu-central-1"));
+        }
         let impersonation = self.impersonation(&mut mistakes);
         let (Some(provider), true) = (provider, mistakes.is_empty()) else { return Err(mistakes) };
         Ok(Federation {
@@ -124,6 +133,7 @@ impl Gcp {
             provider,
             scopes: if self.scopes.is_empty() { vec![CLOUD_PLATFORM.to_owned()] } else { self.scopes },
             subject_token_type: self.subject_token_type,
+            aws_region: self.aws_region,
             impersonation,
             quota_project: self.quota_project,
             workforce_user_project: self.workforce_user_project,

@@ -46,24 +46,36 @@ impl Endpoints {
         Self { universe, token_url, iamcredentials_url }
     }
 
-    /// The token endpoint of the Security Token Service.
-    pub(crate) fn token(&self, context: &Context) -> Result<Url, Error> {
+    /// The token endpoint of the Security Token Service; with a certificate, the one that asks for it.
+    pub(crate) fn token(&self, context: &Context, mutual: bool) -> Result<Url, Error> {
         if let Some(url) = &self.token_url {
             return Ok(url.clone());
         }
         let base = overridden(context, STS_OVERRIDE)?;
-        join(base.as_ref(), &format!("https://sts.{}", self.universe), "v1/token")
+        join(base.as_ref(), &format!("https://sts.{}{}", mutual_tls(mutual), self.universe), "v1/token")
     }
 
     /// A method of a service account.
-    pub(crate) fn service_account(&self, context: &Context, account: &str, method: &str) -> Result<Url, Error> {
+    pub(crate) fn service_account(
+        &self,
+        context: &Context,
+        account: &str,
+        method: &str,
+        mutual: bool,
+    ) -> Result<Url, Error> {
         let overridden = match &self.iamcredentials_url {
             Some(url) => Some(url.clone()),
             None => overridden(context, IAM_OVERRIDE)?,
         };
-        let base = format!("https://iamcredentials.{}", self.universe);
+        let base = format!("https://iamcredentials.{}{}", mutual_tls(mutual), self.universe);
         join(overridden.as_ref(), &base, &format!("v1/projects/-/serviceAccounts/{account}:{method}"))
     }
+}
+
+/// The part of a host name that asks for a certificate of the client ("Configure Workload Identity Federation with X.509
+/// certificates"). For the service-account credentials UNCONFIRMED: a token that is bound to the certificate works only there.
+const fn mutual_tls(mutual: bool) -> &'static str {
+    if mutual { "mtls." } else { "" }
 }
 
 fn overridden(context: &Context, variable: &str) -> Result<Option<Url>, Error> {

@@ -1,18 +1,20 @@
-//! A JWT becomes a federated access token, and that a service account's token.
+//! A JWT, AWS keys or a certificate become a federated access token, and that a service account's token.
+
+use std::sync::Arc;
 
 use carnet_core::{
-    AccessToken, BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig as _, Kind, Kinds, Material, Request,
-    Response, Secret, Want,
+    AccessToken, BoxFuture, Context, Credential, Error, Exchange, Kind, Kinds, Material, Request, Response, Secret,
+    Want, X509Identity,
 };
 use carnet_jose::SubjectToken;
 use http::{HeaderName, HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    config::Gcp,
     endpoint::Endpoints,
     error::{self, Attempt},
     resource::ProviderResource,
+    subject::Subject,
     wire::{self, IAM_SCOPE, SubjectTokenType, TokenRequest},
 };
 
@@ -24,6 +26,8 @@ pub(crate) struct Federation {
     pub(crate) audience: String,
     pub(crate) subject_audience: Option<String>,
     pub(crate) subject_token_type: SubjectTokenType,
+    /// Where the signature of AWS keys is for.
+    pub(crate) aws_region: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) impersonation: Option<Impersonation>,
     pub(crate) quota_project: Option<String>,
@@ -51,7 +55,7 @@ impl Exchange for Federation {
     }
 
     fn takes(&self) -> Kinds {
-        Gcp::TAKES
+        Subject::TAKES
     }
 
     fn gives(&self) -> Kinds {
@@ -72,17 +76,15 @@ impl Exchange for Federation {
         _want: &'a Want,
     ) -> BoxFuture<'a, Result<Credential, Error>> {
         Box::pin(async move {
-            let Material::Jwt(subject_token) = &credential.material else {
-                return Err(Error::internal(format!("exchange a credential of kind {} at Google", credential.kind())));
-            };
+            let subject = Subject::of(credential, self, context)?;
             let attempt = self.attempt(credential);
-            let federated = self.federate(context, subject_token, &attempt).await?;
+            let federated = self.federate(context, &subject, &attempt).await?;
             let credential = match &self.impersonation {
                 None => self.direct(federated, &attempt),
                 Some(Impersonation { account, delegates, issue: Issue::AccessToken { lifetime } }) => {
                     let body = wire::access_token_request(&self.scopes, *lifetime, delegates);
                     let call = (account.as_str(), "generateAccessToken", body);
-                    let response = self.call_iam(context, &federated.token, call, &attempt).await?;
+                    let response = self.call_iam(context, &federated, call, &attempt).await?;
                     let (token, expires) = wire::parse_access_token_answer(response.body.expose())
                         .map_err(|wrong| malformed("service-account credentials", &response, wrong))?;
                     access_token(token).expires_at(expires).fact("principal", account)
@@ -90,7 +92,7 @@ impl Exchange for Federation {
                 Some(Impersonation { account, delegates, issue: Issue::IdToken { audience, include_email } }) => {
                     let body = wire::id_token_request(audience, *include_email, delegates);
                     let call = (account.as_str(), "generateIdToken", body);
-                    let response = self.call_iam(context, &federated.token, call, &attempt).await?;
+                    let response = self.call_iam(context, &federated, call, &attempt).await?;
                     let token = wire::parse_id_token_answer(response.body.expose())
                         .map_err(|wrong| malformed("service-account credentials", &response, wrong))?;
                     id_token(token, audience)?.fact("principal", account)
@@ -105,11 +107,15 @@ impl Exchange for Federation {
 struct Federated {
     token: Secret,
     expires_at: Option<Timestamp>,
+    /// What TLS showed when it was made, and shows again when it is used.
+    identity: Option<Arc<X509Identity>>,
 }
 
 impl Federation {
     fn attempt<'a>(&'a self, credential: &'a Credential) -> Attempt<'a> {
-        let fact = |name: &str| credential.facts.get(name).map(String::as_str);
+        // What Google maps is what stands in a token, not what is known of keys and certificates.
+        let of_token = Some(credential).filter(|credential| credential.kind() == Kind::Jwt);
+        let fact = |name: &str| of_token?.facts.get(name).map(String::as_str);
         Attempt {
             provider: &self.provider,
             audience: fact("audience"),
@@ -118,12 +124,7 @@ impl Federation {
         }
     }
 
-    async fn federate(
-        &self,
-        context: &Context,
-        subject_token: &Secret,
-        attempt: &Attempt<'_>,
-    ) -> Result<Federated, Error> {
+    async fn federate(&self, context: &Context, subject: &Subject, attempt: &Attempt<'_>) -> Result<Federated, Error> {
         let own_scopes = self.scopes.join(" ");
         let options = self
             .workforce_user_project
@@ -132,13 +133,14 @@ impl Federation {
         let request = TokenRequest {
             audience: &self.audience,
             scope: if self.impersonation.is_some() { IAM_SCOPE } else { &own_scopes },
-            subject_token,
-            subject_token_type: self.subject_token_type,
+            subject_token: &subject.token,
+            subject_token_type: subject.token_type,
             options: options.as_deref(),
         };
-        let url = self.endpoints.token(context)?;
+        let url = self.endpoints.token(context, subject.identity.is_some())?;
         let request = Request::post_form(url, &request.fields())
             .header(header::ACCEPT, HeaderValue::from_static("application/json"));
+        let request = showing(request, subject.identity.as_ref());
         // The clock is read before the request, so that the end is never later than the real one.
         let now = context.now();
         let response = send(context, request, "exchange the subject token at Google's token service").await?;
@@ -153,20 +155,25 @@ impl Federation {
                 .hint("it has just been issued: the service is out of order; try again"));
         }
         let life = answer.expires_in.map(SignedDuration::from_secs);
-        Ok(Federated { token: answer.access_token, expires_at: life.and_then(|life| now.checked_add(life).ok()) })
+        Ok(Federated {
+            token: answer.access_token,
+            expires_at: life.and_then(|life| now.checked_add(life).ok()),
+            identity: subject.identity.clone(),
+        })
     }
 
     async fn call_iam(
         &self,
         context: &Context,
-        token: &Secret,
+        federated: &Federated,
         (account, method, body): (&str, &str, serde_json::Value),
         attempt: &Attempt<'_>,
     ) -> Result<Response, Error> {
-        let url = self.endpoints.service_account(context, account, method)?;
-        let mut request = Request::post_json(url, &body)
+        let url = self.endpoints.service_account(context, account, method, federated.identity.is_some())?;
+        let request = Request::post_json(url, &body)
             .header(header::ACCEPT, HeaderValue::from_static("application/json"))
-            .bearer(token)?;
+            .bearer(&federated.token)?;
+        let mut request = showing(request, federated.identity.as_ref());
         if let Some(project) = &self.quota_project {
             let value = HeaderValue::from_str(project)
                 .map_err(|error| Error::configuration("send the quota project").because(error))?;
@@ -206,6 +213,13 @@ fn id_token(token: Secret, audience: &str) -> Result<Credential, Error> {
         return Err(Error::unreachable("read the ID token from Google: it is for another audience than asked"));
     }
     Ok(token.into_credential())
+}
+
+fn showing(request: Request, identity: Option<&Arc<X509Identity>>) -> Request {
+    match identity {
+        Some(identity) => request.identity(Arc::clone(identity)),
+        None => request,
+    }
 }
 
 /// Sends it; a request without an answer is told as what it was for.

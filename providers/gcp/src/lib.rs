@@ -22,6 +22,8 @@ mod external_account;
 mod metadata;
 #[cfg(feature = "client")]
 mod resource;
+#[cfg(feature = "client")]
+mod subject;
 #[cfg(test)]
 #[cfg(feature = "client")]
 mod testing;

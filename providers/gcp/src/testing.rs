@@ -54,9 +54,19 @@ pub(crate) fn world(http: ScriptedHttp, variables: &[(&str, &str)]) -> World {
 
 /// Builds an exchange from its section and makes it.
 pub(crate) fn exchange<C: ExchangeConfig>(section: Value, world: &World) -> Result<Credential, Error> {
+    exchange_of::<C>(section, &subject(), world)
+}
+
+/// Builds an exchange from its section and makes it of this credential.
+pub(crate) fn exchange_of<C: ExchangeConfig>(
+    section: Value,
+    subject: &Credential,
+    world: &World,
+) -> Result<Credential, Error> {
     let exchange = serde_json::from_value::<C>(section).unwrap().build().unwrap();
-    let (subject, want) = (subject(), Want::default());
-    let made = exchange.exchange(&world.context, &subject, &want);
+    assert!(exchange.takes().contains(subject.kind()));
+    let want = Want::default();
+    let made = exchange.exchange(&world.context, subject, &want);
     made.now_or_never().expect("nothing here waits")
 }
 

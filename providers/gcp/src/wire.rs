@@ -47,7 +47,8 @@ pub(crate) struct TokenRequest<'a> {
     pub(crate) audience: &'a str,
     pub(crate) scope: &'a str,
     pub(crate) subject_token: &'a Secret,
-    pub(crate) subject_token_type: SubjectTokenType,
+    /// The identifier of its type (RFC 8693, 3).
+    pub(crate) subject_token_type: &'a str,
     /// A JSON object as text; encoded once by the form, as Go and Rust do. (Python encodes it twice.)
     pub(crate) options: Option<&'a str>,
 }
@@ -61,7 +62,7 @@ impl TokenRequest<'_> {
             ("scope", self.scope),
             ("requested_token_type", ACCESS_TOKEN),
             ("subject_token", self.subject_token.expose()),
-            ("subject_token_type", self.subject_token_type.urn()),
+            ("subject_token_type", self.subject_token_type),
         ];
         fields.extend(self.options.map(|options| ("options", options)));
         fields

@@ -84,7 +84,7 @@ impl CredentialFile {
         // A service account has an `@`; the principal of direct access is a URL.
         let account =
             self.config.service_account.clone().or_else(|| of_exchange("principal").filter(|name| !name.contains('/')));
-        let token_url = self.endpoints.token(context)?.to_string();
+        let token_url = self.endpoints.token(context, false)?.to_string();
         let mut document = Map::new();
         let mut set = |name: &str, value: Value| document.insert(name.to_owned(), value);
         set("type", json!("external_account"));
@@ -96,7 +96,7 @@ impl CredentialFile {
         set("token_url", json!(token_url));
         set("universe_domain", json!(self.endpoints.universe));
         if let Some(account) = account {
-            let url = self.endpoints.service_account(context, &account, "generateAccessToken")?;
+            let url = self.endpoints.service_account(context, &account, "generateAccessToken", false)?;
             set("service_account_impersonation_url", json!(url.as_str()));
             if let Some(seconds) = self.lifetime {
                 set("service_account_impersonation", json!({ "token_lifetime_seconds": seconds }));
