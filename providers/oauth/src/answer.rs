@@ -58,7 +58,7 @@ pub fn parse_token_answer(body: &[u8]) -> Result<TokenAnswer, &'static str> {
 }
 
 /// Some servers write the number as text.
-fn seconds(value: &Value) -> Result<i64, &'static str> {
+pub(crate) fn seconds(value: &Value) -> Result<i64, &'static str> {
     let number = value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
     let bounds = -LONGEST_LIFE..=LONGEST_LIFE;
     number.filter(|seconds| bounds.contains(seconds)).ok_or("`expires_in` is not a sensible number of seconds")

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Largest answer that is read, in bytes: a chain of certificates in PEM, or a token with many groups.
-const MAX_ANSWER: usize = 256 * 1024;
+pub(crate) const MAX_ANSWER: usize = 256 * 1024;
 
 /// What a request asks for, beside the grant.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,7 +107,7 @@ impl Answered {
     }
 }
 
-fn malformed(what: &str, described: &str, wrong: impl std::fmt::Display) -> Error {
+pub(crate) fn malformed(what: &str, described: &str, wrong: impl std::fmt::Display) -> Error {
     Error::unreachable(format!("{what} ({described}): {wrong}"))
         .clause("answer")
         .hint("this is not what was asked for: check the address, and what the other side is configured to give")

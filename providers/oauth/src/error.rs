@@ -11,9 +11,9 @@ use serde_json::Value;
 use crate::{call::Asked, client_auth::Proof};
 
 /// Longest error code that is shown.
-const MAX_CODE: usize = 64;
+pub(crate) const MAX_CODE: usize = 64;
 /// Secrets shorter than this are in every text.
-const SHORTEST_SECRET: usize = 4;
+pub(crate) const SHORTEST_SECRET: usize = 4;
 /// Longest wait that is passed on, in seconds: a day.
 const LONGEST_WAIT: i64 = 86_400;
 
@@ -142,7 +142,7 @@ fn not_now(response: &Response, said: &OAuthError, attempt: &Attempt<'_>) -> Opt
 }
 
 /// `Retry-After` in seconds, from either of its forms (RFC 9110, 10.2.3).
-fn wait(response: &Response, now: Timestamp) -> Option<i64> {
+pub(crate) fn wait(response: &Response, now: Timestamp) -> Option<i64> {
     let value = response.header("retry-after")?.trim();
     let seconds = value.parse().ok().or_else(|| {
         let date = DateTimeParser::new().parse_timestamp(value).ok()?;

@@ -20,7 +20,7 @@ use crate::{
 /// RFC 8693, 2.1.
 pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// RFC 7523, 2.1.
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// RFC 6749, 4.4.2.
 const CLIENT_CREDENTIALS: &str = "client_credentials";
 
