@@ -136,6 +136,12 @@ fn standard(register: &mut impl Register) {
     carnet_oci::register(register);
     #[cfg(feature = "gcp")]
     carnet_gcp::register(register);
+    #[cfg(feature = "azure")]
+    carnet_azure::register(register);
+    #[cfg(feature = "vault")]
+    carnet_vault::register(register);
+    #[cfg(feature = "aws")]
+    carnet_aws::register(register);
     #[cfg(feature = "oauth")]
     carnet_oauth::register(register);
 }

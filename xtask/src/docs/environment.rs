@@ -32,7 +32,8 @@ Further variables are set by [deliveries](../deliveries.md).
 ## Of the clouds
 
 Each source, exchange and delivery reads and sets the variables that its cloud's own tools use. They stand on the cloud's page:
-[Oracle Cloud Infrastructure](../providers/oci.md), [Google Cloud](../providers/gcp.md), [CI systems](../providers/ci.md),
+[Oracle Cloud Infrastructure](../providers/oci.md), [Google Cloud](../providers/gcp.md), [Microsoft Azure](../providers/azure.md),
+[Vault and OpenBao](../providers/vault.md), [AWS](../providers/aws.md), [CI systems](../providers/ci.md),
 [files, variables, commands, URLs](../providers/generic.md).
 
 In the configuration file `${NAME}` stands for any variable.
