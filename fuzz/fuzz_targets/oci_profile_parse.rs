@@ -1,7 +1,7 @@
 //! No profile file may make the reader panic, and writing a section into one never loses a line of another.
 #![no_main]
 
-use carnet_oci::ini::{Entry, Ini, with_section};
+use carnet_core::ini::{Entry, Ini, with_section};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|file: &str| {

@@ -21,6 +21,7 @@ mod context;
 mod credential;
 mod error;
 mod http;
+pub mod ini;
 mod link;
 mod lock;
 mod redact;

@@ -15,8 +15,6 @@ pub mod error;
 #[cfg(feature = "client")]
 pub mod exchange;
 #[cfg(feature = "client")]
-pub mod ini;
-#[cfg(feature = "client")]
 pub mod regions;
 #[cfg(feature = "client")]
 pub mod session_key;

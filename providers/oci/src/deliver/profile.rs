@@ -9,17 +9,16 @@ use std::{path::Path, sync::Arc};
 use carnet_core::{
     BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Held, Kind, Kinds, Mistake, NewFile,
     Secret,
+    ini::{put_profile, with_section},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::folder::{REGION_HINT, TENANCY_HINT, check_path, needed, path, session};
-use crate::{ini::with_section, regions::Region};
+use crate::regions::Region;
 
 /// The profile's name unless the configuration says another.
 const DEFAULT_PROFILE: &str = "CARNET";
-/// Largest configuration file that a profile is merged into, in bytes.
-const MAX_CONFIG: usize = 1 << 20;
 /// The names of the files in the folder.
 const TOKEN: &str = "token";
 const KEY: &str = "session_key.pem";
@@ -162,30 +161,7 @@ impl Profile {
         entries: &[(&str, &str)],
     ) -> Result<(Option<NewFile>, Option<Held>), Error> {
         let Some(text) = &self.merge_into else { return Ok((None, None)) };
-        let path = path(context, text)?;
-        // Looked at once without holding it: a file that is as it should be may stand in a folder that is read-only.
-        if self.changed(context, &path, entries)?.is_none() {
-            return Ok((None, None));
-        }
-        let held = context.files.hold(&path).await?;
-        let changed = self.changed(context, held.path(), entries)?;
-        Ok((changed.map(|text| NewFile::new(held.path(), text)), Some(held)))
-    }
-
-    /// The file's new text, if it differs from the one that it has.
-    fn changed(&self, context: &Context, path: &Path, entries: &[(&str, &str)]) -> Result<Option<String>, Error> {
-        let before = context.files.read(path, MAX_CONFIG)?;
-        let before = match &before {
-            None => "",
-            Some(bytes) => std::str::from_utf8(bytes.expose())
-                .map_err(|error| Error::configuration(format!("read {}", path.display())).because(error))?,
-        };
-        let after = with_section(before, &self.name, entries).map_err(|error| {
-            Error::configuration(format!("put the profile [{}] into {}", self.name, path.display()))
-                .because(error)
-                .hint("mend that line; nothing was written")
-        })?;
-        Ok((after != before).then_some(after))
+        put_profile(context, &path(context, text)?, &self.name, entries).await
     }
 
     fn environment(&self, config: &Path, region: &str) -> Vec<(String, Secret)> {

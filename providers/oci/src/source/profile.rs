@@ -11,13 +11,13 @@ use std::{
 use carnet_core::{
     BoxFuture, Context, Credential, Error, Found, Kind, Kinds, Material, Mistake, OciApiKey, Secret, SecretBytes,
     Source, SourceConfig, Want,
+    ini::{Ini, IniError, Section},
 };
 use carnet_jose::private_key_from_pem;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    ini::{Ini, IniError, Section},
     regions::Region,
     token::{MAX_KEY, MAX_TOKEN, SessionToken},
 };
