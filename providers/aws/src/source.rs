@@ -2,6 +2,7 @@
 
 mod container;
 mod imds;
+mod web_identity;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use carnet_core::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Keys of this place: the environment, the container endpoint (ECS, EKS pod identity), the instance metadata service.
+/// Keys of this place: the environment, the role of a web identity token file, the container endpoint (ECS, EKS pod identity), the instance metadata service.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AwsIdentity {
@@ -24,11 +25,13 @@ pub struct AwsIdentity {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
-    /// Environment, then container, then instance.
+    /// Environment, then web identity, then container, then instance.
     #[default]
     Any,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
     Environment,
+    /// The role `AWS_ROLE_ARN`, assumed with the token in `AWS_WEB_IDENTITY_TOKEN_FILE`: EKS service accounts (IRSA).
+    WebIdentity,
     /// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `_FULL_URI`: ECS, Fargate, EKS pod identity.
     Container,
     /// The instance metadata service, version 2.
@@ -56,14 +59,16 @@ impl Source for AwsIdentity {
     fn find<'a>(&'a self, context: &'a Context, _want: &'a Want) -> BoxFuture<'a, Result<Found, Error>> {
         Box::pin(async move {
             let places: &[Place] = match self.place {
-                Place::Any => &[Place::Environment, Place::Container, Place::Instance],
+                Place::Any => &[Place::Environment, Place::WebIdentity, Place::Container, Place::Instance],
                 Place::Environment => &[Place::Environment],
+                Place::WebIdentity => &[Place::WebIdentity],
                 Place::Container => &[Place::Container],
                 Place::Instance => &[Place::Instance],
             };
             let mut reasons = Vec::new();
             for place in places {
                 let found = match place {
+                    Place::WebIdentity => web_identity::find(context).await?,
                     Place::Container => container::find(context).await?,
                     Place::Instance => imds::find(context).await?,
                     Place::Environment | Place::Any => environment(context)?,

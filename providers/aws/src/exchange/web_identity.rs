@@ -51,6 +51,23 @@ pub struct Aws {
     pub endpoint_url: Option<String>,
 }
 
+impl Aws {
+    /// A role, and all else by default.
+    pub(crate) fn of(role_arn: String, session_name: Option<String>) -> Self {
+        Self {
+            role_arn,
+            session_name,
+            lifetime: None,
+            audience: None,
+            policy: None,
+            policy_arns: Vec::new(),
+            then: Vec::new(),
+            region: None,
+            endpoint_url: None,
+        }
+    }
+}
+
 /// The exchange `aws`, checked.
 #[derive(Debug)]
 struct WebIdentity {
