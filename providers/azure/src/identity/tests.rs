@@ -111,6 +111,28 @@ fn rejects_token_of_a_binding_without_its_proxy() {
 }
 
 #[test]
+fn a_pod_with_a_binding_asks_the_proxy_under_its_own_name_and_authority() {
+    let answer = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"a.b.c"}"#;
+    let variables = [
+        AKS,
+        &[
+            ("AZURE_KUBERNETES_TOKEN_PROXY", "https://10.0.0.1:443"),
+            ("AZURE_KUBERNETES_SNI_NAME", "binding.ests.aks"),
+            ("AZURE_KUBERNETES_CA_FILE", "/ca.pem"),
+        ],
+    ]
+    .concat();
+    let world = world(ScriptedHttp::default().answer(200, answer), &variables);
+    let bound = json!({ "iss": ISSUER, "sub": "s", "aud": ["api://AKSIdentityBinding"], "exp": NOW + 300 });
+    world.files.put("/token", token(&bound).expose());
+    world.files.put("/ca.pem", "CA");
+    credential(find(access(), &world));
+    let request = world.http.requests().remove(0);
+    assert_eq!((request.url.host_str(), request.server_name.as_deref()), (Some("10.0.0.1"), Some("binding.ests.aks")));
+    assert_eq!(request.ca_pem.as_deref(), Some(b"CA".as_slice()));
+}
+
+#[test]
 fn rejects_sections_bent_in_one_place() {
     for (section, field) in [
         (json!({}), "resource"),

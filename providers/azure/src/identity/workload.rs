@@ -74,9 +74,10 @@ pub(super) async fn ask(context: &Context, resource: &str, client: Option<&str>)
         .hint(format!("set {PROXY}: tokens of identity bindings are only taken by the cluster's token proxy")));
     }
     let request = match proxy {
-        Some((url, ca)) => {
-            let mut request = Request::post_form(url, &request.fields());
-            request.ca_pem = ca;
+        Some(proxy) => {
+            let mut request = Request::post_form(proxy.url, &request.fields());
+            request.ca_pem = proxy.ca_pem;
+            request.server_name = proxy.server_name;
             request
         }
         None => Request::post_form(token_endpoint(context, None, Cloud::Public, &tenant)?, &request.fields()),
@@ -104,8 +105,16 @@ fn read(context: &Context) -> Result<Result<SubjectToken, String>, Error> {
     Ok(Ok(token))
 }
 
+/// The token proxy of a cluster.
+struct Proxy {
+    url: Url,
+    /// The name that its certificate has. The address is that of the API server, which has another.
+    server_name: Option<String>,
+    ca_pem: Option<Bytes>,
+}
+
 /// Where the proxy is and what its certificate is checked with, if variables name one.
-fn proxy(context: &Context, tenant: &str) -> Result<Option<(Url, Option<Bytes>)>, Error> {
+fn proxy(context: &Context, tenant: &str) -> Result<Option<Proxy>, Error> {
     let Some(address) = context.env(PROXY) else {
         let alone = [PROXY_NAME, PROXY_CA_FILE, PROXY_CA_DATA].into_iter().find(|name| context.env(name).is_some());
         return match alone {
@@ -117,13 +126,7 @@ fn proxy(context: &Context, tenant: &str) -> Result<Option<(Url, Option<Bytes>)>
         };
     };
     let base = named(PROXY, &address)?;
-    if context.env(PROXY_NAME).is_some_and(|name| base.host_str() != Some(name.as_str())) {
-        return Err(Error::configuration(format!(
-            "use {PROXY_NAME}: another TLS name than that of {PROXY} is not supported"
-        ))
-        .hint("name the proxy by its TLS name, with a host alias of the pod"));
-    }
-    let ca = match (context.env(PROXY_CA_FILE), context.env(PROXY_CA_DATA)) {
+    let ca_pem = match (context.env(PROXY_CA_FILE), context.env(PROXY_CA_DATA)) {
         (Some(_), Some(_)) => {
             return Err(Error::configuration(format!("use {PROXY_CA_FILE} and {PROXY_CA_DATA}: both are set"))
                 .hint("set one of them"));
@@ -138,5 +141,6 @@ fn proxy(context: &Context, tenant: &str) -> Result<Option<(Url, Option<Bytes>)>
         (None, Some(data)) => Some(Bytes::from(data)),
         (None, None) => None,
     };
-    Ok(Some((token_endpoint(context, Some(&base), Cloud::Public, tenant)?, ca)))
+    let url = token_endpoint(context, Some(&base), Cloud::Public, tenant)?;
+    Ok(Some(Proxy { url, server_name: context.env(PROXY_NAME), ca_pem }))
 }
