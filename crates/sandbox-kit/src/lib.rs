@@ -20,13 +20,17 @@
 mod clock;
 mod decisions;
 mod fault;
+mod internet;
 mod key;
 mod service;
+mod shown;
 mod world;
 
 pub use clock::SandboxClock;
 pub use decisions::{Decided, Decisions};
 pub use fault::{Fault, FaultKind, Faults, UnknownFault};
+pub use internet::Internet;
 pub use key::LazyKey;
 pub use service::{Emulator, ErrorBody, Host, Service, ServiceUrls, Urls};
+pub use shown::ShownCertificates;
 pub use world::World;

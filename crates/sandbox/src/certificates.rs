@@ -5,9 +5,11 @@ use std::{
     sync::Arc,
 };
 
+use axum::extract::Request;
 use carnet_core::Error;
 use carnet_jose::Algorithm;
-use carnet_net::{ServerCertificate, TlsServerConfig};
+use carnet_net::{ChainVerifier, ClientCertificates, PeerCertificates, ServerCertificate, TlsServerConfig};
+use carnet_sandbox_kit::ShownCertificates;
 use carnet_x509::{Authority, LeafProfile};
 use jiff::{SignedDuration, Timestamp};
 
@@ -25,7 +27,8 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// A new authority (P-256, so it is there at once), and TLS that has a certificate for each name that `is_ours`.
+    /// A new authority (P-256, so it is there at once), and TLS that has a certificate for each name that `is_ours`. Clients
+    /// are asked for a certificate and need not have one.
     pub(crate) fn new<F>(now: Timestamp, is_ours: F) -> Result<Self, Error>
     where
         F: Fn(&str) -> bool + Send + Sync + 'static,
@@ -35,7 +38,9 @@ impl Certificates {
         let not_after = now.saturating_add(AFTER).unwrap_or(now);
         let authority = Authority::root("carnet sandbox", Algorithm::Es256, not_before, not_after).map_err(attempt)?;
         let pem = authority.certificate_pem();
-        let tls = TlsServerConfig::by_name(move |name| {
+        // Whether a certificate is believed is for each service to say; what is asked of TLS is that its key is there.
+        let anybody: ChainVerifier = Arc::new(|_chain| Ok(()));
+        let make = move |name: &str| {
             if name != "localhost" && !is_ours(name) {
                 return Err(Error::configuration(format!("make a certificate for {name:?}, which no service claims")));
             }
@@ -43,7 +48,8 @@ impl Certificates {
                 .issue(&leaf(name, not_before, not_after))
                 .map_err(|error| Error::internal(format!("make a certificate for {name}")).because(error))?;
             Ok(ServerCertificate { chain: vec![issued.certificate], private_key: issued.private_key })
-        })?;
+        };
+        let tls = TlsServerConfig::by_name(make, ClientCertificates::Optional(anybody))?;
         Ok(Self { pem, tls: Arc::new(tls) })
     }
 
@@ -56,6 +62,14 @@ impl Certificates {
     pub(crate) fn tls(&self) -> Arc<TlsServerConfig> {
         Arc::clone(&self.tls)
     }
+}
+
+/// Tells a service what its client has shown in TLS.
+pub(crate) async fn tell(mut request: Request) -> Request {
+    if let Some(PeerCertificates(chain)) = request.extensions_mut().remove() {
+        request.extensions_mut().insert(ShownCertificates(chain));
+    }
+    request
 }
 
 /// Clients reach services as `localhost`, as `127.0.0.1` and under real names, some of them in one session, so each

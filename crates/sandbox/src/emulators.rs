@@ -14,5 +14,6 @@ pub(crate) fn all(world: &World, ci: CiEmulator) -> Emulators {
         ("ci", Arc::new(ci)),
         ("gcp", Arc::new(carnet_gcp_sandbox::emulator(world.clone()))),
         ("oci", Arc::new(carnet_oci_sandbox::emulator(world.clone()))),
+        ("vault", Arc::new(carnet_vault_sandbox::emulator(world.clone()))),
     ]
 }

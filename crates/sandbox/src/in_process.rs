@@ -7,6 +7,7 @@ use std::{
 
 use axum::{body::Body, http};
 use carnet_core::{BoxFuture, HttpError, HttpErrorKind, HttpSend, Request, Response, SecretBytes};
+use carnet_sandbox_kit::ShownCertificates;
 use http::{HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower::ServiceExt as _;
@@ -50,6 +51,9 @@ impl InProcess {
         let authority = &request.url[Position::BeforeHost..Position::AfterPort];
         if let (false, Ok(value)) = (message.headers().contains_key(header::HOST), HeaderValue::from_str(authority)) {
             message.headers_mut().insert(header::HOST, value);
+        }
+        if let Some(shown) = ShownCertificates::of(request) {
+            message.extensions_mut().insert(shown);
         }
         message.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(request.body.len()));
         let answer = match router.oneshot(message).await {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Router, middleware::map_request};
 use carnet_ci_sandbox::{CiEmulator, MintRequest};
 use carnet_core::{Clock, Error, HttpSend, Random, Secret};
 use carnet_net::{Limits, TlsServerConfig, serve_with};
@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use crate::{
-    certificates::Certificates,
+    certificates::{self, Certificates},
     control,
     emulators::{self, Emulators},
     environment::{CA_FILE, Flavour, TOKEN_FILE},
@@ -292,7 +292,7 @@ impl Bound {
             if services.iter().any(|known| known.name == service.name) {
                 return Err(Error::internal(format!("start two services named {}", service.name)));
             }
-            let router = faults::around(&service, world.clone(), slow);
+            let router = faults::around(&service, world.clone(), slow).layer(map_request(certificates::tell));
             let (plain, plain_port) = bind(0).await?;
             let (tls, tls_port) = bind(0).await?;
             urls.insert(service.name, ServiceUrls { plain: url("http", plain_port)?, tls: url("https", tls_port)? });

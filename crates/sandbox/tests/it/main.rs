@@ -6,5 +6,6 @@ mod control;
 mod environment;
 mod faults;
 mod life;
+mod mutual;
 mod proxy;
 mod support;

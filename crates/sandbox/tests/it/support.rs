@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Request as Incoming, State},
     http::{HeaderValue, Method, StatusCode, header},
     routing::{get, post},
@@ -19,7 +19,8 @@ use bytes::Bytes;
 use carnet_core::{Error, HttpError, HttpSend, MapEnvironment, Request, Response, SystemClock, SystemRandom};
 use carnet_net::{Client, Settings};
 use carnet_sandbox::{Emulators, Options, Sandbox};
-use carnet_sandbox_kit::{Emulator, Host, Service, Urls, World};
+use carnet_sandbox_kit::{Emulator, Host, Service, ShownCertificates, Urls, World};
+use carnet_x509::Certificate;
 use serde_json::Value;
 
 /// What the test emulator was asked.
@@ -57,10 +58,21 @@ async fn fetch(State(answering): State<Answering>) -> String {
     answering.world.http.send(request).await.unwrap().text().unwrap().to_owned()
 }
 
+/// Who the client is by the certificate that it has shown.
+async fn shown(shown: Option<Extension<ShownCertificates>>) -> String {
+    shown.map_or("nobody".to_owned(), |Extension(ShownCertificates(chain))| {
+        Certificate::from_der(chain.first().unwrap()).unwrap().uris().concat()
+    })
+}
+
 impl Echo {
     fn service(&self, name: &'static str, hosts: Vec<Host>) -> Service {
         let state = Answering { name, world: self.world.clone(), asked: Arc::clone(&self.asked) };
-        Service::new(name, hosts, Router::new().route("/fetch", get(fetch)).fallback(echo).with_state(state))
+        Service::new(
+            name,
+            hosts,
+            Router::new().route("/fetch", get(fetch)).route("/shown", get(shown)).fallback(echo).with_state(state),
+        )
     }
 }
 

@@ -1,0 +1,69 @@
+//! Times as Vault takes them: seconds as a number or its text, or `1h30m`.
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+/// Seconds, or a text such as `"24h"`, `"1h30m"`, `"60"`, `"7d"`; an empty text is nothing. `None` when it is no such thing.
+/// Negative ones are for the caller to judge.
+pub(crate) fn parse(value: &Value) -> Option<SignedDuration> {
+    match value {
+        Value::Number(number) => number.as_i64().map(SignedDuration::from_secs),
+        Value::String(text) => parse_text(text),
+        _ => None,
+    }
+}
+
+/// [`parse`] of a text.
+pub(crate) fn parse_text(text: &str) -> Option<SignedDuration> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some(SignedDuration::ZERO);
+    }
+    if let Ok(seconds) = text.parse::<i64>() {
+        return Some(SignedDuration::from_secs(seconds));
+    }
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let mut milliseconds = 0_i64;
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let (unit, after) = after.split_at(after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len()));
+        let unit = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return None,
+        };
+        milliseconds = milliseconds.checked_add(number.parse::<i64>().ok()?.checked_mul(unit)?)?;
+        rest = after;
+    }
+    Some(SignedDuration::from_millis(if negative { milliseconds.checked_neg()? } else { milliseconds }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_numbers_and_texts() {
+        for (text, seconds) in
+            [("60", 60), ("5m", 300), ("1h30m", 5400), ("7d", 604_800), ("-1", -1), ("-2s", -2), ("", 0)]
+        {
+            assert_eq!(parse_text(text), Some(SignedDuration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(parse(&Value::from(9)), Some(SignedDuration::from_secs(9)));
+        assert_eq!(parse_text("500ms"), Some(SignedDuration::from_millis(500)));
+    }
+
+    #[test]
+    fn rejects_what_is_no_time() {
+        for text in ["x", "5x", "h", "1h x", "99999999999999999999s", "9223372036854775807d", "1.5h", "--1s"] {
+            assert_eq!(parse_text(text), None, "{text}");
+        }
+        assert_eq!(parse(&Value::Bool(true)), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! The key-value engine, versions 1 and 2.
+
+mod store;
+mod v1;
+mod v2;
+
+use serde_json::Value;
+
+use crate::{
+    call::Call,
+    policy::Operation,
+    reply::{Answer, ApiError, Data},
+    state::State,
+};
+use store::Engine;
+
+/// Most secrets of one mount, and versions of one secret.
+pub(crate) const MAX_SECRETS: usize = 1000;
+
+/// Which version of the engine a mount has.
+#[derive(Clone, Debug)]
+pub(crate) enum Kv {
+    /// Version 1.
+    One(v1::Store),
+    /// Version 2.
+    Two(Engine),
+}
+
+impl Kv {
+    /// An empty engine of this version (`options.version` of the mount).
+    pub(crate) fn new(version: &str) -> Option<Self> {
+        match version {
+            "" | "1" => Some(Self::One(v1::Store::default())),
+            "2" => Some(Self::Two(Engine::default())),
+            _ => None,
+        }
+    }
+
+    /// `1` or `2`.
+    pub(crate) const fn version(&self) -> &'static str {
+        match self {
+            Self::One(_) => "1",
+            Self::Two(_) => "2",
+        }
+    }
+
+    /// Whether there is something at a path below the mount, which makes a write an update and not a creation.
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        match self {
+            Self::One(store) => store.contains(path),
+            Self::Two(engine) => {
+                let below = path.strip_prefix("data/").or_else(|| path.strip_prefix("metadata/"));
+                // The other paths (config, delete, undelete, destroy) are always updates.
+                below.is_none_or(|path| engine.secret(path).is_some())
+            }
+        }
+    }
+
+    /// Answers a request for what is below the mount.
+    pub(crate) fn answer(&mut self, state: &State, call: &Call, operation: Operation, path: &str) -> Answer {
+        match self {
+            Self::One(store) => v1::answer(store, call, operation, path),
+            Self::Two(engine) => v2::answer(engine, state, call, operation, path),
+        }
+    }
+}
+
+/// The names right below a folder: those of folders with a slash at the end.
+///
+/// # Errors
+/// 404 without a text, when there is none.
+fn list<'a>(paths: impl Iterator<Item = &'a String>, folder: &str) -> Answer {
+    let mut keys: Vec<String> = paths
+        .filter_map(|path| path.strip_prefix(folder))
+        .map(|rest| match rest.split_once('/') {
+            Some((name, _)) => format!("{name}/"),
+            None => rest.to_owned(),
+        })
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    if keys.is_empty() {
+        return Err(ApiError::nothing());
+    }
+    Data::of([("keys", Value::from(keys))]).answer()
+}

@@ -1,0 +1,93 @@
+//! From a path to what answers it.
+
+use http::StatusCode;
+
+use crate::{
+    access::{self, Place},
+    auth,
+    call::Call,
+    policy::Operation,
+    reply::{Answer, ApiError, Data},
+    state::{Inner, State},
+    sys, wrapping,
+};
+
+/// Answers a request, in the order of the server: what works while sealed, the namespace, what needs no token, the token
+/// and its policies, the path.
+pub(crate) async fn answer(state: &State, call: &Call) -> Answer {
+    if let Some(answer) = sys::sealed(state, call) {
+        return answer;
+    }
+    let place = place(state, call)?;
+    if let Some(answer) = wrapping::answer(state, call, &place) {
+        return answer;
+    }
+    let writes = matches!(place.operation, Operation::Create | Operation::Update);
+    let method = auth_method(state, &place);
+    if let Some((mount, rest)) = &method
+        && rest.as_str() == "login"
+    {
+        return if writes { auth::login(state, call, &place, mount).await } else { Err(ApiError::unsupported()) };
+    }
+    let caller = access::authorize(state, call, &place)?;
+    if place.operation == Operation::Help {
+        return Data::of([("help", "See the sandbox's README.".into()), ("see_also", Vec::<String>::new().into())])
+            .flat();
+    }
+    if let Some((mount, rest)) = method {
+        if rest == "config" && writes {
+            return auth::configure(state, call, &place, &mount).await;
+        }
+        return auth::answer(state, call, &place, &mount, &rest);
+    }
+    if let Some(rest) = place.path.strip_prefix("auth/token/") {
+        return auth::tokens(state, call, &place, &caller, rest);
+    }
+    if let Some(rest) = place.path.strip_prefix("sys/") {
+        return sys::answer(state, call, &place, &caller, rest);
+    }
+    secrets(state, call, &place)
+}
+
+fn secrets(state: &State, call: &Call, place: &Place) -> Answer {
+    let mut inner = state.lock();
+    let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
+    let found = namespace.mount(&place.path).map(|(mount, rest)| (mount.to_owned(), rest.to_owned()));
+    let (mount, rest) = found.ok_or_else(|| ApiError::no_route(&place.path))?;
+    let mount = namespace.mounts.get_mut(&mount).ok_or_else(|| ApiError::no_route(&place.path))?;
+    mount.kv.answer(state, call, place.operation, &rest)
+}
+
+fn place(state: &State, call: &Call) -> Result<Place, ApiError> {
+    let inner = state.lock();
+    let (namespace, path) = inner.resolve(&call.namespace, &call.path).ok_or_else(no_namespace)?;
+    let operation = match call.operation {
+        Operation::Update if creates(&inner, &namespace, &path) => Operation::Create,
+        operation => operation,
+    };
+    Ok(Place { namespace, path, operation })
+}
+
+/// Whether a write makes something: only secrets and roles tell the two apart.
+fn creates(inner: &Inner, namespace: &str, path: &str) -> bool {
+    let Some(namespace) = inner.namespaces.get(namespace) else { return false };
+    if let Some((mount, rest)) = path.strip_prefix("auth/").and_then(|path| namespace.auth(path)) {
+        let Some(role) = rest.strip_prefix("role/") else { return false };
+        let role = role.to_ascii_lowercase();
+        return namespace.auths.get(mount).is_some_and(|method| !method.roles.contains_key(&role));
+    }
+    let Some((mount, rest)) = namespace.mount(path).filter(|_| !path.starts_with("sys/")) else { return false };
+    namespace.mounts.get(mount).is_some_and(|mount| !mount.kv.exists(rest))
+}
+
+fn auth_method(state: &State, place: &Place) -> Option<(String, String)> {
+    let inner = state.lock();
+    let namespace = inner.namespaces.get(&place.namespace)?;
+    let (mount, rest) = namespace.auth(place.path.strip_prefix("auth/")?)?;
+    Some((mount.to_owned(), rest.to_owned()))
+}
+
+/// 404: there is no such namespace.
+pub(crate) fn no_namespace() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, ["namespace not found"])
+}

@@ -1,0 +1,187 @@
+//! All that the emulated server knows, in one place and bounded.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use carnet_sandbox_kit::World;
+use carnet_vault::trust::{CheckedConfig, CheckedRole};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    issuers::IssuerKeys,
+    kv::Kv,
+    policy::{Entity, Policy},
+    sys::Seal,
+    tokens::Tokens,
+    wrapping::Wrapped,
+};
+
+/// Most entries of each kind in a namespace.
+pub(crate) const MAX_ENTRIES: usize = 1000;
+
+/// The world and what is in it.
+pub(crate) struct State {
+    pub(crate) world: World,
+    pub(crate) service: &'static str,
+    pub(crate) issuers: IssuerKeys,
+    inner: Mutex<Inner>,
+}
+
+/// What is behind the lock.
+#[derive(Default)]
+pub(crate) struct Inner {
+    pub(crate) seal: Seal,
+    /// By path: empty for the root, else with a slash at the end.
+    pub(crate) namespaces: BTreeMap<String, Namespace>,
+    pub(crate) tokens: Tokens,
+    pub(crate) wrapped: Wrapped,
+}
+
+/// What one namespace holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Namespace {
+    pub(crate) id: String,
+    /// By path, with a slash at the end.
+    pub(crate) mounts: BTreeMap<String, Mount>,
+    /// By path below `auth/`, with a slash at the end.
+    pub(crate) auths: BTreeMap<String, AuthMount>,
+    pub(crate) policies: BTreeMap<String, PolicyEntry>,
+    /// By id.
+    pub(crate) entities: BTreeMap<String, Entity>,
+}
+
+/// A secrets engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Mount {
+    pub(crate) about: About,
+    pub(crate) kv: Kv,
+}
+
+/// An auth method.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthMount {
+    pub(crate) about: About,
+    /// `jwt` or `oidc`, which are the same.
+    pub(crate) kind: String,
+    pub(crate) config: Option<CheckedConfig>,
+    pub(crate) roles: BTreeMap<String, CheckedRole>,
+}
+
+/// What a mount says of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    pub(crate) accessor: String,
+    pub(crate) uuid: String,
+    pub(crate) description: String,
+    /// As in `config`.
+    pub(crate) tune: Map<String, Value>,
+}
+
+/// A policy with its text.
+#[derive(Clone, Debug)]
+pub(crate) struct PolicyEntry {
+    pub(crate) text: String,
+    pub(crate) policy: Policy,
+}
+
+impl State {
+    /// A server that has never been initialised.
+    pub(crate) fn new(world: World, service: &'static str) -> Self {
+        let issuers = IssuerKeys::new(&world);
+        let root = Namespace::new("root");
+        let inner = Inner { namespaces: [(String::new(), root)].into(), ..Inner::default() };
+        Self { world, service, issuers, inner: Mutex::new(inner) }
+    }
+
+    /// What is behind the lock. Never held across an await.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Now, by the clock of this server.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.world.now(self.service)
+    }
+
+    /// A random UUID.
+    pub(crate) fn uuid(&self) -> String {
+        let hex = self.world.random_hex::<16>();
+        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+        [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    }
+
+    /// What a new mount of this type says of itself.
+    pub(crate) fn about(&self, class: &str, kind: &str, description: &str) -> About {
+        About {
+            accessor: format!("{class}{kind}_{}", self.world.random_hex::<4>()),
+            uuid: self.uuid(),
+            description: description.to_owned(),
+            tune: Map::from_iter([
+                ("default_lease_ttl".to_owned(), json!(0)),
+                ("max_lease_ttl".to_owned(), json!(0)),
+                ("force_no_cache".to_owned(), json!(false)),
+            ]),
+        }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("State")
+    }
+}
+
+impl Namespace {
+    /// With the policy `default` only.
+    pub(crate) fn new(id: &str) -> Self {
+        let text = crate::sys::DEFAULT_POLICY.to_owned();
+        // A test shows that it parses.
+        let policy = crate::policy::parse_policy(&text).unwrap_or_default();
+        Self {
+            id: id.to_owned(),
+            mounts: BTreeMap::new(),
+            auths: BTreeMap::new(),
+            policies: [("default".to_owned(), PolicyEntry { text, policy })].into(),
+            entities: BTreeMap::new(),
+        }
+    }
+
+    /// The secrets engine of a path and the rest of the path.
+    pub(crate) fn mount<'a>(&self, path: &'a str) -> Option<(&str, &'a str)> {
+        longest(&self.mounts, path)
+    }
+
+    /// The auth method of a path below `auth/` and the rest of the path.
+    pub(crate) fn auth<'a>(&self, path: &'a str) -> Option<(&str, &'a str)> {
+        longest(&self.auths, path)
+    }
+}
+
+fn longest<'m, 'a, T>(mounts: &'m BTreeMap<String, T>, path: &'a str) -> Option<(&'m str, &'a str)> {
+    let matching = mounts.keys().filter_map(|mount| Some((mount.as_str(), path.strip_prefix(mount.as_str())?)));
+    matching.max_by_key(|(mount, _)| mount.len())
+}
+
+impl Inner {
+    /// The namespace that a header and the beginning of a path name, and the rest of the path.
+    pub(crate) fn resolve(&self, header: &str, path: &str) -> Option<(String, String)> {
+        let mut namespace = if header.is_empty() { String::new() } else { format!("{header}/") };
+        if !self.namespaces.contains_key(&namespace) {
+            return None;
+        }
+        let mut rest = path;
+        while let Some((part, after)) = rest.split_once('/') {
+            let below = format!("{namespace}{part}/");
+            if !self.namespaces.contains_key(&below) {
+                break;
+            }
+            namespace = below;
+            rest = after;
+        }
+        Some((namespace, rest.to_owned()))
+    }
+}

@@ -1,0 +1,179 @@
+//! Initialising, unsealing, health: what answers without a token, and while sealed.
+
+use std::collections::BTreeSet;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    call::Call,
+    policy::Operation,
+    reply::{Answer, ApiError, Reply},
+    state::State,
+    tokens::Token,
+};
+
+/// What the server says it is; the Terraform provider looks at it.
+const VERSION: &str = "1.20.0";
+const CLUSTER: &str = "carnet-sandbox";
+/// Most key shares (`secret_shares`).
+const MAX_SHARES: u64 = 255;
+
+/// The seal of a server.
+#[derive(Debug, Default)]
+pub(crate) struct Seal {
+    /// Hexadecimal; empty until the server is initialised.
+    shares: BTreeSet<String>,
+    threshold: usize,
+    given: BTreeSet<String>,
+    nonce: String,
+    open: bool,
+}
+
+impl Seal {
+    /// Initialised with one share, and open: a development server.
+    pub(crate) fn development(share: String) -> Self {
+        Self { shares: [share].into(), threshold: 1, open: true, ..Self::default() }
+    }
+
+    fn initialized(&self) -> bool {
+        !self.shares.is_empty()
+    }
+
+    /// Seals it.
+    pub(crate) fn close(&mut self) {
+        self.open = false;
+        self.given.clear();
+    }
+
+    fn status(&self) -> Value {
+        json!({
+            "type": "shamir",
+            "initialized": self.initialized(),
+            "sealed": !self.open,
+            "t": self.threshold,
+            "n": self.shares.len(),
+            "progress": self.given.len(),
+            "nonce": if self.given.is_empty() { "" } else { self.nonce.as_str() },
+            "version": VERSION,
+            "build_date": "2026-01-01T00:00:00Z",
+            "migration": false,
+            "cluster_name": CLUSTER,
+            "cluster_id": "c0ffee00-0000-4000-8000-000000000000",
+            "recovery_seal": false,
+            "storage_type": "inmem",
+        })
+    }
+}
+
+/// Answers what works while sealed; refuses the rest while it is. `None` means go on.
+pub(crate) fn sealed(state: &State, call: &Call) -> Option<Answer> {
+    let writes = call.operation == Operation::Update;
+    let reads = call.operation == Operation::Read;
+    let ok = |body| Some(Ok(Reply::Raw(StatusCode::OK, body)));
+    match call.path.as_str() {
+        "sys/health" | "sys/init" | "sys/seal-status" | "sys/unseal" | "sys/leader" if !call.namespace.is_empty() => {
+            Some(Err(ApiError::bad("operation unavailable in namespaces")))
+        }
+        "sys/health" if reads => Some(health(state, call)),
+        "sys/init" if reads => ok(json!({ "initialized": state.lock().seal.initialized() })),
+        "sys/init" if writes => Some(init(state, call)),
+        "sys/seal-status" if reads => ok(state.lock().seal.status()),
+        "sys/unseal" if writes => Some(unseal(state, call)),
+        "sys/leader" if reads => {
+            ok(json!({ "ha_enabled": false, "is_self": false, "leader_address": "", "leader_cluster_address": "" }))
+        }
+        "sys/health" | "sys/init" | "sys/seal-status" | "sys/unseal" | "sys/leader" => {
+            Some(Err(ApiError::unsupported()))
+        }
+        _ if !state.lock().seal.open => Some(Err(ApiError::sealed())),
+        _ => None,
+    }
+}
+
+fn health(state: &State, call: &Call) -> Answer {
+    let inner = state.lock();
+    let seal = &inner.seal;
+    let (name, usual) = match (seal.initialized(), seal.open) {
+        (false, _) => ("uninitcode", 501),
+        (true, false) => ("sealedcode", 503),
+        (true, true) => ("activecode", 200),
+    };
+    let asked = call.query.get(name).and_then(|code| code.parse().ok()).unwrap_or(usual);
+    let status = StatusCode::from_u16(asked).map_err(|_invalid| ApiError::bad(format!("bad {name}")))?;
+    Ok(Reply::Raw(
+        status,
+        json!({
+            "initialized": seal.initialized(),
+            "sealed": !seal.open,
+            "standby": false,
+            "performance_standby": false,
+            "replication_performance_mode": "disabled",
+            "replication_dr_mode": "disabled",
+            "server_time_utc": state.now().as_second(),
+            "version": VERSION,
+            "cluster_name": CLUSTER,
+            "cluster_id": "c0ffee00-0000-4000-8000-000000000000",
+        }),
+    ))
+}
+
+fn init(state: &State, call: &Call) -> Answer {
+    let number = |name: &str| call.body.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let (shares, threshold) = (number("secret_shares"), number("secret_threshold"));
+    if ["pgp_keys", "root_token_pgp_key"].iter().any(|name| call.body.contains_key(*name)) {
+        return Err(ApiError::bad("the sandbox does not encrypt keys with PGP"));
+    }
+    let mut inner = state.lock();
+    if inner.seal.initialized() {
+        return Err(ApiError::bad("Vault is already initialized"));
+    }
+    if !(1..=MAX_SHARES).contains(&shares) || threshold == 0 || threshold > shares || (threshold == 1 && shares > 1) {
+        return Err(ApiError::bad("invalid seal configuration: shares and threshold do not fit"));
+    }
+    let keys: Vec<String> = (0..shares).map(|_| state.world.random_hex::<33>()).collect();
+    let threshold = usize::try_from(threshold).unwrap_or(usize::MAX);
+    inner.seal = Seal { shares: keys.iter().cloned().collect(), threshold, nonce: state.uuid(), ..Seal::default() };
+    let (token, _) = inner.tokens.issue(&state.world, Token::root(state.now()));
+    let base64: Vec<String> = keys.iter().filter_map(|key| Some(STANDARD.encode(from_hex(key)?))).collect();
+    let body = json!({ "keys": keys, "keys_base64": base64, "root_token": token.expose() });
+    Ok(Reply::Raw(StatusCode::OK, body))
+}
+
+fn unseal(state: &State, call: &Call) -> Answer {
+    let mut inner = state.lock();
+    let seal = &mut inner.seal;
+    if !seal.initialized() {
+        return Err(ApiError::bad("server is not yet initialized"));
+    }
+    if call.body.get("reset").and_then(Value::as_bool) == Some(true) {
+        seal.given.clear();
+        return Ok(Reply::Raw(StatusCode::OK, seal.status()));
+    }
+    let key = call.text("key").trim();
+    if key.is_empty() {
+        return Err(ApiError::bad("'key' must be specified in request body as JSON, or 'reset' set to true"));
+    }
+    let bytes = from_hex(key).or_else(|| STANDARD.decode(key).ok());
+    let bytes = bytes.ok_or_else(|| ApiError::bad("'key' must be a valid hex or base64 string"))?;
+    if !seal.open {
+        seal.given.insert(carnet_core::hex(&bytes));
+        if seal.given.len() >= seal.threshold {
+            let good = seal.given.is_subset(&seal.shares);
+            seal.given.clear();
+            if !good {
+                // UNCONFIRMED wording: the real one speaks of the root key that does not decrypt.
+                return Err(ApiError::bad("unseal failed, invalid key"));
+            }
+            seal.open = true;
+        }
+    }
+    Ok(Reply::Raw(StatusCode::OK, seal.status()))
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    digits.chunks(2).map(|pair| u8::try_from(pair.iter().fold(0_u32, |sum, digit| sum * 16 + digit)).ok()).collect()
+}

@@ -1,0 +1,111 @@
+//! A sandbox whose clock stands still, and an issuer that answers from memory.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{Router, body::Body};
+use carnet_core::{BoxFuture, FixedClock, HttpError, HttpErrorKind, HttpSend, SecretBytes, SystemRandom};
+use carnet_jose::{Algorithm, SigningKey, encode_jwt};
+use carnet_sandbox_kit::{Emulator, World};
+use carnet_vault_sandbox::seed;
+use http::{HeaderMap, Request, StatusCode};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use tower::ServiceExt;
+
+/// 2026-11-21 12:00:00 UTC.
+pub(crate) const NOW: i64 = 1_795_262_400;
+
+#[derive(Debug, Default)]
+struct Documents(Mutex<BTreeMap<String, Value>>);
+
+impl HttpSend for Documents {
+    fn send(&self, request: carnet_core::Request) -> BoxFuture<'_, Result<carnet_core::Response, HttpError>> {
+        let found = self.0.lock().unwrap().get(request.url.as_str()).cloned();
+        Box::pin(async move {
+            let Some(document) = found else {
+                let message = format!("{request:?}: nobody is there");
+                return Err(HttpError { kind: HttpErrorKind::Connect, message, cause: None });
+            };
+            let body = SecretBytes::new(document.to_string());
+            Ok(carnet_core::Response { status: StatusCode::OK, headers: HeaderMap::new(), body })
+        })
+    }
+}
+
+pub(crate) struct Sandbox {
+    routers: BTreeMap<&'static str, Router>,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) world: World,
+    key: SigningKey,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Self {
+        let clock = Arc::new(FixedClock::at(Timestamp::from_second(NOW).unwrap()));
+        let key = SigningKey::generate(Algorithm::Es256).unwrap().with_kid("github-1");
+        let issuer = seed::GITHUB_ISSUER;
+        let documents = Documents(Mutex::new(BTreeMap::from([
+            (
+                format!("{issuer}/.well-known/openid-configuration"),
+                json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys") }),
+            ),
+            (format!("{issuer}/keys"), json!({ "keys": [key.public_jwk()] })),
+        ])));
+        let world = World::new(Arc::clone(&clock) as _, Arc::new(SystemRandom), Arc::new(documents));
+        let emulator = carnet_vault_sandbox::emulator(world.clone());
+        let routers = emulator.services().into_iter().map(|service| (service.name, service.router)).collect();
+        Self { routers, clock, world, key }
+    }
+
+    pub(crate) async fn send(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> (u16, Value) {
+        let mut request = Request::builder().method(method).uri(format!("/v1/{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let response = self.routers[service].clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status.as_u16(), serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    /// As root at the server that is ready to use.
+    pub(crate) async fn root(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        self.send("vault", method, path, &[("x-vault-token", seed::ROOT_TOKEN)], body).await
+    }
+
+    pub(crate) async fn with(&self, token: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
+        self.send("vault", method, path, &[("x-vault-token", token)], body).await
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "callers write the changes in place")]
+    pub(crate) fn job(&self, changes: Value) -> String {
+        let mut claims = json!({
+            "iss": seed::GITHUB_ISSUER, "sub": "repo:carnet-sandbox/app:ref:refs/heads/main", "aud": seed::AUDIENCE,
+            "iat": NOW, "exp": NOW + 300, "repository": seed::REPOSITORY,
+        });
+        claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        encode_jwt(&self.key, &Map::new(), claims.as_object().unwrap()).unwrap().expose().to_owned()
+    }
+
+    pub(crate) async fn login(&self, jwt: &str) -> (u16, Value) {
+        let body = json!({ "role": seed::ROLE, "jwt": jwt });
+        self.send("vault", "POST", "auth/jwt/login", &[], body).await
+    }
+
+    pub(crate) async fn token(&self) -> String {
+        let (status, body) = self.login(&self.job(json!({}))).await;
+        assert_eq!(status, 200, "{body}");
+        body["auth"]["client_token"].as_str().unwrap().to_owned()
+    }
+}
