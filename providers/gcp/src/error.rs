@@ -5,6 +5,8 @@
 //! not known still gives code and description. The clauses are those of [`crate::trust`], which decides the same
 //! questions; the README's table lists codes and texts with their sources.
 
+mod proof;
+
 use carnet_core::{Error, ErrorKind, Response, safe_text};
 use http::StatusCode;
 use serde_json::Value;
@@ -91,7 +93,21 @@ struct Known {
 }
 
 /// Descriptions by a part that does not vary, most telling first.
-const CATALOGUE: [Known; 14] = [
+const CATALOGUE: [Known; 28] = [
+    Known { text: "AWS request has invalid format", clause: "aws-request", kind: ErrorKind::Refused },
+    Known { text: "Invalid format of AWS credentials", clause: "aws-request", kind: ErrorKind::Refused },
+    Known { text: "AWS request is not meant for", clause: "aws-target", kind: ErrorKind::Refused },
+    Known { text: "AWS request has expired", clause: "aws-date", kind: ErrorKind::Expired },
+    Known { text: "AWS did not confirm", clause: "caller-identity", kind: ErrorKind::Refused },
+    Known { text: "AWS account", clause: "account", kind: ErrorKind::Refused },
+    Known { text: "subject_token_type", clause: "token-type", kind: ErrorKind::Refused },
+    Known { text: "parse the certificate chain", clause: "certificate", kind: ErrorKind::Refused },
+    Known { text: "client certificate of the mTLS", clause: "certificate-shown", kind: ErrorKind::Refused },
+    Known { text: "certificate chain has a key", clause: "certificate-key", kind: ErrorKind::Refused },
+    Known { text: "certificate chain has expired", clause: "certificate-dates", kind: ErrorKind::Expired },
+    Known { text: "does not lead to a trust anchor", clause: "certificate-chain", kind: ErrorKind::Refused },
+    Known { text: "certificate chain is too long", clause: "certificate-depth", kind: ErrorKind::Refused },
+    Known { text: "lifetime of the leaf certificate", clause: "certificate-lifetime", kind: ErrorKind::Refused },
     Known { text: "is stale to sign-in", clause: "expired", kind: ErrorKind::Expired },
     Known { text: "not yet valid", clause: "not-yet", kind: ErrorKind::Expired },
     Known { text: "audience in ID Token", clause: "audience", kind: ErrorKind::Refused },
@@ -167,9 +183,12 @@ fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
             "the token's key is not among the keys that Google has for this issuer: if keys were uploaded to the provider, upload the current ones".to_owned(),
         ],
         "algorithm" => vec!["the token service takes RS256 and ES256 only: set the issuer's key type accordingly".to_owned()],
-        _ => vec![
+        _ => match proof::hint(clause) {
+            Some(hint) => vec![hint.to_owned()],
+            None => vec![
             "the token must be signed with RS256 or ES256, carry `kid`, and have iss, sub, aud, iat and exp (`carnet inspect` shows them)".to_owned(),
-        ],
+            ],
+        },
     }
 }
 

@@ -1,29 +1,34 @@
 //! Google's federation trust as plain data, and the pure questions: does this token become that principal, may that
 //! principal act as this service account, may it use this resource?
 //!
-//! No I/O and no clock. Keys that have to be fetched come from the caller between [`Question::admit`] and
+//! No I/O and no clock. What has to be fetched ([`Need`]) comes from the caller between [`Question::admit`] and
 //! [`Admitted::decide`]. Sources: "Configure Workload Identity Federation with other identity providers", "Exchange a
 //! token" (STS v1), "Workload identity pools and providers" (IAM v1), "Troubleshoot Workload Identity Federation".
 
+mod aws;
+mod certificate;
 mod check;
-mod exchange;
 mod iam;
+mod jwt;
 mod lint;
 mod mapping;
 mod member;
 mod names;
 mod outward;
 mod provider;
+mod question;
 
+pub use aws::{AWS_DATE_LEEWAY, SignedRequest};
+pub use certificate::parse_chain;
 pub use check::{CheckedProvider, check_pool};
-pub use exchange::{Admitted, Allowed, Question, evaluate};
 pub use iam::{Binding, Impersonation, Policies, Policy, permissions_of, use_resource};
 pub use lint::{lint_policy, lint_provider};
 pub use mapping::{Federated, MAX_ATTRIBUTES, MAX_MAPPED, MAX_SUBJECT};
 pub use member::{Caller, Member};
 pub use names::{PoolName, ProviderName};
 pub use outward::{rpc_error, rpc_status, sts_error};
-pub use provider::{Oidc, Pool, Provider, State};
+pub use provider::{Aws, Oidc, Pem, Pool, Provider, State, TrustStore, X509};
+pub use question::{Admitted, Allowed, CallerIdentity, Fetched, Need, Question, Subject, evaluate};
 
 use carnet_trust::Refusal;
 use jiff::SignedDuration;

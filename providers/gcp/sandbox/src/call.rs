@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use carnet_sandbox_kit::ShownCertificates;
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -35,6 +36,8 @@ pub(crate) struct Call {
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// What the client has shown in TLS.
+    certificates: Option<ShownCertificates>,
 }
 
 /// A router that hands every request of one service to its module.
@@ -46,7 +49,8 @@ pub(crate) fn router(state: Arc<State>, service: &'static str) -> Router {
             let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
                 return StatusCode::PAYLOAD_TOO_LARGE.into_response();
             };
-            let call = Call::new(parts.method, &parts.uri, parts.headers, body);
+            let certificates = parts.extensions.get().cloned();
+            let call = Call { certificates, ..Call::new(parts.method, &parts.uri, parts.headers, body) };
             answer(&state, service, call).await
         }
     })
@@ -83,7 +87,7 @@ impl Call {
         let path = path.split('/').skip(1).map(decode).collect();
         let query = uri.query().unwrap_or_default();
         let query = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Self { method, path, raw_path, verb, query, headers, body }
+        Self { method, path, raw_path, verb, query, headers, body, certificates: None }
     }
 
     /// The parts of the path, to match on.
@@ -95,6 +99,11 @@ impl Call {
     pub(crate) fn last_part(&self) -> String {
         let last = self.raw_path.rsplit('/').next().unwrap_or_default();
         percent_decode_str(last).decode_utf8_lossy().into_owned()
+    }
+
+    /// The certificate that the client has shown in TLS, DER.
+    pub(crate) fn shown_certificate(&self) -> Option<&[u8]> {
+        self.certificates.as_ref()?.0.first().map(Vec::as_slice)
     }
 
     /// A header as text.

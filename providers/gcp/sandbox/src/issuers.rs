@@ -34,10 +34,12 @@ impl IssuerKeys {
 
     /// The keys of a provider's issuer, for a token that names `kid`.
     pub(crate) async fn keys(&self, provider: &CheckedProvider, kid: Option<&str>) -> Result<Arc<KeySet>, Error> {
-        let document = Url::parse(&provider.discovery_uri())
+        let (issuer, document) =
+            provider.issuer().ok_or_else(|| Error::internal("look for the keys of a provider that has no issuer"))?;
+        let document = Url::parse(&document)
             .map_err(|error| Error::configuration("read the address of the discovery document").because(error))?;
         // The world's client knows the emulated names and never leaves loopback, so there is nothing to guard against.
         let source = KeySource::Document(document, Destination::Configured);
-        self.0.keys(&provider.provider().oidc.issuer_uri, &source, kid).await
+        self.0.keys(&issuer.issuer_uri, &source, kid).await
     }
 }

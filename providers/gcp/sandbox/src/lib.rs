@@ -27,7 +27,7 @@ mod tokens;
 pub use credentials::parse_lifetime;
 pub use iam::{Resource, parse_resource};
 pub use storage::parse_multipart;
-pub use sts::{ExchangeRequest, RequestMistake, parse_exchange};
+pub use sts::{ExchangeRequest, RequestMistake, SubjectType, parse_caller_identity, parse_exchange};
 
 use state::State;
 

@@ -95,11 +95,11 @@ fn pool(display_name: &str, id: &str, provider: Provider) -> PoolEntry {
 fn oracle() -> Provider {
     Provider {
         attribute_mapping: mapping(&[("google.subject", "assertion.sub")]),
-        oidc: Oidc {
+        oidc: Some(Oidc {
             issuer_uri: ORACLE_ISSUER.to_owned(),
             allowed_audiences: vec![ORACLE_ISSUER.to_owned()],
             ..Oidc::default()
-        },
+        }),
         ..Provider::default()
     }
 }
@@ -111,7 +111,7 @@ fn github() -> Provider {
             ("attribute.repository", "assertion.repository"),
         ]),
         attribute_condition: "assertion.repository_owner == 'carnet-sandbox'".to_owned(),
-        oidc: Oidc { issuer_uri: GITHUB_ISSUER.to_owned(), ..Oidc::default() },
+        oidc: Some(Oidc { issuer_uri: GITHUB_ISSUER.to_owned(), ..Oidc::default() }),
         ..Provider::default()
     }
 }

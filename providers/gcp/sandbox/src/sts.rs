@@ -1,10 +1,11 @@
 //! `sts.googleapis.com`: the token service.
 
+mod caller;
 mod request;
 
 use std::sync::Arc;
 
-use carnet_gcp::trust::{Allowed, Caller, ProviderName, Question, TOKEN_LIFETIME, sts_error};
+use carnet_gcp::trust::{Allowed, Caller, Fetched, Need, ProviderName, Question, Subject, TOKEN_LIFETIME, sts_error};
 use carnet_trust::Refusal;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -18,7 +19,8 @@ use crate::{
     tokens::{self, Session},
 };
 
-pub use request::{ExchangeRequest, RequestMistake, parse_exchange};
+pub use caller::parse_caller_identity;
+pub use request::{ExchangeRequest, RequestMistake, SubjectType, parse_exchange};
 
 /// The name of the service.
 pub(crate) const SERVICE: &str = "gcp-sts";
@@ -36,7 +38,7 @@ async fn exchange(state: &Arc<State>, call: &Call) -> Answer {
     let request = parse_exchange(call.header("content-type").unwrap_or_default(), &call.body)
         .map_err(|mistake| oauth(mistake.code, &mistake.description, StatusCode::BAD_REQUEST))?;
     let now = state.world.now(SERVICE);
-    let allowed = decide(state, &request, now).await.map_err(refused)?;
+    let allowed = decide(state, &request, call.shown_certificate(), now).await.map_err(refused)?;
     state.world.decisions.allowed(SERVICE, &allowed.grant);
     let lifetime = tokens::lifetime(&state.world, SERVICE, &call.raw_path, TOKEN_LIFETIME);
     let session = Session {
@@ -54,7 +56,12 @@ async fn exchange(state: &Arc<State>, call: &Call) -> Answer {
     })))
 }
 
-async fn decide(state: &State, request: &ExchangeRequest, now: Timestamp) -> Result<Allowed, Box<Refusal>> {
+async fn decide(
+    state: &State,
+    request: &ExchangeRequest,
+    shown: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<Allowed, Box<Refusal>> {
     let (pool, provider) = match ProviderName::from_audience(&request.audience) {
         Ok(name) if name.pool.project == seed::PROJECT_NUMBER => {
             let mut inner = state.lock();
@@ -70,22 +77,26 @@ async fn decide(state: &State, request: &ExchangeRequest, now: Timestamp) -> Res
     };
     let question = Question {
         audience: &request.audience,
-        token: &request.subject_token,
+        subject: match request.subject_type {
+            SubjectType::Aws => Subject::Aws(&request.subject_token),
+            SubjectType::Certificate => Subject::Certificate { chain: &request.subject_token, shown },
+            SubjectType::Jwt => Subject::Jwt(&request.subject_token),
+        },
         pool: pool.as_ref(),
         provider: provider.as_ref(),
         now,
     };
     let admitted = question.admit()?;
-    if admitted.provider().keys().is_some() {
-        return admitted.decide(None);
-    }
-    let keys = state.issuers.keys(admitted.provider(), admitted.unverified_kid()).await;
-    match &keys {
-        Ok(keys) => admitted.decide(Some(keys)),
-        Err(error) => admitted.decide(None).map_err(|mut refusal| {
-            refusal.seen = format!("{}: {}", refusal.seen, carnet_core::chain(error).join(": "));
-            refusal
-        }),
+    match admitted.need() {
+        Need::Nothing => admitted.decide(Fetched::Nothing),
+        Need::Keys { provider, kid } => match state.issuers.keys(provider, kid).await {
+            Ok(keys) => admitted.decide(Fetched::Keys(&keys)),
+            Err(error) => admitted.decide(Fetched::Failed(&carnet_core::chain(&error).join(": "))),
+        },
+        Need::CallerIdentity(signed) => match caller::ask(&*state.world.http, *signed).await {
+            Ok(caller) => admitted.decide(Fetched::CallerIdentity(&caller)),
+            Err(reason) => admitted.decide(Fetched::Failed(&reason)),
+        },
     }
 }
 

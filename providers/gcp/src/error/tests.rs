@@ -57,6 +57,13 @@ fn each_known_text_tells_its_clause() {
         ),
         ("invalid_grant", "Error connecting to the given credential's issuer.", "keys", Refused),
         ("invalid_grant", "ID Token issued at 1795262400 is stale to sign-in.", "expired", Expired),
+        ("invalid_grant", "AWS request has invalid format.", "aws-request", Refused),
+        (
+            "invalid_grant",
+            "Invalid format of AWS credentials:Error at line 0:0: Unexpected end of stream : expected '{'",
+            "aws-request",
+            Refused,
+        ),
         ("unauthorized_client", "The given credential is rejected by the attribute condition.", "condition", Policy),
         (
             "unauthorized_client",

@@ -1,33 +1,28 @@
 //! What Google refuses when a pool or a provider is created.
 
+mod oidc;
+mod trust_store;
+
 use std::sync::Arc;
 
 use carnet_core::Mistake;
 use carnet_jose::KeySet;
 use carnet_trust::Expression;
-use serde_json::Value;
-use url::Url;
 
-use super::{MAX_ATTRIBUTES, Pool, Provider};
+use super::{MAX_ATTRIBUTES, Oidc, Pool, Provider};
+
+pub(super) use trust_store::{Authorities, check_key};
 
 /// Longest `displayName`, in characters.
 const MAX_DISPLAY_NAME: usize = 32;
 /// Longest `description`, in characters.
 const MAX_DESCRIPTION: usize = 256;
-/// Most `allowedAudiences`.
-const MAX_AUDIENCES: usize = 10;
-/// Longest allowed audience, in characters.
-const MAX_AUDIENCE: usize = 256;
 /// Longest mapping expression, in characters.
 const MAX_EXPRESSION: usize = 2048;
 /// Longest condition, in characters.
 const MAX_CONDITION: usize = 4096;
 /// Longest name of a custom attribute, in characters.
 const MAX_ATTRIBUTE_NAME: usize = 100;
-/// Longest `discoveryUri` (and, UNCONFIRMED, issuer), in characters.
-const MAX_URI: usize = 2000;
-/// The members that an uploaded key may have.
-const KEY_MEMBERS: [&str; 9] = ["alg", "crv", "e", "kid", "kty", "n", "use", "x", "y"];
 
 /// Issuers that sign for everybody: without a condition, any of their customers would get in, so Google demands one.
 /// The list is Google's own examples; issuers with a path for each customer are not on it.
@@ -44,6 +39,7 @@ struct Inner {
     mapping: Vec<(String, Expression)>,
     condition: Option<Expression>,
     keys: Option<KeySet>,
+    authorities: Option<Authorities>,
 }
 
 impl CheckedProvider {
@@ -55,12 +51,13 @@ impl CheckedProvider {
         let mut mistakes = Vec::new();
         check_id("workloadIdentityPoolProviderId", id, &mut mistakes);
         check_texts(&provider.display_name, &provider.description, &mut mistakes);
-        check_issuer(&provider, &mut mistakes);
-        let keys = check_keys(&provider, &mut mistakes);
+        check_kind(&provider, &mut mistakes);
+        let keys = provider.oidc.as_ref().and_then(|issuer| oidc::check(issuer, &mut mistakes));
+        let authorities = provider.x509.as_ref().map(|x509| trust_store::check(&x509.trust_store, &mut mistakes));
         let mapping = check_mapping(&provider, &mut mistakes);
         let condition = check_condition(&provider, &mut mistakes);
         if mistakes.is_empty() {
-            Ok(Self(Arc::new(Inner { provider, mapping, condition, keys })))
+            Ok(Self(Arc::new(Inner { provider, mapping, condition, keys, authorities })))
         } else {
             Err(mistakes)
         }
@@ -76,12 +73,16 @@ impl CheckedProvider {
         self.0.keys.as_ref()
     }
 
-    /// Where the discovery document of the issuer is.
-    pub fn discovery_uri(&self) -> String {
-        let oidc = &self.0.provider.oidc;
-        oidc.discovery_uri
-            .clone()
-            .unwrap_or_else(|| format!("{}/.well-known/openid-configuration", oidc.issuer_uri.trim_end_matches('/')))
+    /// The issuer, for a provider that has one, and where its discovery document is.
+    pub fn issuer(&self) -> Option<(&Oidc, String)> {
+        let oidc = self.0.provider.oidc.as_ref()?;
+        let below = || format!("{}/.well-known/openid-configuration", oidc.issuer_uri.trim_end_matches('/'));
+        Some((oidc, oidc.discovery_uri.clone().unwrap_or_else(below)))
+    }
+
+    /// Whose certificates count, for a provider that takes certificates.
+    pub(super) fn authorities(&self) -> Option<&Authorities> {
+        self.0.authorities.as_ref()
     }
 
     pub(super) fn mapping(&self) -> &[(String, Expression)] {
@@ -124,68 +125,22 @@ fn check_texts(display_name: &str, description: &str, mistakes: &mut Vec<Mistake
     }
 }
 
-fn check_issuer(provider: &Provider, mistakes: &mut Vec<Mistake>) {
-    let oidc = &provider.oidc;
-    let issuer = Url::parse(&oidc.issuer_uri)
-        .ok()
-        .filter(|url| url.scheme() == "https" && url.has_host() && url.query().is_none() && url.fragment().is_none());
-    if issuer.is_none() || oidc.issuer_uri.len() > MAX_URI {
-        let mistake = Mistake::new("oidc.issuerUri", "not an https URL without query and fragment");
-        mistakes.push(mistake.hint("take the claim `iss` of a token, character by character"));
+/// A message of the API has one of them at most; what is wrong with none at all is UNCONFIRMED.
+fn check_kind(provider: &Provider, mistakes: &mut Vec<Mistake>) {
+    let given = [provider.aws.is_some(), provider.oidc.is_some(), provider.x509.is_some()];
+    if given.into_iter().filter(|given| *given).count() != 1 {
+        let message = "a provider has exactly one of `aws`, `oidc` and `x509`";
+        mistakes.push(Mistake::new("providerConfig", message));
     }
-    if oidc.allowed_audiences.len() > MAX_AUDIENCES {
-        mistakes.push(Mistake::new("oidc.allowedAudiences", format!("more than {MAX_AUDIENCES} audiences")));
-    }
-    if oidc.allowed_audiences.iter().any(|one| one.is_empty() || one.chars().count() > MAX_AUDIENCE) {
-        mistakes.push(Mistake::new("oidc.allowedAudiences", format!("an audience has 1 to {MAX_AUDIENCE} characters")));
-    }
-    if let Some(discovery) = &oidc.discovery_uri {
-        let fits = Url::parse(discovery).ok().is_some_and(|url| {
-            issuer.as_ref().is_some_and(|issuer| issuer.origin() == url.origin())
-                && url.path().contains("/.well-known/")
-        });
-        if !fits || discovery.len() > MAX_URI {
-            let message = "not a URL with `/.well-known/` in its path at the issuer's scheme, host and port";
-            mistakes.push(Mistake::new("oidc.discoveryUri", message));
-        }
-    }
-}
-
-fn check_keys(provider: &Provider, mistakes: &mut Vec<Mistake>) -> Option<KeySet> {
-    let json = provider.oidc.jwks_json.as_ref()?;
-    let wrong = || Mistake::new("oidc.jwksJson", "Input JWK is not in a valid json format");
-    let Ok(document) = serde_json::from_str::<Value>(json) else {
-        mistakes.push(wrong());
-        return None;
-    };
-    let keys = document.get("keys").and_then(Value::as_array);
-    let odd = keys.into_iter().flatten().find_map(|key| {
-        let members = key.as_object()?;
-        members.keys().find(|member| !KEY_MEMBERS.contains(&member.as_str())).cloned()
-    });
-    if let Some(odd) = odd {
-        let hint = format!("leave out the member `{odd}`: only {} are accepted", KEY_MEMBERS.join(", "));
-        mistakes.push(wrong().hint(hint));
-        return None;
-    }
-    let kinds_fit = keys.is_some_and(|keys| {
-        !keys.is_empty() && keys.iter().all(|key| matches!(key.get("kty").and_then(Value::as_str), Some("RSA" | "EC")))
-    });
-    match KeySet::from_json(json.as_bytes()) {
-        Ok(keys) if kinds_fit => Some(keys),
-        Ok(_) => {
-            mistakes.push(wrong().hint("upload RSA or EC keys, at least one"));
-            None
-        }
-        Err(error) => {
-            mistakes.push(wrong().hint(error.to_string()));
-            None
-        }
+    if let Some(aws) = &provider.aws
+        && (aws.account_id.len() != 12 || !aws.account_id.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        mistakes.push(Mistake::new("aws.accountId", "an AWS account has a number of 12 digits"));
     }
 }
 
 fn check_mapping(provider: &Provider, mistakes: &mut Vec<Mistake>) -> Vec<(String, Expression)> {
-    let mapping = &provider.attribute_mapping;
+    let mapping = provider.effective_mapping();
     if !mapping.contains_key("google.subject") {
         let mistake = Mistake::new("attributeMapping", "`google.subject` is not mapped");
         mistakes.push(mistake.hint("map it, for instance to `assertion.sub`"));
@@ -194,7 +149,7 @@ fn check_mapping(provider: &Provider, mistakes: &mut Vec<Mistake>) -> Vec<(Strin
         mistakes.push(Mistake::new("attributeMapping", format!("more than {MAX_ATTRIBUTES} custom attributes")));
     }
     let mut compiled = Vec::with_capacity(mapping.len());
-    for (key, source) in mapping {
+    for (key, source) in &mapping {
         let field = format!("attributeMapping.{key}");
         if !is_mapping_key(key) {
             let message = "not `google.subject`, `google.groups` or `attribute.NAME` with a name of [a-z0-9_]";
@@ -222,7 +177,7 @@ fn is_mapping_key(key: &str) -> bool {
 fn check_condition(provider: &Provider, mistakes: &mut Vec<Mistake>) -> Option<Expression> {
     let source = &provider.attribute_condition;
     if source.is_empty() {
-        if is_shared(&provider.oidc.issuer_uri) {
+        if provider.oidc.as_ref().is_some_and(|oidc| is_shared(&oidc.issuer_uri)) {
             let message = "The attribute condition must reference one of the provider's claims.";
             let hint = "this issuer signs for everybody: compare an immutable id of yours, such as \
                         `assertion.repository_owner_id`, `assertion.namespace_id` or `assertion.terraform_organization_id`";

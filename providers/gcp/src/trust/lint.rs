@@ -2,7 +2,7 @@
 
 use carnet_trust::{Expression, Warning};
 
-use super::{Member, Policy, Provider, check};
+use super::{Member, Oidc, Policy, Provider, check};
 
 /// OCI's default issuer, which all identity domains share unless they are told otherwise.
 const OCI_SHARED_ISSUER: &str = "https://identity.oraclecloud.com/";
@@ -18,11 +18,10 @@ const NAMES: [(&str, &str); 4] = [
 /// What there is to say against a provider that works.
 pub fn lint_provider(provider: &Provider) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let issuer = provider.oidc.issuer_uri.as_str();
     let condition = provider.attribute_condition.as_str();
     if condition.is_empty()
+        && let Some(Oidc { issuer_uri: issuer, jwks_json: None, .. }) = &provider.oidc
         && (check::is_shared(issuer) || issuer == OCI_SHARED_ISSUER)
-        && provider.oidc.jwks_json.is_none()
     {
         warnings.push(Warning {
             clause: "condition",

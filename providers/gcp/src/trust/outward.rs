@@ -12,6 +12,23 @@ const MALFORMED: &str = "Unable to parse the ID Token.";
 const SIGNATURE: &str = "The ID Token is not signed by the expected issuer, or its signature is invalid.";
 /// UNCONFIRMED: the wording for `iat` or `nbf` in the future.
 const NOT_YET: &str = "ID Token is not yet valid.";
+/// UNCONFIRMED: the wording for a token of another kind than the provider's.
+const TOKEN_TYPE: &str = "Invalid value for \"subject_token_type\".";
+/// What users are told of any signed request that is not as it must be
+/// (<https://discuss.google.dev/t/244519>); the code is UNCONFIRMED.
+const AWS_FORM: &str = "AWS request has invalid format.";
+/// UNCONFIRMED: the wordings for what else AWS requests are refused for.
+const AWS_TARGET: &str = "The AWS request is not meant for the expected audience.";
+const AWS_DATE: &str = "The AWS request has expired or is not yet valid.";
+const AWS_ANSWER: &str = "AWS did not confirm the caller identity of the AWS request.";
+/// UNCONFIRMED: the wordings for certificates.
+const CERTIFICATE: &str = "Unable to parse the certificate chain.";
+const CERTIFICATE_SHOWN: &str = "The leaf certificate is not the client certificate of the mTLS connection.";
+const CERTIFICATE_KEY: &str = "The certificate chain has a key of an unsupported type or size.";
+const CERTIFICATE_DATES: &str = "The certificate chain has expired or is not yet valid.";
+const CERTIFICATE_CHAIN: &str = "The certificate chain does not lead to a trust anchor of the provider.";
+const CERTIFICATE_DEPTH: &str = "The certificate chain is too long.";
+const CERTIFICATE_LIFETIME: &str = "The lifetime of the leaf certificate exceeds 390 days.";
 
 /// The body of a refused exchange; the status is 400 (RFC 6749, 5.2; RFC 8693, 2.2.2).
 pub fn sts_error(refusal: &Refusal) -> Value {
@@ -50,6 +67,19 @@ fn description(refusal: &Refusal) -> String {
              less than 127 bytes."
             .to_owned(),
         "mapping-size" => "The size of all mapped attributes exceeds the 8 KB limit.".to_owned(),
+        "account" => format!("The AWS account {seen} does not match the expected account {wanted}."),
+        "token-type" => TOKEN_TYPE.to_owned(),
+        "aws-request" => AWS_FORM.to_owned(),
+        "aws-target" => AWS_TARGET.to_owned(),
+        "aws-date" => AWS_DATE.to_owned(),
+        "caller-identity" => AWS_ANSWER.to_owned(),
+        "certificate" => CERTIFICATE.to_owned(),
+        "certificate-shown" => CERTIFICATE_SHOWN.to_owned(),
+        "certificate-key" => CERTIFICATE_KEY.to_owned(),
+        "certificate-dates" => CERTIFICATE_DATES.to_owned(),
+        "certificate-chain" => CERTIFICATE_CHAIN.to_owned(),
+        "certificate-depth" => CERTIFICATE_DEPTH.to_owned(),
+        "certificate-lifetime" => CERTIFICATE_LIFETIME.to_owned(),
         "condition" => "The given credential is rejected by the attribute condition.".to_owned(),
         _ => MALFORMED.to_owned(),
     }

@@ -1,10 +1,13 @@
 //! One valid exchange, bent in one place.
 
+mod aws;
+mod certificate;
 mod iam;
 mod mapping;
 mod names;
 mod provider;
 mod token;
+mod trust_store;
 
 use carnet_core::Secret;
 use carnet_jose::{Algorithm, KeySet, PublicKey, SigningKey, encode_jwt};
@@ -48,6 +51,11 @@ fn mapping(entries: &[(&str, &str)]) -> std::collections::BTreeMap<String, Strin
     entries.iter().map(|(key, source)| ((*key).to_owned(), (*source).to_owned())).collect()
 }
 
+/// The issuer of an OIDC provider.
+fn oidc(provider: &mut Provider) -> &mut Oidc {
+    provider.oidc.as_mut().unwrap()
+}
+
 fn provider() -> Provider {
     Provider {
         attribute_mapping: mapping(&[
@@ -56,7 +64,7 @@ fn provider() -> Provider {
             ("attribute.repository", "assertion.repository"),
         ]),
         attribute_condition: "assertion.repository_owner_id == '4242'".to_owned(),
-        oidc: Oidc { issuer_uri: ISSUER.to_owned(), ..Oidc::default() },
+        oidc: Some(Oidc { issuer_uri: ISSUER.to_owned(), ..Oidc::default() }),
         ..Provider::default()
     }
 }
@@ -106,12 +114,12 @@ impl Case {
         let provider = self.provider.clone().map(|provider| CheckedProvider::new("github", provider).unwrap());
         let question = Question {
             audience: &self.audience,
-            token: &token,
+            subject: Subject::Jwt(&token),
             pool: self.pool.as_ref(),
             provider: provider.as_ref(),
             now: Timestamp::from_second(NOW).unwrap(),
         };
-        evaluate(&question, self.keys.as_ref())
+        evaluate(&question, self.keys.as_ref().map_or(Fetched::Failed("nobody is there"), Fetched::Keys))
     }
 
     #[track_caller]
@@ -160,25 +168,25 @@ fn allows_rs256_and_uploaded_keys() {
     case.signer = key(Some("k1"), Algorithm::Rs256);
     let jwks = json!({ "keys": [case.signer.public_jwk()] }).to_string();
     case.keys = None;
-    assert!(case.with_provider(|provider| provider.oidc.jwks_json = Some(jwks)).decide().grant().is_some());
+    assert!(case.with_provider(|provider| oidc(provider).jwks_json = Some(jwks)).decide().grant().is_some());
 }
 
 #[test]
 fn uploaded_keys_shut_out_the_issuers() {
     let other = json!({ "keys": [key(Some("k1"), Algorithm::Es256).public_jwk()] }).to_string();
-    Case::valid().with_provider(|provider| provider.oidc.jwks_json = Some(other)).refused("signature");
+    Case::valid().with_provider(|provider| oidc(provider).jwks_json = Some(other)).refused("signature");
 }
 
 #[test]
 fn allows_one_of_several_audiences() {
-    let listed = |provider: &mut Provider| provider.oidc.allowed_audiences = vec!["https://carnet.example".to_owned()];
+    let listed = |provider: &mut Provider| oidc(provider).allowed_audiences = vec!["https://carnet.example".to_owned()];
     let case = Case::valid().with_provider(listed).claim("aud", json!(["other", "https://carnet.example"]));
     assert!(case.decide().grant().is_some());
 }
 
 #[test]
 fn a_list_of_audiences_replaces_the_default() {
-    let listed = |provider: &mut Provider| provider.oidc.allowed_audiences = vec!["https://carnet.example".to_owned()];
+    let listed = |provider: &mut Provider| oidc(provider).allowed_audiences = vec!["https://carnet.example".to_owned()];
     Case::valid().with_provider(listed).refused("audience");
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use axum::body::Body;
+use axum::{Router, body::Body, http::Uri};
 use carnet_ci_sandbox::{CiEmulator, MintRequest};
 use carnet_core::{
     BoxFuture, Clock, Context, Credential, Delivery, DeliveryConfig, Error, Exchange, ExchangeConfig, FixedClock,
@@ -10,10 +10,11 @@ use carnet_core::{
     SecretBytes, Source, SourceConfig, Want, test_context,
 };
 use carnet_jose::SubjectToken;
-use carnet_sandbox_kit::{Emulator, SandboxClock, Service, World};
+use carnet_sandbox_kit::{Emulator, Host, SandboxClock, Service, ShownCertificates, World};
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 
 /// Every emulated service, reached under its real host name.
@@ -35,7 +36,11 @@ impl HttpSend for Internet {
             let Some(service) = service else {
                 return Err(HttpError { kind: HttpErrorKind::Connect, message: format!("reach {host}"), cause: None });
             };
+            let shown = ShownCertificates::of(&request);
             let mut inner = http::Request::new(Body::from(request.body));
+            if let Some(shown) = shown {
+                inner.extensions_mut().insert(shown);
+            }
             *inner.method_mut() = request.method;
             *inner.uri_mut() = request.url.as_str().parse().unwrap();
             *inner.headers_mut() = request.headers;
@@ -45,6 +50,22 @@ impl HttpSend for Internet {
             Ok(Response { status: head.status, headers: head.headers, body: SecretBytes::new(body) })
         })
     }
+}
+
+/// Of AWS only what Google asks: it knows one key, and believes its signature.
+fn aws() -> Service {
+    let router = Router::new().fallback(|uri: Uri, headers: HeaderMap| async move {
+        let header = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap());
+        assert_eq!(uri.query(), Some("Action=GetCallerIdentity&Version=2011-06-15"));
+        if header("authorization").contains("Credential=ASIAEXAMPLE/") && header("x-amz-security-token") == "session" {
+            let answer = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:sts::210987654321:assumed-role/builder/i-0abc</Arn>\
+                          <UserId>AROAEXAMPLE:i-0abc</UserId><Account>210987654321</Account></GetCallerIdentityResult>\
+                          </GetCallerIdentityResponse>";
+            return (StatusCode::OK, answer);
+        }
+        (StatusCode::FORBIDDEN, "<ErrorResponse><Error><Code>InvalidClientTokenId</Code></Error></ErrorResponse>")
+    });
+    Service::new("aws-sts", [Host::Between("sts.", ".amazonaws.com")], router)
 }
 
 /// The emulated clouds, and a client in them.
@@ -62,7 +83,7 @@ impl Cloud {
         let world = World::new(Arc::new(base), Arc::new(FixedRandom::default()), Arc::clone(&internet) as _);
         let ci = carnet_ci_sandbox::emulator(world.clone());
         let gcp = carnet_gcp_sandbox::emulator(world.clone());
-        assert!(internet.0.set([ci.services(), gcp.services()].concat()).is_ok());
+        assert!(internet.0.set([ci.services(), gcp.services(), vec![aws()]].concat()).is_ok());
         let files = Arc::new(MemoryFiles::default());
         let context = Context {
             clock: Arc::clone(&world.clock) as Arc<dyn Clock>,
@@ -97,6 +118,30 @@ impl Cloud {
     pub(crate) async fn deliver<C: DeliveryConfig>(&self, section: Value, credential: &Credential) {
         let delivery: Arc<dyn Delivery> = serde_json::from_value::<C>(section).unwrap().build().unwrap();
         delivery.deliver(&self.context, credential).await.unwrap();
+    }
+
+    /// Makes a provider of the pool for GitHub with this id, and lets the whole pool become the service account `reader`.
+    pub(crate) async fn provide(&self, id: &str, provider: Value) {
+        let metadata = "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token";
+        let flavour = (http::HeaderName::from_static("metadata-flavor"), http::HeaderValue::from_static("Google"));
+        let request = Request::get(metadata.parse().unwrap()).header(flavour.0, flavour.1);
+        let token: Value = self.context.http.send(request).await.unwrap().json("the token").unwrap();
+        let token = carnet_core::Secret::new(token["access_token"].as_str().unwrap());
+        let pool = "projects/123456789012/locations/global/workloadIdentityPools/github";
+        let member = format!("principalSet://iam.googleapis.com/{pool}/*");
+        let policy = json!({ "bindings": [{ "role": "roles/iam.workloadIdentityUser", "members": [member] }] });
+        for (path, body) in [
+            (format!("{pool}/providers?workloadIdentityPoolProviderId={id}"), provider),
+            (
+                format!("projects/-/serviceAccounts/{}:setIamPolicy", carnet_gcp_sandbox::seed::READER),
+                json!({ "policy": policy }),
+            ),
+        ] {
+            let url = format!("https://iam.googleapis.com/v1/{path}").parse().unwrap();
+            let request = Request::post_json(url, &body).bearer(&token).unwrap();
+            let response = self.context.http.send(request).await.unwrap();
+            assert!(response.status.is_success(), "{:?}", response.text());
+        }
     }
 
     /// The names of the buckets that Google shows to whoever has this access token, or the status of the refusal.

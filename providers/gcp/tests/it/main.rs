@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod cloud;
+#[cfg(test)]
+mod subject;
 
 use carnet_ci_sandbox::{Flaw, Issuer, MintRequest};
 use carnet_core::{Credential, Error, ErrorKind, Found, Kind};

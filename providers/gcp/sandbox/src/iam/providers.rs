@@ -10,12 +10,16 @@ use crate::{
 };
 
 /// What a provider may be created or changed with.
-const FIELDS: [&str; 7] =
-    ["attributeCondition", "attributeMapping", "description", "disabled", "displayName", "name", "oidc"];
-/// The fields of `oidc`.
-const OIDC_FIELDS: [&str; 4] = ["allowedAudiences", "discoveryUri", "issuerUri", "jwksJson"];
-/// Issuers of other kinds.
-const OTHER_KINDS: [&str; 3] = ["aws", "saml", "x509"];
+const FIELDS: [&str; 9] =
+    ["attributeCondition", "attributeMapping", "aws", "description", "disabled", "displayName", "name", "oidc", "x509"];
+/// The fields of whom it trusts.
+const KIND_FIELDS: [(&str, &[&str]); 3] = [
+    ("aws", &["accountId"]),
+    ("oidc", &["allowedAudiences", "discoveryUri", "issuerUri", "jwksJson"]),
+    ("x509", &["trustStore"]),
+];
+/// The lists of a trust store.
+const STORE_FIELDS: [&str; 2] = ["intermediateCas", "trustAnchors"];
 /// Most providers of a pool.
 const MAX_PROVIDERS: usize = 200;
 const KIND: &str = "WorkloadIdentityPoolProvider";
@@ -117,20 +121,20 @@ fn replace(admin: &Admin<'_>, inner: &mut Inner, pool: &str, id: &str, provider:
 
 /// The provider with the fields of the mask taken out of the body; one that is not there gets its default.
 fn changed(admin: &Admin<'_>, old: &Provider, mask: &[String]) -> Result<Provider, ApiError> {
-    let members = admin.only(&[FIELDS.as_slice(), &OTHER_KINDS, &["expireTime", "state"]].concat())?;
-    if let Some(kind) = OTHER_KINDS.into_iter().find(|kind| members.contains_key(*kind)) {
-        return Err(not_emulated(&format!("Providers of the kind '{kind}' are")));
+    let members = admin.only(&[FIELDS.as_slice(), &["expireTime", "saml", "state"]].concat())?;
+    if members.contains_key("saml") {
+        return Err(not_emulated("Providers of the kind 'saml' are"));
     }
-    if let Some(Value::Object(oidc)) = members.get("oidc")
-        && let Some(name) = oidc.keys().find(|name| !OIDC_FIELDS.contains(&name.as_str()))
-    {
-        let message = format!("Invalid JSON payload received. Unknown name \"{name}\" at 'oidc': Cannot find field.");
-        return Err(rpc("INVALID_ARGUMENT", message));
+    for (kind, known) in KIND_FIELDS {
+        only(kind, members.get(kind), known)?;
     }
+    check_store(members.get("x509").and_then(|x509| x509.get("trustStore")))?;
     let mut form = serde_json::to_value(old).unwrap_or_default();
     for field in mask {
         let known = FIELDS.contains(&field.as_str())
-            || field.strip_prefix("oidc.").is_some_and(|inner| OIDC_FIELDS.contains(&inner));
+            || field.split_once('.').is_some_and(|(kind, inner)| {
+                KIND_FIELDS.iter().any(|(known, fields)| *known == kind && fields.contains(&inner))
+            });
         if !known {
             return Err(rpc("INVALID_ARGUMENT", format!("Invalid field mask: '{field}'.")));
         }
@@ -146,6 +150,33 @@ fn changed(admin: &Admin<'_>, old: &Provider, mask: &[String]) -> Result<Provide
     }
     serde_json::from_value(form)
         .map_err(|_wrong| rpc("INVALID_ARGUMENT", "Invalid value in the provider: a field has another type."))
+}
+
+/// Refuses members that an object does not have.
+fn only(place: &str, object: Option<&Value>, known: &[&str]) -> Result<(), ApiError> {
+    let members = object.and_then(Value::as_object).into_iter().flat_map(Map::keys);
+    match members.into_iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let message =
+                format!("Invalid JSON payload received. Unknown name \"{name}\" at '{place}': Cannot find field.");
+            Err(rpc("INVALID_ARGUMENT", message))
+        }
+    }
+}
+
+fn check_store(store: Option<&Value>) -> Result<(), ApiError> {
+    if store.and_then(|store| store.get("trustDefaultSharedCa")) == Some(&Value::Bool(true)) {
+        return Err(not_emulated("Trust stores with 'trustDefaultSharedCa' are"));
+    }
+    only("x509.trust_store", store, &[STORE_FIELDS.as_slice(), &["trustDefaultSharedCa"]].concat())?;
+    for field in STORE_FIELDS {
+        let list = store.and_then(|store| store.get(field)).and_then(Value::as_array);
+        for one in list.into_iter().flatten() {
+            only(&format!("x509.trust_store.{field}"), Some(one), &["pemCertificate"])?;
+        }
+    }
+    Ok(())
 }
 
 fn set(form: Option<&mut Map<String, Value>>, field: &str, value: Option<&Value>) {

@@ -11,14 +11,14 @@ const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// What may be asked for.
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// Subject tokens that this emulator verifies; an ID token is handled like any JWT.
-const SUBJECT_TYPES: [&str; 2] = ["urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token"];
-/// Subject tokens that Google takes besides.
-const OTHER_SUBJECT_TYPES: [&str; 4] = [
-    ACCESS_TOKEN,
-    "urn:ietf:params:oauth:token-type:saml2",
-    "urn:ietf:params:aws:token-type:aws4_request",
-    "urn:ietf:params:oauth:token-type:mtls",
+const SUBJECT_TYPES: [(&str, SubjectType); 4] = [
+    ("urn:ietf:params:oauth:token-type:jwt", SubjectType::Jwt),
+    ("urn:ietf:params:oauth:token-type:id_token", SubjectType::Jwt),
+    ("urn:ietf:params:aws:token-type:aws4_request", SubjectType::Aws),
+    ("urn:ietf:params:oauth:token-type:mtls", SubjectType::Certificate),
 ];
+/// Subject tokens that Google takes besides.
+const OTHER_SUBJECT_TYPES: [&str; 2] = [ACCESS_TOKEN, "urn:ietf:params:oauth:token-type:saml2"];
 /// Longest `options`, in bytes.
 const MAX_OPTIONS: usize = 4 << 20;
 
@@ -31,6 +31,19 @@ pub struct ExchangeRequest {
     pub scope: String,
     /// The token.
     pub subject_token: Secret,
+    /// What it is said to be.
+    pub subject_type: SubjectType,
+}
+
+/// Kinds of subject tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubjectType {
+    /// A signed request to AWS.
+    Aws,
+    /// A chain of certificates.
+    Certificate,
+    /// A JWT.
+    Jwt,
 }
 
 /// Why a request is none.
@@ -76,9 +89,8 @@ pub fn parse_exchange(content_type: &str, body: &[u8]) -> Result<ExchangeRequest
     if OTHER_SUBJECT_TYPES.contains(&subject_type) {
         return Err(mistake("This \"subject_token_type\" is not emulated by the sandbox."));
     }
-    if !SUBJECT_TYPES.contains(&subject_type) {
-        return Err(invalid("subject_token_type"));
-    }
+    let known = SUBJECT_TYPES.into_iter().find(|(name, _)| *name == subject_type);
+    let (_, subject_type) = known.ok_or_else(|| invalid("subject_token_type"))?;
     if fields.optional("actor_token")?.is_some() {
         return Err(mistake("\"actor_token\" is not emulated by the sandbox."));
     }
@@ -89,6 +101,7 @@ pub fn parse_exchange(content_type: &str, body: &[u8]) -> Result<ExchangeRequest
         audience: fields.required("audience")?.to_owned(),
         scope: fields.required("scope")?.to_owned(),
         subject_token: Secret::new(fields.required("subject_token")?),
+        subject_type,
     })
 }
 

@@ -183,9 +183,9 @@ async fn rejects_providers_that_google_rejects() {
     }
     let shared = provider(seed::GITHUB_ISSUER);
     sandbox.iam("POST", &create, shared).await.refused(400, "INVALID_ARGUMENT");
-    let mut aws = provider("https://issuer.example");
-    aws["aws"] = json!({ "accountId": "1" });
-    sandbox.iam("POST", &create, aws).await.refused(501, "UNIMPLEMENTED");
+    let mut saml = provider("https://issuer.example");
+    saml["saml"] = json!({ "idpMetadataXml": "<x/>" });
+    sandbox.iam("POST", &create, saml).await.refused(501, "UNIMPLEMENTED");
     let nowhere = create.replace("oracle", "nowhere");
     sandbox.iam("POST", &nowhere, provider("https://issuer.example")).await.refused(404, "NOT_FOUND");
     let mask = format!("{POOLS}/oracle/providers/oracle?updateMask=state");

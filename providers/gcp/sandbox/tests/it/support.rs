@@ -13,7 +13,7 @@ use bytes::Bytes;
 use carnet_core::{BoxFuture, FixedClock, HttpError, HttpErrorKind, HttpSend, SecretBytes, SystemRandom};
 use carnet_gcp_sandbox::seed;
 use carnet_jose::{Algorithm, SigningKey, encode_jwt};
-use carnet_sandbox_kit::{Emulator, World};
+use carnet_sandbox_kit::{Emulator, ShownCertificates, World};
 use http::{HeaderMap, Method, Request, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -27,21 +27,35 @@ pub(crate) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// Documents by URL.
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
-    answers: Mutex<BTreeMap<String, Value>>,
+    answers: Mutex<BTreeMap<String, (StatusCode, String)>>,
+    /// What was sent by `POST`.
+    sent: Mutex<Vec<carnet_core::Request>>,
     pub(crate) asked: AtomicUsize,
+}
+
+impl Documents {
+    pub(crate) fn answer(&self, url: &str, status: StatusCode, body: &str) {
+        self.answers.lock().unwrap().insert(url.to_owned(), (status, body.to_owned()));
+    }
+
+    pub(crate) fn sent(&self) -> Vec<carnet_core::Request> {
+        self.sent.lock().unwrap().clone()
+    }
 }
 
 impl HttpSend for Documents {
     fn send(&self, request: carnet_core::Request) -> BoxFuture<'_, Result<carnet_core::Response, HttpError>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let found = self.answers.lock().unwrap().get(request.url.as_str()).cloned();
+        if request.method == Method::POST {
+            self.sent.lock().unwrap().push(request.clone());
+        }
         Box::pin(async move {
-            let Some(document) = found else {
+            let Some((status, body)) = found else {
                 let message = format!("{request:?}: nobody is there");
                 return Err(HttpError { kind: HttpErrorKind::Connect, message, cause: None });
             };
-            let body = SecretBytes::new(document.to_string());
-            Ok(carnet_core::Response { status: StatusCode::OK, headers: HeaderMap::new(), body })
+            Ok(carnet_core::Response { status, headers: HeaderMap::new(), body: SecretBytes::new(body) })
         })
     }
 }
@@ -108,11 +122,11 @@ impl Sandbox {
     /// Puts an issuer's documents on the network.
     pub(crate) fn publish(&self, issuer: &str, keys: &[&SigningKey]) {
         let keys: Vec<_> = keys.iter().map(|key| key.public_jwk()).collect();
-        let mut answers = self.documents.answers.lock().unwrap();
+        let answer = |url: &str, body: &Value| self.documents.answer(url, StatusCode::OK, &body.to_string());
         let jwks_uri = format!("{issuer}/keys");
         let discovery = json!({ "issuer": issuer, "jwks_uri": jwks_uri });
-        answers.insert(format!("{issuer}/.well-known/openid-configuration"), discovery);
-        answers.insert(jwks_uri, json!({ "keys": keys }));
+        answer(&format!("{issuer}/.well-known/openid-configuration"), &discovery);
+        answer(&jwks_uri, &json!({ "keys": keys }));
     }
 
     pub(crate) fn unpublish(&self) {
@@ -139,7 +153,10 @@ impl Sandbox {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(body.into()).unwrap();
+        self.answer(service, request.body(body.into()).unwrap()).await
+    }
+
+    async fn answer(&self, service: &str, request: Request<Body>) -> Reply {
         let response = self.routers[service].clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
@@ -186,6 +203,20 @@ impl Sandbox {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         self.send("gcp-sts", Method::POST, "/v1/token", &headers, form).await
+    }
+
+    /// With these certificates shown in TLS.
+    pub(crate) async fn exchange_showing(&self, fields: &[(&str, String)], shown: Option<ShownCertificates>) -> Reply {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri("/v1/token")
+            .header("content-type", "application/x-www-form-urlencoded");
+        let mut request = request.body(Body::from(form)).unwrap();
+        if let Some(shown) = shown {
+            request.extensions_mut().insert(shown);
+        }
+        self.answer("gcp-sts", request).await
     }
 
     pub(crate) async fn exchange(&self, token: &str) -> Reply {

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{super::*, mapping, provider};
+use super::{super::*, mapping, oidc, provider};
 
 #[track_caller]
 fn refused(id: &str, change: impl FnOnce(&mut Provider), field: &str) {
@@ -14,6 +14,27 @@ fn refused(id: &str, change: impl FnOnce(&mut Provider), field: &str) {
 #[test]
 fn accepts_a_good_provider() {
     assert!(CheckedProvider::new("github", provider()).is_ok());
+}
+
+#[test]
+fn rejects_none_and_several_of_what_a_provider_can_trust() {
+    refused("github", |provider| provider.oidc = None, "providerConfig");
+    let aws = || Some(Aws { account_id: "123456789012".to_owned() });
+    refused("github", |provider| provider.aws = aws(), "providerConfig");
+    let both = |provider: &mut Provider| {
+        (provider.oidc, provider.aws, provider.x509) = (None, aws(), Some(super::certificate::x509()));
+    };
+    refused("github", both, "providerConfig");
+}
+
+#[test]
+fn rejects_accounts_of_aws_that_are_none() {
+    for account in ["", "12345678901", "1234567890123", "12345678901x"] {
+        let aws = |provider: &mut Provider| {
+            (provider.oidc, provider.aws) = (None, Some(Aws { account_id: account.to_owned() }));
+        };
+        refused("github", aws, "aws.accountId");
+    }
 }
 
 #[test]
@@ -37,15 +58,15 @@ fn rejects_issuer_that_is_no_https_url() {
     for issuer in
         ["", "http://issuer.example", "issuer.example", "https://issuer.example?x", "https://issuer.example#x"]
     {
-        refused("github", |provider| provider.oidc.issuer_uri = issuer.to_owned(), "oidc.issuerUri");
+        refused("github", |provider| oidc(provider).issuer_uri = issuer.to_owned(), "oidc.issuerUri");
     }
 }
 
 #[test]
 fn rejects_too_many_or_too_long_audiences() {
-    refused("github", |provider| provider.oidc.allowed_audiences = vec!["x".to_owned(); 11], "oidc.allowedAudiences");
-    refused("github", |provider| provider.oidc.allowed_audiences = vec!["x".repeat(257)], "oidc.allowedAudiences");
-    refused("github", |provider| provider.oidc.allowed_audiences = vec![String::new()], "oidc.allowedAudiences");
+    refused("github", |provider| oidc(provider).allowed_audiences = vec!["x".to_owned(); 11], "oidc.allowedAudiences");
+    refused("github", |provider| oidc(provider).allowed_audiences = vec!["x".repeat(257)], "oidc.allowedAudiences");
+    refused("github", |provider| oidc(provider).allowed_audiences = vec![String::new()], "oidc.allowedAudiences");
 }
 
 #[test]
@@ -56,18 +77,18 @@ fn rejects_discovery_at_another_origin_or_path() {
         "https://token.actions.githubusercontent.com:444/.well-known/openid-configuration",
         "https://token.actions.githubusercontent.com/openid",
     ] {
-        refused("github", |provider| provider.oidc.discovery_uri = Some(uri.to_owned()), "oidc.discoveryUri");
+        refused("github", |provider| oidc(provider).discovery_uri = Some(uri.to_owned()), "oidc.discoveryUri");
     }
 }
 
 #[test]
 fn discovery_is_below_the_issuer_unless_it_is_given() {
     let checked = CheckedProvider::new("github", provider()).unwrap();
-    assert_eq!(checked.discovery_uri(), format!("{}/.well-known/openid-configuration", super::ISSUER));
+    assert_eq!(checked.issuer().unwrap().1, format!("{}/.well-known/openid-configuration", super::ISSUER));
     let given = format!("{}/.well-known/other", super::ISSUER);
     let mut provider = provider();
-    provider.oidc.discovery_uri = Some(given.clone());
-    assert_eq!(CheckedProvider::new("github", provider).unwrap().discovery_uri(), given);
+    oidc(&mut provider).discovery_uri = Some(given.clone());
+    assert_eq!(CheckedProvider::new("github", provider).unwrap().issuer().unwrap().1, given);
 }
 
 #[test]
@@ -79,7 +100,7 @@ fn rejects_uploaded_keys_with_other_members() {
         json!({ "keys": [jwk] }).to_string()
     };
     let mut good = provider();
-    good.oidc.jwks_json = Some(upload(&|_| {}));
+    oidc(&mut good).jwks_json = Some(upload(&|_| {}));
     assert!(CheckedProvider::new("github", good).unwrap().keys().is_some());
     for wrong in [
         upload(&|jwk| jwk["x5c"] = json!(["MII"])),
@@ -90,7 +111,7 @@ fn rejects_uploaded_keys_with_other_members() {
         "{}".to_owned(),
         "nonsense".to_owned(),
     ] {
-        refused("github", |provider| provider.oidc.jwks_json = Some(wrong), "oidc.jwksJson");
+        refused("github", |provider| oidc(provider).jwks_json = Some(wrong), "oidc.jwksJson");
     }
 }
 
@@ -139,7 +160,7 @@ fn rejects_shared_issuer_without_condition() {
     for issuer in [super::ISSUER, "https://gitlab.com", "https://app.terraform.io"] {
         let change = |provider: &mut Provider| {
             provider.attribute_condition.clear();
-            issuer.clone_into(&mut provider.oidc.issuer_uri);
+            issuer.clone_into(&mut oidc(provider).issuer_uri);
         };
         refused("github", change, "attributeCondition");
     }
@@ -170,7 +191,7 @@ fn warns_of_what_works_and_should_not() {
     assert_eq!(clauses(&boolean), ["mapping"]);
     let shared = |provider: &mut Provider| {
         provider.attribute_condition.clear();
-        "https://identity.oraclecloud.com/".clone_into(&mut provider.oidc.issuer_uri);
+        "https://identity.oraclecloud.com/".clone_into(&mut oidc(provider).issuer_uri);
     };
     assert_eq!(clauses(&shared), ["condition"]);
 }

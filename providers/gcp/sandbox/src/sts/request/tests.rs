@@ -12,7 +12,7 @@ fn fields() -> Vec<(&'static str, String)> {
         ("scope", "https://www.googleapis.com/auth/cloud-platform".to_owned()),
         ("requested_token_type", ACCESS_TOKEN.to_owned()),
         ("subject_token", "a.b.c".to_owned()),
-        ("subject_token_type", SUBJECT_TYPES[0].to_owned()),
+        ("subject_token_type", SUBJECT_TYPES[0].0.to_owned()),
     ]
 }
 
@@ -42,7 +42,7 @@ fn takes_both_encodings_and_both_spellings() {
     let camel = json!({
         "grantType": GRANT_TYPE, "audience": "//iam.googleapis.com/x", "requestedTokenType": ACCESS_TOKEN,
         "scope": "https://www.googleapis.com/auth/cloud-platform", "subjectToken": "a.b.c",
-        "subjectTokenType": SUBJECT_TYPES[1], "options": null,
+        "subjectTokenType": SUBJECT_TYPES[1].0, "options": null,
     });
     for (kind, body) in [
         (FORM, form(&fields())),
@@ -79,10 +79,20 @@ fn rejects_another_grant() {
 
 #[test]
 fn rejects_other_types_of_tokens() {
-    refused(&with("requested_token_type", SUBJECT_TYPES[0]), "invalid_request", "requested_token_type");
+    refused(&with("requested_token_type", SUBJECT_TYPES[0].0), "invalid_request", "requested_token_type");
     refused(&with("subject_token_type", "jwt"), "invalid_request", "subject_token_type");
-    refused(&with("subject_token_type", OTHER_SUBJECT_TYPES[2]), "invalid_request", "not emulated");
+    for other in OTHER_SUBJECT_TYPES {
+        refused(&with("subject_token_type", other), "invalid_request", "not emulated");
+    }
     refused(&with("actor_token", "x"), "invalid_request", "actor_token");
+}
+
+#[test]
+fn each_type_of_subject_token_has_its_name() {
+    for (name, subject_type) in SUBJECT_TYPES {
+        let request = parse_exchange(FORM, &form(&with("subject_token_type", name))).unwrap();
+        assert_eq!(request.subject_type, subject_type, "{name}");
+    }
 }
 
 #[test]
