@@ -11,7 +11,7 @@
 //! | listener | speaks | a request's extensions |
 //! | --- | --- | --- |
 //! | plain TCP | HTTP/1.1 | `ConnectInfo<SocketAddr>` |
-//! | TLS, [`TlsServerConfig::by_name`] | HTTP/1.1 | `ConnectInfo<SocketAddr>` |
+//! | TLS, [`TlsServerConfig::by_name`] | HTTP/1.1 | `ConnectInfo<SocketAddr>`, [`PeerCertificates`] |
 //! | TLS, [`TlsServerConfig::new`] | HTTP/2 and HTTP/1.1 by ALPN | `ConnectInfo<SocketAddr>`, [`PeerCertificates`] |
 //! | Unix socket | HTTP/2 with prior knowledge and HTTP/1.1 | [`Peer`] |
 //!

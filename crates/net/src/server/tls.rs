@@ -55,21 +55,20 @@ pub struct TlsServerConfig {
 
 impl TlsServerConfig {
     /// Asks `make` for the certificate of each name when a client first wants it, and keeps the last 256. A client
-    /// that names none, as when it connects to an address, gets the one of `localhost`. HTTP/1.1 only.
+    /// that names none, as when it connects to an address, gets the one of `localhost`. HTTP/1.1 only. Sessions are not
+    /// resumed where certificates are asked for, as with [`TlsServerConfig::new`].
     ///
     /// # Errors
     /// When the crypto library knows no TLS version that is wanted, which is a mistake in the build.
-    pub fn by_name<F>(make: F) -> Result<Self, Error>
+    pub fn by_name<F>(make: F, clients: ClientCertificates) -> Result<Self, Error>
     where
         F: Fn(&str) -> Result<ServerCertificate, Error> + Send + Sync + 'static,
     {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let resolver = ByName { make: Box::new(make), known: Mutex::default() };
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Error::internal("choose TLS versions").because(error))?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(resolver));
+        let resumes = matches!(clients, ClientCertificates::None);
+        let mut config = server_config(ByName { make: Box::new(make), known: Mutex::default() }, clients)?;
+        if !resumes {
+            forget_sessions(&mut config);
+        }
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { usual: Arc::new(config), challenges: None })
     }
@@ -83,24 +82,8 @@ impl TlsServerConfig {
     /// # Errors
     /// When the crypto library knows no TLS version that is wanted, which is a mistake in the build.
     pub fn new(certificate: CertificateSource, clients: ClientCertificates) -> Result<Self, Error> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Error::internal("choose TLS versions").because(error))?;
-        let (verifier, mandatory) = match clients {
-            ClientCertificates::None => (None, false),
-            ClientCertificates::Optional(verifier) => (Some(verifier), false),
-            ClientCertificates::Required(verifier) => (Some(verifier), true),
-        };
-        let builder = match verifier {
-            None => builder.with_no_client_auth(),
-            Some(verifier) => {
-                builder.with_client_cert_verifier(Arc::new(Believes::new(verifier, &provider, mandatory)))
-            }
-        };
-        let mut config = builder.with_cert_resolver(Arc::new(Current(certificate)));
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
+        let mut config = server_config(Current(certificate), clients)?;
+        forget_sessions(&mut config);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self { usual: Arc::new(config), challenges: None })
     }
@@ -116,6 +99,32 @@ impl TlsServerConfig {
     pub(super) fn rustls(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.usual)
     }
+}
+
+/// Shows what the resolver finds, and asks clients for what is wanted of them.
+fn server_config(
+    resolver: impl ResolvesServerCert + 'static,
+    clients: ClientCertificates,
+) -> Result<ServerConfig, Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::internal("choose TLS versions").because(error))?;
+    let (verifier, mandatory) = match clients {
+        ClientCertificates::None => (None, false),
+        ClientCertificates::Optional(verifier) => (Some(verifier), false),
+        ClientCertificates::Required(verifier) => (Some(verifier), true),
+    };
+    let builder = match verifier {
+        None => builder.with_no_client_auth(),
+        Some(verifier) => builder.with_client_cert_verifier(Arc::new(Believes::new(verifier, &provider, mandatory))),
+    };
+    Ok(builder.with_cert_resolver(Arc::new(resolver)))
+}
+
+fn forget_sessions(config: &mut ServerConfig) {
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
 }
 
 impl fmt::Debug for TlsServerConfig {
