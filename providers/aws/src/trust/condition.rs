@@ -79,7 +79,7 @@ pub struct Condition {
 
 impl Condition {
     /// Reads an operator with its key and values; `None` for an operator that does not exist.
-    pub(crate) fn new(operator: &str, key: &str, values: &[String], variables: bool) -> Option<Self> {
+    pub fn new(operator: &str, key: &str, values: &[String], variables: bool) -> Option<Self> {
         let (set, name) = match operator.split_once(':') {
             Some(("ForAllValues", rest)) => (Set::AllValues, rest),
             Some(("ForAnyValue", rest)) => (Set::AnyValue, rest),
