@@ -23,6 +23,7 @@ mod relying_party;
 #[cfg(test)]
 mod testing;
 mod token_type;
+pub mod trust;
 
 pub use answer::{TokenAnswer, parse_token_answer};
 pub use carnet::{Carnet, Issue, parse_chain};

@@ -1,0 +1,71 @@
+//! npm, "Exchange OIDC token" (api-docs.npmjs.com): path, audience, 201 with times, statuses 400, 401, 404 and 500.
+//! The words of 401 and 404 are seen in npm/cli, issues 8678 and 9969, and gjsify/gjsify, pull request 512.
+//! UNCONFIRMED: which reason leads to which status, that no user agent is asked for (that pull request says that
+//! npm's own is), and the life.
+
+use carnet_oauth::trust::{Manner, Matching};
+use carnet_sandbox_kit::Host;
+use serde_json::{Value, json};
+
+use super::{USUAL_ALGORITHMS, manner};
+use crate::{
+    face::{
+        Body, Entrance, Face, Given, Key, Life, Lookup, Presented, Reason, Refuse, Replay, Resource, Shown, USUAL,
+        refuse,
+    },
+    reply::Style,
+};
+
+pub(crate) static FACE: Face = Face {
+    name: "npm",
+    service: "oauth-npm",
+    hosts: &[Host::Exact("registry.npmjs.org")],
+    entrance: Entrance {
+        method: "POST",
+        path: "/-/npm/v1/oidc/token/exchange/package/{package}",
+        bodies: &[Body::Nothing],
+        token: Shown::Bearer,
+        fixed: &[],
+        required: &[],
+        most: USUAL,
+    },
+    lookup: Lookup::Trust,
+    key: Key::Members(&["package"]),
+    algorithms: USUAL_ALGORITHMS,
+    kid: true,
+    needed: &["iss", "sub", "aud", "exp"],
+    manner: Manner { matching: Matching::Glob, ..manner(Some("npm:registry.npmjs.org")) },
+    audience_first: true,
+    replay: Replay::Any,
+    life: Life { usual: 3600, longest: 3600, ends_with_token: false },
+    prefix: "npm_",
+    success: 201,
+    answer,
+    style: Style::Message,
+    refuse: words,
+    resource: Some(Resource { method: "PUT", path: "/{package}", presented: Presented::Bearer }),
+    documents: &[],
+};
+
+fn answer(given: &Given<'_>) -> Value {
+    json!({
+        "token_type": "oidc",
+        "token": given.token,
+        "created": given.now.to_string(),
+        "expires": given.expires.to_string(),
+    })
+}
+
+fn words(reason: Reason) -> Refuse {
+    match reason {
+        Reason::Form | Reason::Body | Reason::Value | Reason::Missing | Reason::NoToken => {
+            refuse(400, "", "OIDC token exchange error - bad request")
+        }
+        Reason::TooLarge => refuse(413, "", "OIDC token exchange error - too large"),
+        Reason::Target | Reason::NoTrust | Reason::Members | Reason::Subject | Reason::Claims | Reason::Disabled => {
+            refuse(404, "", "OIDC token exchange error - package not found")
+        }
+        Reason::Keys => refuse(500, "", "OIDC token exchange error - internal server error"),
+        _ => refuse(401, "", "OIDC token exchange error - unauthorized"),
+    }
+}

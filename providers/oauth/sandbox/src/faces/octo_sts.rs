@@ -1,0 +1,73 @@
+//! octo-sts, `pkg/octosts/octosts.go` and `trust_policy.go` of octo-sts/app, `docs/token-exchange.md`: order, codes
+//! and words. A policy that is switched off plays GitHub giving no token. UNCONFIRMED: the form over HTTP, that of
+//! gRPC's gateway. Patterns are not regular expressions here but have `*`.
+
+use carnet_oauth::trust::{Check, Manner, Matching};
+use carnet_sandbox_kit::Host;
+use serde_json::{Value, json};
+
+use super::{USUAL_ALGORITHMS, manner};
+use crate::{
+    face::{
+        Body, Entrance, Face, Given, Key, Life, Lookup, Presented, Reason, Refuse, Replay, Resource, Shown, USUAL,
+        refuse,
+    },
+    reply::Style,
+};
+
+pub(crate) static FACE: Face = Face {
+    name: "octo-sts",
+    service: "oauth-octo-sts",
+    hosts: &[Host::Exact("octo-sts.dev")],
+    entrance: Entrance {
+        method: "GET",
+        path: "/sts/exchange",
+        bodies: &[Body::Query],
+        token: Shown::Bearer,
+        fixed: &[],
+        required: &["scope", "identity"],
+        most: USUAL,
+    },
+    lookup: Lookup::AnyIssuer,
+    key: Key::Members(&["scope", "identity"]),
+    algorithms: USUAL_ALGORITHMS,
+    kid: false,
+    needed: &[],
+    manner: Manner {
+        matching: Matching::Glob,
+        order: [Check::Subject, Check::Audience, Check::Claims],
+        ..manner(Some("octo-sts.dev"))
+    },
+    audience_first: false,
+    replay: Replay::Any,
+    life: Life { usual: 3600, longest: 3600, ends_with_token: false },
+    prefix: "ghs_",
+    success: 200,
+    answer,
+    style: Style::Grpc,
+    refuse: words,
+    resource: Some(Resource { method: "GET", path: "/installation/repositories", presented: Presented::Bearer }),
+    documents: &[],
+};
+
+fn answer(given: &Given<'_>) -> Value {
+    json!({ "token": given.token })
+}
+
+fn words(reason: Reason) -> Refuse {
+    match reason {
+        Reason::NoToken => refuse(401, "16", "expected exactly one authorization header"),
+        Reason::Form | Reason::Body | Reason::Value => refuse(400, "3", "invalid bearer token"),
+        Reason::Keys => refuse(400, "3", "unable to fetch or create the provider"),
+        Reason::TooLarge => refuse(413, "3", "request too large"),
+        // Without scope or identity there is no policy of that name.
+        Reason::Missing | Reason::NoTrust => refuse(404, "5", "unable to find trust policy for \"{seen}\""),
+        Reason::Target => refuse(404, "5", "no installation found for \"{seen}\""),
+        Reason::Issuer => refuse(403, "7", "trust policy: issuer \"{seen}\" did not match \"{wanted}\""),
+        Reason::Subject => refuse(403, "7", "trust policy: subject \"{seen}\" did not match \"{wanted}\""),
+        Reason::Audience => refuse(403, "7", "trust policy: audience \"{wanted}\" did not match any of [\"{seen}\"]"),
+        Reason::Claims | Reason::Members => refuse(403, "7", "trust policy: claim {seen} did not match \"{wanted}\""),
+        Reason::Disabled | Reason::Pending => refuse(500, "13", "failed to get token"),
+        _ => refuse(401, "16", "unable to verify bearer token"),
+    }
+}
