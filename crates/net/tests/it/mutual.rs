@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     http2,
-    support::{authority, get, leaf, listen},
+    support::{authority, get, leaf, listen, tls_with},
 };
 
 /// A certificate for `localhost` and with this URI.
@@ -294,6 +294,25 @@ async fn a_requests_own_identity_is_shown_before_the_clients_and_to_no_other_req
         let request = get(&url).identity(identity(&authority, uri));
         assert_eq!(client.send(request).await.unwrap().text(), Some(uri));
         assert_eq!(text(&client, &url).await, CLIENT);
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_many_names_sees_what_its_clients_show() {
+    let authority = authority();
+    let any: ChainVerifier = Arc::new(|_chain| Ok(()));
+    let pem = authority.certificate_pem();
+    let shown = identity(&authority, CLIENT);
+    let tls = tls_with(authority, -1, 1, ClientCertificates::Optional(any));
+    let (server, _stop) = listen(whoami(), Some(tls)).await;
+    let url = format!("https://localhost:{}/", server.port());
+    // The second time TLS could resume a session, and would not ask.
+    for _ in 0..2 {
+        let client = Client::new(Settings::default());
+        let mut request = get(&url);
+        request.ca_pem = Some(pem.clone().into());
+        assert_eq!(client.send(request.clone()).await.unwrap().text(), Some("nobody"));
+        assert_eq!(client.send(request.identity(Arc::clone(&shown))).await.unwrap().text(), Some(CLIENT));
     }
 }
 

@@ -13,7 +13,7 @@ use axum::Router;
 use base64::Engine as _;
 use carnet_core::{Clock, Request, SecretBytes, SystemClock};
 use carnet_jose::Algorithm;
-use carnet_net::{Client, ServerCertificate, Settings, TlsServerConfig};
+use carnet_net::{Client, ClientCertificates, ServerCertificate, Settings, TlsServerConfig};
 use carnet_x509::{Authority, Issued, LeafProfile};
 use jiff::SignedDuration;
 use tokio::{
@@ -104,8 +104,17 @@ pub(crate) fn authority() -> Authority {
 
 /// TLS whose every name has a certificate of this authority.
 pub(crate) fn tls(authority: Authority, from_hours: i64, until_hours: i64) -> Arc<TlsServerConfig> {
+    tls_with(authority, from_hours, until_hours, ClientCertificates::None)
+}
+
+pub(crate) fn tls_with(
+    authority: Authority,
+    from_hours: i64,
+    until_hours: i64,
+    clients: ClientCertificates,
+) -> Arc<TlsServerConfig> {
     let now = SystemClock.now();
-    let config = TlsServerConfig::by_name(move |name| {
+    let make = move |name: &str| {
         let profile = LeafProfile {
             subject: vec![("CN", "test".to_owned())],
             dns: vec![name.to_owned()],
@@ -122,7 +131,8 @@ pub(crate) fn tls(authority: Authority, from_hours: i64, until_hours: i64) -> Ar
             chain: vec![issued.certificate],
             private_key: SecretBytes::new(issued.private_key.expose().to_vec()),
         })
-    });
+    };
+    let config = TlsServerConfig::by_name(make, clients);
     Arc::new(config.unwrap())
 }
 
