@@ -176,6 +176,10 @@ mod tests {
     fn an_instance_without_role_and_a_place_without_instance_are_not_here() {
         let http = ScriptedHttp::default().answer(200, "t").answer(404, "");
         assert!(!is_here(find("instance", &world(http, &[IMDS]))));
+        for status in [400, 403, 404] {
+            let http = ScriptedHttp::default().answer(status, "{}");
+            assert!(!is_here(find("instance", &world(http, &[IMDS]))), "another cloud's, {status}");
+        }
         let http = ScriptedHttp::default().fail(HttpErrorKind::Timeout);
         assert!(!is_here(find("instance", &world(http, &[]))));
         assert!(!is_here(find("instance", &world(ScriptedHttp::default(), &[("AWS_EC2_METADATA_DISABLED", "true")]))));

@@ -28,9 +28,7 @@ pub(super) async fn find(context: &Context) -> Result<Found, Error> {
         .header(HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds"), HeaderValue::from_static(TTL));
     let token = match context.http.send(put).await {
         Ok(response) if response.status.is_success() => response,
-        Ok(response) if response.status == StatusCode::BAD_REQUEST => {
-            return Err(Error::refused("ask the instance metadata service for a token: HTTP 400").code("400"));
-        }
+        // Other clouds have theirs at the same address: Azure's answers 400, Google's 403, OCI's 404.
         Ok(_) => return Ok(Found::not_here("what answers at the metadata address is not AWS's, or gives no tokens")),
         Err(_) => return Ok(Found::not_here("no instance metadata service answers")),
     };
