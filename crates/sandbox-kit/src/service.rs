@@ -118,7 +118,7 @@ pub trait Emulator: Send + Sync {
     /// Variables that point the vendor's SDKs at the services and at the files under `folder`, for `carnet sandbox env`.
     ///
     /// A variable whose value names the port of a service is left out where real host names are used, unless that
-    /// service is a metadata service.
+    /// service is a metadata service or has no host name.
     fn environment(&self, urls: &Urls, folder: &Path) -> Vec<(String, String)>;
 
     /// What a job of this CI system sees in its environment, for instance of `github`. `None` when this emulator plays no

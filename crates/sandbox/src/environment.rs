@@ -19,7 +19,7 @@ pub enum Flavour {
     /// know no proxy.
     Direct,
     /// Under the clouds' real host names, through the proxy. Only the metadata services, which clients never look
-    /// for behind a proxy, are named by variables.
+    /// for behind a proxy, and services without a host name of their own are named by variables.
     #[default]
     Proxy,
 }
@@ -75,7 +75,8 @@ pub(crate) fn variables(flavour: Flavour, emulators: &Emulators, places: &Places
 
 /// Whether a value leads to the port of a service that the proxy answers for under its real name.
 fn names_an_endpoint(value: &str, routes: &Routes) -> bool {
-    let ports = routes.services().iter().filter(|service| !service.is_metadata());
+    // A service without a name of its own, such as Vault, is reached at its port or not at all.
+    let ports = routes.services().iter().filter(|service| !service.is_metadata() && !service.hosts.is_empty());
     ports.flat_map(|service| [service.plain_port, service.tls_port]).any(|port| {
         ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| {
             let authority = format!("{host}:{port}");

@@ -39,4 +39,4 @@ pub use carnet_sandbox_kit::{Fault, FaultKind, ServiceUrls, Urls};
 pub use emulators::Emulators;
 pub use environment::Flavour;
 pub use sandbox::{Options, Sandbox};
-pub use seed::{ci, gcp, oci, seed};
+pub use seed::{aws, azure, ci, gcp, oauth, oci, seed, vault};

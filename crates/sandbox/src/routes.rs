@@ -13,7 +13,11 @@ pub(crate) const METADATA_ADDRESS: &str = "169.254.169.254";
 
 /// Which metadata service a path belongs to. The first that fits and exists answers; the last fits everything,
 /// because Google's libraries ask for `/` to find out where they are.
-const METADATA_PATHS: [(&str, &str); 2] = [("/opc/", "oci-imds"), ("/", "gcp-metadata")];
+const METADATA_PATHS: [(&str, &str); 4] =
+    [("/opc/", "oci-imds"), ("/latest/", "aws-imds"), ("/metadata/", "azure-imds"), ("/", "gcp-metadata")];
+
+/// Where the agents of AWS's containers and of EKS pods are, which clients reach without a proxy as well.
+const AGENT_ADDRESSES: [&str; 2] = ["169.254.170.2", "169.254.170.23"];
 
 /// Most names of refused hosts that are remembered.
 const MAX_REFUSED: usize = 100;
@@ -85,7 +89,9 @@ impl Routes {
 impl Route {
     /// Whether this is a metadata service, which clients reach without a proxy.
     pub(crate) fn is_metadata(&self) -> bool {
-        claims(self, METADATA_ADDRESS) || METADATA_PATHS.iter().any(|(_, name)| *name == self.name)
+        claims(self, METADATA_ADDRESS)
+            || AGENT_ADDRESSES.iter().any(|address| claims(self, address))
+            || METADATA_PATHS.iter().any(|(_, name)| *name == self.name)
     }
 }
 
@@ -118,6 +124,9 @@ mod tests {
         let imds = vec![Host::Exact(METADATA_ADDRESS), Host::Exact("fd00:c1::a9fe:a9fe")];
         let gce = vec![Host::Exact(METADATA_ADDRESS), Host::Exact("metadata.google.internal")];
         Routes::new(vec![
+            route("aws-imds", vec![Host::Exact(METADATA_ADDRESS), Host::Exact("fd00:ec2::254")], 40),
+            route("azure-imds", vec![Host::Exact(METADATA_ADDRESS)], 50),
+            route("aws-container", vec![Host::Exact("169.254.170.2")], 60),
             route("oci-imds", imds, 10),
             route("gcp-metadata", gce, 20),
             route("gcp-sts", vec![Host::Exact("sts.googleapis.com")], 30),
@@ -132,9 +141,18 @@ mod tests {
     fn metadata_is_split_by_path() {
         assert_eq!(name("169.254.169.254", 80, "/opc/v2/instance/"), Some("oci-imds"));
         assert_eq!(name("169.254.169.254", 80, "/computeMetadata/v1/"), Some("gcp-metadata"));
+        assert_eq!(name("169.254.169.254", 80, "/latest/api/token"), Some("aws-imds"));
+        assert_eq!(name("169.254.169.254", 80, "/metadata/identity/oauth2/token"), Some("azure-imds"));
         assert_eq!(name("169.254.169.254", 80, "/"), Some("gcp-metadata"));
         assert_eq!(name("[fd00:c1::a9fe:a9fe]", 80, "/opc/v2/"), Some("oci-imds"));
         assert_eq!(name("metadata.google.internal", 80, "/opc/"), Some("gcp-metadata"));
+    }
+
+    #[test]
+    fn metadata_services_and_agents_are_reached_without_a_proxy() {
+        let routes = routes();
+        let without: Vec<&str> = routes.services().iter().filter(|one| one.is_metadata()).map(|one| one.name).collect();
+        assert_eq!(without, ["aws-imds", "azure-imds", "aws-container", "oci-imds", "gcp-metadata"]);
     }
 
     #[test]

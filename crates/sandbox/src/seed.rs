@@ -2,6 +2,16 @@
 
 use serde_json::{Value, json};
 
+/// AWS: accounts, roles, buckets, what its endpoints want to be shown.
+pub mod aws {
+    pub use carnet_aws_sandbox::seed::*;
+}
+
+/// Azure: tenant, subscription, applications, identities, storage account.
+pub mod azure {
+    pub use carnet_azure_sandbox::seed::*;
+}
+
 /// The CI systems: issuers, repository, subjects.
 pub mod ci {
     pub use carnet_ci_sandbox::seed::*;
@@ -12,15 +22,43 @@ pub mod gcp {
     pub use carnet_gcp_sandbox::seed::*;
 }
 
+/// The relying parties of the catalogue: the members and tokens that each trusts.
+pub mod oauth {
+    pub use carnet_oauth_sandbox::seed::*;
+}
+
 /// OCI: tenancy, compartment, principals, identity domain, its clients and trusts.
 pub mod oci {
     pub use carnet_oci_sandbox::{domain::seed::*, seed::*};
+}
+
+/// Vault: root token, role, audience, secrets.
+pub mod vault {
+    pub use carnet_vault_sandbox::seed::*;
 }
 
 /// The part of it that a script needs to ask for something. The client secret is none: everybody who has the sandbox
 /// has it.
 pub fn seed() -> Value {
     json!({
+        "aws_bucket": aws::BUCKETS[0],
+        "aws_container_path": aws::CONTAINER_PATH,
+        "aws_container_token": aws::CONTAINER_TOKEN,
+        "aws_external_id": aws::EXTERNAL_ID,
+        "aws_issuer": aws::OUTBOUND_ISSUER,
+        "aws_next_role": aws::NEXT_ROLE,
+        "aws_region": aws::REGION,
+        "aws_role": aws::ROLE,
+        "azure_account": azure::ACCOUNT,
+        "azure_application": azure::APPLICATION,
+        "azure_identity": azure::IDENTITY_CLIENT,
+        "azure_identity_header": azure::IDENTITY_HEADER,
+        "azure_machine": azure::MACHINE_CLIENT,
+        "azure_subscription": azure::SUBSCRIPTION,
+        "azure_tenant": azure::TENANT,
+        "vault_audience": vault::AUDIENCE,
+        "vault_role": vault::ROLE,
+        "vault_root_token": vault::ROOT_TOKEN,
         "oci_domain": oci::DOMAIN_URL,
         "oci_client_id": oci::EXCHANGE_CLIENT_ID,
         "oci_client_secret": oci::EXCHANGE_CLIENT_SECRET,

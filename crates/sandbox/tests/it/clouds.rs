@@ -13,6 +13,22 @@ async fn start() -> Sandbox {
 async fn every_service_of_the_manual_is_there() {
     let sandbox = start().await;
     for name in [
+        "aws-container",
+        "aws-eks-auth",
+        "aws-iam",
+        "aws-imds",
+        "aws-issuer",
+        "aws-pod-identity",
+        "aws-roles-anywhere",
+        "aws-s3",
+        "aws-sts",
+        "azure-app-service",
+        "azure-arc",
+        "azure-arm",
+        "azure-blob",
+        "azure-entra",
+        "azure-graph",
+        "azure-imds",
         "ci-github",
         "ci-gitlab",
         "gcp-iam",
@@ -27,6 +43,8 @@ async fn every_service_of_the_manual_is_there() {
         "oci-identity",
         "oci-imds",
         "oci-objectstorage",
+        "vault",
+        "vault-new",
     ] {
         assert!(sandbox.urls().contains_key(name), "{name}");
     }

@@ -58,7 +58,7 @@ async fn says_what_it_is_and_where() {
     let stage = start().await;
     let (status, answer) = stage.control(Method::GET, "/status", "").await;
     assert_eq!((status, &answer["offset_seconds"], &answer["faults"]), (StatusCode::OK, &json!(0), &json!([])));
-    assert_eq!(answer["services"], json!(["gcp-metadata", "oci-imds", "test-keys", "test-token"]));
+    assert_eq!(answer["services"], json!(["gcp-metadata", "oci-imds", "test-keys", "test-nameless", "test-token"]));
     let (_, urls) = stage.control(Method::GET, "/urls", "").await;
     assert_eq!(urls["test-keys"]["tls"], stage.urls()["test-keys"].tls_origin());
 }

@@ -11,7 +11,7 @@ async fn variables(stage: &Stage, flavour: Flavour) -> BTreeMap<String, String> 
 }
 
 #[tokio::test]
-async fn under_real_names_endpoints_are_left_out_but_metadata_and_files_stay() {
+async fn under_real_names_endpoints_are_left_out_but_metadata_files_and_services_without_a_name_stay() {
     let stage = start().await;
     let all = variables(&stage, Flavour::Proxy).await;
     let proxy = stage.proxy_url().as_str().trim_end_matches('/');
@@ -19,6 +19,7 @@ async fn under_real_names_endpoints_are_left_out_but_metadata_and_files_stay() {
         assert_eq!(all[name], proxy);
     }
     assert!(!all.contains_key("TEST_ENDPOINT"));
+    assert_eq!(all["TEST_NAMELESS"], stage.urls()["test-nameless"].plain_origin());
     assert_eq!(all["TEST_METADATA"], format!("{}/opc/v2", stage.urls()["oci-imds"].plain_origin()));
     assert_eq!(std::fs::read_to_string(&all["TEST_CONFIG"]).unwrap(), stage.urls()["test-token"].plain_origin());
     assert_eq!(all["NO_PROXY"], "127.0.0.1,localhost,::1");

@@ -83,6 +83,7 @@ impl Emulator for Echo {
             self.service("test-keys", vec![Host::Exact("keys.example.com")])
                 .error_body(|status| ("application/problem+json", format!("vendor says {}", status.as_u16()))),
             self.service("oci-imds", vec![Host::Exact("169.254.169.254"), Host::Exact("fd00:c1::a9fe:a9fe")]),
+            self.service("test-nameless", Vec::new()),
             self.service("gcp-metadata", vec![Host::Exact("169.254.169.254"), Host::Exact("metadata.google.internal")]),
         ]
     }
@@ -94,6 +95,7 @@ impl Emulator for Echo {
     fn environment(&self, urls: &Urls, folder: &Path) -> Vec<(String, String)> {
         vec![
             ("TEST_ENDPOINT".to_owned(), urls["test-token"].plain_origin()),
+            ("TEST_NAMELESS".to_owned(), urls["test-nameless"].plain_origin()),
             ("TEST_METADATA".to_owned(), format!("{}/opc/v2", urls["oci-imds"].plain_origin())),
             ("TEST_CONFIG".to_owned(), folder.join("test/config").to_string_lossy().into_owned()),
         ]
