@@ -69,7 +69,7 @@ fn secrets(schema: &serde_json::Value) -> Vec<String> {
 /// The fields that an entry cannot be built without.
 fn fields(name: &str) -> &'static str {
     match name {
-        "token-file" => "path = '/x'",
+        "token-file" | "aws-profile" => "path = '/x'",
         "oauth" => "token_url = 'https://sts.example/token'",
         "carnet" => "url = 'https://authority.example'",
         "oci-profile" | "oci-resource-principal" => "directory = '/x'",
@@ -94,6 +94,34 @@ fn fields(name: &str) -> &'static str {
             client_secret_file = '/x'
             res_type = 'x'"
         }
+        "entra" => {
+            "tenant = 'c0ffee00-0000-4000-8000-000000000001'
+            client_id = 'c0ffee00-0000-4000-8000-000000000002'
+            resource = 'https://storage.azure.com'"
+        }
+        "azure-token-file" => {
+            "path = '/x'
+            tenant = 'c0ffee00-0000-4000-8000-000000000001'
+            client_id = 'c0ffee00-0000-4000-8000-000000000002'"
+        }
+        "azure-cli" => {
+            "tenant = 'c0ffee00-0000-4000-8000-000000000001'
+            client_id = 'c0ffee00-0000-4000-8000-000000000002'
+            token_file = '/x'"
+        }
+        "vault-unwrap" => "creation_path = 'auth/jwt/login'",
+        "vault-secrets" => "secrets = [{ mount = 'secret', path = 'a', file = '/x' }]",
+        "aws" => "role_arn = 'arn:aws:iam::123456789012:role/r'",
+        "aws-roles-anywhere" => {
+            "trust_anchor_arn = 'arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/a'
+            profile_arn = 'arn:aws:rolesanywhere:eu-central-1:123456789012:profile/p'
+            role_arn = 'arn:aws:iam::123456789012:role/r'"
+        }
+        "aws-web-identity-file" => {
+            "path = '/x'
+            role_arn = 'arn:aws:iam::123456789012:role/r'"
+        }
+        "relying-party" => "name = 'pypi'",
         _ => "",
     }
 }
@@ -112,7 +140,8 @@ fn every_entry_takes_and_gives_what_it_declares() {
     }
     for entry in &registry.exchanges {
         let exchange = built(entry);
-        assert_eq!(exchange.takes(), entry.takes(), "{}", entry.name);
+        // Some take less in one configuration than in another.
+        assert!(exchange.takes().iter().all(|kind| entry.takes().contains(kind)), "{}", entry.name);
         assert!(exchange.gives().iter().all(|kind| entry.gives().contains(kind)), "{}", entry.name);
     }
 }
@@ -140,6 +169,6 @@ fn a_session_that_does_not_fit_is_told_who_takes_it() {
     let gcp = registry.find_exchange("gcp").unwrap().takes();
     assert_eq!(
         misfit(Step::exchange(1, "gcp"), gcp).hint(&registry),
-        "put an exchange between them that takes oci-session and gives jwt: oci-domain"
+        "put an exchange between them that takes oci-session and gives aws-keys or jwt or x509: oci-domain"
     );
 }
