@@ -33,7 +33,7 @@ CARNET = os.environ.get("CARNET_BIN", str(ROOT / "target/release/carnet"))
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 4.0
 # The second pair: whether this is a cloud's machine is not asked of the network.
 ENV = {"PATH": os.environ["PATH"], "HOME": tempfile.gettempdir(), "CARNET_LOG": "error",
-       "OCI_METADATA_BASE_URL": "http://127.0.0.1:9/opc/v2", "NO_GCE_CHECK": "true"}
+       "OCI_METADATA_BASE_URL": "http://127.0.0.1:9/opc/v2", "NO_GCE_CHECK": "true", "AWS_EC2_METADATA_DISABLED": "true"}
 CALLERS, LOOKS = 64, 3
 ISSUER = "https://token.actions.githubusercontent.com"
 TO_ES256, TO_RS256 = "https://audience.example", "sts.amazonaws.com"
