@@ -45,9 +45,13 @@ pub(super) fn complete(route: Route, folder: &PrivateFolder, context: &Context) 
         part.delivery(&registry, &*context.environment).map_err(|error: ConfigError| Error::from(error))
     };
     let folder = folder.0.join(route.name().replace(' ', "-"));
-    // What Google's own tools read, where the route ends there.
+    // What the tools of Google and of Vault read, where the route ends there.
     let last = route.exchanges().last().map(|exchange| exchange.name());
-    let variables = if last == Some("gcp") && route.gives().contains(Kind::AccessToken) { "gcp-env" } else { "env" };
+    let variables = match last {
+        Some("gcp") if route.gives().contains(Kind::AccessToken) => "gcp-env",
+        Some("vault" | "vault-unwrap") => "vault-env",
+        _ => "env",
+    };
     let usual = Usual {
         variables: build(variables, Vec::new())?,
         profile: build("oci-profile", vec![("directory".to_owned(), folder.to_string_lossy().into_owned())])?,

@@ -2,6 +2,7 @@
 //! domain of its own, as a table; then what must be refused.
 
 mod calls;
+mod clouds;
 mod crossings;
 mod denials;
 mod domain;
@@ -34,7 +35,7 @@ async fn play(only: Option<&str>, terminal: Terminal) -> Result<Report, Error> {
     let wanted = |name: &str| only.is_none_or(|only| name.to_lowercase().contains(&only.to_lowercase()));
     let stage = Stage::open().await?;
     let mut report = Report::default();
-    let crossings = crossings::all().into_iter().chain(identities::all());
+    let crossings = crossings::all().into_iter().chain(clouds::all()).chain(identities::all());
     for crossing in crossings.filter(|crossing| wanted(crossing.name)) {
         let row = crossings::cross(&stage, &crossing).await;
         if !terminal.is_json() {

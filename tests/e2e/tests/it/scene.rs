@@ -20,7 +20,7 @@ pub(crate) const NOBODY: &str = "127.77.77.77:9";
 pub(crate) fn nowhere<'a>(home: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = carnet(arguments);
     command.env("HOME", home).env("OCI_METADATA_BASE_URL", format!("http://{NOBODY}/opc/v2"));
-    command.env("NO_GCE_CHECK", "true").current_dir(home);
+    command.env("NO_GCE_CHECK", "true").env("AWS_EC2_METADATA_DISABLED", "true").current_dir(home);
     command
 }
 

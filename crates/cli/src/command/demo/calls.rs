@@ -1,5 +1,7 @@
 //! What is done with the credential, to show that it works.
 
+mod clouds;
+
 use carnet_core::{Context, Credential, Error, Material, Request};
 use carnet_sandbox::{gcp, oci};
 use http::Method;
@@ -18,6 +20,14 @@ pub(super) enum Call {
     OciPutObject(&'static str),
     /// List the buckets of a Google project.
     GoogleListBuckets,
+    /// Write a blob into Azure's storage and list those beside it.
+    AzureBlobs,
+    /// Read a secret of Vault.
+    VaultSecret(&'static str),
+    /// List the buckets of an AWS account.
+    AwsBuckets,
+    /// Ask a relying party's resource whose token it is.
+    Party(&'static str),
 }
 
 /// What came of it.
@@ -45,6 +55,10 @@ pub(super) async fn make(call: Call, context: &Context, credential: &Credential)
             oci_call(context, credential, Method::PUT, &url, Some(&json!({"written by": "carnet demo"}))).await
         }
         Call::GoogleListBuckets => google_call(context, credential).await,
+        Call::AzureBlobs => clouds::azure_blobs(context, credential).await,
+        Call::VaultSecret(path) => clouds::vault_secret(context, credential, path).await,
+        Call::AwsBuckets => clouds::aws_buckets(context, credential).await,
+        Call::Party(url) => clouds::party(context, credential, Method::GET, url).await,
     }
 }
 

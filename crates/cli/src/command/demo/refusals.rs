@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use super::{
     calls::{self, Call},
-    crossings,
+    clouds, crossings,
     report::RefusalRow,
     stage::{self, Stage},
 };
@@ -38,6 +38,10 @@ enum Bend {
     Replay,
     /// The clock of object storage is ten minutes ahead.
     Skew,
+    /// A job of another repository asks for what only this one may have, by an exchange.
+    Stranger(fn() -> String),
+    /// A token of Vault asks for the neighbour's secret.
+    Neighbour,
 }
 
 /// All rows, in order.
@@ -65,6 +69,10 @@ pub(super) fn all() -> Vec<Refusal> {
         Refusal { name: "replayed signed request", clause: "replay", bend: Bend::Replay },
         Refusal { name: "clock skew", clause: "date", bend: Bend::Skew },
         Refusal { name: "denied by policy", clause: "policy", bend: Bend::Policy },
+        Refusal { name: "another repository, at Entra", clause: "subject", bend: Bend::Stranger(clouds::entra) },
+        Refusal { name: "another repository, at Vault", clause: "bound-claims", bend: Bend::Stranger(clouds::vault) },
+        Refusal { name: "another repository, at AWS", clause: "condition", bend: Bend::Stranger(|| clouds::role("")) },
+        Refusal { name: "the neighbour's secret, at Vault", clause: "policy", bend: Bend::Neighbour },
     ]
 }
 
@@ -107,6 +115,14 @@ async fn bend(stage: &Stage, bend: Bend) -> Result<(), Error> {
             calls::make(Call::OciCreateBucket("not-allowed"), &context, &instance).await.map(drop)
         }
         Bend::Replay => replay(stage).await,
+        Bend::Stranger(exchange) => stranger(stage, &exchange()).await,
+        Bend::Neighbour => {
+            let context = stage.context(Some(("github", None)))?;
+            let text =
+                format!("version = 1\n[route.demo]\nsource = \"github-actions\"\nthrough = [{}]\n", clouds::vault());
+            let run = stage::route(&text, &context)?.run(&context).await.map_err(Error::from)?;
+            calls::make(Call::VaultSecret(clouds::neighbours_secret()), &context, &run.credential).await.map(drop)
+        }
         Bend::Skew => {
             let context = stage.context(None)?;
             let instance = instance(&context).await?;
@@ -114,6 +130,20 @@ async fn bend(stage: &Stage, bend: Bend) -> Result<(), Error> {
             calls::make(Call::OciListBuckets, &context, &instance).await.map(drop)
         }
     }
+}
+
+/// A job of another repository, with a token for whoever the exchange asks.
+async fn stranger(stage: &Stage, exchange: &str) -> Result<(), Error> {
+    let context = stage.context(None)?;
+    let route = stage::route(&format!("version = 1\n[route.demo]\n{}\n", crossings::from_file(exchange)), &context)?;
+    let audience = route.exchanges().first().and_then(|exchange| exchange.audience()).unwrap_or_default();
+    let subject = "repo:carnet-sandbox/other:ref:refs/heads/main";
+    let request = MintRequest::new(Issuer::Github, audience)
+        .claim("sub", subject)
+        .claim("repository", "carnet-sandbox/other")
+        .claim("repository_owner", "carnet-sandbox");
+    stage.put_token("token.jwt", &request)?;
+    route.run(&context).await.map(drop).map_err(Error::from)
 }
 
 async fn exchange(stage: &Stage, request: &MintRequest) -> Result<(), Error> {

@@ -72,6 +72,41 @@ const CROSSINGS: &[Crossing] = &[
         "workloadIdentityPools/github/subject/repo:carnet-sandbox/app:ref:refs/heads/main",
         CLOUD_STORAGE,
     ),
+    (
+        "GitHub JWT to Entra to a blob",
+        &["source github-actions jwt", "exchange entra access-token"],
+        "c0ffee00-0000-4000-8000-00000000b001",
+        BLOBS,
+    ),
+    (
+        "GitHub JWT to Vault to a secret",
+        &["source github-actions jwt", "exchange vault access-token"],
+        "",
+        "http://127.0.0.1:",
+    ),
+    (
+        "GitHub JWT to an AWS role to buckets",
+        &["source github-actions jwt", "exchange aws aws-keys"],
+        "arn:aws:sts::123456789012:assumed-role/reader/",
+        S3,
+    ),
+    (
+        "GitHub JWT to an AWS role to the role behind it",
+        &["source github-actions jwt", "exchange aws aws-keys"],
+        "arn:aws:sts::123456789012:assumed-role/writer/",
+        S3,
+    ),
+    ("GitHub JWT to Claude", PARTY, "", "https://api.anthropic.com"),
+    ("GitHub JWT to OpenAI", PARTY, "", "https://api.openai.com"),
+    ("GitHub JWT to OpenRouter", PARTY, "", "https://openrouter.ai"),
+    ("GitHub JWT to Tailscale", PARTY, "", "https://api.tailscale.com"),
+    (
+        "Azure machine to an Entra application to a blob",
+        &["source azure-identity jwt", "exchange entra access-token"],
+        "c0ffee00-0000-4000-8000-00000000b001",
+        BLOBS,
+    ),
+    ("AWS machine to buckets", &["source aws-identity aws-keys"], "", S3),
     ("unix process to JWT-SVID", &["source spiffe jwt"], "spiffe://demo.test/user/", AUTHORITY),
     ("unix process to X509-SVID", &["source spiffe x509"], "spiffe://demo.test/user/", AUTHORITY),
     ("simulated pod to JWT-SVID", &["source spiffe jwt"], POD, AUTHORITY),
@@ -81,6 +116,9 @@ const CROSSINGS: &[Crossing] = &[
     (ROTATION, &["source github-actions jwt", "exchange carnet jwt"], JOB, AUTHORITY),
 ];
 
+const PARTY: &[&str] = &["source github-actions jwt", "exchange relying-party access-token"];
+const BLOBS: &str = "https://carnetsandbox.blob.core.windows.net/logs";
+const S3: &str = "https://s3.eu-central-1.amazonaws.com";
 const ROTATION: &str = "GitHub JWT to JWT-SVID while keys rotate";
 
 /// A refusal: its name, the clause that must fail, the client's exit code.
@@ -95,6 +133,10 @@ const REFUSALS: &[(&str, &str, i64)] = &[
     ("replayed signed request", "replay", 4),
     ("clock skew", "date", 6),
     ("denied by policy", "policy", 4),
+    ("another repository, at Entra", "subject", 4),
+    ("another repository, at Vault", "bound-claims", 7),
+    ("another repository, at AWS", "condition", 7),
+    ("the neighbour's secret, at Vault", "policy", 4),
     ("wrong audience, at the authority", "audience", 4),
     ("wrong repository claim", "claims", 4),
     ("expired, at the authority", "expired", 4),
@@ -121,7 +163,8 @@ fn check_crossing(row: &Value, (name, hops, principal, host): &Crossing) {
     for hop in list {
         assert!(hop["elapsed_ms"].as_f64().is_some_and(|time| time >= 0.0), "{name}: {hop}");
     }
-    assert!(row["principal"].as_str().unwrap().contains(principal), "{name}: {row}");
+    // Not every service tells whose the token is.
+    assert!(row["principal"].as_str().unwrap_or_default().contains(principal), "{name}: {row}");
     let status = row["call"]["status"].as_u64().unwrap();
     assert!((200..300).contains(&status), "{name}: {row}");
     assert!(row["call"]["url"].as_str().unwrap().starts_with(host), "{name}: {row}");

@@ -33,6 +33,7 @@ fn whoami_tells_why_nothing_is_here() {
         ("oci-instance", "no connection"),
         ("oci-config", ".oci/config does not exist"),
         ("gcp-metadata", "NO_GCE_CHECK"),
+        ("aws-identity", "AWS_EC2_METADATA_DISABLED"),
     ] {
         let line = text.lines().find(|line| line.starts_with(&format!("not here   {source}: ")));
         assert!(line.is_some_and(|line| line.contains(reason)), "{source}: {text}");
