@@ -93,7 +93,7 @@ impl Refusal {
     /// The exit-code kind that fits the clause.
     pub fn kind(&self) -> ErrorKind {
         match self.clause {
-            "expired" | "not-yet" | "date" => ErrorKind::Expired,
+            "expired" | "not-yet" | "date" | "certificate-dates" => ErrorKind::Expired,
             "policy" | "condition" => ErrorKind::Policy,
             _ => ErrorKind::Refused,
         }
@@ -143,6 +143,7 @@ mod tests {
         for (clause, kind) in [
             ("expired", ErrorKind::Expired),
             ("not-yet", ErrorKind::Expired),
+            ("certificate-dates", ErrorKind::Expired),
             ("policy", ErrorKind::Policy),
             ("condition", ErrorKind::Policy),
             ("signature", ErrorKind::Refused),

@@ -97,7 +97,7 @@ const CATALOGUE: [Known; 28] = [
     Known { text: "AWS request has invalid format", clause: "aws-request", kind: ErrorKind::Refused },
     Known { text: "Invalid format of AWS credentials", clause: "aws-request", kind: ErrorKind::Refused },
     Known { text: "AWS request is not meant for", clause: "aws-target", kind: ErrorKind::Refused },
-    Known { text: "AWS request has expired", clause: "aws-date", kind: ErrorKind::Expired },
+    Known { text: "AWS request has expired", clause: "date", kind: ErrorKind::Expired },
     Known { text: "AWS did not confirm", clause: "caller-identity", kind: ErrorKind::Refused },
     Known { text: "AWS account", clause: "account", kind: ErrorKind::Refused },
     Known { text: "subject_token_type", clause: "token-type", kind: ErrorKind::Refused },

@@ -101,9 +101,12 @@ impl Call {
         percent_decode_str(last).decode_utf8_lossy().into_owned()
     }
 
-    /// The certificate that the client has shown in TLS, DER.
+    /// The certificate that the client has shown in TLS, DER. Of Google's own hosts only those for mutual TLS ask for it.
     pub(crate) fn shown_certificate(&self) -> Option<&[u8]> {
-        self.certificates.as_ref()?.0.first().map(Vec::as_slice)
+        let host = self.header("host").unwrap_or_default();
+        let host = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        let asks = !host.ends_with(".googleapis.com") || host.ends_with(".mtls.googleapis.com");
+        self.certificates.as_ref().filter(|_| asks)?.0.first().map(Vec::as_slice)
     }
 
     /// A header as text.

@@ -6,7 +6,7 @@ pub(super) fn hint(clause: &str) -> Option<&'static str> {
         "account" => {
             "the keys are of another AWS account than the provider's (`aws sts get-caller-identity` shows theirs): use other keys, or a provider for that account"
         }
-        "aws-date" => "AWS takes a signature for 15 minutes: compare the clock of this machine with the real time",
+        "date" => "AWS takes a signature for 15 minutes: compare the clock of this machine with the real time",
         "aws-request" | "aws-target" => {
             "Google does not take the signed request as carnet writes it: check that `aws_region` is a region of the standard partition, and that nothing in between changes requests"
         }

@@ -69,9 +69,9 @@ impl SignedRequest {
             let seen = format!("`x-amz-date` {}", request.date);
             let wanted = format!("at most {} minutes from {now}", AWS_DATE_LEEWAY.as_mins());
             let fix = "sign anew for each exchange, and set the clocks of both sides";
-            return Err(refuse("aws-date", seen, wanted, "invalid_grant", fix));
+            return Err(refuse("date", seen, wanted, "invalid_grant", fix));
         }
-        held.push("aws-date");
+        held.push("date");
         Ok(request)
     }
 

@@ -71,7 +71,7 @@ fn description(refusal: &Refusal) -> String {
         "token-type" => TOKEN_TYPE.to_owned(),
         "aws-request" => AWS_FORM.to_owned(),
         "aws-target" => AWS_TARGET.to_owned(),
-        "aws-date" => AWS_DATE.to_owned(),
+        "date" => AWS_DATE.to_owned(),
         "caller-identity" => AWS_ANSWER.to_owned(),
         "certificate" => CERTIFICATE.to_owned(),
         "certificate-shown" => CERTIFICATE_SHOWN.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use axum::{Router, body::Body, http::Uri};
+use axum::body::Body;
 use carnet_ci_sandbox::{CiEmulator, MintRequest};
 use carnet_core::{
     BoxFuture, Clock, Context, Credential, Delivery, DeliveryConfig, Error, Exchange, ExchangeConfig, FixedClock,
@@ -10,8 +10,7 @@ use carnet_core::{
     SecretBytes, Source, SourceConfig, Want, test_context,
 };
 use carnet_jose::SubjectToken;
-use carnet_sandbox_kit::{Emulator, Host, SandboxClock, Service, ShownCertificates, World};
-use http::{HeaderMap, StatusCode};
+use carnet_sandbox_kit::{Emulator, SandboxClock, Service, ShownCertificates, World};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -52,22 +51,6 @@ impl HttpSend for Internet {
     }
 }
 
-/// Of AWS only what Google asks: it knows one key, and believes its signature.
-fn aws() -> Service {
-    let router = Router::new().fallback(|uri: Uri, headers: HeaderMap| async move {
-        let header = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap());
-        assert_eq!(uri.query(), Some("Action=GetCallerIdentity&Version=2011-06-15"));
-        if header("authorization").contains("Credential=ASIAEXAMPLE/") && header("x-amz-security-token") == "session" {
-            let answer = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:sts::210987654321:assumed-role/builder/i-0abc</Arn>\
-                          <UserId>AROAEXAMPLE:i-0abc</UserId><Account>210987654321</Account></GetCallerIdentityResult>\
-                          </GetCallerIdentityResponse>";
-            return (StatusCode::OK, answer);
-        }
-        (StatusCode::FORBIDDEN, "<ErrorResponse><Error><Code>InvalidClientTokenId</Code></Error></ErrorResponse>")
-    });
-    Service::new("aws-sts", [Host::Between("sts.", ".amazonaws.com")], router)
-}
-
 /// The emulated clouds, and a client in them.
 pub(crate) struct Cloud {
     pub(crate) ci: CiEmulator,
@@ -83,7 +66,8 @@ impl Cloud {
         let world = World::new(Arc::new(base), Arc::new(FixedRandom::default()), Arc::clone(&internet) as _);
         let ci = carnet_ci_sandbox::emulator(world.clone());
         let gcp = carnet_gcp_sandbox::emulator(world.clone());
-        assert!(internet.0.set([ci.services(), gcp.services(), vec![aws()]].concat()).is_ok());
+        let aws = carnet_aws_sandbox::emulator(world.clone());
+        assert!(internet.0.set([ci.services(), gcp.services(), aws.services()].concat()).is_ok());
         let files = Arc::new(MemoryFiles::default());
         let context = Context {
             clock: Arc::clone(&world.clock) as Arc<dyn Clock>,

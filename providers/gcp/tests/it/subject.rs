@@ -1,5 +1,6 @@
 //! AWS keys and certificates in place of a token.
 
+use carnet_aws_sandbox::seed as aws;
 use carnet_core::{AwsKeys, Credential, Error, ErrorKind, Material, Secret, SecretBytes, X509Identity};
 use carnet_gcp::Gcp;
 use carnet_gcp_sandbox::seed::{self, GITHUB, READER};
@@ -15,13 +16,17 @@ fn section(provider: &str) -> Value {
     json!({ "audience": audience, "service_account": READER })
 }
 
-fn keys(access_key_id: &str) -> Credential {
+fn keys(access_key_id: &str, secret_access_key: &str) -> Credential {
     Credential::new(Material::AwsKeys(AwsKeys {
         access_key_id: access_key_id.to_owned(),
-        secret_access_key: Secret::new("hush"),
-        session_token: Some(Secret::new("session")),
+        secret_access_key: Secret::new(secret_access_key),
+        session_token: None,
     }))
-    .fact("region", "eu-central-1")
+    .fact("region", aws::REGION)
+}
+
+fn good_keys() -> Credential {
+    keys(aws::ACCESS_KEY_ID, aws::SECRET_ACCESS_KEY)
 }
 
 /// A provider for an account of AWS, and what the exchange says to these keys.
@@ -33,26 +38,29 @@ async fn with_keys(account: &str, keys: &Credential) -> (Cloud, Result<Credentia
 }
 
 #[tokio::test]
-async fn a_role_of_aws_lists_buckets_as_a_service_account() {
-    let (cloud, made) = with_keys("210987654321", &keys("ASIAEXAMPLE")).await;
+async fn a_user_of_aws_lists_buckets_as_a_service_account() {
+    let (cloud, made) = with_keys(aws::ACCOUNT, &good_keys()).await;
     assert_eq!(cloud.buckets(&made.unwrap()).await.unwrap(), seed::BUCKETS);
 }
 
 #[tokio::test]
 async fn rejects_keys_that_aws_does_not_know() {
-    let (_, made) = with_keys("210987654321", &keys("ASIASTRANGER")).await;
-    assert_refusal(&made.unwrap_err(), ErrorKind::Refused, "invalid_grant", "caller-identity");
+    let stranger = keys("AKIASTRANGER00000000", aws::SECRET_ACCESS_KEY);
+    for keys in [stranger, keys(aws::ACCESS_KEY_ID, "another secret")] {
+        let (_, made) = with_keys(aws::ACCOUNT, &keys).await;
+        assert_refusal(&made.unwrap_err(), ErrorKind::Refused, "invalid_grant", "caller-identity");
+    }
 }
 
 #[tokio::test]
 async fn rejects_keys_of_another_account() {
-    let (_, made) = with_keys("111111111111", &keys("ASIAEXAMPLE")).await;
+    let (_, made) = with_keys("111111111111", &good_keys()).await;
     assert_refusal(&made.unwrap_err(), ErrorKind::Refused, "invalid_grant", "account");
 }
 
 #[tokio::test]
 async fn rejects_keys_for_a_provider_of_tokens() {
-    let error = Cloud::new().exchange::<Gcp>(section("github"), &keys("ASIAEXAMPLE")).await.unwrap_err();
+    let error = Cloud::new().exchange::<Gcp>(section("github"), &good_keys()).await.unwrap_err();
     assert_refusal(&error, ErrorKind::Refused, "invalid_request", "token-type");
 }
 

@@ -60,11 +60,15 @@ impl Mesh {
     }
 
     async fn exchange(&self, chain: Value, shown: Option<&[u8]>) -> Reply {
+        self.exchange_at("sts.mtls.googleapis.com", chain, shown).await
+    }
+
+    async fn exchange_at(&self, host: &str, chain: Value, shown: Option<&[u8]>) -> Reply {
         let mut fields = Sandbox::exchange_fields(&chain.to_string());
         fields[1].1 = audience();
         MTLS.clone_into(&mut fields[5].1);
         let shown = shown.map(|leaf| ShownCertificates(Arc::new(vec![leaf.to_vec()])));
-        self.sandbox.exchange_showing(&fields, shown).await
+        self.sandbox.exchange_showing(&fields, host, shown).await
     }
 }
 
@@ -96,6 +100,17 @@ async fn rejects_leaf_that_tls_has_not_shown() {
     for shown in [None, Some(other.as_slice())] {
         refused(&mesh.exchange(chain(&svid), shown).await, "not the client certificate of the mTLS connection");
     }
+}
+
+#[tokio::test]
+async fn rejects_certificates_where_google_does_not_ask_for_them() {
+    let mesh = Mesh::new().await;
+    let svid = mesh.svid(1);
+    for host in ["sts.googleapis.com", "sts.us-east1.rep.googleapis.com", "STS.googleapis.com:443"] {
+        let reply = mesh.exchange_at(host, chain(&svid), Some(&svid)).await;
+        refused(&reply, "not the client certificate of the mTLS connection");
+    }
+    mesh.exchange_at("127.0.0.1:7101", chain(&svid), Some(&svid)).await.ok();
 }
 
 #[tokio::test]

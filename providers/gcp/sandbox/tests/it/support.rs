@@ -206,11 +206,17 @@ impl Sandbox {
     }
 
     /// With these certificates shown in TLS.
-    pub(crate) async fn exchange_showing(&self, fields: &[(&str, String)], shown: Option<ShownCertificates>) -> Reply {
+    pub(crate) async fn exchange_showing(
+        &self,
+        fields: &[(&str, String)],
+        host: &str,
+        shown: Option<ShownCertificates>,
+    ) -> Reply {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = Request::builder()
             .method(Method::POST)
             .uri("/v1/token")
+            .header("host", host)
             .header("content-type", "application/x-www-form-urlencoded");
         let mut request = request.body(Body::from(form)).unwrap();
         if let Some(shown) = shown {

@@ -112,7 +112,7 @@ fn a_role_becomes_a_principal_by_the_default_mapping() {
             "target",
             "aws-request",
             "aws-target",
-            "aws-date",
+            "date",
             "caller-identity",
             "account",
             "mapping",
@@ -317,7 +317,7 @@ fn rejects_dates_more_than_15_minutes_away() {
         valid().header("x-amz-date", good.into()).accepted();
     }
     for wrong in ["20261121T114459Z", "20261121T121501Z", "20251121T120000Z"] {
-        valid().header("x-amz-date", wrong.into()).refused("aws-date", "`x-amz-date`");
+        valid().header("x-amz-date", wrong.into()).refused("date", "`x-amz-date`");
     }
 }
 
