@@ -152,6 +152,15 @@ pub(crate) fn description(schema: &Json, name: &[String]) -> Option<String> {
     Some(line).filter(|line| !line.is_empty())
 }
 
+/// The fields that must stand in the table of this name; none where they depend on which alternative it is.
+pub(crate) fn required<'s>(schema: &'s Json, name: &[String]) -> Vec<&'s str> {
+    let mut required = reach(schema, name).into_iter().filter_map(|found| found.get("required")?.as_array());
+    match (required.next(), required.next()) {
+        (Some(names), None) => names.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Every sub-schema that may apply to the field of this name.
 fn reach<'s>(root: &'s Json, name: &[String]) -> Vec<&'s Json> {
     let mut at = vec![root];
