@@ -9,4 +9,5 @@ mod resources;
 mod schema;
 mod tokens;
 mod trust;
+mod undo;
 mod world;
