@@ -26,6 +26,7 @@ mod openapi;
 mod page;
 mod route;
 mod rules;
+mod store;
 mod tokens;
 
 use std::{fmt, sync::Arc};
@@ -114,6 +115,7 @@ fn routes() -> Vec<route::Route> {
         nodes::routes(),
         join_tokens::routes(),
         tokens::routes(),
+        store::routes(),
         audit::routes(),
     ];
     all.into_iter().flatten().collect()

@@ -48,7 +48,7 @@ pub use audit::{
 pub use error::StoreError;
 pub use model::{
     Commit, Committed, Conflict, ConflictReason, Expect, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Op, Row,
-    TokenFilter, TokenRow, TokenState,
+    StoreClock, TokenFilter, TokenRow, TokenState,
 };
 pub use open::{Options, open};
 pub use store::Store;

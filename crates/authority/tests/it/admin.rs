@@ -7,6 +7,7 @@ mod dry_run;
 mod queries;
 mod resources;
 mod schema;
+mod store;
 mod tokens;
 mod trust;
 mod undo;
