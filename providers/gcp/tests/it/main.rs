@@ -106,7 +106,7 @@ async fn rejects_signature_of_another_key() {
 
 #[tokio::test]
 async fn rejects_stranger_on_the_shared_issuer() {
-    let error = refused(&job().claim("repository_owner", "attacker"), direct()).await;
+    let error = refused(&job().claim("repository_owner_id", "66600000"), direct()).await;
     assert_refusal(&error, ErrorKind::Policy, "unauthorized_client", "condition");
 }
 

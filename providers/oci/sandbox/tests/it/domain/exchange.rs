@@ -305,7 +305,7 @@ async fn rejects_tokens_that_do_not_verify() {
         (github_token(&GITHUB_KEY, &json!({"nbf": now + 120})), "not-yet"),
         (github_token(&GITHUB_KEY, &json!({"aud": "https://sts.amazonaws.com"})), "audience"),
         (github_token(&GITHUB_KEY, &json!({"sub": "repo:carnet-sandbox/other:ref:refs/heads/main"})), "subject"),
-        (github_token(&GITHUB_KEY, &json!({"repository_owner": "somebody"})), "claim-validation"),
+        (github_token(&GITHUB_KEY, &json!({"repository_owner_id": "66600000"})), "claim-validation"),
         ("not.a.jwt".to_owned(), "form"),
     ] {
         let refused = Exchange::upst().with("subject_token", token).refused(&sandbox).await;
