@@ -30,7 +30,7 @@ mod testing;
 mod traits;
 
 pub use atomic::{NewFile, replace_files};
-pub use config::{DeliveryConfig, ExchangeConfig, Mistake, Register, SectionConfig, SourceConfig};
+pub use config::{DeliveryConfig, ExchangeConfig, FileMistake, Mistake, Place, Register, SectionConfig, SourceConfig};
 pub use context::{
     Clock, Command, CommandOutput, Commands, Context, Environment, Files, Random, Unnamed, hex, is_variable_name,
 };
@@ -38,7 +38,7 @@ pub use credential::{AccessToken, AwsKeys, Credential, Kind, Kinds, Material, Oc
 pub use error::{Error, ErrorKind, Hint, Result, chain};
 pub use http::{Destination, HttpError, HttpErrorKind, HttpSend, Request, Response, is_loopback};
 pub use lock::Held;
-pub use redact::{is_invisible, safe_text};
+pub use redact::{is_invisible, redacted, safe_text};
 pub use secret::{Secret, SecretBytes};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRandom};
 pub use testing::{

@@ -69,15 +69,7 @@ pub struct SystemFiles;
 
 impl Files for SystemFiles {
     fn read(&self, path: &Path, limit: usize) -> Result<Option<SecretBytes>, Error> {
-        if pipe::is_pipe(path) {
-            return read_pipe(path, limit, pipe::PATIENCE);
-        }
-        let Some(file) = found(path, File::open(path))? else { return Ok(None) };
-        if file.metadata().map_err(|error| cannot(path, error))?.is_dir() {
-            return Err(Error::configuration(format!("read {}: it is a folder, not a file", path.display()))
-                .hint("name a file in it"));
-        }
-        read_to_end(path, file, limit).map(Some)
+        read_named(path, limit, pipe::PATIENCE)
     }
 
     fn read_unnamed(&self, path: &Path, limit: usize) -> Result<Option<Unnamed>, Error> {
@@ -105,9 +97,23 @@ impl Files for SystemFiles {
     }
 }
 
-/// What a pipe delivers: whoever named one means it.
-fn read_pipe(path: &Path, limit: usize, patience: Duration) -> Result<Option<SecretBytes>, Error> {
-    found(path, PatientPipe::open(path, patience))?.map(|pipe| read_to_end(path, pipe, limit)).transpose()
+/// Opening a pipe does not wait for its writer (fifo(7)); its reading does, as whoever named one means it.
+fn read_named(path: &Path, limit: usize, patience: Duration) -> Result<Option<SecretBytes>, Error> {
+    let flags = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
+    let Some(file) = found(path, OpenOptions::new().read(true).custom_flags(flags).open(path))? else {
+        return Ok(None);
+    };
+    let metadata = file.metadata().map_err(|error| cannot(path, error))?;
+    if metadata.is_dir() {
+        return Err(Error::configuration(format!("read {}: it is a folder, not a file", path.display()))
+            .hint("name a file in it"));
+    }
+    let content = if metadata.is_file() {
+        read_to_end(path, file, limit)
+    } else {
+        read_to_end(path, PatientPipe::new(file, patience), limit)
+    };
+    content.map(Some)
 }
 
 fn read_unnamed(path: &Path, limit: usize, user: User) -> Result<Option<Unnamed>, Error> {

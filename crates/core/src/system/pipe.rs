@@ -1,37 +1,26 @@
-//! A pipe that somebody named, such as a shell's `<(…)`: its writer is waited for, but not for ever.
+//! A pipe or a device that somebody named, such as a shell's `<(…)`: its writer is waited for, but not for ever.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::File,
     io::{self, Read},
-    os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _},
-    path::Path,
     time::{Duration, Instant},
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    fs::OFlags,
-};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// How long a pipe may take until it has delivered everything: commands that print a token answer in seconds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether a pipe stands at this path.
-pub(super) fn is_pipe(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
-}
-
-/// A pipe's reading end. A read waits for what is written, and fails with `TimedOut` when the patience is over.
+/// A reading end, opened without blocking. A read waits for what is written, and fails with `TimedOut` when the patience is
+/// over.
 pub(super) struct PatientPipe {
     file: File,
     until: Instant,
 }
 
 impl PatientPipe {
-    /// Opens the pipe without waiting for its writer (fifo(7): a reader's `O_NONBLOCK` open succeeds at once).
-    pub(super) fn open(path: &Path, patience: Duration) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
-        Ok(Self { file, until: now() + patience })
+    pub(super) fn new(file: File, patience: Duration) -> Self {
+        Self { file, until: now() + patience }
     }
 
     /// Waits until there is something to read, or its writers have gone. No writer yet is neither (poll(2), `POLLHUP`).

@@ -102,7 +102,7 @@ fn reads_a_pipe_that_was_named_until_its_writer_has_gone() {
 #[test]
 fn rejects_a_pipe_that_nobody_writes() {
     let folder = tempfile::tempdir().unwrap();
-    let error = read_pipe(&pipe(folder.path()), 100, Duration::ZERO).unwrap_err();
+    let error = read_named(&pipe(folder.path()), 100, Duration::ZERO).unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::Configuration);
     assert!(error.hints().iter().any(|hint| hint.contains("a pipe that was not written")), "{error}");
 }
@@ -114,7 +114,7 @@ fn rejects_a_pipe_whose_writer_does_not_close_it() {
     // Open at both ends, so that opening waits for nobody.
     let mut writer = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
     writer.write_all(b"one").unwrap();
-    let error = read_pipe(&pipe, 100, Duration::from_millis(1)).unwrap_err();
+    let error = read_named(&pipe, 100, Duration::from_millis(1)).unwrap_err();
     assert!(error.hints().iter().any(|hint| hint.contains("not closed by its writer")), "{error}");
 }
 
