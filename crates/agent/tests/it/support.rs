@@ -202,7 +202,7 @@ impl Desk {
             return X509Answer::Refused(Refusal::new(RefusalCode::NotAuthorized, "no such entry"));
         };
         let (svid, expires_at) = self.certificate(&entry.spiffe_id, &entry.dns_names, &request.csr.0);
-        X509Answer::Issued(IssuedX509 { svid, expires_at })
+        X509Answer::Issued(IssuedX509 { svid, expires_at, revision: entry.revision })
     }
 }
 
