@@ -39,7 +39,7 @@ impl<'a> SigningClient<'a> {
         if response.status.is_success() {
             return Ok(response);
         }
-        let error = error::refusal(what, &response, self.context.now(), &[]);
+        let error = error::refusal(what, error::Asked::Signed, &response, self.context.now(), &[]);
         Err(match self.signer.fingerprint_differs() {
             Some((claimed, actual)) if response.status == 401 => error.hint(format!(
                 "the profile names the fingerprint {claimed}, but the key's is {actual}: key file and fingerprint do not \

@@ -96,13 +96,22 @@ pub fn clock_skew(response: &Response, now: Timestamp) -> Option<SignedDuration>
     Some(now.duration_since(date))
 }
 
+/// How the request that was refused proved who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// An OAuth client with its id, and a secret or an assertion; nothing was signed in OCI's way.
+    AsClient,
+    /// The request carries OCI's signature.
+    Signed,
+}
+
 /// The error for an answer that is not a success. `what` says what was attempted, `secrets` what must not be quoted.
-pub(crate) fn refusal(what: &str, response: &Response, now: Timestamp, secrets: &[&Secret]) -> Error {
+pub(crate) fn refusal(what: &str, asked: Asked, response: &Response, now: Timestamp, secrets: &[&Secret]) -> Error {
     let body = ErrorBody::parse_without(response.body.expose(), secrets);
     let header = |name: &str| response.header(name).and_then(|value| identifier(&safe_text(value), MAX_ID));
     let status = response.status.as_u16();
     let skew = clock_skew(response, now).filter(|skew| skew.abs() > MAX_SKEW);
-    let reason = Reason::of(status, &body, skew.is_some());
+    let reason = Reason::of(status, asked, &body, skew.is_some());
     let mut error = Error::new(reason.kind, what);
     if let Some(code) = &body.code {
         error = error.code(code.clone());
@@ -133,7 +142,7 @@ struct Reason {
 }
 
 impl Reason {
-    fn of(status: u16, body: &ErrorBody, skewed: bool) -> Self {
+    fn of(status: u16, asked: Asked, body: &ErrorBody, skewed: bool) -> Self {
         let say = |kind, clause, hint| Self { kind, clause: Some(clause), hint: Some(hint) };
         let code = body.code.as_deref().unwrap_or_default();
         match (status, code) {
@@ -182,6 +191,14 @@ impl Reason {
                 "either no policy allows it or it does not exist, Oracle does not say which; a new policy takes up to a \
                  minute to work",
             ),
+            (_, "NotAuthenticated") | (401, _) if asked == Asked::AsClient => Self {
+                kind: ErrorKind::Refused,
+                clause: None,
+                hint: Some(
+                    "check client id (the App's name, not its id or OCID) and secret or key, and that the URL is that of \
+                     the identity domain; the service did not say more",
+                ),
+            },
             (_, "NotAuthenticated") | (401, _) => say(
                 ErrorKind::Refused,
                 "signature",

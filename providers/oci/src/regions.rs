@@ -3,7 +3,7 @@
 //! The table is the one of Oracle's Go SDK (`common/regions.go`, June 2026). A region that is not in it is looked up
 //! in the places where the SDKs look, in their order; nothing is read before it is needed.
 
-use carnet_core::{Context, Error};
+use carnet_core::{Context, Error, Mistake};
 use serde::Deserialize;
 use url::Url;
 
@@ -15,6 +15,9 @@ const MAX_LENGTH: usize = 253;
 
 /// Largest `regions-config.json` that is read, in bytes. The whole table of the SDK is a tenth of it.
 const MAX_REGIONS_FILE: usize = 256 * 1024;
+
+/// What to do about a text that is no region.
+const HINT: &str = "a region is an identifier such as us-ashburn-1 or a short code such as iad";
 
 /// The second-level domain that SDKs assume for a region that nothing describes.
 const DEFAULT_DOMAIN: &str = "oraclecloud.com";
@@ -65,6 +68,7 @@ const REALMS: &[Realm] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
     identifier: String,
+    /// Empty when the identifier holds it.
     domain: String,
     realm: Option<String>,
 }
@@ -95,9 +99,34 @@ impl Region {
         })
     }
 
+    /// A mistake for a configured text that no region can have; whether there is such a region is seen when it is used.
+    pub(crate) fn check(field: &str, text: Option<&String>, mistakes: &mut Vec<Mistake>) {
+        if let Some(text) = text
+            && host_part(text).is_err()
+        {
+            mistakes.push(Mistake::new(field, format!("{} is no region", shown(text))).hint(HINT));
+        }
+    }
+
+    /// Whether the text can be a region.
+    ///
+    /// # Errors
+    /// [`carnet_core::ErrorKind::Configuration`] when it cannot be part of a host name.
+    pub(crate) fn plausible(text: &str) -> Result<(), Error> {
+        host_part(text).map(drop)
+    }
+
+    /// The region that the environment variable `name` holds, whose name an error tells.
+    pub(crate) fn of_variable(context: &Context, name: &str) -> Result<Option<Self>, Error> {
+        let Some(text) = context.env(name) else { return Ok(None) };
+        Self::resolve(context, &text)
+            .map(Some)
+            .map_err(|error| Error::configuration(format!("use the environment variable {name}")).because(error))
+    }
+
     /// Finds a region in the order of the SDKs: the built-in table, `~/.oci/regions-config.json`,
-    /// `OCI_REGION_METADATA`, a text with a dot taken as the domain part itself (Go), `OCI_DEFAULT_REALM`, and else
-    /// the commercial realm.
+    /// `OCI_REGION_METADATA`, a text with a dot taken as the domain part itself (Go `common/regions.go`, Python
+    /// `oci/regions.py`), `OCI_DEFAULT_REALM`, and else the commercial realm.
     ///
     /// # Errors
     /// [`carnet_core::ErrorKind::Configuration`] when the text cannot be part of a host name, or when one of those
@@ -113,8 +142,9 @@ impl Region {
         if let Some(region) = from_environment(context, &name)? {
             return Ok(region);
         }
-        if let Some((identifier, domain)) = name.split_once('.') {
-            return Ok(Self { identifier: identifier.to_owned(), domain: domain.to_owned(), realm: None });
+        if name.contains('.') {
+            // Whole, as the SDKs want to read it again: cut at the dot, it would mean a region of the commercial realm.
+            return Ok(Self { identifier: name, domain: String::new(), realm: None });
         }
         let domain = match context.env("OCI_DEFAULT_REALM") {
             Some(domain) => host_part(&domain).map_err(|error| {
@@ -136,7 +166,7 @@ impl Region {
         })
     }
 
-    /// The identifier, for instance `us-ashburn-1`.
+    /// The identifier, for instance `us-ashburn-1`; with its domain behind it where nothing else tells the domain.
     pub fn identifier(&self) -> &str {
         &self.identifier
     }
@@ -148,7 +178,8 @@ impl Region {
 
     /// The host name of a service here, for instance `auth.us-ashburn-1.oraclecloud.com`.
     pub fn host(&self, service: &str) -> String {
-        format!("{service}.{}.{}", self.identifier, self.domain)
+        let dot = if self.domain.is_empty() { "" } else { "." };
+        format!("{service}.{}{dot}{}", self.identifier, self.domain)
     }
 
     /// The URL of a service here, without a path.
@@ -173,13 +204,13 @@ fn host_part(text: &str) -> Result<String, Error> {
                 && !label.ends_with('-')
                 && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         });
-    if good {
-        Ok(text)
-    } else {
-        let shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
-        Err(Error::configuration(format!("use {shown:?} as a region"))
-            .hint("a region is an identifier such as us-ashburn-1 or a short code such as iad"))
-    }
+    if good { Ok(text) } else { Err(Error::configuration(format!("use {} as a region", shown(&text))).hint(HINT)) }
+}
+
+/// The text for people, in quotes.
+fn shown(text: &str) -> String {
+    let shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
+    format!("{shown:?}")
 }
 
 fn from_file(context: &Context, name: &str) -> Result<Option<Region>, Error> {
@@ -272,6 +303,23 @@ mod tests {
             let error = Region::resolve(&test_context(), text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration, "{text}");
         }
+    }
+
+    #[test]
+    fn a_region_with_its_domain_keeps_it_for_those_who_read_it_again() {
+        let region = Region::resolve(&test_context(), "us-secret-1.oraclecloud99.com").unwrap();
+        assert_eq!(region.identifier(), "us-secret-1.oraclecloud99.com");
+        assert_eq!(Region::resolve(&test_context(), region.identifier()).unwrap(), region);
+        assert_eq!(region.host("auth"), "auth.us-secret-1.oraclecloud99.com");
+    }
+
+    #[test]
+    fn rejects_a_region_of_a_variable_by_its_name() {
+        let mut context = test_context();
+        context.environment = Arc::new(MapEnvironment::of(&[("OCI_REGION", "us ashburn!")]));
+        let error = Region::of_variable(&context, "OCI_REGION").unwrap_err();
+        assert_eq!(error.to_string(), "use the environment variable OCI_REGION");
+        assert_eq!(error.hints(), [HINT]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use serde_json::{Map, json};
 use crate::{
     client::{OPC_REQUEST_ID, request_id},
     domain_url::DomainUrl,
+    error::Asked,
     signer::OciSigner,
     source::{instance::InstanceConfig, profile::ProfileConfig, resource::ResourceConfig},
     token::MAX_KEY,
@@ -219,6 +220,14 @@ impl Proof {
             }
         }
         Ok(request)
+    }
+
+    /// How the request is proved, for the meaning of a refusal.
+    pub(crate) fn asked(&self) -> Asked {
+        match self {
+            Self::Form(_) | Self::Basic(..) => Asked::AsClient,
+            Self::Signed(_) => Asked::Signed,
+        }
     }
 
     /// What it holds that must not be quoted.
