@@ -19,6 +19,7 @@ use serde::Deserialize;
 use crate::{
     ini::{Ini, IniError, Section},
     regions::Region,
+    signer::parse_key,
     token::{MAX_KEY, MAX_TOKEN, SessionToken},
 };
 
@@ -166,11 +167,11 @@ struct Profile<'a> {
 
 impl Profile<'_> {
     fn credential(&self) -> Result<Credential, Error> {
-        let region = match self.value("region")?.or_else(|| self.context.env("OCI_REGION")) {
+        let region = match self.value("region")? {
             Some(text) => {
                 Some(Region::resolve(self.context, &text).map_err(|error| self.error("region").because(error))?)
             }
-            None => None,
+            None => Region::of_variable(self.context, "OCI_REGION")?,
         };
         let region = region.map(|region| region.identifier().to_owned());
         let key_path = expand(self.context, &self.required("key_file")?)?;
@@ -219,6 +220,16 @@ impl Profile<'_> {
             return Err(self
                 .error("fingerprint is not 16 lower-case hexadecimal pairs joined by colons")
                 .hint("openssl rsa -in KEY.pem -pubout -outform DER | openssl md5 -c"));
+        }
+        // Oracle would answer a bare 401, as to a dozen other mistakes.
+        let own = parse_key(&private_key).map_err(|error| self.error("key_file").because(error))?.oci_fingerprint();
+        if fingerprint != own {
+            return Err(self
+                .error(&format!("fingerprint is {fingerprint}, but that of the key in key_file is {own}"))
+                .clause("key")
+                .hint(format!(
+                    "write fingerprint={own} if that key was uploaded for the user, else correct key_file"
+                )));
         }
         let facts = [("principal", user.clone()), ("tenancy", tenancy.clone()), ("fingerprint", fingerprint.clone())];
         let key = OciApiKey { tenancy, user, fingerprint, private_key, region: region.clone() };

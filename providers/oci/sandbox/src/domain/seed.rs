@@ -69,8 +69,8 @@ pub(super) fn apps() -> Vec<(&'static str, &'static str, Option<&'static str>, V
 
 /// The trusts: one whose rules name service users, one that makes resources.
 ///
-/// Both pin the organisation, GitHub's by its id. GitHub's also pins the audience, so that a token that was made for another service is
-/// refused.
+/// Both pin the organisation, GitHub's by its id. GitHub's also pins the audience, so that a token that was made for
+/// another service is refused.
 pub(super) fn trusts() -> [Value; 2] {
     [
         json!({
