@@ -262,7 +262,19 @@ impl AuditQuery {
     fn filter(&self) -> AuditFilter {
         let Self { since, until, action, outcome, actor, subject, principal, rule, token_id, request_id, .. } =
             self.clone();
-        AuditFilter { up_to: None, since, until, action, outcome, actor, subject, principal, rule, token_id, request_id }
+        AuditFilter {
+            up_to: None,
+            since,
+            until,
+            action,
+            outcome,
+            actor,
+            subject,
+            principal,
+            rule,
+            token_id,
+            request_id,
+        }
     }
 }
 
