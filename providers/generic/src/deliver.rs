@@ -1,7 +1,9 @@
-//! A credential as a raw token, a file, variables, a header or JSON.
+//! A credential as a raw token, a file, variables, a header, JSON or PEM.
 
 mod json;
+mod pem;
 mod shell;
+mod x509;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -14,6 +16,7 @@ use serde::Deserialize;
 
 pub use self::json::Json;
 pub(crate) use self::shell::export_lines;
+pub use self::x509::X509Files;
 
 /// What has a token that means something by itself.
 const BEARERS: Kinds = Kinds::of(&[Kind::AccessToken, Kind::Jwt]);

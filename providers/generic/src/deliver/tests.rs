@@ -26,6 +26,12 @@ fn aws_keys() -> Credential {
     }))
 }
 
+fn x509_identity(key: &SigningKey) -> Credential {
+    let private_key = key.to_pkcs8().unwrap();
+    let chain = vec![vec![7; 100], vec![8; 3]];
+    Credential::new(Material::X509(X509Identity { chain, private_key, bundle: vec![vec![9; 2]] }))
+}
+
 fn output(delivered: Delivered) -> String {
     String::from_utf8(delivered.output.unwrap().expose().to_vec()).unwrap()
 }
@@ -122,8 +128,8 @@ fn json_of_an_oci_session_has_the_key_and_its_fingerprint() {
 #[test]
 fn json_of_an_x509_identity_has_its_chain_as_pem() {
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
-    let identity = X509Identity { chain: vec![vec![7; 100], vec![8; 3]], private_key: key.to_pkcs8().unwrap() };
-    let json = as_json(&Credential::new(Material::X509(identity)));
+    let json = as_json(&x509_identity(&key));
+    assert_eq!(json["bundle"], "-----BEGIN CERTIFICATE-----\nCQk=\n-----END CERTIFICATE-----\n");
     let chain = json["certificate_chain"].as_str().unwrap();
     assert_eq!(chain.matches("-----BEGIN CERTIFICATE-----\n").count(), 2);
     assert!(chain.lines().all(|line| line.len() <= 64), "{chain}");
@@ -143,4 +149,55 @@ fn rejects_token_file_without_name() {
     let mistakes = TokenFile { path: "/".into(), variable: Some("a b".to_owned()) }.build().unwrap_err();
     let fields: Vec<&str> = mistakes.iter().map(|mistake| mistake.field.as_str()).collect();
     assert_eq!(fields, ["path", "variable"]);
+}
+
+#[test]
+fn an_x509_identity_becomes_pem_files_that_belong_together() {
+    let files = Arc::new(MemoryFiles::default());
+    let context = Context { files: Arc::clone(&files) as _, ..test_context() };
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let done = deliver::<X509Files>(json!({ "directory": "/run/svid" }), &x509_identity(&key), &context);
+    let text = |name: &str| String::from_utf8(files.get(&format!("/run/svid/current/{name}")).unwrap()).unwrap();
+    assert_eq!(text("svid.pem").matches("-----BEGIN CERTIFICATE-----\n").count(), 2);
+    assert_eq!(text("svid_key.pem"), key.to_pkcs8_pem().unwrap().expose());
+    assert_eq!(text("svid_bundle.pem"), "-----BEGIN CERTIFICATE-----\nCQk=\n-----END CERTIFICATE-----\n");
+    let names = ["svid.pem", "svid_key.pem", "svid_bundle.pem"];
+    assert_eq!(done.files, names.map(|name| PathBuf::from("/run/svid/current").join(name)));
+}
+
+#[test]
+fn the_pem_files_have_the_names_that_are_wanted() {
+    let files = Arc::new(MemoryFiles::default());
+    let context = Context { files: Arc::clone(&files) as _, ..test_context() };
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let names = json!({ "directory": "/run/svid", "certificate": "tls.crt", "key": "tls.key", "bundle": "ca.crt" });
+    let done = deliver::<X509Files>(names, &x509_identity(&key), &context);
+    let wanted = ["tls.crt", "tls.key", "ca.crt"];
+    assert_eq!(done.files, wanted.map(|name| PathBuf::from("/run/svid/current").join(name)));
+    assert!(files.get("/run/svid/current/svid.pem").is_none());
+}
+
+#[test]
+fn no_bundle_is_written_where_nobody_knows_it() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let mut credential = x509_identity(&key);
+    if let Material::X509(identity) = &mut credential.material {
+        identity.bundle.clear();
+    }
+    let done = deliver::<X509Files>(json!({ "directory": "/run/svid" }), &credential, &test_context());
+    assert_eq!(done.files.len(), 2);
+}
+
+#[test]
+fn rejects_pem_files_that_leave_their_folder_or_are_one() {
+    let fields = |section: Value| -> Vec<String> {
+        let mistakes = serde_json::from_value::<X509Files>(section).unwrap().build().unwrap_err();
+        mistakes.into_iter().map(|mistake| mistake.field).collect()
+    };
+    assert_eq!(fields(json!({ "directory": "/" })), ["directory"]);
+    for name in ["", "..", "a/b", "/etc/passwd", "a\nb"] {
+        assert_eq!(fields(json!({ "directory": "/run/svid", "key": name })), ["key"], "{name:?}");
+    }
+    assert_eq!(fields(json!({ "directory": "/run/svid", "key": "a", "certificate": "a" })), ["key"]);
+    assert_eq!(fields(json!({ "directory": "/run/svid", "bundle": "svid_key.pem" })), ["bundle"]);
 }
