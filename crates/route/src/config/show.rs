@@ -2,16 +2,12 @@
 
 use std::ops::Range;
 
+use carnet_core::Place;
 use serde::Serialize;
 use serde_json::Value as Json;
 use toml::de::DeValue;
 
-use super::{
-    error::{Place, place, plain},
-    expand::Expansions,
-    mask::sounds_secret,
-    tree::Node,
-};
+use super::{error::plain, expand::Expansions, mask::sounds_secret, tree::Node};
 
 /// What is shown in place of a secret.
 const MASKED: &str = "***";
@@ -72,7 +68,7 @@ pub(crate) fn setting(
 ) -> Setting {
     let variables = expansions.at(span).map(|expansion| expansion.variables.clone()).unwrap_or_default();
     let origin =
-        Origin::Text { file: file.to_owned(), place: place(text, text.floor_char_boundary(span.start)), variables };
+        Origin::Text { file: file.to_owned(), place: Place::of(text, text.floor_char_boundary(span.start)), variables };
     Setting { field: plain(field), value, origin }
 }
 
