@@ -128,7 +128,7 @@ impl Terminal {
     }
 
     /// Says one JSON document with its version to standard error, in one line.
-    fn say_json(self, what: &str, document: &Value) {
+    fn say_json(what: &str, document: &Value) {
         let line = json!({"version": SCHEMA_VERSION, what: without_secrets(document)}).to_string();
         Self::write_line(&visible::for_programs(&line));
     }
@@ -136,7 +136,7 @@ impl Terminal {
     /// Tells of something that is no failure yet.
     pub(crate) fn warn(self, warning: &Warning<'_>) {
         if self.json {
-            self.say_json("warning", &warning.to_json());
+            Self::say_json("warning", &warning.to_json());
         } else {
             self.say(warning.to_text());
         }
@@ -145,7 +145,7 @@ impl Terminal {
     /// Tells of a failure.
     pub(crate) fn fail(self, error: &Error) {
         if self.json {
-            self.say_json("error", &error_json(error));
+            Self::say_json("error", &error_json(error));
         } else {
             self.say(error_text(error));
         }

@@ -1,7 +1,7 @@
 //! The real world: the context of this process, its runtime, its log.
 
 use std::{
-    io::{self, Write as _},
+    io,
     path::PathBuf,
     sync::{Arc, OnceLock},
 };
@@ -67,12 +67,12 @@ struct Talk;
 
 impl io::Write for Talk {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        io::stderr().write_all(redacted(&String::from_utf8_lossy(line)).as_bytes())?;
+        io::Write::write_all(&mut io::stderr(), redacted(&String::from_utf8_lossy(line)).as_bytes())?;
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        io::Write::flush(&mut io::stderr())
     }
 }
 

@@ -16,6 +16,7 @@
 //! ```
 
 mod atomic;
+mod bearer;
 mod config;
 mod context;
 mod credential;
@@ -30,6 +31,7 @@ mod testing;
 mod traits;
 
 pub use atomic::{NewFile, replace_files};
+pub use bearer::{check_token, is_metadata_address, may_carry_tokens};
 pub use config::{DeliveryConfig, ExchangeConfig, FileMistake, Mistake, Place, Register, SectionConfig, SourceConfig};
 pub use context::{
     Clock, Command, CommandOutput, Commands, Context, Environment, Files, Random, Unnamed, hex, is_variable_name,

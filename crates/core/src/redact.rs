@@ -54,9 +54,9 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     for piece in text.split_inclusive(char::is_whitespace) {
         let word = piece.trim_end();
         if secret(word) {
-            redact_word(word, &mut clean)
+            redact_word(word, &mut clean);
         } else {
-            clean.push_str(word)
+            clean.push_str(word);
         }
         clean.push_str(piece.strip_prefix(word).unwrap_or_default());
     }

@@ -11,7 +11,7 @@ use crate::{hex, link::parent};
 
 /// A writer takes milliseconds from the first byte to the last name. One that was stopped for longer finds its file gone,
 /// replaces nothing and says so.
-const ABANDONED: Duration = Duration::from_secs(60);
+const ABANDONED: Duration = Duration::from_mins(1);
 /// How many names of a folder are looked at: in a folder of more it would take longer than the writing itself.
 const MOST: usize = 10_000;
 /// How many random bytes stand in a name.
