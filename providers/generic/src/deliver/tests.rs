@@ -5,7 +5,7 @@ use carnet_jose::{Algorithm, SigningKey, SubjectToken};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{deliver, good};
+use crate::testing::{deliver, good, try_deliver};
 
 fn access_token() -> Credential {
     let material = AccessToken { token: Secret::new("opaque'1"), token_type: "Bearer".to_owned() };
@@ -75,6 +75,34 @@ fn variables_have_names_by_kind_and_are_quoted_for_a_shell() {
         env(json!({}), &aws_keys()),
         "export AWS_ACCESS_KEY_ID='ASIAEXAMPLE'\nexport AWS_SECRET_ACCESS_KEY='s'\nexport AWS_SESSION_TOKEN='t'\n"
     );
+}
+
+#[test]
+fn rejects_what_would_be_more_than_one_word() {
+    let token = |token: &str, token_type: &str| {
+        let material = AccessToken { token: Secret::new(token), token_type: token_type.to_owned() };
+        Credential::new(Material::AccessToken(material))
+    };
+    let context = test_context();
+    for (credential, says) in [
+        (token("abc\r\nX-Evil: 1", "Bearer"), "deliver the token: it is not one word of visible ASCII"),
+        (token("abc def", "Bearer"), "deliver the token: it is not one word of visible ASCII"),
+        (token("abc\u{202e}def", "Bearer"), "deliver the token: it is not one word of visible ASCII"),
+        (token("", "Bearer"), "deliver the token: there is nothing in it"),
+        (token("abc", "Bearer x\r\nX-Evil:"), "deliver the token: its type is not one word of letters and digits"),
+    ] {
+        assert_eq!(try_deliver::<Header>(json!({}), &credential, &context).unwrap_err().to_string(), says);
+        assert_eq!(try_deliver::<TokenOutput>(json!({}), &credential, &context).unwrap_err().to_string(), says);
+        assert_eq!(try_deliver::<Env>(json!({}), &credential, &context).unwrap_err().to_string(), says);
+        let file = json!({ "path": "/run/token" });
+        assert_eq!(try_deliver::<TokenFile>(file, &credential, &context).unwrap_err().to_string(), says);
+    }
+    let mut keys = aws_keys();
+    if let Material::AwsKeys(keys) = &mut keys.material {
+        keys.session_token = Some(Secret::new("t\nexport X=1"));
+    }
+    let error = try_deliver::<Env>(json!({}), &keys, &context).unwrap_err();
+    assert_eq!(error.to_string(), "deliver AWS_SESSION_TOKEN: it is not one word of visible ASCII");
 }
 
 #[test]
