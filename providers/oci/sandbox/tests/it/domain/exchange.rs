@@ -351,7 +351,7 @@ async fn a_session_lives_no_longer_than_the_setting_and_the_token() {
     let life = |token: &serde_json::Map<String, Value>| token["exp"].as_i64().unwrap() - token["iat"].as_i64().unwrap();
     let long = github_token(&GITHUB_KEY, &json!({"exp": sandbox.now() + 86_400}));
     // The seeded trust tolerates 60 seconds of skew.
-    assert_eq!(life(&Exchange::upst().token(&sandbox).await), 360);
+    assert_eq!(life(&Exchange::upst().token(&sandbox).await), 300);
     assert_eq!(life(&Exchange::upst().with("subject_token", long.clone()).token(&sandbox).await), 3_600);
     let body = json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
