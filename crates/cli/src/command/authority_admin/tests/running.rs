@@ -150,6 +150,10 @@ fn an_operator_does_everything_from_the_command_line() {
     authority.refused("token show none", "not-found", ErrorKind::Configuration);
     authority.refused("token revoke none", "not-found", ErrorKind::Configuration);
 
+    authority.ok("store clock");
+    authority.ok("store believe-clock");
+    authority.ok("store believe-clock --reopen");
+
     authority.ok("audit list --after 2 --limit 1");
     authority.ok("audit list --action entry.create --limit 1");
     authority.ok("audit verify");
