@@ -185,7 +185,7 @@ fn an_x509_identity_becomes_pem_files_that_belong_together() {
     let context = Context { files: Arc::clone(&files) as _, ..test_context() };
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
     let done = deliver::<X509Files>(json!({ "directory": "/run/svid" }), &x509_identity(&key), &context);
-    let text = |name: &str| String::from_utf8(files.get(&format!("/run/svid/current/{name}")).unwrap()).unwrap();
+    let text = |name: &str| String::from_utf8(files.get(format!("/run/svid/current/{name}")).unwrap()).unwrap();
     assert_eq!(text("svid.pem").matches("-----BEGIN CERTIFICATE-----\n").count(), 2);
     assert_eq!(text("svid_key.pem"), key.to_pkcs8_pem().unwrap().expose());
     assert_eq!(text("svid_bundle.pem"), "-----BEGIN CERTIFICATE-----\nCQk=\n-----END CERTIFICATE-----\n");
