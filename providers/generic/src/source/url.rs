@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use ::url::Url;
-use carnet_core::{BoxFuture, Context, Error, Found, Kinds, Mistake, Request, Secret, Source, SourceConfig, Want};
+use carnet_core::{
+    BoxFuture, Context, Error, Found, Kinds, Mistake, Request, Secret, Source, SourceConfig, Want, may_carry_tokens,
+};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,7 +20,7 @@ const NOT_YOURS: [HeaderName; 4] =
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UrlSource {
-    /// The URL, `https` or `http`. Redirects are not followed.
+    /// The URL: `https`, or `http` to this machine or the address of a metadata service. Redirects are not followed.
     pub url: String,
     /// Headers of the request. Write `${VAR}` where a variable of the environment belongs.
     #[serde(default)]
@@ -67,7 +69,10 @@ impl SourceConfig for UrlSource {
                     headers.push((name, value));
                 }
                 (Err(message), _) => mistakes.push(Mistake::new(field, message)),
-                (_, Err(_)) => mistakes.push(Mistake::new(field, "has a value that is not one line of visible ASCII")),
+                (_, Err(_)) => mistakes.push(
+                    Mistake::new(field, "has a value that is not one line of visible ASCII")
+                        .hint("take line breaks and other characters out of it, or of the variable that it is from"),
+                ),
             }
         }
         let mut header_files = Vec::new();
@@ -99,6 +104,12 @@ fn check_url(text: &str) -> Result<Url, Mistake> {
         .ok_or_else(|| Mistake::new("url", "is not an http or https URL").hint("write it with its scheme and host"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Mistake::new("url", "carries a user name or password").hint("send them in a header, from a file"));
+    }
+    if !may_carry_tokens(&url) {
+        return Err(Mistake::new("url", "is not https, and a token comes from there").hint(
+            "use https; plain http is only for 127.0.0.1, ::1, localhost and the addresses of metadata services \
+             (169.254.0.0/16, fe80::/10, fd00::/8)",
+        ));
     }
     Ok(url)
 }
