@@ -258,7 +258,9 @@ impl Failure {
             Self::Broken(error) if error.is_parse_too_large() => {
                 (HttpErrorKind::TooLarge, "the head of the answer is too large", error)
             }
-            Self::Broken(error) if error.is_parse() => (HttpErrorKind::Protocol, "the answer is not HTTP/1.1", error),
+            Self::Broken(error) if error.is_parse() => {
+                (HttpErrorKind::Protocol, "what answers there does not speak HTTP/1.1", error)
+            }
             Self::Broken(error) => (HttpErrorKind::Protocol, "the answer was cut", error),
         };
         HttpError { cause: Some(Box::new(error)), ..target.error(kind, format_args!("{text}")) }

@@ -130,10 +130,17 @@ async fn reports_a_port_where_nobody_listens() {
 
 #[tokio::test]
 async fn reports_a_server_that_does_not_speak_http() {
-    for noise in ["SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n", "\u{0}\u{1}\u{2}\r\n\r\n"] {
+    for noise in [
+        "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        "HTTP/2.0 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
+        "\u{0}\u{1}\u{2}\r\n\r\n",
+    ] {
         let (server, _) = answers(noise).await;
         let error = client().send(get(&format!("http://{server}/"))).await.unwrap_err();
         assert_eq!(error.kind, HttpErrorKind::Protocol, "{noise:?}");
+        assert!(error.message.ends_with("what answers there does not speak HTTP/1.1"), "{noise:?}: {}", error.message);
     }
 }
 
