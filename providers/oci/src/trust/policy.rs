@@ -3,7 +3,7 @@
 //! <https://docs.oracle.com/en-us/iaas/Content/Identity/policysyntax/policy-syntax.htm>. Allow statements only: `Deny`,
 //! `Define`, `Endorse` and `Admit` are refused by the parser rather than passed over.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use carnet_trust::{Decision, Grant, Refusal, Warning};
 
@@ -18,7 +18,7 @@ mod parse;
 mod variables;
 mod verbs;
 
-pub use lint::lint;
+pub use lint::{lint, refuse};
 pub use parse::parse_statement;
 pub use verbs::{Verb, permissions};
 
@@ -289,6 +289,16 @@ impl Reference {
                 name.eq_ignore_ascii_case(&group.name)
                     && wanted.eq_ignore_ascii_case(group.domain.as_deref().unwrap_or(DEFAULT))
             }
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => f.write_str(id),
+            Self::Named { domain: Some(domain), name } => write!(f, "{domain}/{name}"),
+            Self::Named { domain: None, name } => f.write_str(name),
         }
     }
 }

@@ -2,8 +2,44 @@
 
 use carnet_trust::Warning;
 
-use super::{Statement, Subject, What, variables, verbs};
+use super::{Compartments, Location, Membership, Reference, Statement, Subject, What, variables, verbs};
 use crate::trust::condition::nearest;
+
+/// The clause of a warning about a subject that is too wide, which is no mistake.
+const SUBJECT: &str = "subject";
+
+/// Why the tenancy does not take a statement of a policy that hangs at `attached`: it names a group or a compartment that does
+/// not exist, or a resource type, permission or variable that is in no table here.
+///
+/// UNCONFIRMED: which of these Oracle refuses when the policy is created; refusing is the safe side, since such a
+/// statement allows nothing. The tables are those of [`super::permissions`], from Oracle's policy reference, and not the
+/// whole of it.
+pub fn refuse(
+    statement: &Statement,
+    attached: &str,
+    compartments: &Compartments,
+    groups: &[Membership],
+) -> Option<String> {
+    let (references, dynamic) = match &statement.subject {
+        Subject::Groups(references) => (references.as_slice(), false),
+        Subject::DynamicGroups(references) => (references.as_slice(), true),
+        _ => (&[][..], false),
+    };
+    let is_there = |wanted: &&Reference| groups.iter().any(|own| own.dynamic == dynamic && wanted.means(own));
+    if let Some(missing) = references.iter().find(|wanted| !is_there(wanted)) {
+        let kind = if dynamic { "dynamic group" } else { "group" };
+        return Some(format!("{kind} {missing} does not exist"));
+    }
+    let place = match &statement.location {
+        Location::Tenancy => None,
+        Location::CompartmentId(id) => (!compartments.is_within(id, attached)).then(|| id.clone()),
+        Location::CompartmentPath(path) => compartments.find(attached, path).is_none().then(|| path.join(":")),
+    };
+    if let Some(place) = place {
+        return Some(format!("compartment {place} does not exist or is not part of the policy compartment subtree"));
+    }
+    lint(statement).into_iter().find(|warning| warning.clause != SUBJECT).map(|found| found.message)
+}
 
 /// What is in a statement that works otherwise than it reads: variables, resource types and permissions that do not exist,
 /// and `any-user` or `any-group` without a condition.
@@ -19,7 +55,7 @@ pub fn lint(statement: &Statement) -> Vec<Warning> {
         found.extend(variables::warnings(&unknown));
     } else if matches!(statement.subject, Subject::AnyGroup | Subject::AnyUser) {
         found.push(Warning {
-            clause: "subject",
+            clause: SUBJECT,
             message: "every principal of the tenancy is allowed this".to_owned(),
             fix: "add where all {request.principal.type = '…', …}, or name a group".to_owned(),
         });
