@@ -307,9 +307,9 @@ mod tests {
     #[tokio::test]
     async fn rejects_a_key_file_that_cannot_be_made_before_there_is_a_token_for_it() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("file"), "").unwrap();
         let path = folder.path().join("file/key.pem");
         let context = Context { files: Arc::new(SystemFiles), ..test_context() };
+        context.files.replace(&[NewFile::new(folder.path().join("file"), "no folder")]).unwrap();
         let error = keys(made_at(&path)).get(&context).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
