@@ -180,8 +180,9 @@ impl Federation {
         let mut credential = access_token(federated.token);
         credential.expires_at = federated.expires_at;
         match attempt.subject {
-            // Right if the provider maps google.subject from `sub`, which the token service does not tell.
-            Some(subject) => credential.fact("principal", self.provider.principal(subject)),
+            // Right if the provider maps google.subject from `sub`, which the token service does not tell: no `principal`, since
+            // nobody has said so.
+            Some(subject) => credential.fact("assumed_principal", self.provider.principal(subject)),
             None => credential,
         }
     }

@@ -40,7 +40,8 @@ async fn a_job_lists_buckets_without_service_account() {
     let cloud = Cloud::new();
     let token = cloud.exchange::<Gcp>(direct(), &cloud.subject(&job())).await.unwrap();
     assert_eq!(cloud.buckets(&token).await.unwrap(), seed::BUCKETS);
-    assert!(token.facts["principal"].ends_with("/subject/repo:carnet-sandbox/app:ref:refs/heads/main"));
+    assert!(token.facts["assumed_principal"].ends_with("/subject/repo:carnet-sandbox/app:ref:refs/heads/main"));
+    assert!(!token.facts.contains_key("principal"), "nobody has told it");
 }
 
 #[tokio::test]
