@@ -259,7 +259,7 @@ impl Failure {
                 (HttpErrorKind::TooLarge, "the head of the answer is too large", error)
             }
             Self::Broken(error) if error.is_parse() => {
-                (HttpErrorKind::Protocol, "what answers there does not speak HTTP/1.1", error)
+                (HttpErrorKind::NotHttp, "what answers there does not speak HTTP/1.1", error)
             }
             Self::Broken(error) => (HttpErrorKind::Protocol, "the answer was cut", error),
         };

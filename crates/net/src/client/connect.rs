@@ -77,7 +77,7 @@ pub(super) async fn open(client: &Client, target: &Target, ca_pem: Option<&[u8]>
         proxy.connect(&mut tcp, &authority).await.map_err(|error| {
             let kind = match error {
                 ConnectError::Io(_) | ConnectError::Refused(_) => HttpErrorKind::Connect,
-                ConnectError::NotHttp => HttpErrorKind::Protocol,
+                ConnectError::NotHttp => HttpErrorKind::NotHttp,
             };
             with_cause(target.error(kind, format_args!("no tunnel")), error)
         })?;

@@ -139,7 +139,7 @@ async fn reports_a_server_that_does_not_speak_http() {
     ] {
         let (server, _) = answers(noise).await;
         let error = client().send(get(&format!("http://{server}/"))).await.unwrap_err();
-        assert_eq!(error.kind, HttpErrorKind::Protocol, "{noise:?}");
+        assert_eq!(error.kind, HttpErrorKind::NotHttp, "{noise:?}");
         assert!(error.message.ends_with("what answers there does not speak HTTP/1.1"), "{noise:?}: {}", error.message);
     }
 }
