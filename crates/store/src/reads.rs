@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::{
-    AuditFilter, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row, StoreClock, StoreError, TokenFilter, TokenRow, TokenState,
+    AuditFilter, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row, StoreClock, StoreError, TokenFilter, TokenRow,
+    TokenState,
     sql::{Columns, Sql, Value, corrupt},
 };
 

@@ -9,8 +9,8 @@ use carnet_authority::{
     admin::{AdminParts, router},
 };
 use carnet_core::{
-    BoxFuture, Context, Error, Files, FixedClock, FixedRandom, HttpSend as _, NewFile, Request as Call, Secret, SystemFiles,
-    test_context,
+    BoxFuture, Context, Error, Files, FixedClock, FixedRandom, HttpSend as _, NewFile, Request as Call, Secret,
+    SystemFiles, test_context,
 };
 use carnet_discovery::{Federation, FederationParts};
 use carnet_entries::{By, Entries, EntriesParts, Mint, MintJwt, MintX509, Minted, MintedJwt, Nodes, NodesParts};

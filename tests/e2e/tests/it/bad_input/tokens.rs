@@ -56,7 +56,7 @@ fn rejects_a_token_whose_header_is_no_object() {
 
 #[test]
 fn rejects_a_token_larger_than_its_limit() {
-    from_file("a".repeat(65 << 10), &[], 2, &["65536"]);
+    from_file("a".repeat(65 << 10), &[], 2, &["64 KiB"]);
     from_file("a".repeat(300 << 10), &[], 2, &["262144"]);
 }
 
