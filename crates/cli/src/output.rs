@@ -152,8 +152,8 @@ impl Terminal {
     }
 }
 
-/// The document, without the secrets that slipped into its texts.
-fn without_secrets(document: &Value) -> Value {
+/// The document, without the secrets that slipped into its texts: for results that tell of mistakes.
+pub(crate) fn without_secrets(document: &Value) -> Value {
     match document {
         Value::String(text) => redacted(text).into(),
         Value::Array(elements) => elements.iter().map(without_secrets).collect(),

@@ -17,10 +17,23 @@ const fn begins_a_mark(bytes: [u8; 3]) -> bool {
     matches!(&bytes, b"eyJ" | b"ya2" | b"---" | b"ghs" | b"ghp" | b"glp" | b"hvs" | b"xox")
 }
 
+/// How much must follow a mark in the middle of a word: fewer characters are language, such as a file `apiKeyJson`.
+const WITHIN: usize = 24;
+
 /// Whether a word is like a token or a key. `length` is that of the word, in characters.
 fn looks_secret(word: &str, length: usize) -> bool {
     let suspicious = || word.as_bytes().array_windows().any(|bytes| begins_a_mark(*bytes));
-    length > MAX_WORD || (suspicious() && MARKS.iter().any(|mark| word.contains(mark)))
+    length > MAX_WORD || (suspicious() && secret_at(word).is_some())
+}
+
+/// Where the first token or key of a word begins.
+fn secret_at(word: &str) -> Option<usize> {
+    let begins = |(at, mark): &(usize, &str)| {
+        let (before, rest) = (word.get(..*at).unwrap_or_default(), word.get(at + mark.len()..).unwrap_or_default());
+        let follow = || rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).count();
+        !before.ends_with(|c: char| c.is_ascii_alphanumeric()) || follow() >= WITHIN
+    };
+    MARKS.iter().flat_map(|mark| word.match_indices(mark)).filter(begins).map(|(at, _)| at).min()
 }
 
 /// How a PEM block begins (RFC 7468, 2).
@@ -66,14 +79,16 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
 /// A word that holds a secret, without it. Of a path and an address the parts are kept that can be shown.
 fn redact_word(word: &str, clean: &mut String) {
     let of_token = |c: char| c.is_ascii_alphanumeric() || "-_.~+=$%".contains(c);
-    if let Some(start) = MARKS.iter().filter_map(|mark| word.find(mark)).min() {
+    if let Some(start) = secret_at(word) {
         let (before, token) = word.split_at(start);
         let rest = token.trim_start_matches(of_token);
         clean.extend([before, REDACTED]);
         // Whatever follows a token is read anew, as it may be another.
         return if looks_secret(rest, rest.chars().count()) { redact_word(rest, clean) } else { clean.push_str(rest) };
     }
-    let is_path = word.contains("://") || word.trim_start_matches(['"', '\'', '`', '(']).starts_with(['/', '.', '~']);
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "/._-".contains(c);
+    let start = word.trim_matches(['"', '\'', '`', '(', ')', ':', ',']);
+    let is_path = word.contains("://") || start.starts_with(['/', '.', '~']) || start.chars().all(plain);
     if !is_path {
         return clean.push_str(REDACTED);
     }
@@ -184,8 +199,20 @@ mod tests {
         ] {
             assert_eq!(redacted(said), shown);
         }
-        let path = format!("read /{}: no such file", "folder/".repeat(60));
-        assert_eq!(redacted(&path), path);
+        for path in [format!("/{}", "Folder/".repeat(60)), "folder/".repeat(60)] {
+            let said = format!("read {path}: no such file");
+            assert_eq!(redacted(&said), said);
+        }
+    }
+
+    #[test]
+    fn a_name_that_only_looks_like_a_mark_passes() {
+        for name in ["/etc/serviceKeyJson/carnet.toml", "keyJson", "monkeyJobs", "archvs.example.com", "apiKeyJson.jwt"]
+        {
+            assert_eq!((safe_text(name).as_str(), &*redacted(name)), (name, name));
+        }
+        let within = format!("keyJ{}", "a".repeat(40));
+        assert_eq!(redacted(&within), "k[redacted]", "{within}");
     }
 
     #[test]
@@ -208,7 +235,7 @@ mod tests {
         let words = text.split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c));
         let mut safe = String::new();
         for word in words.filter(|word| !word.is_empty()) {
-            let secret = word.chars().count() > MAX_WORD || MARKS.iter().any(|mark| word.contains(mark));
+            let secret = word.chars().count() > MAX_WORD || secret_at(word).is_some();
             let next =
                 format!("{safe}{}{}", if safe.is_empty() { "" } else { " " }, if secret { REDACTED } else { word });
             if next.chars().count() > MAX_TEXT {
@@ -235,7 +262,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_that_looks_like_a_token_survives(before in ".{0,40}", token in "eyJ[A-Za-z0-9_-]{1,40}", after in ".{0,40}") {
+        fn nothing_that_looks_like_a_token_survives(before in ".{0,40}[ /=(\"']", token in "eyJ[A-Za-z0-9_-]{1,40}", after in ".{0,40}") {
             let safe = safe_text(&format!("{before}{token}{after}"));
             prop_assert!(!safe.contains(&token));
             prop_assert!(!safe.chars().any(char::is_control));

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::service;
 use crate::{
     args::{self, ConfigCommand, Global},
-    output::{Terminal, Text, bold, green},
+    output::{Terminal, Text, bold, green, without_secrets},
     world,
 };
 
@@ -31,7 +31,7 @@ pub(super) fn run(global: &Global, args: &args::Config, terminal: Terminal) -> R
     match Config::load(global.config.as_deref(), &registry, &context) {
         Err(error) => {
             if terminal.is_json() {
-                terminal.json(json!({"ok": false, "problems": error.to_json()}))?;
+                terminal.json(without_secrets(&json!({"ok": false, "problems": error.to_json()})))?;
             } else {
                 terminal.say_rendered(|colour| error.render(colour, WIDTH));
             }
@@ -50,7 +50,7 @@ fn check(config: &Config, context: &Context, terminal: Terminal) -> Result<u8, E
         match settings.check_files(context) {
             Err(error) if terminal.is_json() => {
                 let problems = json!({"version": 1, "file": config.path(), "mistakes": mistakes(&error)});
-                terminal.json(json!({"ok": false, "problems": problems}))?;
+                terminal.json(without_secrets(&json!({"ok": false, "problems": problems})))?;
                 return Ok(MISTAKES);
             }
             checked => checked.map(drop)?,

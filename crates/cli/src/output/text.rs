@@ -22,7 +22,7 @@ impl Text {
     }
 
     /// The same, without the secrets that slipped into a piece.
-    pub(super) fn redacted(self) -> Self {
+    pub(crate) fn redacted(self) -> Self {
         Self(self.0.into_iter().map(|(style, piece)| (style, carnet_core::redacted(&piece).into_owned())).collect())
     }
 
