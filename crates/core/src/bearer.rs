@@ -44,6 +44,18 @@ pub fn may_carry_tokens(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && (is_loopback(url) || is_near()))
 }
 
+/// Names that mean a metadata service or this machine wherever they resolve as their owners meant them: Google documents its
+/// metadata server under the first (Compute Engine, "View and query VM metadata"), the second is `localhost` (RFC 6761, 6.3).
+const NEAR: [&str; 2] = ["metadata.google.internal", "localhost"];
+
+/// Whether a URL is `http` to a name that stands for a metadata service or for this machine, with or without the dot at its
+/// end. A name proves nothing: tokens may go there in plain text only with [`crate::Destination::Metadata`], which looks at
+/// the address when it is dialled and takes no proxy.
+pub fn is_near_by_name(url: &Url) -> bool {
+    let name = url.domain().map(|name| name.strip_suffix('.').unwrap_or(name));
+    url.scheme() == "http" && name.is_some_and(|name| NEAR.contains(&name))
+}
+
 /// Whether a metadata service may live at an address: loopback, link-local (`169.254.0.0/16`, `fe80::/10`) or
 /// unique-local (`fd00::/8`, where OCI has `fd00:c1::a9fe:a9fe`, Google `fd20:ce::254` and AWS `fd00:ec2::254`).
 pub fn is_metadata_address(address: IpAddr) -> bool {
@@ -88,5 +100,26 @@ mod tests {
         ] {
             assert_eq!(may_carry_tokens(&url.parse().unwrap()), may, "{url}");
         }
+    }
+
+    #[test]
+    fn few_names_stand_for_what_is_near() {
+        for (url, near) in [
+            ("http://metadata.google.internal/computeMetadata/v1/", true),
+            ("http://METADATA.google.internal.:80/", true),
+            ("http://localhost./t", true),
+            ("http://localhost/t", true),
+            ("https://metadata.google.internal/", false),
+            ("http://metadata.google.internal../", false),
+            ("http://metadata.google.internal.example/", false),
+            ("http://a.metadata.google.internal/", false),
+            ("http://metadata/", false),
+            ("http://a.localhost/", false),
+            ("http://169.254.169.254/", false),
+        ] {
+            assert_eq!(is_near_by_name(&url.parse().unwrap()), near, "{url}");
+        }
+        let by_name = "http://metadata.google.internal/".parse().unwrap();
+        assert!(!may_carry_tokens(&by_name), "nobody looks where it resolves to");
     }
 }

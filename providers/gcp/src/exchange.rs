@@ -75,8 +75,8 @@ impl Exchange for Federation {
             let Material::Jwt(subject_token) = &credential.material else {
                 return Err(Error::internal(format!("exchange a credential of kind {} at Google", credential.kind())));
             };
-            let attempt = self.attempt(credential);
-            let federated = self.federate(context, subject_token, &attempt).await?;
+            let attempt = self.attempt(credential, subject_token);
+            let federated = self.federate(context, &attempt).await?;
             let credential = match &self.impersonation {
                 None => self.direct(federated, &attempt),
                 Some(Impersonation { account, delegates, issue: Issue::AccessToken { lifetime } }) => {
@@ -108,22 +108,18 @@ struct Federated {
 }
 
 impl Federation {
-    fn attempt<'a>(&'a self, credential: &'a Credential) -> Attempt<'a> {
+    fn attempt<'a>(&'a self, credential: &'a Credential, subject_token: &'a Secret) -> Attempt<'a> {
         let fact = |name: &str| credential.facts.get(name).map(String::as_str);
         Attempt {
             provider: &self.provider,
             audience: fact("audience"),
             issuer: fact("issuer"),
             subject: fact("subject"),
+            subject_token,
         }
     }
 
-    async fn federate(
-        &self,
-        context: &Context,
-        subject_token: &Secret,
-        attempt: &Attempt<'_>,
-    ) -> Result<Federated, Error> {
+    async fn federate(&self, context: &Context, attempt: &Attempt<'_>) -> Result<Federated, Error> {
         let own_scopes = self.scopes.join(" ");
         let options = self
             .workforce_user_project
@@ -132,7 +128,7 @@ impl Federation {
         let request = TokenRequest {
             audience: &self.audience,
             scope: if self.impersonation.is_some() { IAM_SCOPE } else { &own_scopes },
-            subject_token,
+            subject_token: attempt.subject_token,
             subject_token_type: self.subject_token_type,
             options: options.as_deref(),
         };
@@ -173,7 +169,11 @@ impl Federation {
             request = request.header(HeaderName::from_static("x-goog-user-project"), value);
         }
         let response = send(context, request, &format!("impersonate {account}")).await?;
-        if response.status.is_success() { Ok(response) } else { Err(error::impersonation(&response, account, attempt)) }
+        if response.status.is_success() {
+            Ok(response)
+        } else {
+            Err(error::impersonation(&response, account, token, attempt))
+        }
     }
 
     fn direct(&self, federated: Federated, attempt: &Attempt<'_>) -> Credential {
