@@ -195,6 +195,8 @@ pub enum HttpErrorKind {
     Connect,
     /// What answers does not speak HTTP.
     NotHttp,
+    /// What answers does not speak TLS.
+    NotTls,
     /// The other side stopped in mid-answer, or the request cannot be written as HTTP.
     Protocol,
     /// It took longer than the request allows.
@@ -250,6 +252,9 @@ impl From<HttpError> for Error {
             HttpErrorKind::NotHttp => Self::unreachable("send a request")
                 .because(error)
                 .hint("what answers there does not speak HTTP: check address, port and scheme"),
+            HttpErrorKind::NotTls => Self::unreachable("send a request")
+                .because(error)
+                .hint("what answers there does not speak TLS: check scheme and port"),
             HttpErrorKind::Protocol => Self::unreachable("send a request")
                 .because(error)
                 .hint("the connection broke in mid-answer; the same request may succeed later"),
@@ -282,6 +287,7 @@ mod tests {
     fn a_server_that_does_not_speak_http_is_not_called_a_broken_connection() {
         let hint = |kind| Error::from(HttpError { kind, message: String::new(), cause: None }).hints().join(" ");
         assert!(hint(HttpErrorKind::NotHttp).contains("check address, port and scheme"));
+        assert_eq!(hint(HttpErrorKind::NotTls), "what answers there does not speak TLS: check scheme and port");
         assert!(!hint(HttpErrorKind::NotHttp).contains("later") && hint(HttpErrorKind::Protocol).contains("later"));
     }
 

@@ -145,6 +145,16 @@ async fn reports_a_server_that_does_not_speak_http() {
 }
 
 #[tokio::test]
+async fn reports_chunks_that_are_not_http() {
+    for chunks in ["zz\r\nhello\r\n0\r\n\r\n", "11111111111111111\r\n", "5\r\nhello!\r\n0\r\n\r\n"] {
+        let (server, _) = answers(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}")).await;
+        let error = client().send(get(&format!("http://{server}/"))).await.unwrap_err();
+        assert_eq!(error.kind, HttpErrorKind::NotHttp, "{chunks:?}: {:?}", error.cause);
+        assert!(error.message.ends_with("the chunks of the answer are not those of HTTP/1.1"), "{}", error.message);
+    }
+}
+
+#[tokio::test]
 async fn refuses_too_many_headers_and_too_long_ones() {
     let many = "X-Header: 1\r\n".repeat(500);
     let long = format!("X-Long: {}\r\n", "x".repeat(1 << 20));
