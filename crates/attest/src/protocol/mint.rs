@@ -81,6 +81,8 @@ pub struct IssuedJwt {
     pub issued_at: Timestamp,
     /// When it expires.
     pub expires_at: Timestamp,
+    /// As [`IssuedX509::revision`].
+    pub revision: u64,
 }
 
 impl fmt::Debug for IssuedJwt {

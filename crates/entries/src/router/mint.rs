@@ -42,17 +42,16 @@ pub(super) async fn jwt(State(api): State<Arc<Api>>, caller: Caller, body: Bytes
     api.limits.agent(&agent, requests.len().max(1), api.parts.context.now())?;
     let by = caller.by(&api.parts.context, agent.id.as_str());
     let wanted: Vec<_> = requests.into_iter().map(|request| api.wanted_jwt(&agent, request)).collect();
-    let good = wanted.iter().filter_map(|wanted| wanted.as_ref().ok()).cloned().collect();
+    let good = wanted.iter().filter_map(|wanted| Some(wanted.as_ref().ok()?.mint.clone())).collect();
     let mut minted = api.parts.mint.jwt(good, by).await.into_iter();
-    let answer = |wanted: Result<MintJwt, Refusal>| {
-        let minted = wanted.and_then(|_| minted.next().ok_or_else(unavailable));
-        match minted.and_then(|minted| minted.map_err(|error| told(&error, RefusalCode::Invalid))) {
-            Ok(MintedJwt { token, issued_at, expires_at }) => {
-                JwtAnswer::Issued(IssuedJwt { token, issued_at, expires_at })
-            }
-            Err(refusal) => JwtAnswer::Refused(refusal),
-        }
+    let mut issued = |wanted: Result<Wanted<MintJwt>, Refusal>| {
+        let Wanted { revision, .. } = wanted?;
+        let minted = minted.next().ok_or_else(unavailable)?;
+        let minted = minted.map_err(|error| told(&error, RefusalCode::Invalid))?;
+        let MintedJwt { token, issued_at, expires_at } = minted;
+        Ok(IssuedJwt { token, issued_at, expires_at, revision })
     };
+    let answer = |wanted| issued(wanted).map_or_else(JwtAnswer::Refused, JwtAnswer::Issued);
     Ok(json(&wanted.into_iter().map(answer).collect::<Vec<_>>()))
 }
 
@@ -64,13 +63,13 @@ fn check_count(count: usize) -> Result<(), Refusal> {
 }
 
 /// What may be issued, and the revision of the entry that says so.
-struct Wanted {
-    mint: MintX509,
+struct Wanted<T> {
+    mint: T,
     revision: u64,
 }
 
 impl Api {
-    fn wanted_jwt(&self, agent: &Agent, request: JwtRequest) -> Result<MintJwt, Refusal> {
+    fn wanted_jwt(&self, agent: &Agent, request: JwtRequest) -> Result<Wanted<MintJwt>, Refusal> {
         let JwtRequest { entry_id, selectors, audiences } = request;
         let length = |audience: &String| !audience.is_empty() && audience.len() <= MAX_AUDIENCE;
         if audiences.is_empty() || audiences.len() > MAX_AUDIENCES || !audiences.iter().all(length) {
@@ -79,18 +78,19 @@ impl Api {
         }
         let entry = self.parts.entries.authorized_entry(&agent.id, &agent.selectors, &entry_id);
         let entry = resolve(entry.as_deref(), &selectors)?;
-        Ok(MintJwt {
+        let mint = MintJwt {
             ttl: seconds(entry.jwt_ttl),
             spiffe_id: entry.spiffe_id,
             audiences,
             claims: entry.jwt_claims,
             include_jti: entry.include_jti,
             entry_id,
-        })
+        };
+        Ok(Wanted { mint, revision: entry.revision })
     }
 
     /// What may be issued of it, and why the rest may not.
-    fn wanted(&self, agent: &Agent, requests: Vec<X509Request>) -> Vec<Result<Wanted, Refusal>> {
+    fn wanted(&self, agent: &Agent, requests: Vec<X509Request>) -> Vec<Result<Wanted<MintX509>, Refusal>> {
         let entries = self.parts.entries.authorized(&agent.id, &agent.selectors);
         let wanted = |request: X509Request| {
             // They come sorted by their ids.
@@ -113,10 +113,10 @@ impl Api {
     }
 
     /// One call of the issuer for all of them; when that is refused because of one, one for each.
-    async fn mint_all(&self, wanted: Vec<Result<Wanted, Refusal>>, by: &By) -> Vec<X509Answer> {
+    async fn mint_all(&self, wanted: Vec<Result<Wanted<MintX509>, Refusal>>, by: &By) -> Vec<X509Answer> {
         let good = wanted.iter().filter_map(|wanted| Some(wanted.as_ref().ok()?.mint.clone())).collect();
         let mut minted = self.mint_good(good, by).await.into_iter();
-        let mut issued = |wanted: Result<Wanted, Refusal>| {
+        let mut issued = |wanted: Result<Wanted<MintX509>, Refusal>| {
             let Wanted { revision, .. } = wanted?;
             let Minted { chain, expires_at, .. } = minted.next().unwrap_or_else(|| Err(unavailable()))?;
             Ok(IssuedX509 { svid: chain.into_iter().map(Into::into).collect(), expires_at, revision })
