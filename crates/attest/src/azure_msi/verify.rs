@@ -78,6 +78,7 @@ impl AzureMsiConfig {
         for (id, tenant) in &self.tenants {
             let field = format!("azure_msi.tenants.{id}.subscriptions");
             load::not_empty(&field, &tenant.subscriptions, "the subscriptions", mistakes);
+            load::keys_url(&format!("azure_msi.tenants.{id}.jwks_url"), tenant.jwks_url.as_ref(), mistakes);
             mistakes.extend(Tenant::load(id, tenant).err());
         }
     }

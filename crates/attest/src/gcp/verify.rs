@@ -62,6 +62,7 @@ impl GcpConfig {
         if self.audience.is_empty() {
             mistakes.push(Mistake::new("gcp.audience", "is empty"));
         }
+        load::keys_url("gcp.jwks_url", self.jwks_url.as_ref(), mistakes);
     }
 }
 

@@ -97,6 +97,7 @@ pub(crate) fn check(config: &K8sConfig, mistakes: &mut Vec<Mistake>) {
             let mistake = Mistake::new(field("issuer"), "is missing");
             mistakes.push(mistake.hint("write what `kubectl get --raw /.well-known/openid-configuration` has"));
         }
+        load::keys_url(&field("jwks_url"), cluster.jwks_url.as_ref(), mistakes);
         if cluster.token_review.as_ref().is_some_and(|review| review.url.scheme() != "https") {
             mistakes.push(Mistake::new(field("token_review.url"), "is not an https URL"));
         }
