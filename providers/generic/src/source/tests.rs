@@ -165,7 +165,7 @@ fn rejects_sections_bent_in_one_place() {
     for timeout in ["soon", "0s", "1h"] {
         assert_eq!(mistakes::<CommandSource>(json!({ "argv": ["a"], "timeout": timeout })), ["timeout"]);
     }
-    let plain = ["http://a.example/", "http://10.0.0.1/", "http://localhost.example/"];
+    let plain = ["http://a.example/", "http://10.0.0.1/", "http://localhost.example/", "http://metadata/"];
     for url in ["a.example", "file:///etc/passwd", "https://user@a.example/"].into_iter().chain(plain) {
         assert_eq!(mistakes::<UrlSource>(json!({ "url": url })), ["url"]);
     }
@@ -189,8 +189,14 @@ fn accepts_plain_http_to_this_machine_and_to_metadata_services() {
         "http://localhost/t",
         "http://169.254.169.254/t",
         "http://[fd00:ec2::254]/t",
+        "http://localhost./t",
+        "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/identity?audience=a",
+        "http://metadata.google.internal./t",
     ] {
-        assert!(serde_json::from_value::<UrlSource>(json!({ "url": url })).unwrap().build().is_ok(), "{url}");
+        let (context, http) = with_http(ScriptedHttp::default().answer(200, good()), &[]);
+        assert_eq!(credential(find::<UrlSource>(json!({ "url": url }), &context, None)).kind(), Kind::Jwt, "{url}");
+        // The client looks at the address and takes no proxy.
+        assert_eq!(http.requests().remove(0).destination, Destination::Metadata, "{url}");
     }
 }
 

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use ::url::Url;
 use carnet_core::{
-    BoxFuture, Context, Error, Found, Kinds, Mistake, Request, Secret, Source, SourceConfig, Want, may_carry_tokens,
+    BoxFuture, Context, Destination, Error, Found, Kinds, Mistake, Request, Secret, Source, SourceConfig, Want,
+    is_near_by_name, may_carry_tokens,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
@@ -105,13 +106,19 @@ fn check_url(text: &str) -> Result<Url, Mistake> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Mistake::new("url", "carries a user name or password").hint("send them in a header, from a file"));
     }
-    if !may_carry_tokens(&url) {
+    if !may_carry_tokens(&url) && !is_near_by_name(&url) {
         return Err(Mistake::new("url", "is not https, and a token comes from there").hint(
-            "use https; plain http is only for 127.0.0.1, ::1, localhost and the addresses of metadata services \
-             (169.254.0.0/16, fe80::/10, fd00::/8)",
+            "use https; plain http is only for 127.0.0.1, ::1, localhost, metadata.google.internal and the addresses of \
+             metadata services (169.254.0.0/16, fe80::/10, fd00::/8); the source `gcp-metadata` asks Google's by itself",
         ));
     }
     Ok(url)
+}
+
+/// What comes over plain http comes from where nobody is in between: past every proxy, and from an address that is near,
+/// whatever the name in the URL resolves to.
+fn destination(url: &Url) -> Destination {
+    if url.scheme() == "http" { Destination::Metadata } else { Destination::Configured }
 }
 
 fn check_name(name: &str) -> Result<HeaderName, &'static str> {
@@ -155,7 +162,7 @@ impl Source for Get {
             if let (Some(name), Some(audience)) = (&self.audience_parameter, &want.audience) {
                 url.query_pairs_mut().append_pair(name, audience);
             }
-            let mut request = Request::get(url).max_response(MAX_BYTES);
+            let mut request = Request::get(url).max_response(MAX_BYTES).destination(destination(&self.url));
             for (name, value) in &self.headers {
                 request = request.header(name.clone(), value.clone());
             }
