@@ -49,6 +49,7 @@ macro_rules! each_conformance_check {
             changes_come_in_the_order_of_revisions_with_tombstones,
             pruned_tombstones_are_not_passed_over_in_silence,
             an_object_is_put_as_expected,
+            what_is_said_of_a_store_once_is_said_by_the_first,
             a_key_row_is_kept_whole,
             rejects_a_key_row_that_has_changed,
             a_node_is_kept_whole,

@@ -35,6 +35,7 @@ mod model;
 mod open;
 mod postgres;
 mod reads;
+mod setting;
 mod sql;
 mod sqlite;
 mod store;
@@ -51,5 +52,6 @@ pub use model::{
     StoreClock, TokenFilter, TokenRow, TokenState,
 };
 pub use open::{Options, open};
+pub use setting::settle;
 pub use store::Store;
 pub use tls::{ByteStream, TlsConnector};
