@@ -104,7 +104,7 @@ async fn rejects_keys_without_tls_of_an_issuer_whose_discovery_document_has_it()
     for (jwks_uri, is_believed, requests) in
         [("http://keys.example/jwks", false, 1), ("https://keys.example/jwks", true, 2)]
     {
-        let world = World::with(vec![rule.clone()], &[issuer.clone()], IssuerSettings::default()).await;
+        let world = World::with(vec![rule.clone()], std::slice::from_ref(&issuer), IssuerSettings::default()).await;
         world.network.answer(&discovery_url, json!({ "issuer": plain, "jwks_uri": jwks_uri }).to_string());
         world.network.answer(jwks_uri, json!({ "keys": [issuer_key().public_jwk()] }).to_string());
         let answer = world.exchange(&sign(&claims_with(json!({ "iss": plain }))), &[]).await;
