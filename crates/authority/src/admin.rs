@@ -43,6 +43,7 @@ use tokio::sync::Mutex;
 
 pub use access::ADMIN_SCOPE;
 pub use answer::{ErrorBody, ErrorCode, ErrorDetail, MistakeView};
+pub use join_tokens::join_token_digest;
 pub use openapi::document;
 
 use crate::{AdminAccess, Rules};

@@ -164,8 +164,8 @@ async fn list(
     let limit = limit(query.limit)?;
     let (store, filter) = (&admin.parts.store, query.filter());
     let rows = match query.order.unwrap_or_default() {
-        Order::Oldest => store.audit(query.after.unwrap_or_default(), limit + 1, filter).await?,
-        Order::Newest => store.audit_newest(query.after, limit + 1, filter).await?,
+        Order::Oldest => store.audit(query.after()?.unwrap_or_default(), limit + 1, filter).await?,
+        Order::Newest => store.audit_newest(query.after()?, limit + 1, filter).await?,
     };
     let rows = rows.iter().map(AuditView::of).collect::<Result<Vec<_>, _>>()?;
     Ok(Json(Page::cut(rows, limit, |row| row.seq.to_string())))
@@ -197,7 +197,7 @@ async fn export(State(admin): State<Arc<Admin>>, Query(query): Query<AuditQuery>
         return Err(Failure::invalid("an export has the oldest row first").field("order"));
     }
     let (reader, mut writer) = tokio::io::duplex(IN_FLIGHT);
-    let (after, mut filter) = (query.after.unwrap_or_default(), query.filter());
+    let (after, mut filter) = (query.after()?.unwrap_or_default(), query.filter());
     let store = Arc::clone(&admin.parts.store);
     let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/jsonl"))]);
     // Without a filter it looks at no more than is read.
@@ -259,6 +259,17 @@ impl Lines {
 }
 
 impl AuditQuery {
+    /// Refused here when no store can have such a row: an answer that has begun cannot say so any more.
+    fn after(&self) -> Result<Option<u64>, Failure> {
+        match self.after {
+            Some(seq) if i64::try_from(seq).is_err() => {
+                Err(Failure::invalid(format!("no row has so high a number: the last there can be is {}", i64::MAX))
+                    .field("after"))
+            }
+            after => Ok(after),
+        }
+    }
+
     fn filter(&self) -> AuditFilter {
         let Self { since, until, action, outcome, actor, subject, principal, rule, token_id, request_id, .. } =
             self.clone();
