@@ -319,7 +319,7 @@ impl Location {
             return false;
         }
         match self {
-            Self::Tenancy => compartments.0.get(attached).is_some_and(|(_, parent)| parent.is_none()),
+            Self::Tenancy => compartments.is_root(attached),
             Self::CompartmentId(id) => compartments.is_within(id, attached) && compartments.is_within(target, id),
             Self::CompartmentPath(path) => {
                 compartments.find(attached, path).is_some_and(|found| compartments.is_within(target, found))
@@ -329,6 +329,11 @@ impl Location {
 }
 
 impl Compartments {
+    /// Whether this is the root compartment, the tenancy itself.
+    pub fn is_root(&self, id: &str) -> bool {
+        self.0.get(id).is_some_and(|(_, parent)| parent.is_none())
+    }
+
     /// Whether `inner` is `outer` or lies below it.
     pub fn is_within(&self, inner: &str, outer: &str) -> bool {
         let mut at = Some(inner);

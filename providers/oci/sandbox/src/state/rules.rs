@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use carnet_core::safe_text;
 use carnet_oci::trust::{
     condition::SyntaxError,
-    policy::{Compartments, Membership, Policy, parse_statement, refuse},
+    policy::{Compartments, Membership, Policy, lint, parse_statement, refuse},
 };
 use jiff::Timestamp;
 
@@ -104,6 +105,10 @@ impl Rules {
             let statement = parse_statement(text).map_err(|error| (at, error.to_string()))?;
             if let Some(why) = refuse(&statement, &policy.compartment, &self.tree, groups) {
                 return Err((at, why));
+            }
+            for warning in lint(&statement) {
+                let (message, fix) = (safe_text(&warning.message), safe_text(&warning.fix));
+                tracing::warn!(policy = safe_text(&policy.name), statement = at, %fix, "{message}");
             }
         }
         Ok(())

@@ -182,7 +182,7 @@ async fn rejects_policies_that_name_what_there_is_not() {
         ("compartment ci", "compartment id ocid1.compartment.oc1..nope", "nope does not exist"),
         ("group ci-deployers", "group Nope", "group Nope does not exist"),
         ("group ci-deployers", "dynamic-group ci-deployers", "dynamic group ci-deployers does not exist"),
-        ("read buckets", "{FOO_BAR}", "FOO_BAR is no permission"),
+        ("read buckets", "{BUCKET_REED}", "BUCKET_REED is no permission"),
         ("cluster_id", "cluser_id", "request.principal.cluser_id is no variable"),
     ] {
         assert!(good.contains(from), "{from}");
@@ -191,6 +191,19 @@ async fn rejects_policies_that_name_what_there_is_not() {
         assert!(refused.json()["message"].as_str().unwrap().contains(says), "{refused:?}");
     }
     create("straight", good).await.ok();
+    create("of-others", &good.replacen("read buckets", "manage instance-family", 1)).await.ok();
+}
+
+#[tokio::test]
+async fn rejects_a_policy_of_a_compartment_for_the_tenancy() {
+    let cloud = Cloud::new();
+    let admin = cloud.admin();
+    for (place, expected) in [("tenancy", 400), ("compartment ci", 200)] {
+        let mut body = policy("low", &[&format!("Allow group ci-deployers to read buckets in {place}")]);
+        body["compartmentId"] = seed::COMPARTMENT.into();
+        let answer = cloud.post(&admin, SERVICE, &path("policies"), &body).await;
+        assert_eq!(answer.status, expected, "{answer:?}");
+    }
 }
 
 #[tokio::test]
