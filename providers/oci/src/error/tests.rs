@@ -135,6 +135,43 @@ fn nothing_secret_that_the_other_side_quotes_is_shown() {
     assert!(!shown.contains("MARK"), "{shown}");
 }
 
+/// A token without a mark that tells it, and what an answer makes of it.
+const TOKEN: &str = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789aBcDeFgHiJkLmNoPqRsTuVwXyZ9876543210abcd";
+
+#[test]
+fn a_secret_that_was_sent_is_in_no_id_of_the_answer() {
+    let secret = Secret::new("MARK-client-secret");
+    for name in ["opc-request-id", "x-oracle-dms-ecid"] {
+        for (value, shown) in [("iad-MARK-client-secret", false), ("iad-1:abc", true)] {
+            let mut response = response(401, r#"{"error":"invalid_client"}"#);
+            response.headers.insert(name, HeaderValue::from_static(value));
+            let error = refusal("exchange", Asked::AsClient, &response, now(), &[&secret]);
+            let said = chain(&error).join(" ");
+            assert_eq!((said.contains(value), said.contains("MARK")), (shown, false), "{said}");
+        }
+    }
+}
+
+#[test]
+fn no_piece_of_a_secret_that_was_sent_is_shown_however_it_is_wrapped() {
+    let secret = Secret::new(TOKEN);
+    let wrapped = format!("bad {}\n {} end", &TOKEN[..40], &TOKEN[40..]);
+    let short_tail = format!("bad {}\n{} end", &TOKEN[..70], &TOKEN[70..]);
+    for (text, shown) in [
+        (format!("bad {TOKEN} end"), "bad [redacted] end"),
+        (format!("bad '{}' end", &TOKEN[20..36]), "bad '[redacted]' end"),
+        (wrapped, "bad [redacted] end"),
+        (short_tail, "bad [redacted] end"),
+        // Fifteen letters may be chance.
+        (format!("bad {} end", &TOKEN[20..35]), "bad UvWxYz012345678 end"),
+        ("é Ünïcode stays as it is".to_owned(), "é Ünïcode stays as it is"),
+    ] {
+        let body = serde_json::json!({"error": "invalid_grant", "error_description": text}).to_string();
+        let message = ErrorBody::parse_without(body.as_bytes(), &[&secret]).message.unwrap();
+        assert_eq!(message, shown, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_body_is_read_without_panic_and_shows_no_control_characters(body in proptest::collection::vec(any::<u8>(), 0..200)) {

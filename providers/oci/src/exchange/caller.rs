@@ -237,7 +237,7 @@ impl Proof {
                 fields.iter().filter(|(name, _)| *name == "client_assertion").map(|(_, secret)| secret).collect()
             }
             Self::Basic(_, secrets) => secrets.iter().collect(),
-            Self::Signed(_) => Vec::new(),
+            Self::Signed(signer) => signer.secrets(),
         }
     }
 }
