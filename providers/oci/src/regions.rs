@@ -7,17 +7,15 @@ use carnet_core::{Context, Error, Mistake};
 use serde::Deserialize;
 use url::Url;
 
+use text::{HINT, host_part, region_part, shown};
+
+mod text;
+
 /// A realm: its key, its second-level domain, and its regions as pairs of short code and identifier.
 type Realm = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-/// Longest region or domain text that is looked at.
-const MAX_LENGTH: usize = 253;
-
 /// Largest `regions-config.json` that is read, in bytes. The whole table of the SDK is a tenth of it.
 const MAX_REGIONS_FILE: usize = 256 * 1024;
-
-/// What to do about a text that is no region.
-const HINT: &str = "a region is an identifier such as us-ashburn-1 or a short code such as iad";
 
 /// The second-level domain that SDKs assume for a region that nothing describes.
 const DEFAULT_DOMAIN: &str = "oraclecloud.com";
@@ -102,7 +100,7 @@ impl Region {
     /// A mistake for a configured text that no region can have; whether there is such a region is seen when it is used.
     pub(crate) fn check(field: &str, text: Option<&String>, mistakes: &mut Vec<Mistake>) {
         if let Some(text) = text
-            && host_part(text).is_err()
+            && region_part(text).is_err()
         {
             mistakes.push(Mistake::new(field, format!("{} is no region", shown(text))).hint(HINT));
         }
@@ -113,7 +111,7 @@ impl Region {
     /// # Errors
     /// [`carnet_core::ErrorKind::Configuration`] when it cannot be part of a host name.
     pub(crate) fn plausible(text: &str) -> Result<(), Error> {
-        host_part(text).map(drop)
+        region_part(text).map(drop)
     }
 
     /// The region that the environment variable `name` holds, whose name an error tells.
@@ -135,7 +133,7 @@ impl Region {
         if let Some(region) = Self::built_in(text) {
             return Ok(region);
         }
-        let name = host_part(text)?;
+        let name = region_part(text)?;
         if let Some(region) = from_file(context, &name)? {
             return Ok(region);
         }
@@ -160,7 +158,7 @@ impl Region {
     /// The region that a metadata document describes.
     pub(crate) fn from_metadata(metadata: &RegionMetadata) -> Result<Self, Error> {
         Ok(Self {
-            identifier: host_part(&metadata.region_identifier)?,
+            identifier: region_part(&metadata.region_identifier)?,
             domain: host_part(&metadata.realm_domain_component)?,
             realm: Some(metadata.realm_key.to_ascii_lowercase()),
         })
@@ -191,26 +189,6 @@ impl Region {
         Url::parse(&format!("https://{host}"))
             .map_err(|error| Error::configuration(format!("make a URL of the host {host}")).because(error))
     }
-}
-
-/// What may stand in a host name. A region comes from files, variables and the metadata service, and ends up in the
-/// host that a signed request is sent to, so nothing else gets through.
-fn host_part(text: &str) -> Result<String, Error> {
-    let text = text.trim().to_ascii_lowercase();
-    let good = text.len() <= MAX_LENGTH
-        && text.split('.').all(|label| {
-            !label.is_empty()
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        });
-    if good { Ok(text) } else { Err(Error::configuration(format!("use {} as a region", shown(&text))).hint(HINT)) }
-}
-
-/// The text for people, in quotes.
-fn shown(text: &str) -> String {
-    let shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
-    format!("{shown:?}")
 }
 
 fn from_file(context: &Context, name: &str) -> Result<Option<Region>, Error> {
@@ -264,6 +242,13 @@ mod tests {
             ("us-langley-1", "auth.us-langley-1.oraclegovcloud.com"),
         ] {
             assert_eq!(Region::resolve(&test_context(), text).unwrap().host("auth"), host);
+        }
+    }
+
+    #[test]
+    fn every_identifier_of_the_table_looks_like_a_region() {
+        for (_, _, regions) in REALMS {
+            assert!(regions.iter().all(|(_, name)| text::looks_like_a_region(name)));
         }
     }
 
