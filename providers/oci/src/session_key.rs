@@ -14,13 +14,18 @@ use std::{
     thread,
 };
 
-use carnet_core::{Context, Error, Mistake, NewFile};
+use carnet_core::{Context, Error, Mistake, NewFile, Unnamed};
 use carnet_jose::{Algorithm, SigningKey, private_key_from_pem};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{duration, signer::parse_key, source::profile::expand, token::MAX_KEY};
+use crate::{
+    duration,
+    signer::parse_key,
+    source::profile::{expand, readable_by_others},
+    token::MAX_KEY,
+};
 
 /// How long one session key is used by default: as long as the longest token that can be bound to it, a federated
 /// RPST. A shorter time limits what a stolen key is good for; it must be given up when something else, such as a Go
@@ -104,8 +109,8 @@ impl SessionKeys {
     /// The key to use now.
     ///
     /// # Errors
-    /// [`carnet_core::ErrorKind::Configuration`] when the key file is not an RSA key, or is missing and cannot or must
-    /// not be made.
+    /// [`carnet_core::ErrorKind::Configuration`] when the key file is not an RSA key, belongs to another user than this one
+    /// and root, or is missing and cannot or must not be made.
     pub(crate) async fn get(&self, context: &Context) -> Result<Arc<SigningKey>, Error> {
         if let Some(file) = &self.file {
             let path = expand(context, &file.to_string_lossy())?;
@@ -131,6 +136,12 @@ impl SessionKeys {
             self.slot(|slot| *slot = None);
             Error::internal(format!("make an RSA key: {message}"))
         })
+    }
+
+    /// What to say about the key file besides: that others may read it.
+    pub(crate) fn warning(&self, context: &Context) -> Option<String> {
+        let path = expand(context, &self.file.as_ref()?.to_string_lossy()).ok()?;
+        readable_by_others(context, &path)
     }
 
     async fn of_file(&self, context: &Context, path: &Path) -> Result<Arc<SigningKey>, Error> {
@@ -163,7 +174,16 @@ impl SessionKeys {
 }
 
 fn read(context: &Context, path: &Path) -> Result<Option<Arc<SigningKey>>, Error> {
-    let Some(pem) = context.files.read(path, MAX_KEY)? else { return Ok(None) };
+    // Whoever owns the file knows the key, and could use every session that gets bound to it.
+    let pem = match context.files.read_unnamed(path, MAX_KEY)? {
+        Some(Unnamed::Bytes(pem)) => pem,
+        Some(Unnamed::OfAnotherUser) => {
+            let message =
+                format!("use the session key {}: it, or a link to it, belongs to another user", path.display());
+            return Err(Error::configuration(message).hint("name a file of this user's own in session_key.file"));
+        }
+        None => return Ok(None),
+    };
     let cannot = |error: Error| Error::configuration(format!("use the session key {}", path.display())).because(error);
     let der = private_key_from_pem(pem.expose(), None).map_err(|error| cannot(error.into()))?;
     parse_key(&der).map(Some).map_err(cannot)
@@ -226,114 +246,4 @@ impl Search {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use carnet_core::{ErrorKind, FixedClock, MemoryFiles, SystemFiles, test_context};
-
-    use super::*;
-    use crate::testing;
-
-    fn made_at(path: &Path) -> SessionKeyConfig {
-        SessionKeyConfig { file: Some(path.to_owned()), make_if_missing: true, ..SessionKeyConfig::default() }
-    }
-
-    fn keys(config: SessionKeyConfig) -> SessionKeys {
-        let mut mistakes = Vec::new();
-        let keys = SessionKeys::build(Some(config), &mut mistakes);
-        assert_eq!(mistakes, []);
-        keys
-    }
-
-    #[tokio::test]
-    async fn a_prepared_key_is_the_one_that_is_used_and_kept_until_its_age() {
-        let keys = keys(SessionKeyConfig::default());
-        let clock = Arc::new(FixedClock::at(testing::now()));
-        let context = Context { clock: clock.clone(), ..test_context() };
-        keys.prepare();
-        keys.prepare();
-        let (first, second) = futures_util::future::join(keys.get(&context), keys.get(&context)).await;
-        let first = first.unwrap();
-        assert!(Arc::ptr_eq(&first, &second.unwrap()));
-        clock.advance(SignedDuration::from_hours(11));
-        assert!(Arc::ptr_eq(&first, &keys.get(&context).await.unwrap()));
-        clock.advance(SignedDuration::from_hours(1));
-        assert!(!Arc::ptr_eq(&first, &keys.get(&context).await.unwrap()));
-    }
-
-    #[tokio::test]
-    async fn without_reuse_every_token_gets_its_own_key() {
-        let reuse = Some(duration::Duration(SignedDuration::ZERO));
-        let keys = keys(SessionKeyConfig { reuse, ..SessionKeyConfig::default() });
-        let first = keys.get(&test_context()).await.unwrap();
-        assert!(!Arc::ptr_eq(&first, &keys.get(&test_context()).await.unwrap()));
-    }
-
-    #[tokio::test]
-    async fn a_key_file_spares_the_search() {
-        let keys = keys(SessionKeyConfig { file: Some("/run/key.pem".into()), ..SessionKeyConfig::default() });
-        let files = MemoryFiles::default();
-        files.put("/run/key.pem", testing::pem(&testing::key()));
-        let context = Context { files: Arc::new(files), ..test_context() };
-        keys.prepare();
-        assert_eq!(keys.get(&context).await.unwrap().public_spki(), testing::key().public_spki());
-        assert!(keys.current.lock().unwrap().is_none(), "no search was started");
-    }
-
-    #[tokio::test]
-    async fn refuses_a_missing_or_malformed_key_file_by_its_path() {
-        let keys = keys(SessionKeyConfig { file: Some("/run/key.pem".into()), ..SessionKeyConfig::default() });
-        let missing = keys.get(&test_context()).await.unwrap_err();
-        assert!(missing.to_string().contains("/run/key.pem"));
-        let files = MemoryFiles::default();
-        files.put("/run/key.pem", "MARK");
-        let context = Context { files: Arc::new(files), ..test_context() };
-        let malformed = keys.get(&context).await.unwrap_err();
-        assert_eq!((missing.kind(), malformed.kind()), (ErrorKind::Configuration, ErrorKind::Configuration));
-        assert!(!format!("{malformed:?}").contains("MARK"));
-    }
-
-    #[tokio::test]
-    async fn a_missing_key_file_is_made_once_and_used_by_whoever_comes_later() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys/key.pem");
-        let context = Context { files: Arc::new(SystemFiles), ..test_context() };
-        let first = keys(made_at(&path)).get(&context).await.unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let later = keys(made_at(&path)).get(&context).await.unwrap();
-        assert_eq!(first.public_spki(), later.public_spki());
-    }
-
-    #[tokio::test]
-    async fn rejects_a_key_file_that_cannot_be_made_before_there_is_a_token_for_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file/key.pem");
-        let context = Context { files: Arc::new(SystemFiles), ..test_context() };
-        context.files.replace(&[NewFile::new(folder.path().join("file"), "no folder")]).unwrap();
-        let error = keys(made_at(&path)).get(&context).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Configuration);
-        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
-    }
-
-    #[tokio::test]
-    async fn the_key_file_may_be_named_from_the_home_folder() {
-        let files = Arc::new(MemoryFiles::default());
-        let context = Context { files: files.clone(), ..test_context() };
-        keys(made_at(Path::new("~/key.pem"))).get(&context).await.unwrap();
-        assert!(files.get("/home/user/key.pem").unwrap().starts_with(b"-----BEGIN PRIVATE KEY-----\n"));
-    }
-
-    #[test]
-    fn refuses_fields_that_contradict_each_other() {
-        let mut mistakes = Vec::new();
-        let reuse = Some(duration::Duration(SignedDuration::from_hours(1)));
-        SessionKeys::build(
-            Some(SessionKeyConfig { reuse, file: Some("k".into()), make_if_missing: false }),
-            &mut mistakes,
-        );
-        SessionKeys::build(Some(SessionKeyConfig { reuse: None, file: None, make_if_missing: true }), &mut mistakes);
-        SessionKeys::build(Some(made_at(Path::new("/run/oci/current/session_key.pem"))), &mut mistakes);
-        let fields: Vec<_> = mistakes.iter().map(|mistake| mistake.field.as_str()).collect();
-        assert_eq!(fields, ["session_key.reuse", "session_key.make_if_missing", "session_key.file"]);
-    }
-}
+mod tests;

@@ -108,7 +108,10 @@ impl Federation {
         let warning = self.requested.check_lifetime(&token, context)?;
         let mut credential =
             token.into_credential(key.to_pkcs8()?, region.map(|region| region.identifier().to_owned()), None);
-        credential.facts.extend(warning.map(|warning| ("warning", warning)));
+        let warnings: Vec<String> = warning.into_iter().chain(self.keys.warning(context)).collect();
+        if !warnings.is_empty() {
+            credential = credential.fact("warning", warnings.join("; "));
+        }
         Ok(credential)
     }
 

@@ -181,11 +181,9 @@ impl Profile<'_> {
             None => self.api_key(private_key, region)?,
         };
         let credential = credential.fact("profile", carnet_core::safe_text(self.name));
-        Ok(if self.context.files.others_may_read(&key_path) {
-            let warning = format!("{} can be read by other users: run chmod 600 on it", key_path.display());
-            credential.fact("warning", warning)
-        } else {
-            credential
+        Ok(match readable_by_others(self.context, &key_path) {
+            Some(warning) => credential.fact("warning", warning),
+            None => credential,
         })
     }
 
@@ -334,6 +332,12 @@ pub(crate) fn expand(context: &Context, text: &str) -> Result<PathBuf, Error> {
     let home =
         context.files.home().ok_or_else(|| Error::configuration(format!("find {text}: there is no home folder")))?;
     Ok(home.join(rest))
+}
+
+/// The warning about a private key that other users may read.
+pub(crate) fn readable_by_others(context: &Context, path: &Path) -> Option<String> {
+    let open = context.files.others_may_read(path);
+    open.then(|| format!("{} can be read by other users: run chmod 600 on it", path.display()))
 }
 
 fn read_text(context: &Context, path: &Path, limit: usize) -> Result<Option<String>, Error> {

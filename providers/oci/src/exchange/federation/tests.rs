@@ -1,4 +1,8 @@
-use carnet_core::{Exchange, ExchangeConfig, HttpErrorKind, Kind, OciSession, Secret, chain};
+use std::os::unix::fs::PermissionsExt as _;
+
+use carnet_core::{
+    Exchange, ExchangeConfig, Files as _, HttpErrorKind, Kind, NewFile, OciSession, Secret, SystemFiles, chain,
+};
 use serde_json::json;
 
 use super::*;
@@ -116,6 +120,22 @@ async fn refuses_an_rpst_that_lives_longer_than_asked() {
     let script = Script::of([token(json!({"iat": now, "exp": now + 600}))]);
     let credential = run::<RpstConfig>(config, &script, &jwt(json!({}))).await.unwrap();
     assert_eq!(credential.facts["warning"], "the session lives 600 s, 1200 s were asked for");
+}
+
+#[tokio::test]
+async fn a_session_key_that_others_may_read_is_told_beside_a_shorter_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    SystemFiles.replace(&[NewFile::new(&path, testing::pem(&testing::key()))]).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let now = testing::now().as_second();
+    let script = Script::of([token(json!({"iat": now, "exp": now + 600}))]);
+    let config = json!({"res_type": "w", "rpst_exp": 1200, "session_key": {"file": path}, "client_secret_file": null});
+    let context = Context { files: std::sync::Arc::new(SystemFiles), ..context(&script) };
+    let exchange = exchange::<RpstConfig>(&config).unwrap();
+    let credential = exchange.exchange(&context, &jwt(json!({})), &Want::default()).await.unwrap();
+    let warning = &credential.facts["warning"];
+    assert!(warning.contains("the session lives 600 s") && warning.contains("chmod 600"), "{warning}");
 }
 
 #[tokio::test]
