@@ -352,7 +352,7 @@ pub(crate) enum JoinTokenCommand {
     List,
     /// Take a join token away before it is used.
     Delete {
-        /// Its digest, as `list` has it.
-        hash: String,
+        /// The token, or its digest as `list` has it.
+        token: String,
     },
 }
