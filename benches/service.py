@@ -34,6 +34,8 @@ CARNET = os.environ.get("CARNET_BIN", str(ROOT / "target/release/carnet"))
 CONNECTIONS = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
 CALLS = int(sys.argv[2]) if len(sys.argv) > 2 else 3000
 BARE = {"PATH": os.environ["PATH"], "HOME": tempfile.gettempdir()}
+# A program that runs the services, such as a profiler.
+UNDER = []
 DOMAIN = "bench.test"
 messages, services = generate("workload.proto")
 
@@ -53,7 +55,7 @@ class Service:
     """A process that says in one line of JSON that it serves, and ends with its standard input."""
 
     def __init__(self, *words):
-        command = [CARNET, "--output", "json", *words, "--stop-with-stdin"]
+        command = [*UNDER, CARNET, "--output", "json", *words, "--stop-with-stdin"]
         self.process = subprocess.Popen(command, env=BARE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         line = self.process.stdout.readline()
         if not line:
@@ -250,4 +252,5 @@ def main():
     sys.exit(report.failed)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-//! Tells the linker where code goes: see `layout.ld`.
+//! Tells the linker where code goes: see `layout.ld`, which `benches/layout.py` writes.
 
 fn main() {
     println!("cargo::rerun-if-changed=layout.ld");

@@ -1,13 +1,10 @@
 //! Who may depend on whom.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    process::Command,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, bail};
-use serde::{Deserialize, de::DeserializeOwned};
+use anyhow::bail;
+
+use super::packages::{Package, packages};
 
 /// Every crate of the workspace with its layer. A crate sees lower layers only, and nothing sideways except what
 /// [`SIDEWAYS`] allows. A crate that is not here fails the check, so that a new one is placed on purpose.
@@ -94,51 +91,17 @@ const KEPT_APART: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &[]),
 ];
 
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    dependencies: Vec<Dependency>,
-    source: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    name: String,
-    kind: Option<String>,
-}
-
 /// Reads `cargo metadata` and checks every arrow.
 ///
 /// # Errors
 /// All breaches at once.
 pub(crate) fn check() -> anyhow::Result<String> {
-    let metadata: Metadata = metadata(&super::test::root().join("Cargo.toml"))?;
-    let breaches = breaches(&metadata.packages);
+    let packages = packages(&super::test::root().join("Cargo.toml"))?;
+    let breaches = breaches(&packages);
     if breaches.is_empty() {
-        return Ok(format!("layers: {} crates, every arrow points down", metadata.packages.len()));
+        return Ok(format!("layers: {} crates, every arrow points down", packages.len()));
     }
     bail!("layers broken:\n  {}", breaches.join("\n  "))
-}
-
-/// What cargo says of the packages of a workspace, as far as `T` asks.
-///
-/// # Errors
-/// When cargo refuses the manifest, or `T` asks for what cargo does not say.
-pub(crate) fn metadata<T: DeserializeOwned>(manifest: &Path) -> anyhow::Result<T> {
-    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--manifest-path"])
-        .arg(manifest)
-        .output()
-        .context("run cargo metadata")?;
-    if !output.status.success() {
-        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    serde_json::from_slice(&output.stdout).context("read cargo metadata")
 }
 
 fn breaches(packages: &[Package]) -> Vec<String> {
@@ -176,10 +139,10 @@ fn breaches(packages: &[Package]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packages::Dependency;
 
     fn package(name: &str, needs: &[&str]) -> Package {
-        let dependencies = needs.iter().map(|need| Dependency { name: (*need).to_owned(), kind: None }).collect();
-        Package { name: name.to_owned(), dependencies, source: None }
+        Package::named(name, needs.iter().map(|need| Dependency::on(need)).collect())
     }
 
     #[test]

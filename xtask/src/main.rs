@@ -12,6 +12,7 @@
 mod codegen;
 mod docs;
 mod layers;
+mod packages;
 mod test;
 mod unused;
 mod words;

@@ -1,43 +1,16 @@
 //! Dependencies that are named and not used.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use anyhow::Context as _;
-use serde::Deserialize;
+
+use super::packages::{Dependency, Package, Target, packages};
 
 /// The workspaces of the repository.
 const MANIFESTS: &[&str] = &["Cargo.toml", "fuzz/Cargo.toml"];
 
 /// Packages whose library is not named as they are.
 const LIBRARIES: &[(&str, &str)] = &[("md-5", "md5"), ("rustls-webpki", "webpki")];
-
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    dependencies: Vec<Dependency>,
-    targets: Vec<Target>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    name: String,
-    rename: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    kind: Vec<String>,
-    src_path: PathBuf,
-}
 
 /// Looks for every dependency in the Rust files of who names it, and for every entry of the workspace among the members.
 ///
@@ -48,7 +21,7 @@ pub(crate) fn check() -> anyhow::Result<String> {
     let (mut breaches, mut crates) = (Vec::new(), 0);
     for manifest in MANIFESTS {
         let manifest = root.join(manifest);
-        let Metadata { packages } = super::layers::metadata(&manifest)?;
+        let packages = packages(&manifest)?;
         let text = fs::read_to_string(&manifest).with_context(|| format!("read {}", manifest.display()))?;
         breaches.extend(of_no_member(&offered(&text)?, &packages));
         for package in &packages {
@@ -126,10 +99,10 @@ mod tests {
 
     fn package(name: &str, needs: &[(&str, Option<&str>)]) -> Package {
         let need = |(name, rename): &(&str, Option<&str>)| Dependency {
-            name: (*name).to_owned(),
             rename: rename.map(str::to_owned),
+            ..Dependency::on(name)
         };
-        Package { name: name.to_owned(), dependencies: needs.iter().map(need).collect(), targets: Vec::new() }
+        Package::named(name, needs.iter().map(need).collect())
     }
 
     #[test]

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::{Request, State},
-    middleware::{Next, from_fn_with_state},
-    response::Response,
-};
+use axum::Router;
 use carnet_ops::{Component, Gauge, Health, Metrics};
 use jiff::Timestamp;
 
@@ -28,7 +23,7 @@ pub(crate) fn router(core: &Arc<Core>) -> Router {
         answered: gauge("authority_answered_timestamp_seconds", "When the authority answered last, 0 when never"),
         away: gauge("authority_away", "1 when the last call of the authority failed, otherwise 0"),
     };
-    carnet_ops::diagnostics(health, metrics).layer(from_fn_with_state(Arc::new(told), tell))
+    carnet_ops::diagnostics_at_sight(health, metrics, move || told.look())
 }
 
 struct Told {
@@ -41,11 +36,6 @@ struct Told {
     expires: Gauge,
     answered: Gauge,
     away: Gauge,
-}
-
-async fn tell(State(told): State<Arc<Told>>, request: Request, next: Next) -> Response {
-    told.look();
-    next.run(request).await
 }
 
 impl Told {

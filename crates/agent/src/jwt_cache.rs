@@ -64,6 +64,8 @@ struct State {
 struct Held {
     token: Arc<IssuedJwt>,
     kid: Arc<str>,
+    /// The authority that made it did not know the entry as it is now.
+    behind: bool,
 }
 
 impl JwtCache {
@@ -110,6 +112,7 @@ impl JwtCache {
         };
         match ask(core, request, Instant::now() + patience).await {
             Ok(held) => {
+                let held = Held { behind: held.token.revision < identity.entry.revision, ..held };
                 slot.keep(State { token: Some(held.clone()), failure: None });
                 Ok(held.token)
             }
@@ -164,7 +167,7 @@ impl Slot {
     fn fresh(&self, core: &Core) -> Option<Held> {
         self.valid(core).filter(|held| {
             let IssuedJwt { issued_at, expires_at, .. } = *held.token;
-            expires_at.duration_since(core.context.now()) > expires_at.duration_since(issued_at) / 2
+            !held.behind && expires_at.duration_since(core.context.now()) > expires_at.duration_since(issued_at) / 2
         })
     }
 
@@ -198,7 +201,7 @@ impl Held {
         let token = UnverifiedJwt::parse(answer.token.expose());
         let kid = token.ok().and_then(|token| token.unverified_kid().map(Arc::from));
         let kid = kid.ok_or_else(|| Error::unreachable("use a JWT-SVID: the answer is none, or names no key"))?;
-        Ok(Self { token: Arc::new(answer), kid })
+        Ok(Self { token: Arc::new(answer), kid, behind: false })
     }
 
     /// Whether a workload may have it now.

@@ -192,8 +192,9 @@ fn settle(core: &Core, due: Due, key: KeyPair, answer: X509Answer) -> (MintKey, 
                     let renew_at = schedule.renew_at(now, Some(expires_at), core.roll());
                     let above = Above::of(&chain);
                     let born_tainted = core.hub.now().tainted.concerns(&above);
-                    // Another authority may not know yet that this one is tainted.
-                    let renew_at = if born_tainted { renew_at.min(soon(core)) } else { renew_at };
+                    // Another authority may not know yet that this one is tainted, or that the entry has changed.
+                    let behind = born_tainted || issued.revision < revision;
+                    let renew_at = if behind { renew_at.min(soon(core)) } else { renew_at };
                     let svid = X509Svid {
                         spiffe_id: due.spiffe_id,
                         chain: chain.concat(),
@@ -218,7 +219,7 @@ fn settle(core: &Core, due: Due, key: KeyPair, answer: X509Answer) -> (MintKey, 
     (due.key, Minted::Refused { revision, again_at, times })
 }
 
-/// When to ask again for what was signed by an authority that is tainted.
+/// When to ask again for what was signed by an authority that is tainted, or that does not know the entry as it is now.
 pub(crate) fn soon(core: &Core) -> Timestamp {
     core.context.now().saturating_add(REFUSED.delay(TAINTED_AGAIN, core.roll())).unwrap_or(Timestamp::MAX)
 }

@@ -10,21 +10,9 @@
 pub mod evidence;
 pub mod verify;
 
-use carnet_core::{Secret, hex};
-use serde::{Deserialize, Serialize, Serializer};
+use carnet_core::hex;
 
-/// The evidence.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Payload {
-    /// The token.
-    #[serde(serialize_with = "exposed")]
-    pub token: Secret,
-}
-
-fn exposed<S: Serializer>(token: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(token.expose())
-}
+pub use crate::shown::Payload;
 
 fn audience(configured: &str, nonce: &[u8]) -> String {
     format!("{configured}/{}", hex(nonce))

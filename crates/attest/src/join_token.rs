@@ -7,25 +7,13 @@ pub mod verify;
 
 use carnet_core::{Context, Secret};
 use carnet_jose::sha256;
-use serde::{Deserialize, Serialize, Serializer};
+
+pub use crate::shown::Payload;
 
 /// Bytes of randomness in a token.
 const ENTROPY: usize = 32;
 /// What tokens begin with, so that secret scanners and people know one.
 pub const PREFIX: &str = "carnet-join-";
-
-/// The evidence.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Payload {
-    /// The token.
-    #[serde(serialize_with = "exposed")]
-    pub token: Secret,
-}
-
-fn exposed<S: Serializer>(token: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(token.expose())
-}
 
 /// A new token.
 pub fn generate(context: &Context) -> Secret {

@@ -8,7 +8,9 @@ mod review;
 pub mod verify;
 
 use carnet_core::Secret;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+
+use crate::shown::exposed;
 
 /// The evidence.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,10 +21,6 @@ pub struct Payload {
     /// The token.
     #[serde(serialize_with = "exposed")]
     pub token: Secret,
-}
-
-fn exposed<S: Serializer>(token: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(token.expose())
 }
 
 /// What a believed token says, whoever believed it.

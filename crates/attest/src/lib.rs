@@ -21,6 +21,7 @@ pub mod oci;
 mod proof;
 pub mod protocol;
 mod registration;
+mod shown;
 mod template;
 pub mod x509pop;
 

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use carnet_core::{Context, Error, Mistake};
+use carnet_core::{Context, Error, Mistake, is_loopback};
 use carnet_x509::pem_to_der;
+use url::Url;
 
 /// Largest file that is read, in bytes.
 const MAX_FILE: usize = 4 << 20;
@@ -23,6 +24,15 @@ pub(crate) fn anchors(context: &Context, field: &str, path: &Path, mistakes: &mu
         mistakes.push(Mistake::new(field, message).hint("name a PEM file with the certificates to rely on"));
         Vec::new()
     })
+}
+
+/// Where keys may be fetched from: with TLS, or without it from this machine.
+pub(crate) fn keys_url(field: &str, url: Option<&Url>, mistakes: &mut Vec<Mistake>) {
+    let is_safe = |url: &Url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
+    if url.is_some_and(|url| !is_safe(url)) {
+        let message = "is not an https URL, so the keys could be replaced on the way";
+        mistakes.push(Mistake::new(field, message).hint("write https; http is for loopback only"));
+    }
 }
 
 /// A list that would allow everything if it were empty.

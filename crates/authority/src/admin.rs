@@ -26,6 +26,7 @@ mod openapi;
 mod page;
 mod route;
 mod rules;
+mod store;
 mod tokens;
 
 use std::{fmt, sync::Arc};
@@ -42,6 +43,7 @@ use tokio::sync::Mutex;
 
 pub use access::ADMIN_SCOPE;
 pub use answer::{ErrorBody, ErrorCode, ErrorDetail, MistakeView};
+pub use join_tokens::join_token_digest;
 pub use openapi::document;
 
 use crate::{AdminAccess, Rules};
@@ -114,6 +116,7 @@ fn routes() -> Vec<route::Route> {
         nodes::routes(),
         join_tokens::routes(),
         tokens::routes(),
+        store::routes(),
         audit::routes(),
     ];
     all.into_iter().flatten().collect()

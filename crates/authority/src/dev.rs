@@ -14,19 +14,26 @@ use carnet_net::{Settings as Network, address_of, listen};
 use carnet_spiffe::{Selector, SpiffeId, TrustDomain};
 use serde_json::json;
 
-use crate::{Authority, Settings, config::AuthorityConfig, running::Public};
+use crate::{
+    Authority, Settings, StorePlace,
+    config::AuthorityConfig,
+    open::{open_store, owner},
+    running::Public,
+};
 
 /// The agent's name, below `carnet/agent/join-token`.
 const AGENT: &str = "dev";
 /// Who does what is done at the start.
 const BY: &str = "dev";
+/// Commits that may wait while the store is asked for its name: none comes.
+const QUEUE: usize = 1;
 
 /// What may be said of it all the same.
 #[derive(Clone, Debug, Default)]
 pub struct DevOptions {
     /// Where it keeps its files. It must exist, and nobody else may look into it.
     pub folder: PathBuf,
-    /// The trust domain. One of its own when absent.
+    /// The trust domain. When absent, that of the store; of a new store, one that is made up.
     pub trust_domain: Option<TrustDomain>,
     /// Files and folders with trust rules.
     pub rules: Vec<PathBuf>,
@@ -42,22 +49,47 @@ pub struct DevOptions {
 /// The first part that cannot be had.
 pub async fn open_dev(options: &DevOptions, context: &Context, network: &Network) -> Result<Authority, Error> {
     let public = Public::loopback()?;
-    let settings = settings(options, public.address()?, context)?;
+    let trust_domain = match &options.trust_domain {
+        Some(domain) => domain.clone(),
+        None => name_of_last_time(options, context, network).await?.map_or_else(|| made_up(context), Ok)?,
+    };
+    let settings = settings(options, &trust_domain, public.address()?)?;
     Authority::open_at(public, settings, context.clone(), network.clone()).await
 }
 
-fn settings(options: &DevOptions, public: SocketAddr, context: &Context) -> Result<Settings, Error> {
+/// The trust domain that the store is of. One that is not there yet is not made: the first start may fail.
+async fn name_of_last_time(
+    options: &DevOptions,
+    context: &Context,
+    network: &Network,
+) -> Result<Option<TrustDomain>, Error> {
+    let url = store_url(options);
+    if url.strip_prefix("sqlite:").is_some_and(|path| !Path::new(path).is_file()) {
+        return Ok(None);
+    }
+    let place = StorePlace { url, password: None, queue: QUEUE };
+    let store = open_store(&place, network, context).await?;
+    let name = owner(&*store, None).await;
+    store.close().await;
+    name
+}
+
+fn made_up(context: &Context) -> Result<TrustDomain, Error> {
+    let name = format!("dev-{}.test", context.random_hex::<4>());
+    name.parse().map_err(|error| Error::internal("make up a trust domain").because(error))
+}
+
+fn store_url(options: &DevOptions) -> String {
+    let own_store = || format!("sqlite:{}", options.folder.join("authority.db").display());
+    options.store.clone().unwrap_or_else(own_store)
+}
+
+fn settings(options: &DevOptions, trust_domain: &TrustDomain, public: SocketAddr) -> Result<Settings, Error> {
     let folder = &options.folder;
-    let trust_domain = match &options.trust_domain {
-        Some(domain) => domain.to_string(),
-        None => format!("dev-{}.test", context.random_hex::<4>()),
-    };
-    let own_store = || format!("sqlite:{}", folder.join("authority.db").display());
-    let store = options.store.clone().unwrap_or_else(own_store);
     let raw = json!({
         "issuer": format!("http://{public}"),
-        "trust_domain": trust_domain,
-        "store": { "url": store },
+        "trust_domain": trust_domain.as_str(),
+        "store": { "url": store_url(options) },
         "keys": {
             "algorithms": ["ES256", "RS256", "ES384", "EdDSA"],
             "seal": { "key_file": folder.join("seal.key") },
@@ -133,10 +165,21 @@ async fn register_own_user(authority: &Authority, agent: &SpiffeId, by: &By) -> 
         "selectors": [Selector::new("unix", &format!("uid:{uid}")).map_err(|error| failed(&error))?],
     }))
     .map_err(|error| failed(&error))?;
-    match parts.entries.create(Draft::api(entry), by).await {
-        Ok(_) | Err(EntryError::Exists(_) | EntryError::Similar(_)) => Ok(()),
+    let written = match parts.entries.create(Draft::api(entry.clone()), by).await {
+        Err(EntryError::Exists(there)) if is_same(&there.entry, &entry) => return Ok(()),
+        // Of another user, or from when the trust domain had another name.
+        Err(EntryError::Exists(_)) => parts.entries.update(entry, None, by).await,
+        created => created,
+    };
+    match written {
+        Ok(_) | Err(EntryError::Similar(_)) => Ok(()),
         Err(error) => Err(failed(&error)),
     }
+}
+
+/// Whether both give the same identity to the same processes. Whatever else an operator has set is left as it is.
+fn is_same(one: &Registration, other: &Registration) -> bool {
+    (&one.spiffe_id, &one.parent_id, &one.selectors) == (&other.spiffe_id, &other.parent_id, &other.selectors)
 }
 
 impl Public {

@@ -6,7 +6,7 @@ use carnet_ops::{Component, FileWatch, Health, Metrics};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::parts::Parts;
+use crate::{parts::Parts, store_clock};
 
 /// How often the store is asked whether it can write.
 const CHECK_STORE: Duration = Duration::from_secs(5);
@@ -26,7 +26,12 @@ pub(crate) fn spawn_keepers(
     tasks.spawn(async move { rules.run(component, stop).await });
     let identity = Arc::clone(&parts.identity);
     tasks.spawn(identity.run(parts.keys.watch(), health.component("identity"), shutdown.clone()));
-    tasks.spawn(watch_store(Arc::clone(parts), health.component("store"), health.component("keys"), shutdown.clone()));
+    let store = StoreHealth {
+        writes: health.component("store"),
+        clock: health.component(store_clock::COMPONENT),
+        keys: health.component("keys"),
+    };
+    tasks.spawn(watch_store(Arc::clone(parts), store, shutdown.clone()));
     tasks.spawn(follow_store(Arc::clone(parts), shutdown.clone()));
     tasks.spawn(reload_all(Arc::clone(parts), reload.clone(), shutdown.clone()));
     tasks.spawn(follow_entries(Arc::clone(parts), reload.clone(), health.component("entries"), shutdown.clone()));
@@ -106,16 +111,25 @@ fn signing_keys(parts: &Parts) -> Result<(), String> {
     }
 }
 
-async fn watch_store(parts: Arc<Parts>, component: Component, keys: Component, stop: CancellationToken) {
+/// What the store and what is in it say of themselves.
+struct StoreHealth {
+    writes: Component,
+    clock: Component,
+    keys: Component,
+}
+
+async fn watch_store(parts: Arc<Parts>, health: StoreHealth, stop: CancellationToken) {
     let mut since_prune = Duration::ZERO;
+    look_at_clock(&parts, &health.clock).await;
     loop {
-        component.outcome(&parts.store.check().await);
-        keys.outcome(&signing_keys(&parts));
+        health.writes.outcome(&parts.store.check().await);
+        health.keys.outcome(&signing_keys(&parts));
         if since_prune >= PRUNE {
             since_prune = Duration::ZERO;
             if let Err(error) = parts.store.prune(parts.context.now()).await {
                 tracing::warn!(%error, "what has expired stays in the store for now");
             }
+            look_at_clock(&parts, &health.clock).await;
         }
         if stop.run_until_cancelled(tokio::time::sleep(CHECK_STORE)).await.is_none() {
             return;
@@ -124,6 +138,13 @@ async fn watch_store(parts: Arc<Parts>, component: Component, keys: Component, s
         if let Err(error) = parts.issuer.flush_refusals().await {
             tracing::warn!(%error, "the count of refusals is not written yet");
         }
+    }
+}
+
+async fn look_at_clock(parts: &Parts, component: &Component) {
+    match parts.store.clock().await {
+        Ok(clock) => store_clock::report(component, &clock, parts.context.now()),
+        Err(error) => component.degraded(error.to_string()),
     }
 }
 

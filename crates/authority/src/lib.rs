@@ -15,6 +15,7 @@ mod parts;
 mod public;
 mod rules;
 mod running;
+mod store_clock;
 
 pub use config::{AdminAccess, AuthorityConfig, Foreign, KeyPlace, Listen, Seal, Settings, StorePlace, TokenPlace};
 pub use dev::{DevOptions, open_dev, start_dev_agent};

@@ -6,7 +6,7 @@ use carnet_core::BoxFuture;
 use carnet_ops::{CounterFamily, HistogramFamily, Metrics};
 use carnet_store::{
     AuditFilter, AuditHead, AuditRow, Commit, Committed, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Op,
-    Outcome, Row, Store, StoreError, TokenFilter, TokenRow,
+    Outcome, Row, Store, StoreClock, StoreError, TokenFilter, TokenRow,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -135,6 +135,10 @@ impl Store for MeteredStore {
 
     fn prune(&self, now: Timestamp) -> Answer<'_, u64> {
         self.inner.prune(now)
+    }
+
+    fn clock(&self) -> Answer<'_, StoreClock> {
+        self.inner.clock()
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -18,7 +18,7 @@ use crate::{
     identity::OwnIdentity,
     metered::MeteredStore,
     neighbours::Neighbours,
-    open::{open_keys, open_store},
+    open::{check_belongs, open_keys, open_store},
 };
 
 /// The parts, open and ready to run.
@@ -58,6 +58,7 @@ impl Parts {
         let attestors = settings.check_files(&context)?;
         let store = open_store(&settings.store, &network, &context).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics));
+        check_belongs(&*store, &settings.trust_domain, &context).await?;
         let keys = open_keys(&settings.keys, &store, &context).await?;
         let trust_domain = settings.trust_domain.clone();
         let bundles = Bundles::new(trust_domain.clone(), keys.watch());

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use carnet_core::{Context, Error, Mistake};
+use carnet_core::{Context, Error, FileMistake, Mistake};
 use carnet_issuer::{Rule, RuleSet, TrustedIssuer};
 use carnet_ops::{Component, FileWatch};
 use carnet_spiffe::TrustDomain;
@@ -56,6 +56,15 @@ enum Place {
     Change,
 }
 
+impl Place {
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Store | Self::Change => None,
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -89,26 +98,27 @@ impl Gathered {
         let rules = self.rules.iter().map(|(rule, _)| rule.clone()).collect();
         let issuers: Vec<TrustedIssuer> = self.issuers.iter().map(|(issuer, _)| issuer.clone()).collect();
         RuleSet::load_with(rules, &issuers, Some(trust_domain)).map_err(|mistakes| {
-            let named: Vec<Mistake> = mistakes.into_iter().map(|mistake| self.named(mistake)).collect();
-            refused("the trust rules", &named)
+            let (named, told): (Vec<Mistake>, Vec<FileMistake>) =
+                mistakes.into_iter().map(|mistake| self.named(mistake)).unzip();
+            rejected("the trust rules", &named).mistakes(told)
         })
     }
 
     /// What is wrong with rule 3 is told of the rule by its name and file.
-    fn named(&self, mut mistake: Mistake) -> Mistake {
-        let named =
-            |what: &str, name: &str, place: &Place| format!("{what} `{}` of {place}", carnet_core::safe_text(name));
+    fn named(&self, mistake: Mistake) -> (Mistake, FileMistake) {
+        let mut told = FileMistake::from(&mistake);
         let found = if let Some((index, field)) = element(&mistake.field, "rules[") {
-            self.rules.get(index).map(|(rule, place)| (named("rule", &rule.name, place), field))
+            self.rules.get(index).map(|(rule, place)| ("rule", &rule.name, place, field))
         } else if let Some((index, field)) = element(&mistake.field, "issuers[") {
-            self.issuers.get(index).map(|(issuer, place)| (named("issuer", &issuer.issuer, place), field))
+            self.issuers.get(index).map(|(issuer, place)| ("issuer", &issuer.issuer, place, field))
         } else {
             None
         };
-        if let Some((place, field)) = found {
-            mistake.field = format!("{place}{}", field.replacen('.', " ", 1));
-        }
-        mistake
+        let Some((what, name, place, field)) = found else { return (mistake, told) };
+        let (name, field) = (carnet_core::safe_text(name), field.replacen('.', " ", 1));
+        told.file = place.file().map(Path::to_owned);
+        told.field = format!("{what} `{name}`{field}");
+        (Mistake { field: format!("{what} `{name}` of {place}{field}"), ..mistake }, told)
     }
 }
 
@@ -288,22 +298,25 @@ pub(crate) fn check_files(paths: &[PathBuf], context: &Context, trust_domain: &T
 }
 
 fn in_file<T: Clone>((one, place): &(T, Place)) -> Option<(T, PathBuf)> {
-    match place {
-        Place::File(path) => Some((one.clone(), path.clone())),
-        Place::Store | Place::Change => None,
-    }
+    Some((one.clone(), place.file()?.to_owned()))
 }
 
 fn read_file(path: &Path, context: &Context) -> Result<RuleFile, Error> {
     let place = path.display();
-    let failed = |text: String| Error::configuration(format!("read the rules in {place}: {text}"));
+    let failed = |text: String| {
+        let told = FileMistake::in_text(path, "", None, text.as_str());
+        Error::configuration(format!("read the rules in {place}: {text}")).mistakes([told])
+    };
     let bytes = context.files.read(path, MAX_FILE)?.ok_or_else(|| failed("the file is missing".to_owned()))?;
     let text = std::str::from_utf8(bytes.expose()).map_err(|error| failed(format!("it is not UTF-8: {error}")))?;
     if text.trim().is_empty() {
         // An editor cuts a file before it writes it. No rule at all is said by a comment.
         return Err(failed("it is empty".to_owned()).hint("to allow nothing, write a comment"));
     }
-    toml::from_str(text).map_err(|error| failed(error.to_string()))
+    toml::from_str(text).map_err(|error| {
+        let told = FileMistake::in_text(path, text, error.span(), error.message());
+        Error::configuration(format!("read the rules in {place}: {error}")).mistakes([told])
+    })
 }
 
 fn of_store<T: serde::de::DeserializeOwned>(what: &str, name: &str, body: serde_json::Value) -> Result<T, Error> {
@@ -313,6 +326,10 @@ fn of_store<T: serde::de::DeserializeOwned>(what: &str, name: &str, body: serde_
 
 /// All mistakes in one error, one line each.
 pub(crate) fn refused(what: &str, mistakes: &[Mistake]) -> Error {
+    rejected(what, mistakes).mistakes(mistakes.iter().map(FileMistake::from))
+}
+
+fn rejected(what: &str, mistakes: &[Mistake]) -> Error {
     let lines: Vec<String> = mistakes
         .iter()
         .map(|mistake| match &mistake.hint {

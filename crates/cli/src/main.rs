@@ -9,7 +9,7 @@ mod world;
 
 use std::process::ExitCode;
 
-use carnet_core::Error;
+use carnet_core::{Error, ErrorKind, redacted};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::{args::Cli, output::Terminal};
@@ -40,12 +40,17 @@ fn usage(error: &clap::Error) -> ExitCode {
     let own = words.iter().take_while(|word| *word != "--");
     let json = own.clone().any(|word| word == "--output=json")
         || own.clone().zip(own.skip(1)).any(|(flag, value)| flag == "--output" && value == "json");
+    let text = error.to_string();
+    let clean = redacted(&text);
     if !(json && error.use_stderr()) {
+        if clean != text {
+            Terminal::for_people().say(clean.trim_end());
+            return ExitCode::from(ErrorKind::Configuration.exit_code());
+        }
         error.exit();
     }
-    let text = error.to_string();
     // The first line says what is wrong; the usage below it is for people.
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let message = clean.lines().next().unwrap_or_default().trim_start_matches("error: ");
     let error = Error::configuration(format!("read the arguments: {message}")).hint("try '--help'");
     Terminal::for_programs().fail(&error);
     ExitCode::from(error.kind().exit_code())

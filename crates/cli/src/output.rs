@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
-use carnet_core::{Error, ErrorKind, chain};
+use carnet_core::{Error, ErrorKind, chain, redacted};
 use serde_json::{Value, json};
 
 use crate::args::{Colour, Global, Output};
@@ -37,6 +37,11 @@ impl Terminal {
     /// One that writes JSON, before the arguments could be read.
     pub(crate) fn for_programs() -> Self {
         Self { json: true, colour: anstream::ColorChoice::Never }
+    }
+
+    /// One that writes for people, before the arguments could be read.
+    pub(crate) fn for_people() -> Self {
+        Self { json: false, colour: anstream::ColorChoice::Never }
     }
 
     /// Whether results are JSON.
@@ -104,16 +109,16 @@ impl Terminal {
         self.data(text.as_bytes())
     }
 
-    /// Says something to standard error.
+    /// Says something to standard error, without the secrets that slipped into it.
     pub(crate) fn say(self, text: impl Into<Text>) {
-        Self::write_line(&text.into().render(self.colours()));
+        Self::write_line(&text.into().redacted().render(self.colours()));
     }
 
     /// Says what a renderer has laid out, which puts in colours of its own when it is told `true`. It is told so only where
     /// the same without them shows that there are none from outside.
     pub(crate) fn say_rendered(self, render: impl Fn(bool) -> String) {
         let plain = render(false);
-        let shown = visible::for_people(&plain);
+        let shown = visible::for_people(&redacted(&plain));
         Self::write_line(&if self.colours() && shown == plain { render(true) } else { shown });
     }
 
@@ -123,15 +128,15 @@ impl Terminal {
     }
 
     /// Says one JSON document with its version to standard error, in one line.
-    fn say_json(self, what: &str, document: &Value) {
-        let line = json!({"version": SCHEMA_VERSION, what: document}).to_string();
-        self.say(visible::for_programs(&line));
+    fn say_json(what: &str, document: &Value) {
+        let line = json!({"version": SCHEMA_VERSION, what: without_secrets(document)}).to_string();
+        Self::write_line(&visible::for_programs(&line));
     }
 
     /// Tells of something that is no failure yet.
     pub(crate) fn warn(self, warning: &Warning<'_>) {
         if self.json {
-            self.say_json("warning", &warning.to_json());
+            Self::say_json("warning", &warning.to_json());
         } else {
             self.say(warning.to_text());
         }
@@ -140,10 +145,20 @@ impl Terminal {
     /// Tells of a failure.
     pub(crate) fn fail(self, error: &Error) {
         if self.json {
-            self.say_json("error", &error_json(error));
+            Self::say_json("error", &error_json(error));
         } else {
             self.say(error_text(error));
         }
+    }
+}
+
+/// The document, without the secrets that slipped into its texts: for results that tell of mistakes.
+pub(crate) fn without_secrets(document: &Value) -> Value {
+    match document {
+        Value::String(text) => redacted(text).into(),
+        Value::Array(elements) => elements.iter().map(without_secrets).collect(),
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), without_secrets(value))).collect(),
+        other => other.clone(),
     }
 }
 

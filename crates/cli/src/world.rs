@@ -1,11 +1,12 @@
 //! The real world: the context of this process, its runtime, its log.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
-use carnet_core::{Context, Environment as _, Error, SystemEnvironment};
+use carnet_core::{Context, Environment as _, Error, SystemEnvironment, redacted};
 use carnet_ops::{OpenTelemetryLayer, Telemetry, TelemetrySettings};
 use carnet_route::EnvVars;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, layer::SubscriberExt as _, reload};
@@ -54,11 +55,25 @@ pub(crate) fn start_logging(flag: Option<&str>, service: bool) -> Result<(), Err
             .hint("write a level (error, warn, info, debug, trace), or levels of parts: info,carnet_net=trace")
     })?;
     let (traces, handle) = reload::Layer::new(None);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(true).with_filter(parsed);
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| Talk).with_target(true).with_filter(parsed);
     // Only this binary sets a subscriber, once; a second one would be a mistake that loses logs, not credentials.
     drop(tracing::subscriber::set_global_default(tracing_subscriber::registry().with(traces).with(lines)));
     drop(TRACES.set(handle));
     Ok(())
+}
+
+/// Standard error, without the secrets that slipped into a line: each write is a whole one.
+struct Talk;
+
+impl io::Write for Talk {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        io::Write::write_all(&mut io::stderr(), redacted(&String::from_utf8_lossy(line)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::Write::flush(&mut io::stderr())
+    }
 }
 
 /// What a service logs unless it is told otherwise.

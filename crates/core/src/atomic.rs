@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    Error, Random as _, SecretBytes, SystemRandom, hex,
+    Error, Random as _, SecretBytes, SystemRandom,
     link::parent,
     lock::{Patience, hold_directory},
 };
@@ -60,6 +60,7 @@ pub fn replace_files(files: &[NewFile]) -> Result<(), Error> {
     outcome?;
     for file in files {
         sync_directory(parent(&file.path))?;
+        abandoned::remove_abandoned(&file.path, &file_name(&file.path)?);
     }
     Ok(())
 }
@@ -108,7 +109,7 @@ fn stage<'a>(files: &'a [NewFile], staged: &mut Vec<(PathBuf, &'a Path)>) -> Res
         // `create_new` refuses one that is taken.
         let mut random = [0; 8];
         SystemRandom.fill(&mut random);
-        let new = folder.join(format!(".{name}.{}.new", hex(&random)));
+        let new = abandoned::staged(folder, &name, random);
         staged.push((new.clone(), file.path.as_path()));
         write_new(&new, &file.content)?;
     }
@@ -218,5 +219,6 @@ pub(crate) fn cannot(verb: &str, path: &Path, error: io::Error) -> Error {
     }
 }
 
+mod abandoned;
 #[cfg(test)]
 mod tests;

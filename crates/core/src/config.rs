@@ -1,9 +1,9 @@
 //! How a provider declares what can be configured, without knowing how configuration is read.
 
-use std::sync::Arc;
+use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Delivery, Exchange, Kinds, Source};
 
@@ -29,6 +29,64 @@ impl Mistake {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+/// A mistake in a file that the configuration names: what programs are told where people read the error's message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileMistake {
+    /// The file. `None` when it is in the configuration itself, or in what no file holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Where in it, when it is known.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// The field, as the message of the error names it. Empty when it is in no field.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub field: String,
+    /// What is wrong with it. Never the value of a secret.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl FileMistake {
+    /// What stands at `span` of the text of `file` does not fit.
+    pub fn in_text(
+        file: impl Into<PathBuf>,
+        text: &str,
+        span: Option<Range<usize>>,
+        message: impl Into<String>,
+    ) -> Self {
+        let place = span.map(|span| Place::of(text, span.start));
+        Self { file: Some(file.into()), place, field: String::new(), message: message.into(), hint: None }
+    }
+}
+
+impl From<&Mistake> for FileMistake {
+    fn from(mistake: &Mistake) -> Self {
+        let Mistake { field, message, hint } = mistake.clone();
+        Self { file: None, place: None, field, message, hint }
+    }
+}
+
+/// A place in a text, counted from 1. Columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+}
+
+impl Place {
+    /// That of the character at this offset in bytes; of the end of the text, if there is none.
+    pub fn of(text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+        Self { line, column }
     }
 }
 

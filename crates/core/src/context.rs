@@ -38,10 +38,11 @@ pub trait Environment: Send + Sync + fmt::Debug {
 
 /// Reads and replaces files.
 pub trait Files: Send + Sync + fmt::Debug {
-    /// The whole file, or `None` when it does not exist.
+    /// The whole file, or `None` when it does not exist. A pipe is read until its writer closes it.
     ///
     /// # Errors
-    /// When it cannot be read, is not a file, or is larger than `limit` bytes.
+    /// When it cannot be read, is not a file, is larger than `limit` bytes, or is a pipe that is not written and closed within
+    /// 30 s.
     fn read(&self, path: &Path, limit: usize) -> Result<Option<SecretBytes>, Error>;
 
     /// The file at a usual place, which nobody named, if it may be relied on: read from the very file whose owner was looked

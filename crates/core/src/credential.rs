@@ -219,4 +219,7 @@ pub struct X509Identity {
     pub chain: Vec<Vec<u8>>,
     /// Private key, PKCS#8 DER.
     pub private_key: SecretBytes,
+    /// DER certificates of the authorities that its own trust domain is believed by. Empty where whoever gave the chain does not
+    /// give them along.
+    pub bundle: Vec<Vec<u8>>,
 }

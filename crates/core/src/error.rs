@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, fmt};
 
+use crate::FileMistake;
+
 /// A result whose error is carnet's own.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -54,6 +56,7 @@ struct Inner {
     step: Option<String>,
     code: Option<String>,
     clause: Option<String>,
+    mistakes: Vec<FileMistake>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -67,6 +70,7 @@ impl Error {
             step: None,
             code: None,
             clause: None,
+            mistakes: Vec::new(),
             cause: None,
         }))
     }
@@ -141,6 +145,13 @@ impl Error {
         self
     }
 
+    /// The mistakes that the message tells of, one by one.
+    #[must_use]
+    pub fn mistakes(mut self, mistakes: impl IntoIterator<Item = FileMistake>) -> Self {
+        self.0.mistakes.extend(mistakes);
+        self
+    }
+
     /// What sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -168,6 +179,14 @@ impl Error {
     /// The clause that failed, of this error or of its causes.
     pub fn failed_clause(&self) -> Option<&str> {
         self.0.clause.as_deref().or_else(|| self.inner().and_then(Self::failed_clause))
+    }
+
+    /// The mistakes in files that this error, or its cause, tells of. Empty when it is about something else.
+    pub fn file_mistakes(&self) -> &[FileMistake] {
+        match self.inner() {
+            Some(inner) if self.0.mistakes.is_empty() => inner.file_mistakes(),
+            _ => &self.0.mistakes,
+        }
     }
 
     /// Whether the same attempt may succeed later without a change.

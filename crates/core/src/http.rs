@@ -207,7 +207,11 @@ pub enum HttpErrorKind {
     Blocked,
     /// The name does not resolve, nothing listens, or the connection broke.
     Connect,
-    /// The other side did not speak HTTP, or stopped in mid-answer.
+    /// What answers does not speak HTTP.
+    NotHttp,
+    /// What answers does not speak TLS.
+    NotTls,
+    /// The other side stopped in mid-answer, or the request cannot be written as HTTP.
     Protocol,
     /// It took longer than the request allows.
     Timeout,
@@ -259,6 +263,12 @@ impl From<HttpError> for Error {
             HttpErrorKind::TooLarge => Self::unreachable("read the answer")
                 .because(error)
                 .hint("this is not what the service answers: check the address, and what stands between here and there"),
+            HttpErrorKind::NotHttp => Self::unreachable("send a request")
+                .because(error)
+                .hint("what answers there does not speak HTTP: check address, port and scheme"),
+            HttpErrorKind::NotTls => Self::unreachable("send a request")
+                .because(error)
+                .hint("what answers there does not speak TLS: check scheme and port"),
             HttpErrorKind::Protocol => Self::unreachable("send a request")
                 .because(error)
                 .hint("the connection broke in mid-answer; the same request may succeed later"),
@@ -286,6 +296,14 @@ pub trait HttpSend: Send + Sync + fmt::Debug {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_does_not_speak_http_is_not_called_a_broken_connection() {
+        let hint = |kind| Error::from(HttpError { kind, message: String::new(), cause: None }).hints().join(" ");
+        assert!(hint(HttpErrorKind::NotHttp).contains("check address, port and scheme"));
+        assert_eq!(hint(HttpErrorKind::NotTls), "what answers there does not speak TLS: check scheme and port");
+        assert!(!hint(HttpErrorKind::NotHttp).contains("later") && hint(HttpErrorKind::Protocol).contains("later"));
+    }
 
     #[test]
     fn only_this_machine_is_loopback() {

@@ -16,9 +16,11 @@
 //! ```
 
 mod atomic;
+mod bearer;
 mod config;
 mod context;
 mod credential;
+mod echo;
 mod error;
 mod http;
 pub mod ini;
@@ -31,15 +33,17 @@ mod testing;
 mod traits;
 
 pub use atomic::{NewFile, replace_files};
-pub use config::{DeliveryConfig, ExchangeConfig, Mistake, Register, SectionConfig, SourceConfig};
+pub use bearer::{check_token, is_metadata_address, is_near_by_name, may_carry_tokens};
+pub use config::{DeliveryConfig, ExchangeConfig, FileMistake, Mistake, Place, Register, SectionConfig, SourceConfig};
 pub use context::{
     Clock, Command, CommandOutput, Commands, Context, Environment, Files, Random, Unnamed, hex, is_variable_name,
 };
 pub use credential::{AccessToken, AwsKeys, Credential, Kind, Kinds, Material, OciApiKey, OciSession, X509Identity};
+pub use echo::without_echo;
 pub use error::{Error, ErrorKind, Hint, Result, chain};
 pub use http::{Destination, HttpError, HttpErrorKind, HttpSend, Request, Response, is_loopback};
 pub use lock::Held;
-pub use redact::{is_invisible, safe_text};
+pub use redact::{is_invisible, redacted, safe_text};
 pub use secret::{Secret, SecretBytes};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRandom};
 pub use testing::{

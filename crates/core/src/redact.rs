@@ -1,4 +1,6 @@
-//! Text from the other side, made fit for an error.
+//! Text from the other side, made fit for an error; and what is said at all, without the secrets that slipped into it.
+
+use std::borrow::Cow;
 
 /// Longest text that is kept, in characters. A sentence of explanation fits; a page does not.
 const MAX_TEXT: usize = 300;
@@ -15,10 +17,85 @@ const fn begins_a_mark(bytes: [u8; 3]) -> bool {
     matches!(&bytes, b"eyJ" | b"ya2" | b"---" | b"ghs" | b"ghp" | b"glp" | b"hvs" | b"hvb" | b"hvr" | b"xox")
 }
 
+/// How much must follow a mark in the middle of a word: fewer characters are language, such as a file `apiKeyJson`.
+const WITHIN: usize = 24;
+
 /// Whether a word is like a token or a key. `length` is that of the word, in characters.
 fn looks_secret(word: &str, length: usize) -> bool {
     let suspicious = || word.as_bytes().array_windows().any(|bytes| begins_a_mark(*bytes));
-    length > MAX_WORD || (suspicious() && MARKS.iter().any(|mark| word.contains(mark)))
+    length > MAX_WORD || (suspicious() && secret_at(word).is_some())
+}
+
+/// Where the first token or key of a word begins.
+fn secret_at(word: &str) -> Option<usize> {
+    let begins = |(at, mark): &(usize, &str)| {
+        let (before, rest) = (word.get(..*at).unwrap_or_default(), word.get(at + mark.len()..).unwrap_or_default());
+        let follow = || rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).count();
+        !before.ends_with(|c: char| c.is_ascii_alphanumeric()) || follow() >= WITHIN
+    };
+    MARKS.iter().flat_map(|mark| word.match_indices(mark)).filter(begins).map(|(at, _)| at).min()
+}
+
+/// How a PEM block begins (RFC 7468, 2).
+const PEM: &str = "-----BEGIN";
+/// How its last line begins.
+const PEM_END: &str = "-----END";
+
+/// The text without PEM blocks: their lines are too short to look like keys by themselves.
+fn without_pem(text: &str) -> Cow<'_, str> {
+    let Some((before, block)) = text.split_once(PEM) else { return Cow::Borrowed(text) };
+    // The line that ends it ends in dashes as well; a block without an end goes on to the end of the text.
+    let after = block.split_once(PEM_END).map_or("", |(_, end)| end.split_once("-----").map_or("", |(_, after)| after));
+    Cow::Owned(format!("{before}{REDACTED}{}", without_pem(after)))
+}
+
+/// What is said as a whole, however long: the same text, in which whatever looks like a token or a key has become
+/// `[redacted]`. For the place where errors, warnings and logs leave the process, because a secret may have been given where a
+/// name, a path or a flag was wanted.
+///
+/// ```
+/// let said = "read /tmp/eyJhbGciOi.x.y: File name too long";
+/// assert_eq!(carnet_core::redacted(said), "read /tmp/[redacted]: File name too long");
+/// ```
+pub fn redacted(text: &str) -> Cow<'_, str> {
+    let text = without_pem(text);
+    let secret = |word: &str| looks_secret(word, word.chars().count());
+    if !text.split(char::is_whitespace).any(secret) {
+        return text;
+    }
+    let mut clean = String::with_capacity(text.len());
+    for piece in text.split_inclusive(char::is_whitespace) {
+        let word = piece.trim_end();
+        if secret(word) {
+            redact_word(word, &mut clean);
+        } else {
+            clean.push_str(word);
+        }
+        clean.push_str(piece.strip_prefix(word).unwrap_or_default());
+    }
+    Cow::Owned(clean)
+}
+
+/// A word that holds a secret, without it. Of a path and an address the parts are kept that can be shown.
+fn redact_word(word: &str, clean: &mut String) {
+    let of_token = |c: char| c.is_ascii_alphanumeric() || "-_.~+=$%".contains(c);
+    if let Some(start) = secret_at(word) {
+        let (before, token) = word.split_at(start);
+        let rest = token.trim_start_matches(of_token);
+        clean.extend([before, REDACTED]);
+        // Whatever follows a token is read anew, as it may be another.
+        return if looks_secret(rest, rest.chars().count()) { redact_word(rest, clean) } else { clean.push_str(rest) };
+    }
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "/._-".contains(c);
+    let start = word.trim_matches(['"', '\'', '`', '(', ')', ':', ',']);
+    let is_path = word.contains("://") || start.starts_with(['/', '.', '~']) || start.chars().all(plain);
+    if !is_path {
+        return clean.push_str(REDACTED);
+    }
+    for (at, part) in word.split('/').enumerate() {
+        clean.push_str(if at == 0 { "" } else { "/" });
+        clean.push_str(if part.chars().count() > MAX_WORD { REDACTED } else { part });
+    }
 }
 
 /// Makes a description from the other side safe to show: control characters become blanks, a word that looks like a
@@ -28,6 +105,7 @@ fn looks_secret(word: &str, length: usize) -> bool {
 /// assert_eq!(carnet_core::safe_text("bad token\n eyJhbGciOi.x.y"), "bad token [redacted]");
 /// ```
 pub fn safe_text(text: &str) -> String {
+    let text = &*without_pem(text);
     // Names and addresses are mostly one short word of ASCII that is shown as it is.
     if text.len() <= MAX_WORD && text.bytes().all(|byte| byte.is_ascii_graphic()) && !looks_secret(text, text.len()) {
         return text.to_owned();
@@ -74,7 +152,7 @@ mod tests {
     fn tokens_and_control_characters_do_not_pass() {
         let text = "Token ST$eyJhbGciOiJSUzI1NiJ9.e30.c2ln is \u{1b}[31mbad\u{202e}, key -----BEGIN PRIVATE KEY-----";
         let safe = safe_text(text);
-        assert_eq!(safe, "Token [redacted] is [31mbad , key [redacted] PRIVATE KEY-----");
+        assert_eq!(safe, "Token [redacted] is [31mbad , key [redacted]");
     }
 
     #[test]
@@ -92,8 +170,51 @@ mod tests {
             "xoxb-17",
             "(ya29.c.b0)",
         ] {
-            assert_eq!(safe_text(&format!("got {word} here")), "got [redacted] here");
+            let rest = if word.contains(PEM) { "" } else { " here" };
+            let before = if word.contains(PEM) { "x" } else { "" };
+            assert_eq!(safe_text(&format!("got {word} here")), format!("got {before}[redacted]{rest}"));
         }
+    }
+
+    #[test]
+    fn nothing_of_a_pem_block_passes() {
+        let key = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\nAgEGCCqGSM49AwEH\n-----END PRIVATE KEY-----";
+        for show in [safe_text as fn(&str) -> String, |text| redacted(text).into_owned()] {
+            assert_eq!(show(&format!("read {key}: no such file")), "read [redacted]: no such file");
+            assert_eq!(show(&format!("{key} {key}")), "[redacted] [redacted]");
+            assert_eq!(show(key.split("-----END").next().unwrap()), "[redacted]");
+        }
+    }
+
+    #[test]
+    fn what_is_said_as_a_whole_keeps_all_but_the_secrets() {
+        let jwt = format!("eyJhbGciOi{}.{}.c2ln", "a".repeat(900), "b".repeat(900));
+        let opaque = "AbC+".repeat(60);
+        for (said, shown) in [
+            ("read carnet.toml\n  hint: see\tthere", "read carnet.toml\n  hint: see\tthere"),
+            (&*format!("read {jwt}: File name too long"), "read [redacted]: File name too long"),
+            (&*format!("read /run/{jwt}/x"), "read /run/[redacted]/x"),
+            (&*format!("unexpected argument '{jwt}' found"), "unexpected argument '[redacted]' found"),
+            (&*format!("a={jwt},b={jwt};"), "a=[redacted],b=[redacted];"),
+            (&*format!("{opaque} is no region"), "[redacted] is no region"),
+            (&*format!("GET https://127.0.0.1/{opaque}/x"), "GET https://127.0.0.1/[redacted]/x"),
+        ] {
+            assert_eq!(redacted(said), shown);
+        }
+        for path in [format!("/{}", "Folder/".repeat(60)), "folder/".repeat(60)] {
+            let said = format!("read {path}: no such file");
+            assert_eq!(redacted(&said), said);
+        }
+    }
+
+    #[test]
+    fn a_name_that_only_looks_like_a_mark_passes() {
+        for name in ["/etc/serviceKeyJson/carnet.toml", "keyJson", "monkeyJobs", "archvs.example.com", "apiKeyJson.jwt"]
+        {
+            assert_eq!((safe_text(name).as_str(), &*redacted(name)), (name, name));
+        }
+        let within = format!("keyJ{}", "a".repeat(40));
+        assert_eq!(redacted(&within), "k[redacted]", "{within}");
     }
 
     #[test]
@@ -112,10 +233,11 @@ mod tests {
 
     /// As it is said above, word for word, without looking ahead.
     fn plainly(text: &str) -> String {
+        let text = without_pem(text);
         let words = text.split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c));
         let mut safe = String::new();
         for word in words.filter(|word| !word.is_empty()) {
-            let secret = word.chars().count() > MAX_WORD || MARKS.iter().any(|mark| word.contains(mark));
+            let secret = word.chars().count() > MAX_WORD || secret_at(word).is_some();
             let next =
                 format!("{safe}{}{}", if safe.is_empty() { "" } else { " " }, if secret { REDACTED } else { word });
             if next.chars().count() > MAX_TEXT {
@@ -142,10 +264,12 @@ mod tests {
         }
 
         #[test]
-        fn nothing_that_looks_like_a_token_survives(before in ".{0,40}", token in "eyJ[A-Za-z0-9_-]{1,40}", after in ".{0,40}") {
+        fn nothing_that_looks_like_a_token_survives(before in ".{0,40}[ /=(\"']", token in "eyJ[A-Za-z0-9_-]{1,40}", after in ".{0,40}") {
             let safe = safe_text(&format!("{before}{token}{after}"));
             prop_assert!(!safe.contains(&token));
             prop_assert!(!safe.chars().any(char::is_control));
+            let said = format!("{before}{token}{after}");
+            prop_assert!(!redacted(&said).contains(&token));
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read as _},
+    io::{self, Read},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use crate::{
     link::{End, User, follow},
     lock::{Patience, hold_file},
 };
+use pipe::PatientPipe;
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,13 +69,7 @@ pub struct SystemFiles;
 
 impl Files for SystemFiles {
     fn read(&self, path: &Path, limit: usize) -> Result<Option<SecretBytes>, Error> {
-        // Whoever named a pipe means it, such as a shell's `<(…)`, and waits for its writer.
-        let Some(file) = found(path, File::open(path))? else { return Ok(None) };
-        if file.metadata().map_err(|error| cannot(path, error))?.is_dir() {
-            return Err(Error::configuration(format!("read {}: it is a folder, not a file", path.display()))
-                .hint("name a file in it"));
-        }
-        read_to_end(path, file, limit).map(Some)
+        read_named(path, limit, pipe::PATIENCE)
     }
 
     fn read_unnamed(&self, path: &Path, limit: usize) -> Result<Option<Unnamed>, Error> {
@@ -101,6 +97,25 @@ impl Files for SystemFiles {
     }
 }
 
+/// Opening a pipe does not wait for its writer (fifo(7)); its reading does, as whoever named one means it.
+fn read_named(path: &Path, limit: usize, patience: Duration) -> Result<Option<SecretBytes>, Error> {
+    let flags = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
+    let Some(file) = found(path, OpenOptions::new().read(true).custom_flags(flags).open(path))? else {
+        return Ok(None);
+    };
+    let metadata = file.metadata().map_err(|error| cannot(path, error))?;
+    if metadata.is_dir() {
+        return Err(Error::configuration(format!("read {}: it is a folder, not a file", path.display()))
+            .hint("name a file in it"));
+    }
+    let content = if metadata.is_file() {
+        read_to_end(path, file, limit)
+    } else {
+        read_to_end(path, PatientPipe::new(file, patience), limit)
+    };
+    content.map(Some)
+}
+
 fn read_unnamed(path: &Path, limit: usize, user: User) -> Result<Option<Unnamed>, Error> {
     let end = match follow(path, user).map_err(|error| cannot(path, error))? {
         End::Path(end) => end,
@@ -126,18 +141,18 @@ fn read_opened(path: &Path, file: File, limit: usize, user: User) -> Result<Unna
     read_to_end(path, file, limit).map(Unnamed::Bytes)
 }
 
-fn found(path: &Path, opened: io::Result<File>) -> Result<Option<File>, Error> {
+fn found<T>(path: &Path, opened: io::Result<T>) -> Result<Option<T>, Error> {
     match opened {
-        Ok(file) => Ok(Some(file)),
+        Ok(opened) => Ok(Some(opened)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(cannot(path, error)),
     }
 }
 
-fn read_to_end(path: &Path, file: File, limit: usize) -> Result<SecretBytes, Error> {
+fn read_to_end(path: &Path, from: impl Read, limit: usize) -> Result<SecretBytes, Error> {
     let mut bytes = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let read = file.take(most).read_to_end(&mut bytes);
+    let read = from.take(most).read_to_end(&mut bytes);
     // Wrapped before anything can fail, so that it is wiped in any case.
     let bytes = SecretBytes::new(bytes);
     read.map_err(|error| cannot(path, error))?;
@@ -149,10 +164,14 @@ fn read_to_end(path: &Path, file: File, limit: usize) -> Result<SecretBytes, Err
 }
 
 fn cannot(path: &Path, error: io::Error) -> Error {
-    let denied = error.kind() == io::ErrorKind::PermissionDenied;
-    let error = Error::configuration(format!("read {}", path.display())).because(error);
-    error.hint(if denied { "let this user read it, or name another file" } else { "see what is at that path" })
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => "let this user read it, or name another file",
+        io::ErrorKind::TimedOut => "it is a pipe that was not written, or not closed by its writer: see that one",
+        _ => "see what is at that path",
+    };
+    Error::configuration(format!("read {}", path.display())).because(error).hint(hint)
 }
 
+mod pipe;
 #[cfg(test)]
 mod tests;

@@ -2,12 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use carnet_attest::{IdTemplate, Registration};
-use carnet_core::{Error, Mistake, hex};
+use carnet_core::{Error, FileMistake, Mistake, hex};
 use carnet_jose::sha256;
 use carnet_spiffe::{Selector, SpiffeId, TrustDomain};
 use jiff::Timestamp;
@@ -121,7 +121,14 @@ impl EntryFile {
     /// # Errors
     /// Where it is not TOML of this form.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        toml::from_str(text).map_err(|error| Error::configuration("read the entries").because(error))
+        Self::parse_of(text, None)
+    }
+
+    fn parse_of(text: &str, file: Option<&Path>) -> Result<Self, Error> {
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let told = file.map(|file| FileMistake::in_text(file, text, error.span(), error.message()));
+            Error::configuration("read the entries").because(error).mistakes(told)
+        })
     }
 
     /// Makes the entries of owner `label` those of this file. Entries of other owners are not touched: one of them with the same
@@ -226,10 +233,13 @@ impl FollowedFile {
     pub fn read(&self, context: &carnet_core::Context) -> Result<EntryFile, Error> {
         let what = || format!("read the entries in {}", self.path.display());
         let bytes = context.files.read(&self.path, MAX_FILE)?;
-        let bytes = bytes.ok_or_else(|| Error::configuration(format!("{}: it is not there", what())))?;
-        let text = std::str::from_utf8(bytes.expose())
-            .map_err(|_quoting| Error::configuration(format!("{}: it is not UTF-8", what())))?;
-        EntryFile::parse(text).map_err(|error| Error::configuration(what()).because(error))
+        let failed = |text: &str| {
+            let told = FileMistake::in_text(&self.path, "", None, text);
+            Error::configuration(format!("{}: {text}", what())).mistakes([told])
+        };
+        let bytes = bytes.ok_or_else(|| failed("it is not there"))?;
+        let text = std::str::from_utf8(bytes.expose()).map_err(|_quoting| failed("it is not UTF-8"))?;
+        EntryFile::parse_of(text, Some(&self.path)).map_err(|error| Error::configuration(what()).because(error))
     }
 
     /// Reads and applies it once. A file that is not there, or cannot be read, changes nothing: entries that were there stay.

@@ -80,7 +80,11 @@ impl RuleSet {
                 Ok(compiled) if set.by_name.contains_key(compiled.name()) => {
                     mistakes.push(Mistake::new(at("name"), format!("there are two rules {:?}", compiled.name())));
                 }
-                Ok(compiled) => set.add(Arc::new(compiled)),
+                Ok(compiled) => {
+                    let found = set.trust_by_default(&compiled, issuers);
+                    mistakes.extend(found.into_iter().map(|m| Mistake { field: at(&m.field), ..m }));
+                    set.add(Arc::new(compiled));
+                }
                 Err(found) => mistakes.extend(found.into_iter().map(|m| Mistake { field: at(&m.field), ..m })),
             }
         }
@@ -88,10 +92,6 @@ impl RuleSet {
     }
 
     fn add(&mut self, rule: Arc<Compiled>) {
-        for actor in &rule.actors {
-            self.trust_by_default(&actor.issuer);
-        }
-        self.trust_by_default(&rule.rule.issuer);
         let of = self.issuers.entry(rule.rule.issuer.clone()).or_default();
         for audience in &rule.rule.expected_audiences {
             if !of.expected_audiences.contains(audience) {
@@ -105,11 +105,23 @@ impl RuleSet {
         self.by_name.insert(rule.name().to_owned(), rule);
     }
 
-    fn trust_by_default(&mut self, issuer: &str) {
-        let of = self.issuers.entry(issuer.to_owned()).or_default();
-        if of.trusted.is_none() && !issuer.starts_with("spiffe://") {
-            of.trusted = TrustedIssuer::new(issuer).check().ok().map(Arc::new);
+    /// Issuers that a rule names and nothing else describes have the defaults. Returned is what is wrong with them then.
+    fn trust_by_default(&mut self, rule: &Compiled, described: &[TrustedIssuer]) -> Vec<Mistake> {
+        let actors = rule.actors.iter().enumerate();
+        let actors = actors.map(|(place, actor)| (format!("actors[{place}].issuer"), &actor.issuer));
+        let mut mistakes = Vec::new();
+        for (field, issuer) in actors.chain([("issuer".to_owned(), &rule.rule.issuer)]) {
+            let of = self.issuers.entry(issuer.clone()).or_default();
+            let is_described = || described.iter().any(|described| described.issuer == *issuer);
+            if of.trusted.is_some() || issuer.starts_with("spiffe://") || is_described() {
+                continue;
+            }
+            match TrustedIssuer::new(issuer).check() {
+                Ok(checked) => of.trusted = Some(Arc::new(checked)),
+                Err(found) => mistakes.extend(found.into_iter().map(|m| Mistake { field: field.clone(), ..m })),
+            }
         }
+        mistakes
     }
 
     /// Number of rules.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use carnet_core::Mistake;
+use carnet_core::{Mistake, is_loopback};
 use carnet_jose::{Algorithm, KeySet};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
@@ -17,6 +17,10 @@ const USUAL_ALGORITHMS: [Algorithm; 5] =
 const USUAL_LEEWAY: u32 = 30;
 /// Most tolerance, in seconds: with more a token's end means nothing.
 const MAX_LEEWAY: u32 = 300;
+/// What is wrong with a place of keys that [`is_safe`] does not take.
+const PLAIN: &str = "keys would come from another machine over plain http, where they can be replaced on the way";
+/// What to do about it.
+const PLAIN_HINT: &str = "write https; http is for loopback only; or pin the keys with jwks";
 /// Longest life of a token unless configured, in seconds. Workload tokens live for minutes, Kubernetes' for an hour.
 const USUAL_MAX_AGE: u32 = 86_400;
 
@@ -77,6 +81,11 @@ pub(crate) enum KeysAt {
     Pinned(Arc<KeySet>),
 }
 
+/// Whether nobody on the way can replace what comes from there: with TLS, or without it from this machine.
+pub(crate) fn is_safe(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
 impl TrustedIssuer {
     /// One with the defaults.
     pub fn new(issuer: impl Into<String>) -> Self {
@@ -85,6 +94,15 @@ impl TrustedIssuer {
 
     pub(crate) fn check(&self) -> Result<CheckedIssuer, Vec<Mistake>> {
         let mut mistakes = Vec::new();
+        let given = [self.discovery_url.is_some(), self.jwks_url.is_some(), self.jwks.is_some()];
+        let urls = [("discovery_url", self.discovery_url.as_ref()), ("jwks_url", self.jwks_url.as_ref())];
+        // An issuer whose keys are elsewhere is but a name.
+        let own = ("issuer", (given == [false; 3]).then_some(&self.issuer));
+        for (field, text) in urls.into_iter().chain([own]) {
+            if text.and_then(|text| Url::parse(text).ok()).is_some_and(|url| url.scheme() == "http" && !is_safe(&url)) {
+                mistakes.push(Mistake::new(field, PLAIN).hint(PLAIN_HINT));
+            }
+        }
         let mut mistake = |field: &str, message: String| mistakes.push(Mistake::new(field, message));
         let url = |text: &str| {
             Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.host().is_some())
@@ -92,7 +110,6 @@ impl TrustedIssuer {
         if url(&self.issuer).is_none_or(|url| url.query().is_some() || url.fragment().is_some()) {
             mistake("issuer", "it is no https URL without query and fragment".to_owned());
         }
-        let given = [self.discovery_url.is_some(), self.jwks_url.is_some(), self.jwks.is_some()];
         if given.into_iter().filter(|given| *given).count() > 1 {
             mistake("jwks", "give one of discovery_url, jwks_url and jwks: keys come from one place".to_owned());
         }

@@ -7,8 +7,12 @@ use std::{
 };
 
 use carnet_core::{BoxFuture, Context, Destination, Error};
-use futures_util::{FutureExt, future::Shared};
+use futures_util::{
+    FutureExt,
+    future::{Shared, WeakShared},
+};
 use jiff::{SignedDuration, Timestamp};
+use tokio::runtime::Handle;
 use url::Url;
 
 use crate::{KeySet, discover, discover_at, fetch_key_set};
@@ -56,7 +60,8 @@ impl Default for CacheLimits {
 /// The key sets of many issuers. Cheap to clone; all clones share what is kept.
 ///
 /// One fetch at a time per issuer, however many callers; a set that is still good is served while another caller
-/// fetches it anew and when that fails; an unknown `kid` causes at most one fetch a minute per issuer.
+/// fetches it anew and when that fails; an unknown `kid` causes at most one fetch a minute per issuer. A fetch goes on when
+/// whoever caused it has left; outside a Tokio runtime it ends with the last caller that waits, and the next begins anew.
 #[derive(Clone)]
 pub struct CachedKeySets {
     context: Context,
@@ -64,7 +69,8 @@ pub struct CachedKeySets {
     entries: Arc<Mutex<HashMap<String, Entry>>>,
 }
 
-type Flight = Shared<BoxFuture<'static, Result<Arc<KeySet>, SharedError>>>;
+type Fetch = BoxFuture<'static, Result<Arc<KeySet>, SharedError>>;
+type Flight = Shared<Fetch>;
 
 struct Entry {
     source: KeySource,
@@ -72,7 +78,8 @@ struct Entry {
     last_failure: Option<(SharedError, Timestamp)>,
     last_attempt: Option<Timestamp>,
     last_use: Timestamp,
-    flight: Option<Flight>,
+    /// The fetch under way, owned by those that drive it: one that nobody drives any more must not count as under way.
+    flight: Option<WeakShared<Fetch>>,
 }
 
 /// What to do for one caller.
@@ -131,7 +138,9 @@ impl CachedKeySets {
         let kept = good.as_ref().map(|(keys, _)| Arc::clone(keys));
         let knows = kept.as_ref().is_some_and(|keys| keys.candidates(kid).next().is_some());
         let fresh = good.is_some_and(|(_, fetched)| elapsed(fetched, now) < self.limits.fresh);
-        if let Some(flight) = entry.flight.clone().filter(|flight| flight.peek().is_none()) {
+        if let Some(flight) =
+            entry.flight.as_ref().and_then(WeakShared::upgrade).filter(|flight| flight.peek().is_none())
+        {
             return match kept {
                 Some(keys) if knows => Step::Serve(keys),
                 kept => Step::Wait(flight, kept),
@@ -147,18 +156,19 @@ impl CachedKeySets {
             (kept, None) => {
                 entry.last_attempt = Some(now);
                 let flight = self.take_off(issuer.to_owned(), source.clone());
-                entry.flight = Some(flight.clone());
+                entry.flight = flight.downgrade();
                 Step::Wait(flight, kept)
             }
         }
     }
 
-    /// Starts a fetch that writes its own outcome down once, whoever waits for it.
+    /// Starts a fetch that writes its own outcome down once, whoever waits for it, and if nobody does any more: a client that
+    /// leaves must not keep us from learning that a key was withdrawn.
     fn take_off(&self, issuer: String, source: KeySource) -> Flight {
         let context = self.context.clone();
         // The flight lives in the map, so it must not keep the map alive.
         let entries = Arc::downgrade(&self.entries);
-        let fetch: BoxFuture<'static, _> = Box::pin(async move {
+        let fetch: Fetch = Box::pin(async move {
             let outcome = fetch(&context, &issuer, &source).await.map(Arc::new).map_err(SharedError::new);
             let now = context.now();
             let Some(entries) = entries.upgrade() else { return outcome };
@@ -175,7 +185,12 @@ impl CachedKeySets {
             }
             outcome
         });
-        fetch.shared()
+        let flight = fetch.shared();
+        if let Ok(runtime) = Handle::try_current() {
+            // Its outcome is in the map, and with those that wait.
+            drop(runtime.spawn(flight.clone()));
+        }
+        flight
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {

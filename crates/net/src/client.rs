@@ -268,11 +268,23 @@ impl Failure {
             Self::Broken(error) if error.is_parse_too_large() => {
                 (HttpErrorKind::TooLarge, "the head of the answer is too large", error)
             }
-            Self::Broken(error) if error.is_parse() => (HttpErrorKind::Protocol, "the answer is not HTTP/1.1", error),
+            Self::Broken(error) if error.is_parse() => {
+                (HttpErrorKind::NotHttp, "what answers there does not speak HTTP/1.1", error)
+            }
+            Self::Broken(error) if is_garbled(&error) => {
+                (HttpErrorKind::NotHttp, "the chunks of the answer are not those of HTTP/1.1", error)
+            }
             Self::Broken(error) => (HttpErrorKind::Protocol, "the answer was cut", error),
         };
         HttpError { cause: Some(Box::new(error)), ..target.error(kind, format_args!("{text}")) }
     }
+}
+
+/// Whether the body came and cannot be read. hyper tells chunks that are not RFC 9112, 7.1 by these kinds only; a body that
+/// ends early is `UnexpectedEof`.
+fn is_garbled(error: &hyper::Error) -> bool {
+    let kind = find::<io::Error>(error).map(io::Error::kind);
+    matches!(kind, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData))
 }
 
 /// The first error of a type in a chain. Inside an [`io::Error`] it looks at what is wrapped there.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use carnet_core::Destination;
+use carnet_core::{Destination, is_metadata_address as is_metadata};
 use url::Host;
 
 /// IPv4 ranges that are not the public internet: the IANA special-purpose registry (RFC 6890 and its updates), plus
@@ -75,19 +75,6 @@ pub fn is_public(address: IpAddr) -> bool {
                     && !NOT_PUBLIC_V6.iter().any(|(net, bits)| covers_v6(*net, *bits, v6))
             }
         },
-    }
-}
-
-/// Whether a metadata service may live at an address: loopback, link-local (`169.254.0.0/16`, `fe80::/10`) or
-/// unique-local (`fd00::/8`, where OCI has `fd00:c1::a9fe:a9fe`, Google `fd20:ce::254` and AWS `fd00:ec2::254`).
-pub fn is_metadata(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
-        IpAddr::V6(v6) => {
-            v6.is_loopback()
-                || covers_v6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10, v6)
-                || covers_v6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0), 8, v6)
-        }
     }
 }
 

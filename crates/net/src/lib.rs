@@ -68,7 +68,7 @@ pub use certificate_files::CertificateFiles;
 pub use client::{Client, ClientTls};
 pub use dialer::TlsDialer;
 pub use forwarded::{ForwardedPeer, TrustedProxies};
-pub use guard::{is_metadata, is_public};
+pub use guard::is_public;
 pub use listen::{address_of, listen};
 pub use proxy::{NoProxy, Proxy, ProxyError, parse_connect_answer};
 pub use roots::parse_roots;

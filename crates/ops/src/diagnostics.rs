@@ -1,9 +1,12 @@
 //! The routes that probes and Prometheus ask.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::{StatusCode, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -20,6 +23,18 @@ pub fn diagnostics(health: Health, metrics: Metrics) -> Router {
         .with_state(health)
         .route("/metrics", get(text))
         .with_state(metrics)
+}
+
+/// [`diagnostics`] of a service that keeps nothing up for them: `look` puts what it knows anyway into components and gauges
+/// whenever somebody asks.
+pub fn diagnostics_at_sight(health: Health, metrics: Metrics, look: impl Fn() + Send + Sync + 'static) -> Router {
+    let look: Arc<dyn Fn() + Send + Sync> = Arc::new(look);
+    diagnostics(health, metrics).layer(from_fn_with_state(look, looked))
+}
+
+async fn looked(State(look): State<Arc<dyn Fn() + Send + Sync>>, request: Request, next: Next) -> Response {
+    look();
+    next.run(request).await
 }
 
 /// One line for each component, and 503 unless all are ready.

@@ -28,7 +28,7 @@ mod telemetry_section;
 mod trace;
 mod watch;
 
-pub use diagnostics::diagnostics;
+pub use diagnostics::{diagnostics, diagnostics_at_sight};
 pub use health::{Component, Health, Report, State};
 pub use metrics::{Count, CounterFamily, Gauge, HistogramFamily, Metrics, Observe};
 pub use signals::{Signal, Signals};

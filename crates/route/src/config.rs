@@ -16,6 +16,7 @@ mod schema;
 mod section;
 mod show;
 mod tree;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,8 @@ use std::{
 
 use carnet_core::{Context, Environment, Error, Files, SectionConfig};
 
-pub use error::{ConfigError, Place, Problem};
+pub use carnet_core::Place;
+pub use error::{ConfigError, Problem};
 pub use parts::{Part, RouteSpec};
 pub use schema::schema;
 pub use show::{Origin, Setting};

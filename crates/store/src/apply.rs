@@ -1,5 +1,6 @@
 //! Commits, group by group, on whichever database.
 
+mod clock;
 mod entries;
 mod keys;
 mod nodes;
@@ -17,6 +18,7 @@ use crate::{
     sql::{ChainRow, Connection, Head, Value},
 };
 
+pub(crate) use clock::CLOCK;
 use prepare::Effective;
 pub(crate) use prepare::Prepared;
 pub(crate) use prune::{Sweep, Swept, prune};
@@ -139,6 +141,7 @@ impl<C: Connection> Transaction<'_, C> {
     async fn effect(&mut self, Effective { op, document }: &Effective) -> Result<Effect, StoreError> {
         match op {
             Op::UseOnce { key, until } => self.use_once(key, *until).await,
+            Op::BelieveClock { now, reopen } => self.believe_clock(*now, *reopen).await,
             // Written at the end, when nothing can conflict any more.
             Op::Audit(_) => Ok(Effect::Done),
             Op::CreateJoinToken(row) => self.create_join_token(row).await,

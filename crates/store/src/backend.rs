@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::{
     AuditFilter, AuditHead, AuditRow, Commit, Committed, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row, Store,
-    StoreError, TokenFilter, TokenRow,
-    apply::{Prepared, Sweep, Swept},
+    StoreClock, StoreError, TokenFilter, TokenRow,
+    apply::{CLOCK, Prepared, Sweep, Swept},
     audit,
     reads::{self, ENTRY, JOIN_TOKEN, KEY, NODE, OBJECT, TOKEN},
     sql::{Columns, Head, Sql, Value, corrupt},
@@ -192,6 +192,13 @@ impl<B: Backend> Store for Over<B> {
                 next = more;
             }
             Ok(pruned)
+        })
+    }
+
+    fn clock(&self) -> Answer<'_, StoreClock> {
+        Box::pin(async move {
+            let clock = self.one(CLOCK.into(), Vec::new(), reads::clock).await?;
+            clock.ok_or_else(|| corrupt("its head is missing"))
         })
     }
 

@@ -11,6 +11,7 @@
 )]
 
 mod audit;
+mod clock;
 mod entries;
 mod nodes;
 mod objects;
@@ -20,6 +21,7 @@ mod together;
 mod tokens;
 
 pub use audit::*;
+pub use clock::*;
 pub use entries::*;
 pub use nodes::*;
 pub use objects::*;
@@ -47,6 +49,7 @@ macro_rules! each_conformance_check {
             changes_come_in_the_order_of_revisions_with_tombstones,
             pruned_tombstones_are_not_passed_over_in_silence,
             an_object_is_put_as_expected,
+            what_is_said_of_a_store_once_is_said_by_the_first,
             a_key_row_is_kept_whole,
             rejects_a_key_row_that_has_changed,
             a_node_is_kept_whole,
@@ -77,6 +80,9 @@ macro_rules! each_conformance_check {
             pruning_forgets_what_is_dead_alone,
             a_key_that_was_forgotten_is_not_used_again,
             a_clock_that_jumps_ahead_deletes_nothing_that_is_good,
+            a_store_that_began_with_an_early_clock_forgets_once_it_is_told_the_time,
+            a_clock_that_is_believed_ends_the_refusals_of_one_that_was_ahead,
+            a_clock_that_is_believed_makes_no_key_good_twice,
             pruning_takes_as_many_transactions_as_it_needs,
             the_store_says_whether_it_can_write,
             a_closed_store_says_so

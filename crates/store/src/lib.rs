@@ -35,6 +35,7 @@ mod model;
 mod open;
 mod postgres;
 mod reads;
+mod setting;
 mod sql;
 mod sqlite;
 mod store;
@@ -48,8 +49,9 @@ pub use audit::{
 pub use error::StoreError;
 pub use model::{
     Commit, Committed, Conflict, ConflictReason, Expect, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Op, Row,
-    TokenFilter, TokenRow, TokenState,
+    StoreClock, TokenFilter, TokenRow, TokenState,
 };
 pub use open::{Options, open};
+pub use setting::settle;
 pub use store::Store;
 pub use tls::{ByteStream, TlsConnector};

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::{
-    AuditFilter, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row, StoreError, TokenFilter, TokenRow, TokenState,
+    AuditFilter, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row, StoreClock, StoreError, TokenFilter, TokenRow,
+    TokenState,
     sql::{Columns, Sql, Value, corrupt},
 };
 
@@ -15,6 +16,11 @@ pub(crate) const NODE: &str = "id, kind, selectors, serial, expires_at, banned, 
 pub(crate) const JOIN_TOKEN: &str = "hash, agent_path, expires_at, selectors";
 pub(crate) const TOKEN: &str = "id, subject, actor, rule, audiences, issued_at, expires_at, max_expires_at, uses_left, \
                                 networks, revoked_at, claims";
+
+/// A row of [`crate::apply::CLOCK`].
+pub(crate) fn clock(mut row: Columns) -> Result<StoreClock, StoreError> {
+    Ok(StoreClock { believed: row.maybe(Columns::time)?, forgotten: row.time()? })
+}
 
 pub(crate) fn entry(mut row: Columns) -> Result<Row, StoreError> {
     Ok(Row {
@@ -155,6 +161,9 @@ pub(crate) fn audit_page(from: From, limit: Value, filter: &AuditFilter) -> Resu
         params.push(value);
         let _ = write!(sql, " AND {condition} ${}", params.len()); // Writing to a String does not fail.
     };
+    if let Some(seq) = filter.up_to {
+        clause("seq <=", Value::count(seq)?);
+    }
     if let Some(since) = filter.since {
         clause("at >=", Value::time(since));
     }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::{
     AuditFilter, AuditHead, AuditRow, Commit, Committed, JoinTokenRow, KeyRow, NodeRow, Object, ObjectKind, Row,
-    StoreError, TokenFilter, TokenRow,
+    StoreClock, StoreError, TokenFilter, TokenRow,
 };
 
 /// What one call on the store comes to.
@@ -77,8 +77,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The caller's clock is not believed at once: with each call the time that the store goes by moves on by 20 minutes at
     /// most, and a caller whose clock is behind takes it back. So a clock that jumps ahead deletes nothing that is good by the
     /// clocks of others; and where one stays ahead, keys that were deleted cannot be used again: what was to be remembered no
-    /// longer than the last of them is refused.
+    /// longer than the last of them is refused. A store that began with a clock that was wrong by years takes months to come
+    /// round: [`Store::clock`] tells, and [`crate::Op::BelieveClock`] ends it.
     fn prune(&self, now: Timestamp) -> Answer<'_, u64>;
+
+    /// The time that it goes by when it forgets, and up to where it may have forgotten keys.
+    fn clock(&self) -> Answer<'_, StoreClock>;
 
     /// The store's revision, whenever it is seen to have changed, by another node too. What is on every exchange's way does
     /// not change it: [`crate::Op::UseOnce`], [`crate::Op::InsertToken`], [`crate::Op::UseToken`].

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use carnet_core::{
     BoxFuture, Context, Credential, Error, Found, Kind, Kinds, Mistake, Request, Response, Secret, Source,
-    SourceConfig, Want, is_loopback, safe_text,
+    SourceConfig, Want, check_token, is_loopback, safe_text,
 };
 use carnet_jose::SubjectToken;
 use http::{HeaderValue, StatusCode, header};
@@ -67,6 +67,10 @@ impl Source for GitHubActions {
                     format!("not a GitHub Actions job: {IN_ACTIONS} and {REQUEST_URL} are not set")
                 }));
             };
+            check_token(&token).map_err(|wrong| {
+                Error::configuration(format!("read {REQUEST_TOKEN}: {wrong}"))
+                    .hint("GitHub sets it as one line; if something in the job sets or changes it, remove that")
+            })?;
             let audience = self.audience.as_deref().or(want.audience.as_deref());
             let url = request_url(&url, audience)?;
             let request = Request::get(url)
@@ -108,6 +112,7 @@ fn read_answer(response: &Response) -> Result<Secret, Error> {
                 status.as_u16(),
                 response.body.len()
             ))
+            .hint(format!("check that {REQUEST_URL} is as GitHub set it, and that no proxy answers in GitHub's place"))
         });
     }
     let asked = format!("ask GitHub for an ID token: HTTP {}", status.as_u16());

@@ -7,7 +7,7 @@
 
 mod proof;
 
-use carnet_core::{Error, ErrorKind, Response, safe_text};
+use carnet_core::{Error, ErrorKind, Response, Secret, safe_text, without_echo};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -25,6 +25,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) issuer: Option<&'a str>,
     /// `sub` of the subject token, if known.
     pub(crate) subject: Option<&'a str>,
+    /// The token that was sent first, so that no answer repeats it.
+    pub(crate) subject_token: &'a Secret,
 }
 
 /// What Google said.
@@ -43,8 +45,14 @@ pub struct GoogleError {
 /// Reads either form of error body: `{"error":"…","error_description":"…"}` (RFC 6749, 5.2) or
 /// `{"error":{"code":…,"message":"…","status":"…","details":[…]}}` (google.rpc.Status). What is not there stays `None`.
 pub fn parse_error(body: &[u8]) -> GoogleError {
+    parse_error_without(body, &[])
+}
+
+/// As [`parse_error`], with these secrets cut out: what was sent may be quoted in the answer.
+pub fn parse_error_without(body: &[u8], secrets: &[&Secret]) -> GoogleError {
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return GoogleError::default() };
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(safe_text).filter(|text| !text.is_empty());
+    let clean = |text: &str| safe_text(&without_echo(text, secrets));
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(clean).filter(|text| !text.is_empty());
     match body.get("error") {
         Some(Value::Object(status)) => {
             let info = status
@@ -68,7 +76,7 @@ pub fn parse_error(body: &[u8]) -> GoogleError {
 
 /// A refusal of the token service.
 pub(crate) fn token_service(response: &Response, attempt: &Attempt<'_>) -> Error {
-    let said = parse_error(response.body.expose());
+    let said = parse_error_without(response.body.expose(), &[attempt.subject_token]);
     if let Some(error) = not_an_answer(response.status, &said, "exchange the subject token at Google's token service") {
         return error;
     }
@@ -138,7 +146,7 @@ fn recognise(said: &GoogleError) -> &'static Known {
 }
 
 fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
-    let Attempt { provider, audience, issuer, subject } = attempt;
+    let Attempt { provider, audience, issuer, subject, .. } = attempt;
     let describe = "`gcloud iam workload-identity-pools providers describe` shows it";
     match clause {
         "audience" => {
@@ -192,9 +200,9 @@ fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
     }
 }
 
-/// A refusal of the service-account credentials API.
-pub(crate) fn impersonation(response: &Response, account: &str, attempt: &Attempt<'_>) -> Error {
-    let said = parse_error(response.body.expose());
+/// A refusal of the service-account credentials API, which was asked with the federated token.
+pub(crate) fn impersonation(response: &Response, account: &str, federated: &Secret, attempt: &Attempt<'_>) -> Error {
+    let said = parse_error_without(response.body.expose(), &[attempt.subject_token, federated]);
     let what = format!("impersonate {account}");
     if let Some(error) = not_an_answer(response.status, &said, &what) {
         return error;

@@ -77,7 +77,7 @@ impl Exchange for Federation {
     ) -> BoxFuture<'a, Result<Credential, Error>> {
         Box::pin(async move {
             let subject = Subject::of(credential, self, context)?;
-            let attempt = self.attempt(credential);
+            let attempt = self.attempt(credential, &subject.token);
             let federated = self.federate(context, &subject, &attempt).await?;
             let credential = match &self.impersonation {
                 None => self.direct(federated, &attempt),
@@ -112,7 +112,7 @@ struct Federated {
 }
 
 impl Federation {
-    fn attempt<'a>(&'a self, credential: &'a Credential) -> Attempt<'a> {
+    fn attempt<'a>(&'a self, credential: &'a Credential, subject_token: &'a Secret) -> Attempt<'a> {
         // What Google maps is what stands in a token, not what is known of keys and certificates.
         let of_token = Some(credential).filter(|credential| credential.kind() == Kind::Jwt);
         let fact = |name: &str| of_token?.facts.get(name).map(String::as_str);
@@ -121,6 +121,7 @@ impl Federation {
             audience: fact("audience"),
             issuer: fact("issuer"),
             subject: fact("subject"),
+            subject_token,
         }
     }
 
@@ -180,15 +181,20 @@ impl Federation {
             request = request.header(HeaderName::from_static("x-goog-user-project"), value);
         }
         let response = send(context, request, &format!("impersonate {account}")).await?;
-        if response.status.is_success() { Ok(response) } else { Err(error::impersonation(&response, account, attempt)) }
+        if response.status.is_success() {
+            Ok(response)
+        } else {
+            Err(error::impersonation(&response, account, token, attempt))
+        }
     }
 
     fn direct(&self, federated: Federated, attempt: &Attempt<'_>) -> Credential {
         let mut credential = access_token(federated.token);
         credential.expires_at = federated.expires_at;
         match attempt.subject {
-            // Right if the provider maps google.subject from `sub`, which the token service does not tell.
-            Some(subject) => credential.fact("principal", self.provider.principal(subject)),
+            // Right if the provider maps google.subject from `sub`, which the token service does not tell: no `principal`, since
+            // nobody has said so.
+            Some(subject) => credential.fact("assumed_principal", self.provider.principal(subject)),
             None => credential,
         }
     }

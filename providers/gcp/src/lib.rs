@@ -37,7 +37,7 @@ pub use deliver::{
     ExecutableForm, FileForm, GcpCredentialFile, GcpEnv, GcpExecutable, TokenFormat, UrlForm, executable_failure,
 };
 #[cfg(feature = "client")]
-pub use error::{GoogleError, parse_error};
+pub use error::{GoogleError, parse_error, parse_error_without};
 #[cfg(feature = "client")]
 pub use external_account::{CredentialSource, ExternalAccount, parse_external_account};
 #[cfg(feature = "client")]

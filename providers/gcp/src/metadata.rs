@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use carnet_core::{
     AccessToken, BoxFuture, Context, Credential, Destination, Error, Found, Kind, Kinds, Material, Mistake, Request,
-    Response, Secret, Source, SourceConfig, Want, safe_text,
+    Response, Secret, Source, SourceConfig, Want, check_token, safe_text,
 };
 use carnet_jose::SubjectToken;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -293,10 +293,9 @@ async fn ask(context: &Context, url: Url, token: &str, account: &str) -> Result<
 /// What is wrong with it, without any of its text.
 pub fn parse_identity(body: &[u8]) -> Result<Secret, &'static str> {
     let text = std::str::from_utf8(body).ok().ok_or("it is not text")?.trim();
-    if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic()) {
-        return Err("it is not a token");
-    }
-    Ok(Secret::new(text))
+    let token = Secret::new(text);
+    check_token(&token).map_err(|_wrong| "it is not a token")?;
+    Ok(token)
 }
 
 fn malformed(response: &Response, wrong: &'static str) -> Error {

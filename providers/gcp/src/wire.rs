@@ -1,7 +1,7 @@
 //! Bodies of the token exchange (RFC 8693 as "Method: token" of the Security Token Service has it) and of the IAM Service
 //! Account Credentials API.
 
-use carnet_core::Secret;
+use carnet_core::{Secret, check_token};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -93,9 +93,7 @@ pub fn parse_token_answer(body: &[u8]) -> Result<TokenAnswer, &'static str> {
         expires_in: Option<Value>,
     }
     let raw: Raw = serde_json::from_slice(body).ok().ok_or("it is not JSON with `access_token` and `token_type`")?;
-    if raw.access_token.is_empty() {
-        return Err("`access_token` is empty");
-    }
+    check_token(&raw.access_token).map_err(|_wrong| "`access_token` is not one word of visible ASCII")?;
     if !raw.token_type.eq_ignore_ascii_case("bearer") {
         return Err("`token_type` is not Bearer");
     }
@@ -148,9 +146,7 @@ pub fn parse_access_token_answer(body: &[u8]) -> Result<(Secret, Timestamp), &'s
         expire_time: String,
     }
     let raw: Raw = serde_json::from_slice(body).ok().ok_or("it is not JSON with `accessToken` and `expireTime`")?;
-    if raw.access_token.is_empty() {
-        return Err("`accessToken` is empty");
-    }
+    check_token(&raw.access_token).map_err(|_wrong| "`accessToken` is not one word of visible ASCII")?;
     let expires = raw.expire_time.parse().ok().ok_or("`expireTime` is not a time (RFC 3339)")?;
     Ok((raw.access_token, expires))
 }
@@ -165,7 +161,8 @@ pub fn parse_id_token_answer(body: &[u8]) -> Result<Secret, &'static str> {
         token: Secret,
     }
     let raw: Raw = serde_json::from_slice(body).ok().ok_or("it is not JSON with `token`")?;
-    if raw.token.is_empty() { Err("`token` is empty") } else { Ok(raw.token) }
+    check_token(&raw.token).map_err(|_wrong| "`token` is not one word of visible ASCII")?;
+    Ok(raw.token)
 }
 
 #[cfg(test)]
@@ -189,7 +186,8 @@ mod tests {
     fn rejects_answers_bent_in_one_place() {
         let good = r#"{"access_token":"t","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":3599}"#;
         for (from, to, says) in [
-            (r#""t""#, r#""""#, "`access_token` is empty"),
+            (r#""t""#, r#""""#, "`access_token` is not one word of visible ASCII"),
+            (r#""t""#, r#""abc\r\nX-Evil: 1""#, "`access_token` is not one word of visible ASCII"),
             ("Bearer", "MAC", "`token_type` is not Bearer"),
             ("token-type:access_token", "token-type:saml2", "`issued_token_type` is not an access token"),
             ("3599", "1e99", "`expires_in` is not a number of seconds"),
@@ -197,6 +195,20 @@ mod tests {
             ("access_token\":\"t", "other\":\"t", "it is not JSON with `access_token` and `token_type`"),
         ] {
             assert_eq!(parse_token_answer(good.replacen(from, to, 1).as_bytes()).unwrap_err(), says);
+        }
+    }
+
+    #[test]
+    fn rejects_tokens_of_iam_that_no_header_carries() {
+        let access = r#"{"accessToken":"t","expireTime":"2026-11-21T12:00:00Z"}"#;
+        let id = r#"{"token":"t"}"#;
+        assert!(parse_access_token_answer(access.as_bytes()).is_ok() && parse_id_token_answer(id.as_bytes()).is_ok());
+        for bent in ["abc\\r\\nX-Evil: 1", "a b", "a\u{202e}b", ""] {
+            let bend = |good: &str| good.replacen(r#":"t""#, &format!(r#":"{bent}""#), 1).into_bytes();
+            let says = parse_access_token_answer(&bend(access)).unwrap_err();
+            assert_eq!(says, "`accessToken` is not one word of visible ASCII", "{bent:?}");
+            let says = parse_id_token_answer(&bend(id)).unwrap_err();
+            assert_eq!(says, "`token` is not one word of visible ASCII", "{bent:?}");
         }
     }
 

@@ -1,30 +1,48 @@
-//! A credential as a raw token, a file, variables, a header or JSON.
+//! A credential as a raw token, a file, variables, a header, JSON or PEM.
 
 mod json;
+mod pem;
 mod shell;
+mod x509;
 
 use std::{path::PathBuf, sync::Arc};
 
 use carnet_core::{
     BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake,
-    NewFile, Secret, SecretBytes, is_variable_name,
+    NewFile, Secret, SecretBytes, check_token, is_variable_name,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::json::Json;
 pub(crate) use self::shell::export_lines;
+pub use self::x509::X509Files;
 
 /// What has a token that means something by itself.
 const BEARERS: Kinds = Kinds::of(&[Kind::AccessToken, Kind::Jwt]);
 
-/// The token and the word before it in an `Authorization` header.
+/// The token and the word before it in an `Authorization` header. Whatever gave the token has checked it; this is the last place
+/// where a line break in it can be kept from becoming another header or another command.
 fn bearer(credential: &Credential) -> Result<(&Secret, &str), Error> {
-    match &credential.material {
-        Material::AccessToken(access) => Ok((&access.token, access.token_type.as_str())),
-        Material::Jwt(token) => Ok((token, "Bearer")),
-        _ => Err(Error::internal(format!("deliver a credential of kind {} as a token", credential.kind()))),
+    let (token, word) = match &credential.material {
+        Material::AccessToken(access) => (&access.token, access.token_type.as_str()),
+        Material::Jwt(token) => (token, "Bearer"),
+        _ => {
+            return Err(Error::internal(format!("deliver a credential of kind {} as a token", credential.kind())));
+        }
+    };
+    check_word("the token", token)?;
+    if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+        return Err(Error::internal("deliver the token: its type is not one word of letters and digits"));
     }
+    Ok((token, word))
+}
+
+fn check_word(what: &str, value: &Secret) -> Result<(), Error> {
+    check_token(value).map_err(|wrong| {
+        Error::internal(format!("deliver {what}: {wrong}"))
+            .hint("it came that way from the last step of the route: look at what answers there")
+    })
 }
 
 /// The raw token on standard output, without a newline.
@@ -206,6 +224,9 @@ impl Env {
                 ("AWS_SECRET_ACCESS_KEY".to_owned(), keys.secret_access_key.clone()),
             ];
             variables.extend(keys.session_token.clone().map(|token| ("AWS_SESSION_TOKEN".to_owned(), token)));
+            for (name, value) in &variables {
+                check_word(name, value)?;
+            }
             return Ok(variables);
         }
         let (token, _) = bearer(credential)?;

@@ -1,7 +1,7 @@
 //! Sources and deliveries that belong to no cloud.
 //!
 //! The sources take a token from a file, a variable, a program or a URL; the deliveries hand a credential on as a raw
-//! token, a file, variables, a header or JSON. Nothing here verifies a token: whoever it is shown to does.
+//! token, files, variables, a header or JSON. Nothing here verifies a token: whoever it is shown to does.
 
 mod deliver;
 mod source;
@@ -9,7 +9,7 @@ mod source;
 mod testing;
 mod token;
 
-pub use deliver::{Env, Header, Json, TokenFile, TokenOutput};
+pub use deliver::{Env, Header, Json, TokenFile, TokenOutput, X509Files};
 pub use source::{CommandSource, EnvSource, FileSource, HeaderFile, UrlSource};
 pub use token::{Format, TokenKind, parse_token};
 
@@ -24,4 +24,5 @@ pub fn register(register: &mut impl carnet_core::Register) {
     register.delivery::<Env>();
     register.delivery::<Header>();
     register.delivery::<Json>();
+    register.delivery::<X509Files>();
 }

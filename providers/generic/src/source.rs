@@ -1,6 +1,7 @@
 //! A token from a file, a variable, a program or a URL.
 
 mod command;
+mod last_words;
 mod url;
 
 use std::{path::PathBuf, sync::Arc};

@@ -44,9 +44,18 @@ pub(crate) fn reason(found: Result<Found, Error>) -> String {
 
 /// Builds a delivery from its section and makes it.
 pub(crate) fn deliver<C: DeliveryConfig>(section: Value, credential: &Credential, context: &Context) -> Delivered {
+    try_deliver::<C>(section, credential, context).unwrap()
+}
+
+/// The same where it may fail.
+pub(crate) fn try_deliver<C: DeliveryConfig>(
+    section: Value,
+    credential: &Credential,
+    context: &Context,
+) -> Result<Delivered, Error> {
     let delivery = serde_json::from_value::<C>(section).unwrap().build().unwrap();
     assert!(delivery.takes().contains(credential.kind()));
-    delivery.deliver(context, credential).now_or_never().expect("nothing here waits").unwrap()
+    delivery.deliver(context, credential).now_or_never().expect("nothing here waits")
 }
 
 /// The mistakes of a section, by field.

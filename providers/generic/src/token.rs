@@ -1,6 +1,8 @@
 //! From bytes to a credential.
 
-use carnet_core::{AccessToken, Context, Credential, Error, Kind, Kinds, Material, Mistake, Secret, Want, safe_text};
+use carnet_core::{
+    AccessToken, Context, Credential, Error, Kind, Kinds, Material, Mistake, Secret, Want, check_token, safe_text,
+};
 use carnet_jose::SubjectToken;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,8 +10,6 @@ use serde::Deserialize;
 /// Largest text that is read as a token or as JSON with a token in it, in bytes. Tokens are a few kilobytes; the largest
 /// seen (with many groups) some tens.
 pub(crate) const MAX_BYTES: usize = 256 * 1024;
-/// Largest token, in bytes: no header of any service takes a longer one.
-const MAX_TOKEN: usize = 64 * 1024;
 
 /// How a token lies in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -128,17 +128,11 @@ pub fn parse_token(bytes: &[u8], format: Format, field: &str) -> Result<Secret, 
         Format::Text => Secret::new(text),
         Format::Json => member(text, field)?,
     };
-    if token.is_empty() {
-        return Err("there is nothing in it".to_owned());
-    }
-    if token.expose().len() > MAX_TOKEN {
-        return Err(format!("it is larger than {MAX_TOKEN} bytes, so it is no token"));
-    }
-    if !token.expose().chars().all(|c| c.is_ascii_graphic()) {
+    check_token(&token).map_err(|wrong| {
         let json = token.expose().starts_with('{');
         let advice = if json { ": this looks like JSON, so set `format = \"json\"` and `field`" } else { "" };
-        return Err(format!("it is not one word of visible ASCII{advice}"));
-    }
+        format!("{wrong}{advice}")
+    })?;
     Ok(token)
 }
 

@@ -1,6 +1,6 @@
 //! The answer of a token endpoint (RFC 6749, 5.1; RFC 8693, 2.2.1).
 
-use carnet_core::{Secret, safe_text};
+use carnet_core::{Secret, check_token, safe_text};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,8 +9,6 @@ use crate::token_type::ACCESS_TOKEN;
 
 /// Longest life that is believed, in seconds: a year and a day. More is another unit, or nonsense.
 const LONGEST_LIFE: i64 = 86_400 * 366;
-/// Largest token, in bytes: no header of any service takes a longer one.
-const MAX_TOKEN: usize = 64 * 1024;
 
 /// What a token endpoint answered.
 #[derive(Clone, Debug)]
@@ -83,13 +81,9 @@ impl TokenAnswer {
         Err(format!("`token_type` is {}, which cannot be used here", safe_text(&self.token_type)))
     }
 
-    /// Whether it is one word that a header can carry (RFC 6750, 2.1).
+    /// Whether it is one word that a header can carry.
     pub(crate) fn check_token(&self) -> Result<(), &'static str> {
-        if self.access_token.len() > MAX_TOKEN {
-            return Err("`access_token` is longer than any token");
-        }
-        let word = self.access_token.expose().bytes().all(|byte| byte.is_ascii_graphic());
-        if word { Ok(()) } else { Err("`access_token` is not one word of visible ASCII") }
+        check_token(&self.access_token).map_err(|_wrong| "`access_token` is not one word of visible ASCII")
     }
 
     /// When it ends, by a clock that was read before the request.

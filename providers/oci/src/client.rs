@@ -39,7 +39,7 @@ impl<'a> SigningClient<'a> {
         if response.status.is_success() {
             return Ok(response);
         }
-        let error = error::refusal(what, &response, self.context.now(), &[]);
+        let error = error::refusal(what, error::Asked::Signed, &response, self.context.now(), &self.signer.secrets());
         Err(match self.signer.fingerprint_differs() {
             Some((claimed, actual)) if response.status == 401 => error.hint(format!(
                 "the profile names the fingerprint {claimed}, but the key's is {actual}: key file and fingerprint do not \
@@ -144,6 +144,18 @@ mod tests {
         }
         let error = call(&script.context(), &credential, Method::GET, url(), None).await.unwrap_err();
         assert!(error.hints().iter().any(|hint| hint.contains("do not belong together")), "{:?}", error.hints());
+    }
+
+    #[tokio::test]
+    async fn no_piece_of_the_token_that_signed_is_shown() {
+        let credential = testing::session();
+        let carnet_core::Material::OciSession(session) = &credential.material else { panic!("another kind") };
+        let piece = &session.token.expose()[60..100];
+        let body = serde_json::json!({"code": "NotAuthenticated", "message": format!("bad key {piece}")}).to_string();
+        let script = Script::of([answer(401, &body)]);
+        let error = call(&script.context(), &credential, Method::GET, url(), None).await.unwrap_err();
+        let said = chain(&error).join(" ");
+        assert!(said.contains("bad key [redacted]") && !said.contains(piece), "{said}");
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
 //! What Oracle's services answer when they refuse, and what it means.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
-use carnet_core::{Error, ErrorKind, Response, Secret, safe_text};
+use carnet_core::{Error, ErrorKind, Response, Secret, SecretBytes, safe_text};
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimeParser};
 use serde_json::Value;
 
@@ -10,6 +10,10 @@ use serde_json::Value;
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// Longest request id that is shown.
 const MAX_ID: usize = 128;
+/// What is shown instead of a secret.
+const REDACTED: &str = "[redacted]";
+/// A run of this many bytes of a secret that was sent is not shown either: no word is as long by chance.
+const PIECE: usize = 16;
 /// Longest error code that is shown.
 const MAX_CODE: usize = 64;
 
@@ -30,7 +34,7 @@ impl ErrorBody {
         Self::parse_without(body, &[])
     }
 
-    /// As [`Self::parse`], with these secrets cut out: what was sent may be quoted in the answer.
+    /// As [`Self::parse`], with these secrets cut out, pieces of them too: what was sent may be quoted in the answer.
     pub fn parse_without(body: &[u8], secrets: &[&Secret]) -> Self {
         let Ok(Value::Object(members)) = serde_json::from_slice(body) else { return Self::default() };
         let text = |names: &[&str]| names.iter().find_map(|name| members.get(*name)?.as_str());
@@ -39,13 +43,7 @@ impl ErrorBody {
             .iter()
             .find(|(name, _)| name.ends_with(":extension:messages:Error"))
             .and_then(|(_, extension)| extension.get("messageId")?.as_str());
-        let clean = |text: &str| {
-            let mut text = text.to_owned();
-            for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-                text = text.replace(secret.expose(), "[redacted]");
-            }
-            safe_text(&text)
-        };
+        let clean = |text: &str| safe_text(&without_secrets(text, secrets));
         Self {
             code: text(&["code", "error"]).or(scim).and_then(|code| identifier(&clean(code), MAX_CODE)),
             message: text(&["message", "error_description", "detail"]).map(clean).filter(|text| !text.is_empty()),
@@ -54,10 +52,48 @@ impl ErrorBody {
     }
 }
 
+/// The text without these secrets and without their pieces of [`PIECE`] bytes and more, wherever they are wrapped.
+fn without_secrets(text: &str, secrets: &[&Secret]) -> String {
+    let packed = |text: &str| text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<u8>>();
+    let sent: Vec<SecretBytes> = secrets.iter().map(|secret| SecretBytes::new(packed(secret.expose()))).collect();
+    let pieces: HashSet<&[u8]> = sent.iter().flat_map(|secret| secret.expose().windows(PIECE)).collect();
+    let seen = packed(text);
+    let mut cut = vec![false; seen.len()];
+    for (at, window) in seen.windows(PIECE).enumerate() {
+        if pieces.contains(window) {
+            cut.iter_mut().skip(at).take(PIECE).for_each(|byte| *byte = true);
+        }
+    }
+    let mut cut = cut.into_iter();
+    let (mut clean, mut space, mut within) = (String::with_capacity(text.len()), String::new(), false);
+    for c in text.chars() {
+        if c.is_ascii_whitespace() {
+            space.push(c);
+            continue;
+        }
+        let secret = cut.by_ref().take(c.len_utf8()).filter(|byte| *byte).count() > 0;
+        if !(secret && within) {
+            clean.push_str(&space);
+        }
+        space.clear();
+        match (secret, within) {
+            (true, false) => clean.push_str(REDACTED),
+            (true, true) => {}
+            (false, _) => clean.push(c),
+        }
+        within = secret;
+    }
+    clean.push_str(&space);
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        clean = clean.replace(secret.expose(), REDACTED);
+    }
+    clean
+}
+
 /// Short visible ASCII, or nothing.
 fn identifier(text: &str, most: usize) -> Option<String> {
     let good = !text.is_empty() && text.len() <= most && text.bytes().all(|byte| byte.is_ascii_graphic());
-    (good && !text.contains("[redacted]")).then(|| text.to_owned())
+    (good && !text.contains(REDACTED)).then(|| text.to_owned())
 }
 
 /// The answer as the cause of an error: status, code, text, and the ids that Oracle's support asks for.
@@ -96,13 +132,24 @@ pub fn clock_skew(response: &Response, now: Timestamp) -> Option<SignedDuration>
     Some(now.duration_since(date))
 }
 
+/// How the request that was refused proved who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// An OAuth client with its id, and a secret or an assertion; nothing was signed in OCI's way.
+    AsClient,
+    /// The request carries OCI's signature.
+    Signed,
+}
+
 /// The error for an answer that is not a success. `what` says what was attempted, `secrets` what must not be quoted.
-pub(crate) fn refusal(what: &str, response: &Response, now: Timestamp, secrets: &[&Secret]) -> Error {
+pub(crate) fn refusal(what: &str, asked: Asked, response: &Response, now: Timestamp, secrets: &[&Secret]) -> Error {
     let body = ErrorBody::parse_without(response.body.expose(), secrets);
-    let header = |name: &str| response.header(name).and_then(|value| identifier(&safe_text(value), MAX_ID));
+    let header = |name: &str| {
+        response.header(name).and_then(|value| identifier(&safe_text(&without_secrets(value, secrets)), MAX_ID))
+    };
     let status = response.status.as_u16();
     let skew = clock_skew(response, now).filter(|skew| skew.abs() > MAX_SKEW);
-    let reason = Reason::of(status, &body, skew.is_some());
+    let reason = Reason::of(status, asked, &body, skew.is_some());
     let mut error = Error::new(reason.kind, what);
     if let Some(code) = &body.code {
         error = error.code(code.clone());
@@ -133,7 +180,7 @@ struct Reason {
 }
 
 impl Reason {
-    fn of(status: u16, body: &ErrorBody, skewed: bool) -> Self {
+    fn of(status: u16, asked: Asked, body: &ErrorBody, skewed: bool) -> Self {
         let say = |kind, clause, hint| Self { kind, clause: Some(clause), hint: Some(hint) };
         let code = body.code.as_deref().unwrap_or_default();
         match (status, code) {
@@ -182,6 +229,14 @@ impl Reason {
                 "either no policy allows it or it does not exist, Oracle does not say which; a new policy takes up to a \
                  minute to work",
             ),
+            (_, "NotAuthenticated") | (401, _) if asked == Asked::AsClient => Self {
+                kind: ErrorKind::Refused,
+                clause: None,
+                hint: Some(
+                    "check client id (the App's name, not its id or OCID) and secret or key, and that the URL is that of \
+                     the identity domain; the service did not say more",
+                ),
+            },
             (_, "NotAuthenticated") | (401, _) => say(
                 ErrorKind::Refused,
                 "signature",

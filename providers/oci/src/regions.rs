@@ -3,15 +3,16 @@
 //! The table is the one of Oracle's Go SDK (`common/regions.go`, June 2026). A region that is not in it is looked up
 //! in the places where the SDKs look, in their order; nothing is read before it is needed.
 
-use carnet_core::{Context, Error};
+use carnet_core::{Context, Error, Mistake};
 use serde::Deserialize;
 use url::Url;
 
+use text::{HINT, host_part, region_part, shown};
+
+mod text;
+
 /// A realm: its key, its second-level domain, and its regions as pairs of short code and identifier.
 type Realm = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-
-/// Longest region or domain text that is looked at.
-const MAX_LENGTH: usize = 253;
 
 /// Largest `regions-config.json` that is read, in bytes. The whole table of the SDK is a tenth of it.
 const MAX_REGIONS_FILE: usize = 256 * 1024;
@@ -65,6 +66,7 @@ const REALMS: &[Realm] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
     identifier: String,
+    /// Empty when the identifier holds it.
     domain: String,
     realm: Option<String>,
 }
@@ -95,9 +97,34 @@ impl Region {
         })
     }
 
+    /// A mistake for a configured text that no region can have; whether there is such a region is seen when it is used.
+    pub(crate) fn check(field: &str, text: Option<&String>, mistakes: &mut Vec<Mistake>) {
+        if let Some(text) = text
+            && region_part(text).is_err()
+        {
+            mistakes.push(Mistake::new(field, format!("{} is no region", shown(text))).hint(HINT));
+        }
+    }
+
+    /// Whether the text can be a region.
+    ///
+    /// # Errors
+    /// [`carnet_core::ErrorKind::Configuration`] when it cannot be part of a host name.
+    pub(crate) fn plausible(text: &str) -> Result<(), Error> {
+        region_part(text).map(drop)
+    }
+
+    /// The region that the environment variable `name` holds, whose name an error tells.
+    pub(crate) fn of_variable(context: &Context, name: &str) -> Result<Option<Self>, Error> {
+        let Some(text) = context.env(name) else { return Ok(None) };
+        Self::resolve(context, &text)
+            .map(Some)
+            .map_err(|error| Error::configuration(format!("use the environment variable {name}")).because(error))
+    }
+
     /// Finds a region in the order of the SDKs: the built-in table, `~/.oci/regions-config.json`,
-    /// `OCI_REGION_METADATA`, a text with a dot taken as the domain part itself (Go), `OCI_DEFAULT_REALM`, and else
-    /// the commercial realm.
+    /// `OCI_REGION_METADATA`, a text with a dot taken as the domain part itself (Go `common/regions.go`, Python
+    /// `oci/regions.py`), `OCI_DEFAULT_REALM`, and else the commercial realm.
     ///
     /// # Errors
     /// [`carnet_core::ErrorKind::Configuration`] when the text cannot be part of a host name, or when one of those
@@ -106,15 +133,16 @@ impl Region {
         if let Some(region) = Self::built_in(text) {
             return Ok(region);
         }
-        let name = host_part(text)?;
+        let name = region_part(text)?;
         if let Some(region) = from_file(context, &name)? {
             return Ok(region);
         }
         if let Some(region) = from_environment(context, &name)? {
             return Ok(region);
         }
-        if let Some((identifier, domain)) = name.split_once('.') {
-            return Ok(Self { identifier: identifier.to_owned(), domain: domain.to_owned(), realm: None });
+        if name.contains('.') {
+            // Whole, as the SDKs want to read it again: cut at the dot, it would mean a region of the commercial realm.
+            return Ok(Self { identifier: name, domain: String::new(), realm: None });
         }
         let domain = match context.env("OCI_DEFAULT_REALM") {
             Some(domain) => host_part(&domain).map_err(|error| {
@@ -130,13 +158,13 @@ impl Region {
     /// The region that a metadata document describes.
     pub(crate) fn from_metadata(metadata: &RegionMetadata) -> Result<Self, Error> {
         Ok(Self {
-            identifier: host_part(&metadata.region_identifier)?,
+            identifier: region_part(&metadata.region_identifier)?,
             domain: host_part(&metadata.realm_domain_component)?,
             realm: Some(metadata.realm_key.to_ascii_lowercase()),
         })
     }
 
-    /// The identifier, for instance `us-ashburn-1`.
+    /// The identifier, for instance `us-ashburn-1`; with its domain behind it where nothing else tells the domain.
     pub fn identifier(&self) -> &str {
         &self.identifier
     }
@@ -148,7 +176,8 @@ impl Region {
 
     /// The host name of a service here, for instance `auth.us-ashburn-1.oraclecloud.com`.
     pub fn host(&self, service: &str) -> String {
-        format!("{service}.{}.{}", self.identifier, self.domain)
+        let dot = if self.domain.is_empty() { "" } else { "." };
+        format!("{service}.{}{dot}{}", self.identifier, self.domain)
     }
 
     /// The URL of a service here, without a path.
@@ -159,26 +188,6 @@ impl Region {
         let host = self.host(service);
         Url::parse(&format!("https://{host}"))
             .map_err(|error| Error::configuration(format!("make a URL of the host {host}")).because(error))
-    }
-}
-
-/// What may stand in a host name. A region comes from files, variables and the metadata service, and ends up in the
-/// host that a signed request is sent to, so nothing else gets through.
-fn host_part(text: &str) -> Result<String, Error> {
-    let text = text.trim().to_ascii_lowercase();
-    let good = text.len() <= MAX_LENGTH
-        && text.split('.').all(|label| {
-            !label.is_empty()
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        });
-    if good {
-        Ok(text)
-    } else {
-        let shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
-        Err(Error::configuration(format!("use {shown:?} as a region"))
-            .hint("a region is an identifier such as us-ashburn-1 or a short code such as iad"))
     }
 }
 
@@ -237,6 +246,13 @@ mod tests {
     }
 
     #[test]
+    fn every_identifier_of_the_table_looks_like_a_region() {
+        for (_, _, regions) in REALMS {
+            assert!(regions.iter().all(|(_, name)| text::looks_like_a_region(name)));
+        }
+    }
+
+    #[test]
     fn no_code_or_identifier_stands_twice_in_the_table() {
         let mut names: Vec<&str> =
             REALMS.iter().flat_map(|(_, _, regions)| regions.iter().flat_map(|(key, name)| [*key, *name])).collect();
@@ -272,6 +288,23 @@ mod tests {
             let error = Region::resolve(&test_context(), text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration, "{text}");
         }
+    }
+
+    #[test]
+    fn a_region_with_its_domain_keeps_it_for_those_who_read_it_again() {
+        let region = Region::resolve(&test_context(), "us-secret-1.oraclecloud99.com").unwrap();
+        assert_eq!(region.identifier(), "us-secret-1.oraclecloud99.com");
+        assert_eq!(Region::resolve(&test_context(), region.identifier()).unwrap(), region);
+        assert_eq!(region.host("auth"), "auth.us-secret-1.oraclecloud99.com");
+    }
+
+    #[test]
+    fn rejects_a_region_of_a_variable_by_its_name() {
+        let mut context = test_context();
+        context.environment = Arc::new(MapEnvironment::of(&[("OCI_REGION", "us ashburn!")]));
+        let error = Region::of_variable(&context, "OCI_REGION").unwrap_err();
+        assert_eq!(error.to_string(), "use the environment variable OCI_REGION");
+        assert_eq!(error.hints(), [HINT]);
     }
 
     #[test]

@@ -8,24 +8,32 @@
 use std::{
     fmt,
     future::poll_fn,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     task::{Poll, Waker},
     thread,
 };
 
-use carnet_core::{Context, Error, Mistake};
+use carnet_core::{Context, Error, Mistake, NewFile, Unnamed};
 use carnet_jose::{Algorithm, SigningKey, private_key_from_pem};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{duration, signer::parse_key, token::MAX_KEY};
+use crate::{
+    duration,
+    signer::parse_key,
+    source::profile::{expand, readable_by_others},
+    token::MAX_KEY,
+};
 
 /// How long one session key is used by default: as long as the longest token that can be bound to it, a federated
 /// RPST. A shorter time limits what a stolen key is good for; it must be given up when something else, such as a Go
 /// program, holds on to the key of a profile.
 const DEFAULT_REUSE: SignedDuration = SignedDuration::from_hours(12);
+
+/// The folder that deliveries swap as a whole; nothing may be put into it beside them.
+const SWAPPED: &str = "current";
 
 /// Where the key comes from that the session token gets bound to.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -41,7 +49,8 @@ pub struct SessionKeyConfig {
     /// key.
     #[serde(default)]
     pub file: Option<PathBuf>,
-    /// Whether a new key is made when `file` does not exist (yet). Without it that is an error.
+    /// Whether a new key is made and written to `file`, with mode 0600, when `file` does not exist. Without it that is an
+    /// error.
     #[serde(default)]
     pub make_if_missing: bool,
 }
@@ -64,11 +73,21 @@ impl SessionKeys {
     /// Checks the section `field`.
     pub(crate) fn build(config: Option<SessionKeyConfig>, mistakes: &mut Vec<Mistake>) -> Self {
         let config = config.unwrap_or_default();
-        if config.file.is_some() && config.reuse.is_some() && !config.make_if_missing {
+        if config.file.is_some() && config.reuse.is_some() {
             mistakes.push(Mistake::new("session_key.reuse", "has no meaning beside session_key.file"));
         }
         if config.file.is_none() && config.make_if_missing {
             mistakes.push(Mistake::new("session_key.make_if_missing", "has no meaning without session_key.file"));
+        }
+        let folder = config.file.as_deref().and_then(Path::parent).and_then(Path::file_name);
+        if config.make_if_missing && folder.is_some_and(|name| name == SWAPPED) {
+            mistakes.push(
+                Mistake::new(
+                    "session_key.file",
+                    "is in the folder `current`, which deliveries replace with all that is in it",
+                )
+                .hint("have the key made beside that folder: DIRECTORY/session_key.pem"),
+            );
         }
         Self {
             reuse: config.reuse.map_or(DEFAULT_REUSE, |reuse| reuse.0),
@@ -90,10 +109,12 @@ impl SessionKeys {
     /// The key to use now.
     ///
     /// # Errors
-    /// [`carnet_core::ErrorKind::Configuration`] when the key file is missing or not an RSA key.
+    /// [`carnet_core::ErrorKind::Configuration`] when the key file is not an RSA key, belongs to another user than this one
+    /// and root, or is missing and cannot or must not be made.
     pub(crate) async fn get(&self, context: &Context) -> Result<Arc<SigningKey>, Error> {
-        if let Some(key) = self.read_file(context)? {
-            return Ok(key);
+        if let Some(file) = &self.file {
+            let path = expand(context, &file.to_string_lossy())?;
+            return self.of_file(context, &path).await;
         }
         let now = context.now();
         let search = self.slot(|slot| {
@@ -117,24 +138,55 @@ impl SessionKeys {
         })
     }
 
-    fn read_file(&self, context: &Context) -> Result<Option<Arc<SigningKey>>, Error> {
-        let Some(path) = &self.file else { return Ok(None) };
-        let Some(pem) = context.files.read(path, MAX_KEY)? else {
-            if self.make_if_missing {
-                return Ok(None);
-            }
+    /// What to say about the key file besides: that others may read it.
+    pub(crate) fn warning(&self, context: &Context) -> Option<String> {
+        let path = expand(context, &self.file.as_ref()?.to_string_lossy()).ok()?;
+        readable_by_others(context, &path)
+    }
+
+    async fn of_file(&self, context: &Context, path: &Path) -> Result<Arc<SigningKey>, Error> {
+        if let Some(key) = read(context, path)? {
+            return Ok(key);
+        }
+        if !self.make_if_missing {
             return Err(Error::configuration(format!("read the session key {}: it does not exist", path.display()))
-                .hint("set session_key.make_if_missing = true if the route's delivery is going to write it"));
-        };
+                .hint(
+                    "correct session_key.file, or set session_key.make_if_missing = true to have the key made there",
+                ));
+        }
         let cannot =
-            |error: Error| Error::configuration(format!("use the session key {}", path.display())).because(error);
-        let der = private_key_from_pem(pem.expose(), None).map_err(|error| cannot(error.into()))?;
-        parse_key(&der).map(Some).map_err(cannot)
+            |error: Error| Error::configuration(format!("make the session key {}", path.display())).because(error);
+        // Held, so that of two processes that find none the second takes the key of the first.
+        let held = context.files.hold(path).await.map_err(cannot)?;
+        if let Some(key) = read(context, held.path())? {
+            return Ok(key);
+        }
+        let found = Search::start().found().await;
+        let key = found.map_err(|message| Error::internal(format!("make an RSA key: {message}")))?;
+        // Before the key is used: a token for a key that is nowhere could be used by nobody after this process.
+        context.files.replace(&[NewFile::new(held.path(), key.to_pkcs8_pem()?.expose())]).map_err(cannot)?;
+        Ok(key)
     }
 
     fn slot<T>(&self, change: impl FnOnce(&mut Option<Slot>) -> T) -> T {
         change(&mut self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn read(context: &Context, path: &Path) -> Result<Option<Arc<SigningKey>>, Error> {
+    // Whoever owns the file knows the key, and could use every session that gets bound to it.
+    let pem = match context.files.read_unnamed(path, MAX_KEY)? {
+        Some(Unnamed::Bytes(pem)) => pem,
+        Some(Unnamed::OfAnotherUser) => {
+            let message =
+                format!("use the session key {}: it, or a link to it, belongs to another user", path.display());
+            return Err(Error::configuration(message).hint("name a file of this user's own in session_key.file"));
+        }
+        None => return Ok(None),
+    };
+    let cannot = |error: Error| Error::configuration(format!("use the session key {}", path.display())).because(error);
+    let der = private_key_from_pem(pem.expose(), None).map_err(|error| cannot(error.into()))?;
+    parse_key(&der).map(Some).map_err(cannot)
 }
 
 impl fmt::Debug for SessionKeys {
@@ -194,87 +246,4 @@ impl Search {
 }
 
 #[cfg(test)]
-mod tests {
-    use carnet_core::{ErrorKind, FixedClock, MemoryFiles, test_context};
-
-    use super::*;
-    use crate::testing;
-
-    fn keys(config: SessionKeyConfig) -> SessionKeys {
-        let mut mistakes = Vec::new();
-        let keys = SessionKeys::build(Some(config), &mut mistakes);
-        assert_eq!(mistakes, []);
-        keys
-    }
-
-    #[tokio::test]
-    async fn a_prepared_key_is_the_one_that_is_used_and_kept_until_its_age() {
-        let keys = keys(SessionKeyConfig::default());
-        let clock = Arc::new(FixedClock::at(testing::now()));
-        let context = Context { clock: clock.clone(), ..test_context() };
-        keys.prepare();
-        keys.prepare();
-        let (first, second) = futures_util::future::join(keys.get(&context), keys.get(&context)).await;
-        let first = first.unwrap();
-        assert!(Arc::ptr_eq(&first, &second.unwrap()));
-        clock.advance(SignedDuration::from_hours(11));
-        assert!(Arc::ptr_eq(&first, &keys.get(&context).await.unwrap()));
-        clock.advance(SignedDuration::from_hours(1));
-        assert!(!Arc::ptr_eq(&first, &keys.get(&context).await.unwrap()));
-    }
-
-    #[tokio::test]
-    async fn without_reuse_every_token_gets_its_own_key() {
-        let reuse = Some(duration::Duration(SignedDuration::ZERO));
-        let keys = keys(SessionKeyConfig { reuse, ..SessionKeyConfig::default() });
-        let first = keys.get(&test_context()).await.unwrap();
-        assert!(!Arc::ptr_eq(&first, &keys.get(&test_context()).await.unwrap()));
-    }
-
-    #[tokio::test]
-    async fn a_key_file_spares_the_search() {
-        let keys = keys(SessionKeyConfig { file: Some("/run/key.pem".into()), ..SessionKeyConfig::default() });
-        let files = MemoryFiles::default();
-        files.put("/run/key.pem", testing::pem(&testing::key()));
-        let context = Context { files: Arc::new(files), ..test_context() };
-        keys.prepare();
-        assert_eq!(keys.get(&context).await.unwrap().public_spki(), testing::key().public_spki());
-        assert!(keys.current.lock().unwrap().is_none(), "no search was started");
-    }
-
-    #[tokio::test]
-    async fn refuses_a_missing_or_malformed_key_file_by_its_path() {
-        let keys = keys(SessionKeyConfig { file: Some("/run/key.pem".into()), ..SessionKeyConfig::default() });
-        let missing = keys.get(&test_context()).await.unwrap_err();
-        assert!(missing.to_string().contains("/run/key.pem"));
-        let files = MemoryFiles::default();
-        files.put("/run/key.pem", "MARK");
-        let context = Context { files: Arc::new(files), ..test_context() };
-        let malformed = keys.get(&context).await.unwrap_err();
-        assert_eq!((missing.kind(), malformed.kind()), (ErrorKind::Configuration, ErrorKind::Configuration));
-        assert!(!format!("{malformed:?}").contains("MARK"));
-    }
-
-    #[tokio::test]
-    async fn a_missing_key_file_may_be_replaced_by_a_new_key() {
-        let config = SessionKeyConfig {
-            file: Some("/run/key.pem".into()),
-            make_if_missing: true,
-            ..SessionKeyConfig::default()
-        };
-        keys(config).get(&test_context()).await.unwrap();
-    }
-
-    #[test]
-    fn refuses_fields_that_contradict_each_other() {
-        let mut mistakes = Vec::new();
-        let reuse = Some(duration::Duration(SignedDuration::from_hours(1)));
-        SessionKeys::build(
-            Some(SessionKeyConfig { reuse, file: Some("k".into()), make_if_missing: false }),
-            &mut mistakes,
-        );
-        SessionKeys::build(Some(SessionKeyConfig { reuse: None, file: None, make_if_missing: true }), &mut mistakes);
-        let fields: Vec<_> = mistakes.iter().map(|mistake| mistake.field.as_str()).collect();
-        assert_eq!(fields, ["session_key.reuse", "session_key.make_if_missing"]);
-    }
-}
+mod tests;

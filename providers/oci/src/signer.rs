@@ -9,6 +9,9 @@ use jiff::Timestamp;
 
 use crate::wire::{self, Scope};
 
+/// How the `keyId` of a session begins; its token follows.
+const SESSION: &str = "ST$";
+
 /// Signs requests. Token and key are one value, taken once, so that a renewal in between cannot mix them up.
 pub struct OciSigner {
     key: Arc<SigningKey>,
@@ -33,7 +36,7 @@ impl OciSigner {
 
     /// The signer of a session whose key is parsed already. `keyId` is `ST$` and the token.
     pub fn session(session: &OciSession, key: Arc<SigningKey>) -> Self {
-        Self::with_key_id(Secret::new(format!("ST${}", session.token.expose())), key)
+        Self::with_key_id(Secret::new(format!("{SESSION}{}", session.token.expose())), key)
     }
 
     /// A signer with this `keyId`.
@@ -58,6 +61,11 @@ impl OciSigner {
         let value = wire::authorization(&names, self.key_id.expose(), &signature)?;
         request.headers.insert(header::AUTHORIZATION, value);
         Ok(())
+    }
+
+    /// What a signed request carries and no answer may be quoted with: a session's token. The id of an API key is no secret.
+    pub(crate) fn secrets(&self) -> Vec<&Secret> {
+        Some(&self.key_id).filter(|id| id.expose().starts_with(SESSION)).into_iter().collect()
     }
 
     /// Whether the profile's fingerprint is another key's: the most common reason why an API key is refused.

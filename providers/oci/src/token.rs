@@ -50,24 +50,22 @@ impl SessionToken {
             .clause("expired"))
     }
 
-    /// Refuses a key that is not the one the token is bound to. A token without `jwk` tells nothing.
+    /// Refuses a key that is not the one the token is bound to. A token without `jwk` tells nothing; one whose `jwk`
+    /// cannot be read, or is not an RSA key, is bound to nothing that is at hand.
     pub(crate) fn refuse_other_key(&self, what: &str, key: &SigningKey) -> Result<(), Error> {
-        match self.modulus() {
-            Some(bound) if Some(bound.as_str()) != key.public_jwk().n.as_deref() => {
-                Err(Error::unreachable(format!("use {what}: it is bound to another key than the one at hand"))
-                    .clause("key"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// `n` of the claim `jwk`, which Oracle writes as a string of JSON.
-    fn modulus(&self) -> Option<String> {
-        let jwk: Jwk = match self.claims().get("jwk")? {
-            Value::String(text) => serde_json::from_str(text).ok()?,
-            object => serde_json::from_value(object.clone()).ok()?,
+        let Some(claim) = self.claims().get("jwk") else { return Ok(()) };
+        // Oracle writes it as a string of JSON.
+        let jwk: Option<Jwk> = match claim {
+            Value::String(text) => serde_json::from_str(text).ok(),
+            object => serde_json::from_value(object.clone()).ok(),
         };
-        jwk.n
+        let own = key.public_jwk();
+        let fault = match jwk {
+            Some(jwk) if jwk.kty == own.kty && jwk.n.is_some() && jwk.n == own.n && jwk.e == own.e => return Ok(()),
+            Some(jwk) if jwk.kty == own.kty && jwk.n.is_some() => "it is bound to another key than the one at hand",
+            _ => "its claim jwk is not an RSA key, so nobody knows which key it is bound to",
+        };
+        Err(Error::unreachable(format!("use {what}: {fault}")).clause("key"))
     }
 
     pub(crate) fn claims(&self) -> &Claims {
@@ -185,6 +183,25 @@ mod tests {
             let token = testing::session_token(json!({"jwk": jwk}));
             let error = issued(&token, &testing::key(), "the token", testing::now()).unwrap_err();
             assert_eq!(error.failed_clause(), Some("key"));
+        }
+    }
+
+    #[test]
+    fn rejects_a_binding_that_cannot_be_read() {
+        let modulus = testing::key().public_jwk().n;
+        for jwk in [
+            json!("MARK no JSON"),
+            json!(7),
+            json!([]),
+            json!({"kty": "RSA", "e": "AQAB"}),
+            json!({"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"}),
+            json!({"kty": "EC", "n": modulus, "e": "AQAB"}),
+            json!({"kty": "RSA", "n": modulus, "e": "Aw"}),
+        ] {
+            let token = testing::session_token(json!({"jwk": jwk}));
+            let error = issued(&token, &testing::key(), "the token", testing::now()).unwrap_err();
+            assert_eq!(error.failed_clause(), Some("key"), "{jwk}");
+            assert!(!format!("{error:?}").contains("MARK"));
         }
     }
 }

@@ -6,7 +6,7 @@ mod x509;
 use std::sync::Arc;
 
 use carnet_core::{
-    BoxFuture, Context, Error, ErrorKind, Found, Kind, Kinds, Mistake, Source, SourceConfig, Want, safe_text,
+    BoxFuture, Context, Error, ErrorKind, Found, Kind, Kinds, Mistake, Source, SourceConfig, Want, chain, safe_text,
 };
 use carnet_grpc::{ENDPOINT_VARIABLE, Endpoint, WorkloadApi};
 use schemars::JsonSchema;
@@ -16,6 +16,9 @@ use crate::SpiffeId;
 
 /// Most SPIFFE IDs or hints that a message lists.
 const SHOWN: usize = 5;
+
+/// What a Workload API answers a process that it has no identity for.
+const REFUSED: &str = "PermissionDenied";
 
 /// The SPIFFE identity of this workload, from the agent on this machine: carnet's, SPIRE's, or any other with the Workload
 /// API.
@@ -102,7 +105,7 @@ impl Source for Spiffe {
             };
             match found {
                 // The agent is there and knows nothing of this workload.
-                Err(error) if error.kind() == ErrorKind::NotHere => Ok(Found::not_here(error.to_string())),
+                Err(error) if error.kind() == ErrorKind::NotHere => Ok(Found::not_here(self.absence(&error))),
                 found => found,
             }
         })
@@ -116,6 +119,18 @@ trait Offered {
 }
 
 impl Spiffe {
+    /// Why there is none, with causes and hints: whoever looks at several sources is told the reason and nothing else.
+    fn absence(&self, error: &Error) -> String {
+        let mut parts = vec![chain(error).join(": ")];
+        parts.extend(error.hints().into_iter().map(ToOwned::to_owned));
+        if error.provider_code() == Some(REFUSED) {
+            // An agent says no more than that: which of these it is would be told to anybody who asks.
+            parts.extend(self.spiffe_id.as_ref().map(|id| format!("or leave `spiffe_id` out, if {id} is not its own")));
+            parts.push("or, if there is such an entry, see whether the agent is banned".to_owned());
+        }
+        parts.join("; ")
+    }
+
     /// The identity that is configured, or the agent's first.
     ///
     /// # Errors

@@ -14,6 +14,8 @@ mod config;
 mod diagnostics;
 mod https;
 mod kubelet;
+mod lag;
+mod mood;
 mod push;
 mod sds;
 mod support;

@@ -100,7 +100,7 @@ async fn an_svid_that_was_asked_for_before_a_change_is_asked_for_again_after_it(
         mood.entries[0] = Registration { dns_names, revision: 3, ..entry("a", 0) };
     });
     drop(gate);
-    // The answer does not say of which revision it is. This one is of the third already, but it could be of the second.
+    // What is known is the second revision, whatever the answer is of.
     until("it is asked for again", || desk.signed.load(Ordering::SeqCst) == 3).await;
     assert_eq!(dns_names(&next(&mut stream).await.unwrap()), ["api.example.org"]);
 }

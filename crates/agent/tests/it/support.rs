@@ -25,7 +25,7 @@ use carnet_core::{BoxFuture, Context, Error, FixedClock, SystemFiles, SystemRand
 use carnet_grpc::{SECURITY_HEADER, WorkloadApi, tonic};
 use carnet_jose::{Algorithm, SigningKey, encode_jwt};
 use carnet_renew::Backoff;
-use carnet_spiffe::{Bundle, BundleMap, Selector, SpiffeId, TrustDomain, authority_profile, svid_profile};
+use carnet_spiffe::{Bundle, Selector, SpiffeId, TrustDomain, authority_profile, svid_profile};
 use carnet_x509::Authority;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -36,6 +36,8 @@ use tonic::{
     metadata::MetadataValue,
     transport::{Channel, Endpoint},
 };
+
+use crate::mood::Mood;
 
 pub(crate) fn domain() -> TrustDomain {
     "example.org".parse().unwrap()
@@ -71,24 +73,6 @@ impl Keys {
     }
 }
 
-/// How the authority is at the moment.
-#[derive(Debug)]
-pub(crate) struct Mood {
-    pub(crate) entries: Vec<Registration>,
-    pub(crate) bundles: BundleMap,
-    /// Subject key identifiers.
-    pub(crate) tainted: BTreeSet<String>,
-    /// What signs in place of the first root.
-    pub(crate) root: Option<Arc<Authority>>,
-    pub(crate) refuse: Option<RefusalCode>,
-    pub(crate) reattestable: bool,
-    /// The next call for X509-SVIDs is answered as one that was made with an SVID that has been replaced.
-    pub(crate) stale: bool,
-    pub(crate) away: bool,
-    pub(crate) x509_life: SignedDuration,
-    pub(crate) jwt_life: SignedDuration,
-}
-
 /// An authority in this process.
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -112,21 +96,9 @@ impl Desk {
         let now = test_context().now();
         let keys = Keys::of(&domain(), now);
         let bundles = [keys.bundle.clone().shared()].into_iter().collect();
-        let hour = SignedDuration::from_hours(1);
         Arc::new(Self {
             clock: Arc::new(FixedClock::at(now)),
-            mood: Mutex::new(Mood {
-                entries: Vec::new(),
-                bundles,
-                tainted: BTreeSet::new(),
-                root: None,
-                refuse: None,
-                reattestable: true,
-                stale: false,
-                away: false,
-                x509_life: hour,
-                jwt_life: SignedDuration::from_mins(5),
-            }),
+            mood: Mutex::new(Mood::new(bundles)),
             keys,
             revision: watch::Sender::new(1),
             attested: AtomicUsize::new(0),
@@ -183,26 +155,32 @@ impl Desk {
         AgentSvid { svid, expires_at, reattestable: mood.reattestable, bundle }
     }
 
+    /// As this authority knows it.
+    fn entry(&self, id: &str) -> Option<Registration> {
+        let mood = self.mood.lock().unwrap();
+        let entry = mood.entries.iter().find(|entry| entry.id == id)?;
+        Some(Registration { revision: entry.revision - u64::from(mood.lags), ..entry.clone() })
+    }
+
     fn token(&self, request: &JwtRequest) -> JwtAnswer {
-        let (now, mood) = (self.now(), self.mood.lock().unwrap());
-        let entry = mood.entries.iter().find(|entry| entry.id == request.entry_id);
-        let Some(id) = entry.and_then(|entry| entry.spiffe_id.fill(&request.selectors).ok()) else {
+        let Some(entry) = self.entry(&request.entry_id).and_then(|entry| entry.resolve(&request.selectors).ok()) else {
             return JwtAnswer::Refused(Refusal::new(RefusalCode::NotAuthorized, "no such entry"));
         };
-        let end = now + mood.jwt_life;
-        let claims = json!({ "sub": id, "aud": request.audiences, "exp": end.as_second(), "iat": now.as_second(),
-            "number": self.number.fetch_add(1, Ordering::SeqCst) });
-        JwtAnswer::Issued(IssuedJwt { token: self.keys.token(&claims).into(), issued_at: now, expires_at: end })
+        let (now, life, number) =
+            (self.now(), self.mood.lock().unwrap().jwt_life, self.number.fetch_add(1, Ordering::SeqCst));
+        let (sub, exp) = (entry.spiffe_id, (now + life).as_second());
+        let claims =
+            json!({ "sub": sub, "aud": request.audiences, "exp": exp, "iat": now.as_second(), "number": number });
+        let token = self.keys.token(&claims).into();
+        JwtAnswer::Issued(IssuedJwt { token, issued_at: now, expires_at: now + life, revision: entry.revision })
     }
 
     fn mint(&self, request: &X509Request) -> X509Answer {
-        let entries = self.mood.lock().unwrap().entries.clone();
-        let entry = entries.into_iter().find(|entry| entry.id == request.entry_id);
-        let Some(entry) = entry.and_then(|entry| entry.resolve(&request.selectors).ok()) else {
+        let Some(entry) = self.entry(&request.entry_id).and_then(|entry| entry.resolve(&request.selectors).ok()) else {
             return X509Answer::Refused(Refusal::new(RefusalCode::NotAuthorized, "no such entry"));
         };
         let (svid, expires_at) = self.certificate(&entry.spiffe_id, &entry.dns_names, &request.csr.0);
-        X509Answer::Issued(IssuedX509 { svid, expires_at })
+        X509Answer::Issued(IssuedX509 { svid, expires_at, revision: entry.revision })
     }
 }
 

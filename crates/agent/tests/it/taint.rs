@@ -19,7 +19,10 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::support::{Desk, Keys, Mood, Node, entry, request, until};
+use crate::{
+    mood::Mood,
+    support::{Desk, Keys, Node, entry, request, until},
+};
 
 async fn open(node: &Node) -> Streaming<X509svidResponse> {
     let mut client = SpiffeWorkloadApiClient::new(node.channel().await);

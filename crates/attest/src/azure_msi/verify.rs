@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use carnet_core::{Context, Destination, Error, Mistake};
-use carnet_jose::{Algorithm, CachedKeySets, KeySource, Rules, UnverifiedJwt, VerifiedJwt, verify_jwt};
+use carnet_jose::{Algorithm, CachedKeySets, KeySource, VerifiedJwt};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use crate::{
     Attested, Kind, Once,
     attested::{path, payload, refused, selectors},
     load,
+    shown::{self, Wanted},
 };
 
 const KIND: Kind = Kind::AzureMsi;
@@ -77,6 +78,7 @@ impl AzureMsiConfig {
         for (id, tenant) in &self.tenants {
             let field = format!("azure_msi.tenants.{id}.subscriptions");
             load::not_empty(&field, &tenant.subscriptions, "the subscriptions", mistakes);
+            load::keys_url(&format!("azure_msi.tenants.{id}.jwks_url"), tenant.jwks_url.as_ref(), mistakes);
             mistakes.extend(Tenant::load(id, tenant).err());
         }
     }
@@ -96,10 +98,7 @@ impl AzureMsiVerifier {
     /// The first of these that does not hold; [`carnet_core::ErrorKind::Unreachable`] when the keys cannot be had.
     pub async fn verify(&self, evidence: &Value) -> Result<Attested, Error> {
         let Payload { token } = payload(KIND, evidence)?;
-        let bad = |error: carnet_jose::JwtError| {
-            refused(KIND, error.clause.name(), "the token is not believed").because(error)
-        };
-        let token = UnverifiedJwt::parse(token.expose()).map_err(bad)?;
+        let token = shown::parse(KIND, &token)?;
         // Which tenant's keys it is held against; that they have signed it is seen below.
         let issuer = token.unverified_issuer().unwrap_or_default();
         let tenant = self.tenants.iter().find(|tenant| tenant.issuer == issuer).ok_or_else(|| {
@@ -109,17 +108,15 @@ impl AzureMsiVerifier {
             )
         })?;
         let keys = self.fetched.keys(&tenant.issuer, &tenant.keys, token.unverified_kid()).await?;
-        let rules = Rules {
-            issuer: Some(&tenant.issuer),
-            audiences: Some(&[&self.audience]),
+        let wanted = Wanted {
+            kind: KIND,
+            issuer: &tenant.issuer,
+            audience: &self.audience,
             algorithms: &[Algorithm::Rs256],
             leeway: LEEWAY,
-            require_expiry: true,
             max_lifetime: Some(MAX_LIFETIME),
-            types: &["JWT"],
         };
-        let token = verify_jwt(&token, &keys, &rules, self.context.now()).map_err(bad)?;
-        tenant.attest(&token)
+        tenant.attest(&wanted.verify(&token, &keys, self.context.now())?)
     }
 }
 

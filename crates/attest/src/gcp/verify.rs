@@ -1,7 +1,7 @@
 //! The authority's half.
 
 use carnet_core::{Context, Destination, Error, Mistake};
-use carnet_jose::{Algorithm, CachedKeySets, KeySource, Rules, UnverifiedJwt, verify_jwt};
+use carnet_jose::{Algorithm, CachedKeySets, KeySource};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use crate::{
     Attested, Kind, Once,
     attested::{path, payload, refused, selectors},
     load,
+    shown::{self, Wanted},
 };
 
 const KIND: Kind = Kind::Gcp;
@@ -61,6 +62,7 @@ impl GcpConfig {
         if self.audience.is_empty() {
             mistakes.push(Mistake::new("gcp.audience", "is empty"));
         }
+        load::keys_url("gcp.jwks_url", self.jwks_url.as_ref(), mistakes);
     }
 }
 
@@ -76,25 +78,21 @@ impl GcpVerifier {
     /// The first of these that does not hold; [`carnet_core::ErrorKind::Unreachable`] when Google's keys cannot be had.
     pub async fn verify(&self, evidence: &Value, nonce: &[u8]) -> Result<Attested, Error> {
         let Payload { token } = payload(KIND, evidence)?;
-        let bad = |error: carnet_jose::JwtError| {
-            refused(KIND, error.clause.name(), "the token is not believed").because(error)
-        };
-        let token = UnverifiedJwt::parse(token.expose()).map_err(bad)?;
+        let token = shown::parse(KIND, &token)?;
         let source = match &self.config.jwks_url {
             Some(url) => KeySource::Url(url.clone(), Destination::Configured),
             None => KeySource::Discovery(Destination::Untrusted),
         };
         let keys = self.fetched.keys(ISSUER, &source, token.unverified_kid()).await?;
-        let rules = Rules {
-            issuer: Some(ISSUER),
-            audiences: Some(&[&audience(&self.config.audience, nonce)]),
+        let wanted = Wanted {
+            kind: KIND,
+            issuer: ISSUER,
+            audience: &audience(&self.config.audience, nonce),
             algorithms: &[Algorithm::Rs256],
             leeway: LEEWAY,
-            require_expiry: true,
             max_lifetime: Some(MAX_LIFETIME),
-            types: &["JWT"],
         };
-        let token = verify_jwt(&token, &keys, &rules, self.context.now()).map_err(bad)?;
+        let token = wanted.verify(&token, &keys, self.context.now())?;
         let instance = token.claims().get("google").and_then(|google| google.get("compute_engine"));
         let instance = instance.and_then(|instance| Instance::deserialize(instance).ok()).ok_or_else(|| {
             refused(KIND, "claims", "the token names no instance").hint("the agent must ask for the format full")

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use carnet_core::{Context, Destination, Error, Mistake, Secret};
-use carnet_jose::{Algorithm, CachedKeySets, Claims, KeySet, KeySource, Rules, UnverifiedJwt, verify_jwt};
+use carnet_jose::{Algorithm, CachedKeySets, Claims, KeySet, KeySource};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use crate::{
     Attested, Kind, Once,
     attested::{path, payload, refused, selectors},
     load,
+    shown::{self, Wanted},
 };
 
 const KIND: Kind = Kind::K8s;
@@ -96,6 +97,7 @@ pub(crate) fn check(config: &K8sConfig, mistakes: &mut Vec<Mistake>) {
             let mistake = Mistake::new(field("issuer"), "is missing");
             mistakes.push(mistake.hint("write what `kubectl get --raw /.well-known/openid-configuration` has"));
         }
+        load::keys_url(&field("jwks_url"), cluster.jwks_url.as_ref(), mistakes);
         if cluster.token_review.as_ref().is_some_and(|review| review.url.scheme() != "https") {
             mistakes.push(Mistake::new(field("token_review.url"), "is not an https URL"));
         }
@@ -149,10 +151,7 @@ impl K8sVerifier {
     }
 
     async fn by_keys(&self, token: &Secret, issuer: &str, keys: &Keys, audience: &str) -> Result<Bound, Error> {
-        let bad = |error: carnet_jose::JwtError| {
-            refused(KIND, error.clause.name(), "the token is not believed").because(error)
-        };
-        let token = UnverifiedJwt::parse(token.expose()).map_err(bad)?;
+        let token = shown::parse(KIND, token)?;
         let keys = match keys {
             Keys::Pinned(keys) => Arc::clone(keys),
             Keys::At(url) => {
@@ -160,16 +159,9 @@ impl K8sVerifier {
                 self.fetched.keys(issuer, &source, token.unverified_kid()).await?
             }
         };
-        let rules = Rules {
-            issuer: Some(issuer),
-            audiences: Some(&[audience]),
-            algorithms: &ALGORITHMS,
-            leeway: LEEWAY,
-            require_expiry: true,
-            max_lifetime: None,
-            types: &["JWT"],
-        };
-        Bound::of_claims(verify_jwt(&token, &keys, &rules, self.context.now()).map_err(bad)?.claims())
+        let wanted =
+            Wanted { kind: KIND, issuer, audience, algorithms: &ALGORITHMS, leeway: LEEWAY, max_lifetime: None };
+        Bound::of_claims(wanted.verify(&token, &keys, self.context.now())?.claims())
     }
 }
 

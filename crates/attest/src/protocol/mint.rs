@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, fmt};
 use carnet_core::Secret;
 use carnet_spiffe::Selector;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::{Base64, Refusal};
+use crate::shown::exposed;
 
 /// One element of the body of [`super::paths::X509`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub struct IssuedX509 {
     pub svid: Vec<Base64>,
     /// When the leaf expires.
     pub expires_at: Timestamp,
+    /// The revision of the entry that it was made for. Where several authorities share a store, the one that answers may not have
+    /// heard of the last change: what it made of an older revision than the agent knows is to be asked for again.
+    pub revision: u64,
 }
 
 /// One element of the body of [`super::paths::JWT`].
@@ -77,14 +81,12 @@ pub struct IssuedJwt {
     pub issued_at: Timestamp,
     /// When it expires.
     pub expires_at: Timestamp,
+    /// As [`IssuedX509::revision`].
+    pub revision: u64,
 }
 
 impl fmt::Debug for IssuedJwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssuedJwt").field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
-}
-
-fn exposed<S: Serializer>(token: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(token.expose())
 }

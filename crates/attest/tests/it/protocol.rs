@@ -34,7 +34,7 @@ fn every_method_has_one_name() {
 #[test]
 fn what_holds_a_token_does_not_show_it() {
     let answer: IssuedJwt = serde_json::from_value(json!({
-        "token": "s3cr3t", "issued_at": "2026-11-21T12:00:00Z", "expires_at": "2026-11-21T12:05:00Z"
+        "token": "s3cr3t", "issued_at": "2026-11-21T12:00:00Z", "expires_at": "2026-11-21T12:05:00Z", "revision": 1
     }))
     .unwrap();
     let request: AttestRequest =

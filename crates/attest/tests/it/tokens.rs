@@ -77,6 +77,28 @@ fn google(answers: usize) -> (Context, Attestors) {
     (context, attestors)
 }
 
+#[test]
+fn rejects_keys_that_come_over_plain_http_from_another_machine() {
+    let context = world(Arc::default());
+    let cluster = |url: &str| json!({"audience": "a", "service_accounts": ["a:b"], "issuer": "i", "jwks_url": url});
+    let all = |url: &str| {
+        json!({
+            "gcp": {"audience": AUDIENCE, "projects": ["project-1"], "jwks_url": url},
+            "k8s": {"prod": cluster(url)},
+            "azure_msi": {"audience": "a", "tenants": {"t": {"subscriptions": ["s"], "jwks_url": url}}},
+        })
+    };
+    let fields = ["azure_msi.tenants.t.jwks_url", "gcp.jwks_url", "k8s.prod.jwks_url"];
+    for url in ["http://keys.example/", "ftp://127.0.0.1/"] {
+        let mut found = mistakes(&context, all(url));
+        found.sort();
+        assert_eq!(found, fields, "{url}");
+    }
+    for url in ["https://keys.example/", "http://127.0.0.1:8080/"] {
+        attestors(&context, all(url));
+    }
+}
+
 async fn refused(bend: impl FnOnce(&mut Value)) -> String {
     let (_, attestors) = google(1);
     let mut claims = claims();

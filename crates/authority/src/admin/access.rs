@@ -6,7 +6,7 @@ mod token;
 use std::sync::Arc;
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State},
     http::{HeaderValue, StatusCode, header, request::Parts},
     middleware::Next,
     response::Response,
@@ -227,7 +227,7 @@ impl Admin {
             request_id: request_id.to_owned(),
             ..AuditRecord::new(now, "admin.access", Outcome::Refused)
         };
-        let request = format!("{} {}", parts.method, parts.uri.path());
+        let request = format!("{} {}", parts.method, route_of(parts));
         record.details.insert("request".to_owned(), json!(safe_text(&request)));
         record.details.insert("message".to_owned(), json!(safe_text(&denied.why)));
         if unrecorded > 0 {
@@ -238,6 +238,12 @@ impl Admin {
             tracing::error!(%error, request_id, "a refusal could not be written to the audit log");
         }
     }
+}
+
+/// What was asked for, without what stands in the path: somebody may have written a join token where its digest belongs, and one
+/// that is refused is still good.
+fn route_of(parts: &Parts) -> &str {
+    parts.extensions.get::<MatchedPath>().map_or("a path that is not known", MatchedPath::as_str)
 }
 
 /// Where it comes from, as the connection says.

@@ -6,7 +6,7 @@ use axum::{
     Json,
     body::Body,
     extract::State,
-    http::{Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -32,6 +32,11 @@ use super::{
 
 /// What is on its way from the log to whoever exports it, in bytes.
 const IN_FLIGHT: usize = 64 << 10;
+
+/// Rows that one answer of an export looks at when it has a filter, which may let none of them pass.
+const LOOKED_AT: u64 = 20_000;
+/// From where to go on when an answer ends there and the log does not.
+pub(crate) const NEXT: HeaderName = HeaderName::from_static("carnet-next-after");
 
 /// A row of the audit log.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -134,7 +139,7 @@ struct Verdict {
 }
 
 pub(crate) fn routes() -> Vec<Route> {
-    let export = "Rows of the log, one JSON object a line: `previous`, `hash` and `record`, which is exactly the text whose digest is `hash`.";
+    let export = "Rows of the log, one JSON object a line: `previous`, `hash` and `record`, which is exactly the text whose digest is `hash`. With a filter an answer looks at 20000 rows: to go on, give `Carnet-Next-After` as `after`, or the last line's `seq` when it has as many lines as the limit.";
     vec![
         Route::new::<Page<AuditView>>(Method::GET, "/v1/audit", "listAudit", "Rows of the audit log, oldest first unless asked for.", get(list))
             .query::<AuditQuery>(),
@@ -159,8 +164,8 @@ async fn list(
     let limit = limit(query.limit)?;
     let (store, filter) = (&admin.parts.store, query.filter());
     let rows = match query.order.unwrap_or_default() {
-        Order::Oldest => store.audit(query.after.unwrap_or_default(), limit + 1, filter).await?,
-        Order::Newest => store.audit_newest(query.after, limit + 1, filter).await?,
+        Order::Oldest => store.audit(query.after()?.unwrap_or_default(), limit + 1, filter).await?,
+        Order::Newest => store.audit_newest(query.after()?, limit + 1, filter).await?,
     };
     let rows = rows.iter().map(AuditView::of).collect::<Result<Vec<_>, _>>()?;
     Ok(Json(Page::cut(rows, limit, |row| row.seq.to_string())))
@@ -192,17 +197,23 @@ async fn export(State(admin): State<Arc<Admin>>, Query(query): Query<AuditQuery>
         return Err(Failure::invalid("an export has the oldest row first").field("order"));
     }
     let (reader, mut writer) = tokio::io::duplex(IN_FLIGHT);
-    let (after, filter) = (query.after.unwrap_or_default(), query.filter());
+    let (after, mut filter) = (query.after()?.unwrap_or_default(), query.filter());
     let store = Arc::clone(&admin.parts.store);
-    // It ends with the log, or when a row is written that nobody reads any more. A filter that nothing passes writes none, and goes
-    // through the log to its end.
+    let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/jsonl"))]);
+    // Without a filter it looks at no more than is read.
+    let end = after.saturating_add(LOOKED_AT);
+    if filter != AuditFilter::default() && end < store.audit_head().await?.seq {
+        filter.up_to = Some(end);
+        headers.insert(NEXT, end.into());
+    }
+    // It ends there, or with the log, or when a row is written that nobody reads any more.
     let work = tokio::spawn(async move { export_audit(&*store, after, &filter, &mut writer).await });
     let lines = Lines { reader, work: Some(work), left: query.limit.unwrap_or(usize::MAX) };
     let body = futures_util::stream::unfold(lines, |mut lines| async move {
         let next = lines.next().await?;
         Some((next, lines))
     });
-    Ok(([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(body)).into_response())
+    Ok((headers, Body::from_stream(body)).into_response())
 }
 
 /// The lines of an export on their way.
@@ -248,10 +259,33 @@ impl Lines {
 }
 
 impl AuditQuery {
+    /// Refused here when no store can have such a row: an answer that has begun cannot say so any more.
+    fn after(&self) -> Result<Option<u64>, Failure> {
+        match self.after {
+            Some(seq) if i64::try_from(seq).is_err() => {
+                Err(Failure::invalid(format!("no row has so high a number: the last there can be is {}", i64::MAX))
+                    .field("after"))
+            }
+            after => Ok(after),
+        }
+    }
+
     fn filter(&self) -> AuditFilter {
         let Self { since, until, action, outcome, actor, subject, principal, rule, token_id, request_id, .. } =
             self.clone();
-        AuditFilter { since, until, action, outcome, actor, subject, principal, rule, token_id, request_id }
+        AuditFilter {
+            up_to: None,
+            since,
+            until,
+            action,
+            outcome,
+            actor,
+            subject,
+            principal,
+            rule,
+            token_id,
+            request_id,
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
-use carnet_core::hex;
+use carnet_attest::join_token::{PREFIX, hash};
+use carnet_core::{Secret, hex};
 use carnet_entries::JoinTokenDraft;
 use carnet_spiffe::Selector;
 use carnet_store::JoinTokenRow;
@@ -122,7 +123,7 @@ async fn create(
     };
     let made = admin.parts.nodes.create_join_token(draft, &operator.by()).await?;
     let answer = NewJoinToken {
-        hash: hex(&carnet_attest::join_token::hash(&made.token)),
+        hash: hex(&hash(&made.token)),
         token: made.token.expose().to_owned(),
         expires_at: made.expires_at,
         agent: made.agent.to_string(),
@@ -133,11 +134,16 @@ async fn create(
 async fn remove(
     State(admin): State<Arc<Admin>>,
     operator: Operator,
-    Name(hash): Name,
+    Name(name): Name,
 ) -> Result<Json<Change>, Failure> {
-    let digest = digest(&hash).ok_or_else(|| Failure::invalid("a digest has 64 hexadecimal digits").field("hash"))?;
+    let digest = digest(&name).ok_or_else(|| Failure::invalid("a digest has 64 hexadecimal digits").field("hash"))?;
     admin.parts.nodes.delete_join_token(digest, &operator.by()).await?;
     Ok(Json(Change { action: Done::Deleted, dry_run: false, revision: None }))
+}
+
+/// By what a join token is deleted: its digest, hexadecimal. `text` is the token itself, or that digest, which stays as it is.
+pub fn join_token_digest(text: &str) -> String {
+    if text.starts_with(PREFIX) { hex(&hash(&Secret::new(text.to_owned()))) } else { text.to_owned() }
 }
 
 /// A digest in hexadecimal.

@@ -5,12 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     answer::ErrorBody,
+    audit::NEXT,
     route::{Answer, Route},
     routes,
 };
 
 /// Version of the interface: the first number changes when something is removed or changes its meaning.
-const VERSION: &str = "1.1.0";
+const VERSION: &str = "1.2.0";
 const JSON: &str = "application/json";
 const LINES: &str = "application/jsonl";
 
@@ -88,7 +89,14 @@ fn operation(route: &Route, generator: &mut schemars::SchemaGenerator, error: &V
         let looked = json!({ "description": "It was only looked at, and would be done: nothing is stored.", "content": content });
         responses.insert("200".to_owned(), looked);
     }
-    let done = json!({ "description": "It is so, or was done.", "content": content });
+    let mut done = json!({ "description": "It is so, or was done.", "content": content });
+    if let (Answer::Lines, Some(done)) = (route.answer, done.as_object_mut()) {
+        let next = json!({
+            "description": "From where to go on, when the answer ends before what was asked for does.",
+            "schema": { "type": "integer" },
+        });
+        done.insert("headers".to_owned(), json!({ (NEXT.as_str()): next }));
+    }
     responses.insert(route.status.to_string(), done);
     let not = json!({ "description": "It was not done.", "content": { JSON: { "schema": error } } });
     responses.insert("default".to_owned(), not);

@@ -7,6 +7,8 @@ mod dry_run;
 mod queries;
 mod resources;
 mod schema;
+mod store;
 mod tokens;
 mod trust;
+mod undo;
 mod world;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod admin;
+mod again;
 mod config;
 mod public;
 mod rules;

@@ -7,6 +7,7 @@ mod entry;
 mod file;
 mod keys;
 mod nodes;
+mod store;
 mod table;
 mod tokens;
 mod trust;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: AdminCommand, terminal: Terminal) -> Result<u8, Error
                 nodes::join_token(&Api::open(&at)?, command, terminal).await
             }
             AdminCommand::Token(Group { at, command }) => tokens::run(&Api::open(&at)?, command, terminal).await,
+            AdminCommand::Store(Group { at, command }) => store::run(&Api::open(&at)?, command, terminal).await,
             AdminCommand::Audit(Group { at, command }) => audit::run(&at, command, terminal).await,
         }
     })

@@ -2,7 +2,7 @@
 
 use carnet_agent::AgentConfig;
 use carnet_authority::AuthorityConfig;
-use carnet_core::{Context, Error, SectionConfig as _};
+use carnet_core::{Context, Error, FileMistake, SectionConfig as _, chain};
 use carnet_discovery::DiscoveryConfig;
 use carnet_route::{Config, schema};
 use serde_json::json;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::service;
 use crate::{
     args::{self, ConfigCommand, Global},
-    output::{Terminal, Text, bold, green},
+    output::{Terminal, Text, bold, green, without_secrets},
     world,
 };
 
@@ -31,7 +31,7 @@ pub(super) fn run(global: &Global, args: &args::Config, terminal: Terminal) -> R
     match Config::load(global.config.as_deref(), &registry, &context) {
         Err(error) => {
             if terminal.is_json() {
-                terminal.json(json!({"ok": false, "problems": error.to_json()}))?;
+                terminal.json(without_secrets(&json!({"ok": false, "problems": error.to_json()})))?;
             } else {
                 terminal.say_rendered(|colour| error.render(colour, WIDTH));
             }
@@ -47,7 +47,14 @@ pub(super) fn run(global: &Global, args: &args::Config, terminal: Terminal) -> R
 fn check(config: &Config, context: &Context, terminal: Terminal) -> Result<u8, Error> {
     let authority = config.section::<AuthorityConfig>();
     if let Some(settings) = &authority {
-        settings.check_files(context)?;
+        match settings.check_files(context) {
+            Err(error) if terminal.is_json() => {
+                let problems = json!({"version": 1, "file": config.path(), "mistakes": mistakes(&error)});
+                terminal.json(without_secrets(&json!({"ok": false, "problems": problems})))?;
+                return Ok(MISTAKES);
+            }
+            checked => checked.map(drop)?,
+        }
     }
     let sections = [
         (AuthorityConfig::NAME, authority.is_some()),
@@ -74,6 +81,20 @@ fn check(config: &Config, context: &Context, terminal: Terminal) -> Result<u8, E
     text.push("\n");
     terminal.text(text)?;
     Ok(0)
+}
+
+/// What is wrong with the files that a section names. What is no mistake in the text of one, such as its mode, is one of the whole.
+fn mistakes(error: &Error) -> Vec<FileMistake> {
+    let hint = Some(error.hints().join("; ")).filter(|hints| !hints.is_empty());
+    let mut mistakes = error.file_mistakes().to_vec();
+    if mistakes.is_empty() {
+        let message = chain(error).join(": ");
+        mistakes.push(FileMistake { file: None, place: None, field: String::new(), message, hint: None });
+    }
+    if let [one] = mistakes.as_mut_slice() {
+        one.hint = one.hint.take().or(hint);
+    }
+    mistakes
 }
 
 fn show(config: &Config, terminal: Terminal) -> Result<u8, Error> {

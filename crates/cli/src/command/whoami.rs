@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     args::Whoami,
-    output::{Terminal, Text, bold, green, red},
+    output::{Terminal, Text, bold, green, red, without_secrets},
     world,
 };
 
@@ -23,9 +23,9 @@ pub(super) fn run(args: &Whoami, terminal: Terminal) -> Result<u8, Error> {
     let looked = world::block_on(async { Ok(find_all(&registry, &context, &want).await) })?;
     if terminal.is_json() {
         let sources: Vec<Value> = looked.iter().map(to_json).collect();
-        terminal.json(json!({"sources": sources}))?;
+        terminal.json(without_secrets(&json!({"sources": sources})))?;
     } else {
-        terminal.text(describe(&looked))?;
+        terminal.text(describe(&looked).redacted())?;
     }
     if looked.iter().any(|one| matches!(one.identity, Identity::Found { .. })) {
         return Ok(0);

@@ -21,6 +21,11 @@ impl Text {
         self
     }
 
+    /// The same, without the secrets that slipped into a piece.
+    pub(crate) fn redacted(self) -> Self {
+        Self(self.0.into_iter().map(|(style, piece)| (style, carnet_core::redacted(&piece).into_owned())).collect())
+    }
+
     /// What goes to the terminal.
     pub(super) fn render(&self, colour: bool) -> String {
         let mut text = String::new();

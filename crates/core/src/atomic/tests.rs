@@ -67,6 +67,41 @@ fn rejects_a_pipe_and_leaves_it() {
     assert!(!fs::symlink_metadata(&pipe).unwrap().is_file());
 }
 
+/// A file that a writer left behind so many seconds ago, by the file system's clock.
+fn left(folder: &Path, name: &str, seconds: u64) -> PathBuf {
+    let path = folder.join(name);
+    let file = File::create_new(&path).unwrap();
+    let written = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(written - std::time::Duration::from_secs(seconds)).unwrap();
+    path
+}
+
+#[test]
+fn what_killed_writers_of_the_file_left_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let killed = left(folder.path(), ".token.0123456789abcdef.new", 120);
+    replace_files(&[NewFile::new(folder.path().join("token"), "t")]).unwrap();
+    assert!(!killed.exists());
+}
+
+#[test]
+fn what_others_may_still_be_writing_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let stay = [
+        left(folder.path(), ".token.0123456789abcdef.new", 5),
+        left(folder.path(), ".other.0123456789abcdef.new", 120),
+        left(folder.path(), ".token.0123456789abcde.new", 120),
+        left(folder.path(), ".token.0123456789abcdeg.new", 120),
+        left(folder.path(), "token.0123456789abcdef.new", 120),
+    ];
+    fs::create_dir(folder.path().join(".token.1123456789abcdef.new")).unwrap();
+    replace_files(&[NewFile::new(folder.path().join("token"), "t")]).unwrap();
+    for path in stay {
+        assert!(path.exists(), "{}", path.display());
+    }
+    assert!(folder.path().join(".token.1123456789abcdef.new").exists());
+}
+
 #[test]
 fn racing_writers_of_one_file_leave_one_of_theirs_whole() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-use std::os::unix::fs::symlink;
+use std::{io::Write as _, os::unix::fs::symlink};
 
 use super::*;
 use crate::link::tests::stranger_to;
@@ -75,6 +75,57 @@ fn rejects_a_pipe_that_nobody_named_without_waiting_for_its_writer() {
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
     let error = SystemFiles.read_unnamed(&pipe, 100).unwrap_err();
     assert!(error.to_string().ends_with("it is not a regular file"), "{error}");
+}
+
+fn pipe(folder: &Path) -> PathBuf {
+    let pipe = folder.join("token");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+    pipe
+}
+
+#[test]
+fn reads_a_pipe_that_was_named_until_its_writer_has_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = pipe(folder.path());
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || {
+            let mut pipe = OpenOptions::new().write(true).open(pipe).unwrap();
+            pipe.write_all(b"one ").unwrap();
+            pipe.write_all(b"and two").unwrap();
+        }
+    });
+    assert_eq!(SystemFiles.read(&pipe, 100).unwrap().unwrap().expose(), b"one and two");
+    writer.join().unwrap();
+}
+
+#[test]
+fn rejects_a_pipe_that_nobody_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = read_named(&pipe(folder.path()), 100, Duration::ZERO).unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Configuration);
+    assert!(error.hints().iter().any(|hint| hint.contains("a pipe that was not written")), "{error}");
+}
+
+#[test]
+fn rejects_a_pipe_whose_writer_does_not_close_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = pipe(folder.path());
+    // Open at both ends, so that opening waits for nobody.
+    let mut writer = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    writer.write_all(b"one").unwrap();
+    let error = read_named(&pipe, 100, Duration::from_millis(1)).unwrap_err();
+    assert!(error.hints().iter().any(|hint| hint.contains("not closed by its writer")), "{error}");
+}
+
+#[test]
+fn rejects_a_pipe_that_delivers_more_than_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = pipe(folder.path());
+    let mut writer = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    writer.write_all(b"12345").unwrap();
+    let error = SystemFiles.read(&pipe, 4).unwrap_err();
+    assert!(error.to_string().ends_with("it is larger than 4 bytes"), "{error}");
 }
 
 #[test]

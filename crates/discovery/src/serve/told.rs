@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::{Request, State},
-    middleware::{Next, from_fn_with_state},
-    response::Response,
-};
+use axum::Router;
 use carnet_ops::{Component, Gauge, Health};
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,7 +25,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
             "When the listener's certificate expires, 0 without one",
         ),
     };
-    carnet_ops::diagnostics(health, shared.metrics.clone()).layer(from_fn_with_state(Arc::new(told), tell))
+    carnet_ops::diagnostics_at_sight(health, shared.metrics.clone(), move || told.look())
 }
 
 struct Told {
@@ -42,11 +37,6 @@ struct Told {
     read: Gauge,
     failing: Gauge,
     expires: Gauge,
-}
-
-async fn tell(State(told): State<Arc<Told>>, request: Request, next: Next) -> Response {
-    told.look();
-    next.run(request).await
 }
 
 impl Told {

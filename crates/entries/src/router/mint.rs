@@ -31,7 +31,7 @@ pub(super) async fn x509(State(api): State<Arc<Api>>, caller: Caller, body: Byte
     check_count(requests.len())?;
     api.limits.agent(&agent, requests.len().max(1), api.parts.context.now())?;
     let by = caller.by(&api.parts.context, agent.id.as_str());
-    let wanted: Vec<Result<MintX509, Refusal>> = api.wanted(&agent, requests);
+    let wanted = api.wanted(&agent, requests);
     Ok(json(&api.mint_all(wanted, &by).await))
 }
 
@@ -42,17 +42,16 @@ pub(super) async fn jwt(State(api): State<Arc<Api>>, caller: Caller, body: Bytes
     api.limits.agent(&agent, requests.len().max(1), api.parts.context.now())?;
     let by = caller.by(&api.parts.context, agent.id.as_str());
     let wanted: Vec<_> = requests.into_iter().map(|request| api.wanted_jwt(&agent, request)).collect();
-    let good = wanted.iter().filter_map(|wanted| wanted.as_ref().ok()).cloned().collect();
+    let good = wanted.iter().filter_map(|wanted| Some(wanted.as_ref().ok()?.mint.clone())).collect();
     let mut minted = api.parts.mint.jwt(good, by).await.into_iter();
-    let answer = |wanted: Result<MintJwt, Refusal>| {
-        let minted = wanted.and_then(|_| minted.next().ok_or_else(unavailable));
-        match minted.and_then(|minted| minted.map_err(|error| told(&error, RefusalCode::Invalid))) {
-            Ok(MintedJwt { token, issued_at, expires_at }) => {
-                JwtAnswer::Issued(IssuedJwt { token, issued_at, expires_at })
-            }
-            Err(refusal) => JwtAnswer::Refused(refusal),
-        }
+    let mut issued = |wanted: Result<Wanted<MintJwt>, Refusal>| {
+        let Wanted { revision, .. } = wanted?;
+        let minted = minted.next().ok_or_else(unavailable)?;
+        let minted = minted.map_err(|error| told(&error, RefusalCode::Invalid))?;
+        let MintedJwt { token, issued_at, expires_at } = minted;
+        Ok(IssuedJwt { token, issued_at, expires_at, revision })
     };
+    let answer = |wanted| issued(wanted).map_or_else(JwtAnswer::Refused, JwtAnswer::Issued);
     Ok(json(&wanted.into_iter().map(answer).collect::<Vec<_>>()))
 }
 
@@ -63,8 +62,14 @@ fn check_count(count: usize) -> Result<(), Refusal> {
     Err(Refusal::new(RefusalCode::Invalid, format!("there are {count} requests, more than {MAX_BATCH}")))
 }
 
+/// What may be issued, and the revision of the entry that says so.
+struct Wanted<T> {
+    mint: T,
+    revision: u64,
+}
+
 impl Api {
-    fn wanted_jwt(&self, agent: &Agent, request: JwtRequest) -> Result<MintJwt, Refusal> {
+    fn wanted_jwt(&self, agent: &Agent, request: JwtRequest) -> Result<Wanted<MintJwt>, Refusal> {
         let JwtRequest { entry_id, selectors, audiences } = request;
         let length = |audience: &String| !audience.is_empty() && audience.len() <= MAX_AUDIENCE;
         if audiences.is_empty() || audiences.len() > MAX_AUDIENCES || !audiences.iter().all(length) {
@@ -73,18 +78,19 @@ impl Api {
         }
         let entry = self.parts.entries.authorized_entry(&agent.id, &agent.selectors, &entry_id);
         let entry = resolve(entry.as_deref(), &selectors)?;
-        Ok(MintJwt {
+        let mint = MintJwt {
             ttl: seconds(entry.jwt_ttl),
             spiffe_id: entry.spiffe_id,
             audiences,
             claims: entry.jwt_claims,
             include_jti: entry.include_jti,
             entry_id,
-        })
+        };
+        Ok(Wanted { mint, revision: entry.revision })
     }
 
     /// What may be issued of it, and why the rest may not.
-    fn wanted(&self, agent: &Agent, requests: Vec<X509Request>) -> Vec<Result<MintX509, Refusal>> {
+    fn wanted(&self, agent: &Agent, requests: Vec<X509Request>) -> Vec<Result<Wanted<MintX509>, Refusal>> {
         let entries = self.parts.entries.authorized(&agent.id, &agent.selectors);
         let wanted = |request: X509Request| {
             // They come sorted by their ids.
@@ -93,30 +99,29 @@ impl Api {
             let entry = resolve(entry.map(AsRef::as_ref), &request.selectors)?;
             CertificateRequest::from_der(&request.csr.0)
                 .map_err(|error| Refusal::new(RefusalCode::Invalid, error.to_string()))?;
-            Ok(MintX509 {
+            let revision = entry.revision;
+            let mint = MintX509 {
                 ttl: seconds(entry.x509_ttl),
                 spiffe_id: entry.spiffe_id,
                 csr: request.csr.0,
                 dns_names: entry.dns_names,
                 entry_id: Some(entry.id),
-            })
+            };
+            Ok(Wanted { mint, revision })
         };
         requests.into_iter().map(wanted).collect()
     }
 
     /// One call of the issuer for all of them; when that is refused because of one, one for each.
-    async fn mint_all(&self, wanted: Vec<Result<MintX509, Refusal>>, by: &By) -> Vec<X509Answer> {
-        let good: Vec<MintX509> = wanted.iter().filter_map(|wanted| wanted.as_ref().ok()).cloned().collect();
+    async fn mint_all(&self, wanted: Vec<Result<Wanted<MintX509>, Refusal>>, by: &By) -> Vec<X509Answer> {
+        let good = wanted.iter().filter_map(|wanted| Some(wanted.as_ref().ok()?.mint.clone())).collect();
         let mut minted = self.mint_good(good, by).await.into_iter();
-        let answer = |wanted: Result<MintX509, Refusal>| match wanted
-            .and_then(|_| minted.next().unwrap_or_else(|| Err(unavailable())))
-        {
-            Ok(minted) => X509Answer::Issued(IssuedX509 {
-                svid: minted.chain.into_iter().map(Into::into).collect(),
-                expires_at: minted.expires_at,
-            }),
-            Err(refusal) => X509Answer::Refused(refusal),
+        let mut issued = |wanted: Result<Wanted<MintX509>, Refusal>| {
+            let Wanted { revision, .. } = wanted?;
+            let Minted { chain, expires_at, .. } = minted.next().unwrap_or_else(|| Err(unavailable()))?;
+            Ok(IssuedX509 { svid: chain.into_iter().map(Into::into).collect(), expires_at, revision })
         };
+        let answer = |wanted| issued(wanted).map_or_else(X509Answer::Refused, X509Answer::Issued);
         wanted.into_iter().map(answer).collect()
     }
 

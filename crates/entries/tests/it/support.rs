@@ -160,6 +160,15 @@ impl World {
         self.parts.clone()
     }
 
+    pub(crate) fn entries_parts(&self) -> EntriesParts {
+        EntriesParts {
+            store: Arc::clone(&self.store),
+            context: self.context.clone(),
+            trust_domain: domain(),
+            bundles: self.bundles.subscribe(),
+        }
+    }
+
     pub(crate) fn own_bundle(&self) -> Arc<Bundle> {
         self.keys.ring().bundle(&domain()).shared()
     }

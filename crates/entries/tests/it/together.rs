@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use carnet_attest::protocol::*;
+use carnet_attest::{Registration, protocol::*};
 use carnet_core::{BoxFuture, Error};
 use carnet_entries::*;
 use carnet_store::{AuditRecord, Options, testing::TestPostgres};
@@ -175,4 +175,29 @@ async fn of_two_renewals_at_once_one_is_told_to_ask_again() {
     // The SVID that it has is still good, and so it does.
     let shown = world.nodes.authenticate(&agent.chain, &world.own_bundle()).await.unwrap();
     drop(world.nodes.renew(&shown, request_for_certificate(), &by()).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_authority_that_has_not_heard_of_a_change_says_what_it_goes_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("store.db").display());
+    let world = World::over(carnet_store::open(&url, Options::default()).await.unwrap()).await;
+    let agent = world.agent("a", &[]).await;
+    let created = world.create(entry("/pay", &agent.id, &["unix:uid:1"])).await;
+    let other = carnet_store::open(&url, Options::default()).await.unwrap();
+    let other = Entries::open(EntriesParts { store: other, ..world.entries_parts() }).await.unwrap();
+    let changed = Registration { hint: "new".to_owned(), ..created.entry.as_ref().clone() };
+    let changed = other.update(changed, None, &by()).await.unwrap();
+    let issued = async || {
+        let csr = request_for_certificate().into();
+        let wanted = X509Request { entry_id: created.entry.id.clone(), selectors: selectors(&[]), csr };
+        let (_, body) = world.send(Some(&agent), "POST", paths::X509, Some(&[wanted])).await;
+        let answers: Vec<X509Answer> = serde_json::from_value(body).unwrap();
+        let X509Answer::Issued(issued) = &answers[0] else { panic!("{answers:?}") };
+        issued.revision
+    };
+    assert_eq!(issued().await, created.entry.revision);
+    world.entries.sync().await.unwrap();
+    assert_eq!(issued().await, changed.entry.revision);
+    assert!(changed.entry.revision > created.entry.revision);
 }

@@ -11,7 +11,7 @@ use carnet_core::{BoxFuture, Context, Destination, Error, HttpError, HttpErrorKi
 use carnet_jose::{CacheLimits, CachedKeySets, KeySet, KeySource};
 use url::Url;
 
-use crate::trusted::{CheckedIssuer, KeysAt};
+use crate::trusted::{CheckedIssuer, KeysAt, is_safe};
 
 /// Most issuers whose keys are kept. Beyond it all are forgotten, which only costs a fetch for each.
 const MAX_ISSUERS: usize = 10_000;
@@ -79,6 +79,7 @@ struct Fenced {
     inner: Arc<dyn HttpSend>,
     issuer: String,
     hosts: Vec<String>,
+    /// Whether even this machine is asked with TLS only: what the configuration names has it.
     https_only: bool,
     ca_pem: Option<Vec<u8>>,
     timeout: Duration,
@@ -91,11 +92,10 @@ impl Fenced {
             KeysAt::Document(url) | KeysAt::Url(url) => Some(url),
             KeysAt::Discovery | KeysAt::Pinned(_) => None,
         };
-        let urls = own.iter().chain(configured);
-        let hosts = urls.clone().filter_map(|url| url.host_str().map(str::to_owned));
+        let hosts = own.iter().chain(configured).filter_map(|url| url.host_str().map(str::to_owned));
         Self {
             hosts: hosts.chain(issuer.data.jwks_hosts.iter().map(|host| host.to_ascii_lowercase())).collect(),
-            https_only: urls.into_iter().all(|url| url.scheme() == "https"),
+            https_only: configured.or(own.as_ref()).is_none_or(|url| url.scheme() == "https"),
             ca_pem: issuer.data.ca_pem.clone().map(String::into_bytes),
             issuer: issuer.data.issuer.clone(),
             inner,
@@ -112,7 +112,7 @@ impl Fenced {
                 "the keys of {issuer} are said to be at the foreign host {host}; add it to jwks_hosts if that is right"
             ));
         }
-        if self.https_only && url.scheme() != "https" {
+        if !is_safe(url) || (self.https_only && url.scheme() != "https") {
             return blocked(format!(
                 "the keys are said to be at {host} without TLS, where they could be replaced on the way"
             ));

@@ -1,9 +1,16 @@
 //! Rules that a stranger could match.
 
 use carnet_core::Mistake;
-use serde_json::Value;
+use carnet_trust::Expression;
+use serde_json::{Map, Value, json};
 
 use super::{Rule, compiled::Compiled, pattern::Pattern, shared};
+
+/// Claims that do not tell subjects apart: who has made the token, and for whom.
+const ALIKE: [&str; 2] = ["iss", "aud"];
+
+/// What stands before claims that the API server of a cluster writes: the names below are of objects, not of people.
+const KUBERNETES: &str = "kubernetes.io/";
 
 /// Claims that the subject writes itself, whoever the issuer is: texts of a profile (OpenID Connect Core 1.0, 5.7 says so of all but `iss` and `sub`), and
 /// what a push or a pull request names.
@@ -34,6 +41,8 @@ const FREE_TEXT: &[&str] = &[
     "workflow_ref",
     "job_workflow_ref",
     "ref_path",
+    "login",
+    "username",
     "user_login",
     "user_email",
     "branch",
@@ -47,7 +56,7 @@ const HINT: &str = "or say with accept_risk why it is as it should be";
 /// What is dangerous about a rule that has no other mistake.
 pub(super) fn risks(rule: &Rule, compiled: &Compiled) -> Vec<Mistake> {
     let mut risks = Vec::new();
-    no_condition(rule, &mut risks);
+    no_condition(rule, compiled, &mut risks);
     wildcards(rule, compiled, &mut risks);
     shared_issuer(rule, compiled, &mut risks);
     free_text(rule, compiled, &mut risks);
@@ -58,11 +67,51 @@ fn risk(field: &str, message: impl Into<String>, hint: &str) -> Mistake {
     Mistake::new(field, message).hint(format!("{hint}, {HINT}"))
 }
 
-fn no_condition(rule: &Rule, risks: &mut Vec<Mistake>) {
-    if rule.subject.is_none() && rule.claims.is_empty() && rule.condition.is_none() {
-        let message = "there is neither subject nor claims nor condition: every subject of the issuer would match";
-        risks.push(risk("subject", message, "say who is meant"));
+fn no_condition(rule: &Rule, compiled: &Compiled, risks: &mut Vec<Mistake>) {
+    let by_claim = rule.claims.keys().any(|name| !ALIKE.contains(&name.as_str()));
+    // One that does not compile is a mistake of its own.
+    let by_condition = rule.condition.is_some()
+        && !compiled.condition.as_ref().is_some_and(|condition| lets_strangers_in(rule, condition));
+    if rule.subject.is_some() || by_claim || by_condition {
+        return;
     }
+    let (field, message) = if rule.condition.is_some() {
+        ("condition", "it holds for made-up subjects, and nothing else says who is meant: strangers would match")
+    } else if rule.claims.is_empty() {
+        ("subject", "there is neither subject nor claims nor condition: every subject of the issuer would match")
+    } else {
+        ("claims", "iss and aud do not tell subjects apart: every subject of the issuer would match")
+    };
+    risks.push(risk(field, message, "say who is meant"));
+}
+
+/// Whether the condition holds for one of two subjects of the issuer that nobody knows: with no claims but those that every
+/// token has, or with all that RFC 7519, 4.1 registers; whether somebody unknown acts for it or nobody.
+fn lets_strangers_in(rule: &Rule, condition: &Expression) -> bool {
+    let audience = rule.expected_audiences.first().map_or("https://stranger.invalid", String::as_str);
+    let stranger = |name: &str| {
+        let subject =
+            if rule.issuer.starts_with("spiffe://") { format!("{}/{name}", rule.issuer) } else { name.to_owned() };
+        let members = [
+            ("iss", json!(rule.issuer)),
+            ("sub", json!(subject)),
+            ("aud", json!(audience)),
+            ("iat", json!(4_000_000_000_u32)),
+            ("exp", json!(4_000_000_300_u32)),
+        ];
+        members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>()
+    };
+    let bare = stranger("somebody/stranger.invalid");
+    let mut full = stranger("4000000000000000000");
+    full.insert("nbf".to_owned(), json!(4_000_000_000_u32));
+    full.insert("jti".to_owned(), json!("8f14e45f-ceea-467f-a8c5-0d3b1a6f2e47"));
+    let nobody = Map::new();
+    let holds = |claims: &Map<String, Value>, actor: &Map<String, Value>| {
+        condition
+            .evaluate_members(&[("claims", claims), ("actor", actor)])
+            .is_ok_and(|value| value == Value::Bool(true))
+    };
+    [&bare, &full].into_iter().any(|claims| holds(claims, &nobody) || holds(claims, &full))
 }
 
 fn wildcards(rule: &Rule, compiled: &Compiled, risks: &mut Vec<Mistake>) {
@@ -132,9 +181,15 @@ fn pins(rule: &Rule, name: &str) -> bool {
 
 fn free_text(rule: &Rule, compiled: &Compiled, risks: &mut Vec<Mistake>) {
     let Some(identity) = &compiled.identity else { return };
-    for name in identity.claims().filter(|name| FREE_TEXT.contains(name) && !pins(rule, name)) {
+    for name in identity.claims().filter(|name| is_free_text(name) && !pins(rule, name)) {
         let message =
             format!("the claim {name:?} is a text that the subject chooses, and so it would choose its identity");
         risks.push(risk("identity", message, "use an id that the issuer assigns, or pin the claim"));
     }
+}
+
+/// A profile is as free a text when it is a member of another claim, or of a name that is a URL.
+fn is_free_text(name: &str) -> bool {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    FREE_TEXT.contains(&last) && !name.starts_with(KUBERNETES)
 }

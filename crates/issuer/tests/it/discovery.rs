@@ -1,12 +1,12 @@
 //! Issuers that cannot be asked, lie, or are asked too often.
 
-use carnet_issuer::{IssuerSettings, TrustedIssuer};
+use carnet_issuer::{IssuerSettings, Rule, RuleSet, TrustedIssuer};
 use carnet_jose::{Algorithm, SigningKey, encode_jwt};
 use http::StatusCode;
 use jiff::SignedDuration;
 use serde_json::{Map, json};
 
-use crate::world::{ISSUER, World, claims, claims_with, issuer_key, publish, rule, sign};
+use crate::world::{ISSUER, World, claims, claims_with, issuer_key, publish, rule, rule_with, sign};
 
 async fn trusting(issuer: TrustedIssuer) -> World {
     World::with(vec![rule()], &[issuer], IssuerSettings::default()).await
@@ -92,6 +92,55 @@ async fn rejects_keys_without_tls_of_an_issuer_with_it() {
 }
 
 #[tokio::test]
+async fn rejects_keys_without_tls_of_an_issuer_whose_discovery_document_has_it() {
+    let plain = "http://plain.example";
+    let discovery_url = "https://issuer.example/discovery".to_owned();
+    let rule = rule_with(json!({ "issuer": plain }));
+    let issuer = TrustedIssuer {
+        discovery_url: Some(discovery_url.clone()),
+        jwks_hosts: vec!["keys.example".to_owned()],
+        ..TrustedIssuer::new(plain)
+    };
+    for (jwks_uri, is_believed, requests) in
+        [("http://keys.example/jwks", false, 1), ("https://keys.example/jwks", true, 2)]
+    {
+        let world = World::with(vec![rule.clone()], std::slice::from_ref(&issuer), IssuerSettings::default()).await;
+        world.network.answer(&discovery_url, json!({ "issuer": plain, "jwks_uri": jwks_uri }).to_string());
+        world.network.answer(jwks_uri, json!({ "keys": [issuer_key().public_jwk()] }).to_string());
+        let answer = world.exchange(&sign(&claims_with(json!({ "iss": plain }))), &[]).await;
+        let seen = (answer.status == StatusCode::OK, world.network.requests());
+        assert_eq!(seen, (is_believed, requests), "{jwks_uri}");
+    }
+}
+
+#[test]
+fn rejects_plain_http_from_other_machines_at_load() {
+    let (far, near) = ("http://far.example", "http://127.0.0.1:8080");
+    let fields = |rules: Vec<Rule>, issuers: &[TrustedIssuer]| {
+        let mistakes = RuleSet::load_with(rules, issuers, None).err().unwrap_or_default();
+        assert!(mistakes.iter().all(|mistake| mistake.hint.as_deref().is_some_and(|hint| hint.contains("loopback"))));
+        mistakes.into_iter().map(|mistake| mistake.field).collect::<Vec<_>>()
+    };
+    let own = TrustedIssuer::new;
+    let at = |url: &str| TrustedIssuer { jwks_url: Some(format!("{url}/keys")), ..own(ISSUER) };
+    let told = |url: &str| TrustedIssuer { discovery_url: Some(format!("{url}/discovery")), ..own(ISSUER) };
+    for (issuer, field) in [(own(far), "issuer"), (at(far), "jwks_url"), (told(far), "discovery_url")] {
+        assert_eq!(fields(Vec::new(), &[issuer]), [format!("issuers[0].{field}")]);
+    }
+    for issuer in [own(near), at(near), told(near)] {
+        assert!(fields(Vec::new(), &[issuer]).is_empty());
+    }
+    let of = |issuer: &str| rule_with(json!({ "issuer": issuer }));
+    let actor = rule_with(json!({ "actors": [{ "issuer": far, "subject": "a" }] }));
+    assert_eq!(fields(vec![of(far)], &[]), ["rules[0].issuer"]);
+    assert_eq!(fields(vec![actor], &[]), ["rules[0].actors[0].issuer"]);
+    assert!(fields(vec![of(near)], &[]).is_empty());
+    let jwks = json!({ "keys": [issuer_key().public_jwk()] });
+    let pinned = TrustedIssuer { jwks: Some(jwks), ..own(far) };
+    assert!(fields(vec![of(far)], &[pinned]).is_empty(), "nothing comes over the net");
+}
+
+#[tokio::test]
 async fn pinned_keys_need_no_network() {
     let jwks = json!({ "keys": [issuer_key().public_jwk()] });
     let world = trusting(TrustedIssuer { jwks: Some(jwks), ..TrustedIssuer::new(ISSUER) }).await;
@@ -132,7 +181,7 @@ fn rejects_issuers_with_mistakes() {
         (TrustedIssuer { ca_pem: Some("x".to_owned()), ..issuer.clone() }, "ca_pem"),
         (TrustedIssuer { jwks_hosts: vec!["a/b".to_owned()], ..issuer }, "jwks_hosts"),
     ] {
-        let mistakes = carnet_issuer::RuleSet::load_with(Vec::new(), &[wrong], None).unwrap_err();
+        let mistakes = RuleSet::load_with(Vec::new(), &[wrong], None).unwrap_err();
         assert_eq!(mistakes[0].field, format!("issuers[0].{field}"));
     }
 }

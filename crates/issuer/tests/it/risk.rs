@@ -29,6 +29,44 @@ fn rejects_a_rule_that_says_nothing_of_the_subject() {
 }
 
 #[test]
+fn rejects_claims_that_every_subject_of_the_issuer_has() {
+    let with = |claims: Value| json!({ "subject": null, "condition": null, "identity": "/x", "claims": claims });
+    risky(&with(json!({ "iss": "https://issuer.example" })), "claims");
+    risky(&with(json!({ "iss": "https://issuer.example", "aud": "https://authority.example" })), "claims");
+    harmless(&with(json!({ "iss": "https://issuer.example", "owner_id": "42" })));
+}
+
+#[test]
+fn rejects_a_condition_that_holds_for_strangers_where_nothing_else_says_who_is_meant() {
+    let with = |condition: &str| json!({ "subject": null, "claims": {}, "identity": "/x", "condition": condition });
+    for loose in [
+        "true",
+        "claims.sub == claims.sub",
+        "has(claims.sub)",
+        "has(claims.jti)",
+        "!has(claims.jti)",
+        "claims.exp - claims.iat < 3600",
+        "claims.sub != 'mallory'",
+        "claims.owner_id == '42' || true",
+        "has(actor.sub) || claims.owner_id == '42'",
+        "claims.iss == 'https://issuer.example'",
+    ] {
+        risky(&with(loose), "condition");
+        let meant = json!({ "claims": {}, "identity": "/x", "condition": loose });
+        harmless(&meant);
+    }
+    for narrow in ["claims.owner_id == '42'", "claims.sub.startsWith('repo:org/')", "has(claims.owner_id)"] {
+        harmless(&with(narrow));
+    }
+    let own = "spiffe://example.org";
+    let condition = "claims.sub.startsWith('spiffe://example.org/')";
+    risky(
+        &json!({ "issuer": own, "subject": null, "claims": {}, "identity": "/x", "condition": condition }),
+        "condition",
+    );
+}
+
+#[test]
 fn rejects_wildcards_that_cross_separators_or_lead() {
     risky(&json!({ "subject": "repo:org/**" }), "subject");
     risky(&json!({ "subject": "*:main" }), "subject");
@@ -94,7 +132,7 @@ fn a_condition_alone_does_not_bind_a_tenant() {
     risky(
         &json!({
             "issuer": "https://token.actions.githubusercontent.com", "subject": null, "claims": {}, "identity": "/x",
-            "condition": "claims.repository_owner_id == '1' || true",
+            "condition": "claims.repository_owner_id == '1' || claims.event == 'push'",
         }),
         "issuer",
     );
@@ -123,6 +161,17 @@ fn rejects_an_identity_that_the_subject_writes_itself() {
         risky(&json!({ "identity": format!("/x/{{{claim}}}") }), "identity");
         harmless(&json!({ "identity": format!("/x/{{{claim}}}"), "claims": { claim: ["a", "b"] } }));
     }
+}
+
+#[test]
+fn rejects_an_identity_that_the_subject_writes_in_a_member_of_a_claim() {
+    for claim in ["user/name", "user/login", "https://claims.example/email"] {
+        risky(&json!({ "identity": format!("/u/{{{claim}}}") }), "identity");
+        harmless(&json!({ "identity": format!("/u/{{{claim}}}"), "claims": { claim: "a" } }));
+    }
+    let both = rule_with(json!({ "identity": "/u/{user/email}/{login}" }));
+    assert_eq!(RuleSet::load(vec![both]).unwrap_err().len(), 2);
+    harmless(&json!({ "identity": "/ns/{kubernetes.io/namespace}/sa/{kubernetes.io/serviceaccount/name}" }));
 }
 
 #[test]

@@ -64,6 +64,39 @@ async fn many_callers_share_one_fetch() {
     assert_eq!(world.http.count(), 1);
 }
 
+/// Keys that are no longer fresh, a key withdrawn since, and a caller that begins the fetch and leaves before the answer.
+async fn left_by_its_only_caller() -> World {
+    let world = world();
+    world.keys("one").await.unwrap();
+    world.http.answer(JWKS, 200, "application/json", jwks("two"));
+    world.clock.advance(SignedDuration::from_mins(16));
+    world.http.gated.store(true, Ordering::SeqCst);
+    assert!(world.keys("one").now_or_never().is_none());
+    assert_eq!(world.http.count(), 2);
+    world
+}
+
+#[tokio::test]
+async fn a_fetch_goes_on_when_its_only_caller_leaves() {
+    let world = left_by_its_only_caller().await;
+    tokio::task::yield_now().await;
+    world.http.gate.notify_waiters();
+    tokio::task::yield_now().await;
+    let keys = world.keys("one").now_or_never().unwrap().unwrap();
+    assert!(knows(&keys, "two") && !knows(&keys, "one"), "the key was withdrawn");
+    assert_eq!(world.http.count(), 2);
+}
+
+#[test]
+fn a_fetch_that_nobody_drives_any_more_is_begun_anew() {
+    // Without a runtime, callers drive the fetch themselves.
+    let world = left_by_its_only_caller().now_or_never().unwrap();
+    world.http.gated.store(false, Ordering::SeqCst);
+    let keys = world.keys("one").now_or_never().unwrap().unwrap();
+    assert!(knows(&keys, "two") && !knows(&keys, "one"), "the key was withdrawn");
+    assert_eq!(world.http.count(), 3);
+}
+
 #[tokio::test]
 async fn an_unknown_kid_refetches_at_most_once_a_minute() {
     let world = world();

@@ -9,7 +9,7 @@ use std::{
 
 use carnet_core::{Destination, Error, HttpError, HttpErrorKind};
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls::{ClientConfig, InvalidMessage, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -77,7 +77,7 @@ pub(super) async fn open(client: &Client, target: &Target, ca_pem: Option<&[u8]>
         proxy.connect(&mut tcp, &authority).await.map_err(|error| {
             let kind = match error {
                 ConnectError::Io(_) | ConnectError::Refused(_) => HttpErrorKind::Connect,
-                ConnectError::NotHttp => HttpErrorKind::Protocol,
+                ConnectError::NotHttp => HttpErrorKind::NotHttp,
             };
             with_cause(target.error(kind, format_args!("no tunnel")), error)
         })?;
@@ -90,11 +90,15 @@ pub(super) async fn open(client: &Client, target: &Target, ca_pem: Option<&[u8]>
         .map(|config| as_identity(config, target.identity.as_ref()))
         .map_err(|error| with_cause(target.error(HttpErrorKind::Tls, format_args!("TLS cannot be set up")), error))?;
     let stream = TlsConnector::from(config).connect(server_name(target)?, tcp).await.map_err(|error| {
-        let kind = match find::<rustls::Error>(&error) {
-            Some(_) => HttpErrorKind::Tls,
-            None => HttpErrorKind::Connect,
+        let (kind, text) = match find::<rustls::Error>(&error) {
+            // Its first bytes are no TLS record: a plain listener answers so.
+            Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+                (HttpErrorKind::NotTls, "what answers there does not speak TLS")
+            }
+            Some(_) => (HttpErrorKind::Tls, "the TLS handshake failed"),
+            None => (HttpErrorKind::Connect, "the TLS handshake failed"),
         };
-        with_cause(target.error(kind, format_args!("the TLS handshake failed")), error)
+        with_cause(target.error(kind, format_args!("{text}")), error)
     })?;
     let (_, session) = stream.get_ref();
     let chain = session.peer_certificates().unwrap_or_default().iter().map(|one| one.to_vec()).collect();

@@ -130,10 +130,27 @@ async fn reports_a_port_where_nobody_listens() {
 
 #[tokio::test]
 async fn reports_a_server_that_does_not_speak_http() {
-    for noise in ["SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n", "\u{0}\u{1}\u{2}\r\n\r\n"] {
+    for noise in [
+        "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        "HTTP/2.0 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
+        "\u{0}\u{1}\u{2}\r\n\r\n",
+    ] {
         let (server, _) = answers(noise).await;
         let error = client().send(get(&format!("http://{server}/"))).await.unwrap_err();
-        assert_eq!(error.kind, HttpErrorKind::Protocol, "{noise:?}");
+        assert_eq!(error.kind, HttpErrorKind::NotHttp, "{noise:?}");
+        assert!(error.message.ends_with("what answers there does not speak HTTP/1.1"), "{noise:?}: {}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn reports_chunks_that_are_not_http() {
+    for chunks in ["zz\r\nhello\r\n0\r\n\r\n", "11111111111111111\r\n", "5\r\nhello!\r\n0\r\n\r\n"] {
+        let (server, _) = answers(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}")).await;
+        let error = client().send(get(&format!("http://{server}/"))).await.unwrap_err();
+        assert_eq!(error.kind, HttpErrorKind::NotHttp, "{chunks:?}: {:?}", error.cause);
+        assert!(error.message.ends_with("the chunks of the answer are not those of HTTP/1.1"), "{}", error.message);
     }
 }
 

@@ -89,7 +89,7 @@ async fn a_proxy_that_does_not_speak_http_is_reported() {
         let (proxy, _) = answers(noise).await;
         let client = through(&[("https_proxy", &proxy.to_string())]);
         let error = client.send(get("https://issuer.example/")).await.unwrap_err();
-        assert_eq!(error.kind, HttpErrorKind::Protocol, "{noise:?}");
+        assert_eq!(error.kind, HttpErrorKind::NotHttp, "{noise:?}");
     }
 }
 
@@ -98,7 +98,7 @@ async fn an_endless_answer_to_connect_is_given_up() {
     let (proxy, _) = answers(format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(1 << 20))).await;
     let client = through(&[("https_proxy", &proxy.to_string())]);
     let error = client.send(get("https://issuer.example/")).await.unwrap_err();
-    assert!(matches!(error.kind, HttpErrorKind::Protocol | HttpErrorKind::Connect), "{error}");
+    assert!(matches!(error.kind, HttpErrorKind::NotHttp | HttpErrorKind::Connect), "{error}");
 }
 
 #[tokio::test]

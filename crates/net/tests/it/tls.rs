@@ -77,7 +77,9 @@ async fn refuses_a_server_that_does_not_speak_tls() {
     let (server, _stop) = listen(hello(), None).await;
     let mut request = get(&format!("https://localhost:{}/", server.port()));
     request.ca_pem = Some(Bytes::from(authority().certificate_pem()));
-    assert_eq!(client().send(request).await.unwrap_err().kind, HttpErrorKind::Tls);
+    let error = client().send(request).await.unwrap_err();
+    assert_eq!(error.kind, HttpErrorKind::NotTls);
+    assert!(error.message.ends_with("what answers there does not speak TLS"), "{}", error.message);
 }
 
 #[tokio::test]

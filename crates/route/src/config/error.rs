@@ -7,7 +7,7 @@ use std::{
 };
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use carnet_core::Error;
+use carnet_core::{Error, Place};
 use serde::Serialize;
 
 use super::{limits, mask::mask};
@@ -61,15 +61,6 @@ pub struct Problem {
     related: Option<(Range<usize>, String)>,
 }
 
-/// A place in a text, counted from 1. Columns count characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
-    /// Line.
-    pub line: usize,
-    /// Column.
-    pub column: usize,
-}
-
 impl Problem {
     pub(crate) fn new(span: Range<usize>, message: impl AsRef<str>) -> Self {
         let message = plain(message.as_ref());
@@ -121,7 +112,7 @@ impl ConfigError {
         for problem in &mut problems {
             if let Some(span) = &mut problem.span {
                 *span = clamp(text, span);
-                problem.place = Some(place(text, span.start));
+                problem.place = Some(Place::of(text, span.start));
             }
             if let Some((span, _)) = &mut problem.related {
                 *span = clamp(text, span);
@@ -232,11 +223,4 @@ fn clamp(text: &str, span: &Range<usize>) -> Range<usize> {
     }
     let next = text.get(start..).and_then(|rest| rest.chars().next()).filter(|letter| *letter != '\n');
     start..start + next.map_or(0, char::len_utf8)
-}
-
-pub(crate) fn place(text: &str, offset: usize) -> Place {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-    Place { line, column }
 }

@@ -17,9 +17,10 @@ use super::{
     error::{ConfigError, Problem, TextOrigin},
     expand, limits,
     refresh::RefreshSection,
-    section::{Reader, type_words},
+    section::Reader,
     show::{self, Setting},
     tree::{self, Node},
+    words::type_words,
 };
 use crate::{
     Auto, Registry, Role, Route, Start, Unknown,

@@ -5,10 +5,10 @@ use std::{
     str::Utf8Error,
 };
 
-use carnet_core::{Context, Error, Files, SecretBytes, Unnamed, chain};
+use carnet_core::{Context, Error, Files, Place, SecretBytes, Unnamed, chain};
 
 use super::{
-    error::{ConfigError, Place, Problem, TextOrigin},
+    error::{ConfigError, Problem, TextOrigin},
     limits,
 };
 use crate::EnvVars;
@@ -99,7 +99,7 @@ fn unreadable(path: &Path, error: &Error) -> ConfigError {
 pub(crate) fn not_text(bytes: &[u8], path: Option<&Path>, error: Utf8Error) -> ConfigError {
     let offset = error.valid_up_to();
     let before = bytes.get(..offset).map(String::from_utf8_lossy).unwrap_or_default();
-    let place: Place = super::error::place(&before, before.len());
+    let place = Place::of(&before, before.len());
     let problem = Problem::whole(format!("byte {offset} (line {}, column {}) is not UTF-8", place.line, place.column));
     let origin = TextOrigin::File(path.map(Path::to_owned));
     ConfigError::new(origin, "", vec![problem.at(place).hint("save the file as UTF-8")])

@@ -16,8 +16,9 @@ use super::{
     mask::{is_reference, sounds_secret},
     show::{self, Setting},
     tree::{self, Node},
+    words::{self, Explained, type_words},
 };
-use crate::{registry::Entry, suggest};
+use crate::registry::Entry;
 
 /// What is read, and what was found wrong with it so far.
 pub(crate) struct Reader<'t> {
@@ -117,64 +118,64 @@ impl<'t> Reader<'t> {
         path: &str,
         error: &ShapeError,
     ) -> bool {
-        let span = error.span().filter(|span| *span != fields.span());
-        let Some(span) = span else {
-            self.incomplete(schema, fields, removed, anchor, path, error.message());
-            return false;
-        };
-        let entry = tree::entry_at(fields, &span);
-        let field = entry.as_deref().map_or_else(|| path.to_owned(), |entry| join(path, entry));
-        let secret = entry.as_deref().is_some_and(|entry| show::is_secret(schema, entry));
-        let Explained { message, hint, meant } = explain(error.message(), secret);
-        removed.meant.extend(meant);
-        let mut problem = Problem::new(span.clone(), message).field(field);
-        let about = || show::description(schema, entry.as_deref()?);
-        if let Some(hint) = hint.or_else(about) {
-            problem = problem.hint(hint);
+        let own = fields.span();
+        let span = error.span().unwrap_or_else(|| own.clone());
+        let at = if span == own { Some(Vec::new()) } else { tree::path_at(fields, &span) };
+        let place = if span == own { anchor.clone() } else { span };
+        match &at {
+            Some(at) if removed.emptied(at) && words::is_empty_choice(error.message()) => {}
+            Some(at) if let Some(missing) = words::missing(error.message()) => {
+                let there = tree::get(fields, at);
+                let there = |name: &str| there.is_some_and(|table| table.get_ref().get(name).is_some());
+                let mut names = show::required(schema, at);
+                if !names.contains(&missing) {
+                    names.push(missing);
+                }
+                names.retain(|name| !there(name) && !removed.has(at, name));
+                self.missing(schema, &names, at, &place, path);
+            }
+            _ => self.unfit(schema, error.message(), at.as_deref(), removed, &place, path),
         }
-        self.problem(problem);
-        match entry.map(|entry| tree::whole_choice(fields, entry, &span, error.message())) {
+        match at.map(tree::entry) {
             Some(entry) if tree::remove(fields, &entry) => {
-                removed.names.extend(entry.into_iter().next());
+                removed.names.push(entry);
                 true
             }
             _ => false,
         }
     }
 
-    /// Reports every required field that is not there; or, when that is not what is wrong, what is.
-    fn incomplete(
+    /// Reports fields that are required at `at`.
+    fn missing(&mut self, schema: &Json, names: &[&str], at: &[String], place: &Range<usize>, path: &str) {
+        for name in names {
+            let about = show::description(schema, &[at, &[(*name).to_owned()]].concat());
+            let about = about.map_or_else(|| format!("add {name} = …"), |about| format!("add {name} = …: {about}"));
+            let problem = Problem::new(place.clone(), format!("`{name}` is missing"));
+            self.problem(problem.field(join(path, at)).hint(about));
+        }
+    }
+
+    /// Reports what does not fit at `at`.
+    fn unfit(
         &mut self,
         schema: &Json,
-        fields: &Node<'_>,
-        removed: &Removed,
-        anchor: &Range<usize>,
-        path: &str,
         message: &str,
+        at: Option<&[String]>,
+        removed: &mut Removed,
+        place: &Range<usize>,
+        path: &str,
     ) {
-        let required = schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str);
-        let there = |name: &str| fields.get_ref().get(name).is_some();
-        let gone = |name: &str| removed.names.iter().chain(&removed.meant).any(|gone| gone == name);
-        let mut named: Vec<String> = required.filter(|name| !there(name) && !gone(name)).map(str::to_owned).collect();
-        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-        if let Some(missing) = missing.filter(|missing| !gone(missing) && !named.iter().any(|name| name == missing)) {
-            named.push(missing.to_owned());
+        let entry = at.map(|at| tree::entry(at.to_vec())).unwrap_or_default();
+        let Explained { message, hint, meant } = words::explain(message, show::is_secret(schema, &entry));
+        if let (Some((_, parents)), Some(meant)) = (entry.split_last(), meant) {
+            removed.names.push([parents, &[meant]].concat());
         }
-        if missing.is_none() {
-            let Explained { message, hint, .. } = explain(message, false);
-            let problem = Problem::new(anchor.clone(), message).field(path);
-            self.problem(match hint {
-                Some(hint) => problem.hint(hint),
-                None => problem,
-            });
-            return;
-        }
-        for name in named {
-            let about = show::description(schema, std::slice::from_ref(&name));
-            let about = about.map_or_else(|| format!("add {name} = …"), |about| format!("add {name} = …: {about}"));
-            let problem = Problem::new(anchor.clone(), format!("`{name}` is missing")).field(path).hint(about);
-            self.problem(problem);
-        }
+        let about = || show::description(schema, &entry).filter(|_| !entry.is_empty());
+        let problem = Problem::new(place.clone(), message).field(join(path, at.unwrap_or_default()));
+        self.problem(match hint.or_else(about) {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        });
     }
 
     fn mistake(&mut self, fields: &Node<'_>, anchor: &Range<usize>, path: &str, mistake: Mistake) {
@@ -254,99 +255,34 @@ fn sounds_secret_somewhere(fields: &Node<'_>) -> bool {
     found
 }
 
-/// What was taken away from a section because it does not fit.
+/// What was reported and taken away from a section because it does not fit, and what unknown fields were probably meant
+/// to be. Neither is missing as well.
 #[derive(Default)]
 struct Removed {
-    /// Top-level names that are gone.
-    names: Vec<String>,
-    /// Names that unknown fields were probably meant to be; they are not missing as well.
-    meant: Vec<String>,
+    names: Vec<Vec<String>>,
 }
 
-struct Explained {
-    message: String,
-    hint: Option<String>,
-    meant: Option<String>,
-}
+impl Removed {
+    /// Whether the table at `at` had this field.
+    fn has(&self, at: &[String], field: &str) -> bool {
+        self.under(at).any(|name| name == field)
+    }
 
-/// Serde's words in the words of the reader, and a hint.
-fn explain(message: &str, secret: bool) -> Explained {
-    let explained = |message: String, hint: Option<String>| Explained { message, hint, meant: None };
-    if let Some((name, rest)) = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
-        let (hint, meant) = alternatives(name, rest, "field");
-        return Explained { message: format!("unknown field `{name}`"), hint: Some(hint), meant };
+    /// Whether something was taken away from the table at `at`.
+    fn emptied(&self, at: &[String]) -> bool {
+        self.under(at).next().is_some()
     }
-    if let Some((name, rest)) = message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`')) {
-        let shown = if secret { "this".to_owned() } else { format!("`{name}`") };
-        return explained(format!("{shown} is not one of the values"), Some(alternatives(name, rest, "value").0));
-    }
-    if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-        return explained(format!("`{name}` is missing"), Some(format!("add {name} = …")));
-    }
-    for (start, verb) in
-        [("invalid type: ", "found"), ("invalid value: ", "found"), ("invalid length ", "found length")]
-    {
-        if let Some((found, wanted)) = message.strip_prefix(start).and_then(|rest| rest.split_once(", expected ")) {
-            let found = if secret { "something else".to_owned() } else { found_words(found) };
-            return explained(format!("wanted {}, {verb} {found}", wanted_words(wanted)), None);
-        }
-    }
-    explained(message.to_owned(), None)
-}
 
-/// Serde names Rust's types.
-fn wanted_words(wanted: &str) -> String {
-    match wanted {
-        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
-        "u8" => "a whole number from 0 to 255".to_owned(),
-        "u16" => "a whole number from 0 to 65535".to_owned(),
-        "u32" | "u64" | "usize" => "a whole number from 0".to_owned(),
-        "a nonzero u8" | "a nonzero u16" | "a nonzero u32" | "a nonzero u64" => "a whole number from 1".to_owned(),
-        "a sequence" => "a list such as [\"a\", \"b\"]".to_owned(),
-        "a string" | "string or table" => "a text".to_owned(),
-        "a map" => "a table".to_owned(),
-        "a boolean" => "true or false".to_owned(),
-        wanted if wanted.starts_with("struct ") => "a table".to_owned(),
-        wanted => wanted.to_owned(),
-    }
-}
-
-fn found_words(found: &str) -> String {
-    let value = ["string ", "integer ", "boolean ", "floating point "].iter().find_map(|kind| found.strip_prefix(kind));
-    match (value, found) {
-        (Some(value), _) => value.trim_matches('`').to_owned(),
-        (None, "map") => "a table".to_owned(),
-        (None, "sequence") => "a list".to_owned(),
-        (None, found) => found.to_owned(),
-    }
-}
-
-/// A TOML type with its article.
-pub(crate) fn type_words(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-/// What could have been meant, from the names that serde lists in backticks.
-fn alternatives(name: &str, listed: &str, what: &str) -> (String, Option<String>) {
-    let names: Vec<&str> = listed.split('`').skip(1).step_by(2).collect();
-    match suggest(name, names.iter().copied()) {
-        Some(close) => (format!("did you mean `{close}`?"), Some(close.to_owned())),
-        None if names.is_empty() => (format!("there is no {what} to set here"), None),
-        None => (format!("the {what}s are: {}", names.join(", ")), None),
+    fn under(&self, at: &[String]) -> impl Iterator<Item = &str> {
+        let split = self.names.iter().filter_map(|name| name.split_last());
+        split.filter(move |(_, parents)| *parents == at).map(|(name, _)| name.as_str())
     }
 }
 
 /// Reads a word that does not fit as a string as a boolean, number, array or table. False when that is not possible.
 fn reinterpret<'t>(text: &'t str, fields: &mut Node<'t>, error: &ShapeError) -> bool {
     let Some(span) = error.span() else { return false };
-    let Some(value) = tree::entry_at(fields, &span).and_then(|path| tree::get_mut(fields, &path)) else {
+    let Some(value) = tree::path_at(fields, &span).and_then(|path| tree::get_mut(fields, &path)) else {
         return false;
     };
     // A word with a variable in it is not what stands in the text; it stays a string.

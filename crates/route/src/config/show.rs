@@ -2,16 +2,12 @@
 
 use std::ops::Range;
 
+use carnet_core::Place;
 use serde::Serialize;
 use serde_json::Value as Json;
 use toml::de::DeValue;
 
-use super::{
-    error::{Place, place, plain},
-    expand::Expansions,
-    mask::sounds_secret,
-    tree::Node,
-};
+use super::{error::plain, expand::Expansions, mask::sounds_secret, tree::Node};
 
 /// What is shown in place of a secret.
 const MASKED: &str = "***";
@@ -72,7 +68,7 @@ pub(crate) fn setting(
 ) -> Setting {
     let variables = expansions.at(span).map(|expansion| expansion.variables.clone()).unwrap_or_default();
     let origin =
-        Origin::Text { file: file.to_owned(), place: place(text, text.floor_char_boundary(span.start)), variables };
+        Origin::Text { file: file.to_owned(), place: Place::of(text, text.floor_char_boundary(span.start)), variables };
     Setting { field: plain(field), value, origin }
 }
 
@@ -150,6 +146,15 @@ pub(crate) fn description(schema: &Json, name: &[String]) -> Option<String> {
     let text = found.iter().find_map(|found| found.get("description")?.as_str())?;
     let line = text.split("\n\n").next().unwrap_or(text).replace('\n', " ");
     Some(line).filter(|line| !line.is_empty())
+}
+
+/// The fields that must stand in the table of this name; none where they depend on which alternative it is.
+pub(crate) fn required<'s>(schema: &'s Json, name: &[String]) -> Vec<&'s str> {
+    let mut required = reach(schema, name).into_iter().filter_map(|found| found.get("required")?.as_array());
+    match (required.next(), required.next()) {
+        (Some(names), None) => names.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Every sub-schema that may apply to the field of this name.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{Start, testing::registry};
 
+mod choices;
 mod finding;
 mod rendering;
 mod rendering_steps;

@@ -39,44 +39,40 @@ pub(crate) fn locate(node: &Node<'_>, field: &str) -> Option<Range<usize>> {
     found
 }
 
-/// The dotted name of the entry whose key or value has exactly this place; of the innermost one, if there are several.
-pub(crate) fn entry_at(node: &Node<'_>, span: &Range<usize>) -> Option<Vec<String>> {
+/// The dotted name of what has exactly this place: an entry by its key or value, or an element; the innermost one, if
+/// there are several.
+pub(crate) fn path_at(node: &Node<'_>, span: &Range<usize>) -> Option<Vec<String>> {
+    let below = |name: String, value: &Node<'_>, here: bool| {
+        let mut path = path_at(value, span).or_else(|| here.then(Vec::new))?;
+        path.insert(0, name);
+        Some(path)
+    };
     match node.get_ref() {
         DeValue::Table(table) => table.iter().find_map(|(key, value)| {
-            let name = key.get_ref().to_string();
-            let here = || (key.span() == *span || value.span() == *span || holds(value, span)).then(Vec::new);
-            let mut path = entry_at(value, span).or_else(here)?;
-            path.insert(0, name);
-            Some(path)
+            below(key.get_ref().to_string(), value, key.span() == *span || value.span() == *span)
         }),
-        DeValue::Array(array) => array.iter().enumerate().find_map(|(index, value)| {
-            let mut path = entry_at(value, span)?;
-            path.insert(0, index.to_string());
-            Some(path)
-        }),
+        DeValue::Array(array) => {
+            array.iter().enumerate().find_map(|(index, value)| below(index.to_string(), value, value.span() == *span))
+        }
         _ => None,
     }
 }
 
-/// Where the name of a choice (`caller = { NAME = { … } }`) is unknown, the whole choice goes: without its only entry,
-/// it would be wrong once more.
-pub(crate) fn whole_choice(
-    node: &mut Node<'_>,
-    mut entry: Vec<String>,
-    span: &Range<usize>,
-    message: &str,
-) -> Vec<String> {
-    let value = get_mut(node, &entry).map(|value| value.span());
-    if message.starts_with("unknown variant") && entry.len() > 1 && value.is_some_and(|value| value != *span) {
-        entry.pop();
+/// The name of the entry that this is, or that it is an element of.
+pub(crate) fn entry(mut path: Vec<String>) -> Vec<String> {
+    while path.last().is_some_and(|last| last.parse::<usize>().is_ok()) {
+        path.pop();
     }
-    entry
+    path
 }
 
-/// Whether this is an array with an element of exactly this place.
-fn holds(node: &Node<'_>, span: &Range<usize>) -> bool {
-    let DeValue::Array(array) = node.get_ref() else { return false };
-    array.iter().any(|value| value.span() == *span || holds(value, span))
+/// The value under this name.
+pub(crate) fn get<'a, 't>(node: &'a Node<'t>, path: &[String]) -> Option<&'a Node<'t>> {
+    path.iter().try_fold(node, |at, segment| match at.get_ref() {
+        DeValue::Table(table) => table.get(segment.as_str()),
+        DeValue::Array(array) => array.get(segment.parse::<usize>().ok()?),
+        _ => None,
+    })
 }
 
 /// The value under this name.

@@ -72,7 +72,7 @@ fn fields(name: &str) -> &'static str {
         "token-file" | "aws-profile" => "path = '/x'",
         "oauth" => "token_url = 'https://sts.example/token'",
         "carnet" => "url = 'https://authority.example'",
-        "oci-profile" | "oci-resource-principal" => "directory = '/x'",
+        "oci-profile" | "oci-resource-principal" | "x509-files" => "directory = '/x'",
         "oci-token" => "token_file = '/x'\nkey_file = '/y'",
         "oci-signature" => "url = 'https://iaas.us-ashburn-1.oraclecloud.com/20160918/instances'",
         "gcp" => {

@@ -42,7 +42,11 @@ impl Prepared {
 /// Answers the document, if there is one. PostgreSQL has no U+0000 in texts; documents carry it as an escape.
 fn check(op: &Op) -> Result<String, StoreError> {
     match op {
-        Op::UseOnce { .. } | Op::Audit(_) | Op::ConsumeJoinToken { .. } | Op::DeleteJoinToken { .. } => {}
+        Op::UseOnce { .. }
+        | Op::BelieveClock { .. }
+        | Op::Audit(_)
+        | Op::ConsumeJoinToken { .. }
+        | Op::DeleteJoinToken { .. } => {}
         Op::CreateJoinToken(row) => {
             optional("the path of a join token", row.agent_path.as_deref())?;
             list("the selectors of a join token", &row.selectors)?;

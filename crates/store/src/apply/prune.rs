@@ -1,25 +1,17 @@
 //! Forgetting what is of no use any more.
 //!
-//! What is of no use depends on the time, and clocks may be wrong. So there are two safeguards. The store goes by a time of its
-//! own, `head.clock`, that callers move on in small steps and take back when theirs is behind: one clock that jumps has little
-//! to say. And it remembers up to where it has forgotten keys, `head.forgotten`: a key that it could have forgotten counts as
-//! used, so that no clock whatsoever makes a key good twice.
+//! The time that it goes by is that of [`super::clock`].
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::clock::{MARGIN, move_on};
 use crate::{
     StoreError,
-    sql::{Columns, Connection, Value, corrupt},
+    sql::{Columns, Connection, Value},
 };
 
 /// How long it stays known that an entry was deleted. A node that was away for longer reads all entries again.
 const TOMBSTONES: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How far the store's time moves on with one call, at most: more than lies between two calls, five minutes,
-/// so that it gains on a clock that is ahead: a day in eight hours, and a year in four months.
-const STEP: SignedDuration = SignedDuration::from_mins(20);
-/// How long after its time something is deleted: three steps, so that three callers that are ahead do no harm beside one that is
-/// right; and more than any tolerance for clocks in the verification of tokens, which is ten minutes at most.
-const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// Rows of one transaction, so that no commit waits for long.
 const CHUNK: usize = 1000;
 
@@ -103,20 +95,6 @@ async fn chunk<C: Connection>(connection: &mut C, sweep: Sweep) -> Result<Swept,
     connection.finish(Vec::new(), &head, false).await?;
     let more = more.then_some(Sweep { until: Some(until), ..sweep });
     Ok(Swept { rows: u64::try_from(pruned).unwrap_or(u64::MAX), more })
-}
-
-/// The time that the store goes by after a look at the caller's clock. It starts with the first row of the audit log.
-async fn move_on<C: Connection>(connection: &mut C, now: Timestamp) -> Result<Timestamp, StoreError> {
-    let sql = "SELECT COALESCE(clock, (SELECT at FROM audit ORDER BY seq LIMIT 1)) FROM head";
-    let row = connection.query(sql.into(), Vec::new()).await?.into_iter().next();
-    let known = row.ok_or_else(|| corrupt("its head is missing"))?.maybe(Columns::time)?;
-    let furthest = known.map_or(now, |known| known.checked_add(STEP).unwrap_or(Timestamp::MAX));
-    let believed = now.min(furthest);
-    if believed < now {
-        tracing::info!(%now, %believed, "the clock is ahead of the store's time, by which it forgets; it follows step by step");
-    }
-    connection.query("UPDATE head SET clock = $1".into(), vec![Value::time(believed)]).await?;
-    Ok(believed)
 }
 
 /// Rows that were deleted.

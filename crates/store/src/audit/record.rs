@@ -110,6 +110,8 @@ pub struct AuditHead {
 pub struct AuditFilter {
     /// Not before.
     pub since: Option<Timestamp>,
+    /// Not after this row: no row beyond it is looked at.
+    pub up_to: Option<u64>,
     /// Before.
     pub until: Option<Timestamp>,
     /// [`AuditRecord::action`].

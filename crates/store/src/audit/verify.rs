@@ -44,6 +44,14 @@ pub enum AuditBreak {
         /// Number of the last row, as the head has it.
         head: u64,
     },
+    /// The chain ends before it, and a later row was noted elsewhere.
+    #[error(
+        "the chain ends before it, and row {noted} was noted elsewhere: it was cut, or that is the note of another log"
+    )]
+    ShorterThanNoted {
+        /// Number of the row that was noted.
+        noted: u64,
+    },
     /// The chain ends with it, and the head says another digest, or an earlier end.
     #[error("the head of the chain is not that of this row")]
     OtherHead,
@@ -96,7 +104,7 @@ pub async fn verify_audit(store: &dyn Store, noted: Option<AuditHead>) -> Result
 fn end(last: AuditHead, noted: Option<AuditHead>) -> AuditVerdict {
     match noted {
         Some(noted) if noted.seq > last.seq => {
-            let what = AuditBreak::Truncated { head: noted.seq };
+            let what = AuditBreak::ShorterThanNoted { noted: noted.seq };
             AuditVerdict::Broken { seq: last.seq.saturating_add(1), what }
         }
         _ => AuditVerdict::Intact(last),

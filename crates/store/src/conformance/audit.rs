@@ -51,6 +51,7 @@ pub async fn audit_rows_are_filtered(store: Arc<dyn Store>) {
     write(&*store, AuditRecord::new(after(20), "later", Outcome::Failed)).await;
     let text = |text: &str| Some(text.to_owned());
     let every = AuditFilter {
+        up_to: Some(2),
         since: Some(after(10)),
         until: Some(after(11)),
         action: text("issue"),
@@ -84,6 +85,9 @@ pub async fn audit_rows_are_filtered(store: Arc<dyn Store>) {
     assert_eq!(seqs(store.audit(2, 2, none()).await.unwrap()), [3]);
     let early = AuditFilter { until: Some(after(10)), ..none() };
     assert_eq!(seqs(store.audit(0, 10, early).await.unwrap()), [1]);
+    let first = AuditFilter { up_to: Some(2), ..none() };
+    assert_eq!(seqs(store.audit(0, 10, first.clone()).await.unwrap()), [1, 2]);
+    assert_eq!(seqs(store.audit_newest(None, 10, first).await.unwrap()), [2, 1]);
 }
 
 /// Characters, numbers and orders that a database or a parser would change.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::support::{after, conflict, done, key, reason};
-use crate::{ConflictReason, Expect, KeyRow, Object, ObjectKind, Op, Store};
+use super::support::{after, conflict, done, key, reason, record};
+use crate::{ConflictReason, Expect, KeyRow, Object, ObjectKind, Op, Outcome, Store, settle};
 
 fn put(name: &str, body: &str, expect: Expect) -> Op {
     Op::PutObject { kind: ObjectKind::Rule, name: name.to_owned(), body: json!({ "is": body }), expect }
@@ -38,6 +38,18 @@ pub async fn an_object_is_put_as_expected(store: Arc<dyn Store>) {
     assert_eq!(reason(&*store, delete(ObjectKind::Client)).await, ConflictReason::NotFound);
     done(&*store, delete(ObjectKind::Rule)).await;
     assert_eq!(store.object(ObjectKind::Rule, "b".to_owned()).await.unwrap(), None);
+}
+
+/// [`settle`], by two at once and by one who comes later.
+pub async fn what_is_said_of_a_store_once_is_said_by_the_first(store: Arc<dyn Store>) {
+    let say =
+        async |what: &str| settle(&*store, "name", json!({ "is": what }), record(Outcome::Allowed)).await.unwrap();
+    let (one, other) = tokio::join!(say("a"), say("b"));
+    assert_eq!(one, other);
+    assert!([json!({ "is": "a" }), json!({ "is": "b" })].contains(&one), "{one}");
+    assert_eq!(say("c").await, one);
+    let kept = store.object(ObjectKind::Setting, "name".to_owned()).await.unwrap().unwrap();
+    assert_eq!((kept.body, store.audit_head().await.unwrap().seq), (one, 1));
 }
 
 /// [`Op::InsertKey`], and every column of it.

@@ -165,42 +165,6 @@ pub async fn pruning_forgets_what_is_dead_alone(store: Arc<dyn Store>) {
     assert_eq!(reason(&*store, Op::UseOnce { key: [2; 32], until: after(1000) }).await, ConflictReason::Used);
 }
 
-/// Only what could have been among those that are gone, and nothing that is remembered for longer.
-pub async fn a_key_that_was_forgotten_is_not_used_again(store: Arc<dyn Store>) {
-    let until = |key: u8, seconds| Op::UseOnce { key: [key; 32], until: after(seconds) };
-    done(&*store, until(1, 60)).await;
-    assert_eq!(prune(&*store, 60).await, 1);
-    for (key, seconds) in [(1, 60), (1, 59), (2, 60)] {
-        assert_eq!(reason(&*store, until(key, seconds)).await, ConflictReason::Used, "{key} until {seconds}");
-    }
-    done(&*store, until(2, 61)).await;
-}
-
-/// [`Store::prune`] with a clock that is a year ahead, once and again and again.
-pub async fn a_clock_that_jumps_ahead_deletes_nothing_that_is_good(store: Arc<dyn Store>) {
-    let year = 365 * 24 * 3600;
-    done(&*store, use_once(1)).await;
-    done(&*store, Op::InsertToken(token("a", None))).await;
-    done(&*store, Op::CreateJoinToken(join_token(1))).await;
-    for seconds in -12..0 {
-        // One that is right, and two that are not.
-        assert_eq!(store.prune(after(seconds)).await.unwrap(), 0);
-        assert_eq!(store.prune(after(year)).await.unwrap(), 0);
-        assert_eq!(store.prune(after(year)).await.unwrap(), 0);
-    }
-    assert_eq!(reason(&*store, use_once(1)).await, ConflictReason::Used);
-    assert!(store.token("a".to_owned()).await.unwrap().is_some());
-    assert_eq!(store.join_tokens(noon()).await.unwrap(), [join_token(1)]);
-    // One that is alone and stays ahead is believed some day; and still nothing is good twice.
-    let mut pruned = 0;
-    for _ in 0..12 {
-        pruned += store.prune(after(year)).await.unwrap();
-    }
-    assert_eq!(pruned, 3);
-    assert_eq!(reason(&*store, use_once(1)).await, ConflictReason::Used);
-    done(&*store, Op::UseOnce { key: [1; 32], until: after(61) }).await;
-}
-
 /// The last are as good as the first: more than one transaction takes.
 pub async fn pruning_takes_as_many_transactions_as_it_needs(store: Arc<dyn Store>) {
     let keys = (0..2500_u16).map(|key| {

@@ -29,6 +29,15 @@ pub enum Op {
         /// The key is remembered at least this long.
         until: Timestamp,
     },
+    /// Has the store go by this time from now on when it forgets: see [`crate::Store::prune`]. Never conflicts, and is no change
+    /// that others are told of. For an operator who has seen that the time is right.
+    BelieveClock {
+        /// The time.
+        now: Timestamp,
+        /// Whether keys that were to be remembered for more than an hour from then are taken again although they may have been
+        /// forgotten. Only after a clock that was ahead: after one that is behind, keys are good twice.
+        reopen: bool,
+    },
     /// A further row of the audit, before [`Commit::audit`]: one decision may issue, and admit for what it issues. Never
     /// conflicts; not written when another effect does.
     Audit(Box<AuditRecord>),

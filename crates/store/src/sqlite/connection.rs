@@ -1,6 +1,7 @@
 //! A connection that writes, or one that only reads.
 
 use std::{
+    fmt::Display,
     path::{Path, PathBuf},
     pin::pin,
     task::{Context, Poll, Waker},
@@ -149,6 +150,25 @@ impl Sqlite {
         Head::read(self.run("SELECT seq, hash, revision FROM head", &[])?)
     }
 
+    /// The head as this connection finds it in the file, for another to be held to.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] when it could not be read this time, which says nothing about what is in the file;
+    /// [`StoreError::Corrupt`] when what is there is no head.
+    pub(super) fn read_back(&self) -> Result<Head, StoreError> {
+        let rows = self.try_run("SELECT seq, hash, revision FROM head", &[]);
+        // What is overwritten reads as anything: a text encoding, a short file, a page of nothing, no such table.
+        let illegible = |error: &dyn Display| corrupt(format!("what was written cannot be read back: {error}"));
+        match rows {
+            Ok(rows) => Head::read(rows).map_err(|error| illegible(&error)),
+            Err(error) if passes(&error) => Err(StoreError::Unknown {
+                what: format!("read back what was written to {}: {error}", self.path.display()),
+                hint: "look at the disk, and for what else has the file open; the next commit looks again".to_owned(),
+            }),
+            Err(error) => Err(illegible(&error)),
+        }
+    }
+
     /// Runs one statement to its end.
     pub(super) fn run(&self, sql: &str, params: &[Value]) -> Result<Vec<Columns>, StoreError> {
         self.try_run(sql, params).map_err(|error| self.error(&error))
@@ -248,6 +268,29 @@ impl Connection for Sqlite {
             tracing::error!(%error, "a transaction could not be rolled back");
         }
     }
+}
+
+/// Whether a failed read is about now, and not about what is in the file ("Result and Extended Result Codes" of SQLite).
+fn passes(error: &rusqlite::Error) -> bool {
+    // A file that ends too early, and one whose file system says that it is damaged.
+    const DAMAGE: [i32; 2] = [rusqlite::ffi::SQLITE_IOERR_SHORT_READ, rusqlite::ffi::SQLITE_IOERR_CORRUPTFS];
+    let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::ReadOnly
+                | ErrorCode::DiskFull
+        )
+    ) && !DAMAGE.contains(&extended)
 }
 
 /// What SQLite's answer means for whoever runs the store.

@@ -37,6 +37,12 @@ impl Witness {
         Ok(Self { files: files.collect(), reader })
     }
 
+    /// Does not wait for locks of others.
+    #[cfg(test)]
+    pub(super) fn without_patience(&self) {
+        self.reader.run("PRAGMA busy_timeout = 0", &[]).unwrap();
+    }
+
     /// Whether the names still lead to the files that are written. A file that was moved back is as good as before.
     pub(super) fn in_place(&self) -> Result<(), StoreError> {
         for (path, opened) in &self.files {
@@ -57,10 +63,11 @@ impl Witness {
     }
 
     /// Whether the head that the writer has written is the one in the file. The head of another process may be later.
+    ///
+    /// # Errors
+    /// Those of [`Sqlite::read_back`], and [`StoreError::Corrupt`] when it is another.
     pub(super) fn agrees(&self, written: &Head) -> Result<(), StoreError> {
-        // What is overwritten reads as anything: a text encoding, a short file, a page of nothing.
-        let found = self.reader.head();
-        let found = found.map_err(|error| corrupt(format!("what was written cannot be read back: {error}")))?;
+        let found = self.reader.read_back()?;
         let same = written.hash == found.hash && written.revision == found.revision;
         if found.seq > written.seq || (found.seq == written.seq && same) {
             return Ok(());

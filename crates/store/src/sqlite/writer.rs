@@ -154,14 +154,16 @@ impl Writer {
 
     /// Makes sure that what was written can be read, and remembers what no later commit could make good.
     fn settle<T>(&mut self, written: Result<T, StoreError>, head: fn(&T) -> &Head) -> Result<T, StoreError> {
-        let settled = written.and_then(|done| match &self.witness {
-            Some(witness) => witness.agrees(head(&done)).map(|()| done),
-            None => Ok(done),
-        });
-        if let Err(error @ (StoreError::Unknown { .. } | StoreError::Corrupt { .. })) = &settled {
+        if let Err(error @ (StoreError::Unknown { .. } | StoreError::Corrupt { .. })) = &written {
             self.failed = Some(error.clone());
         }
-        settled
+        let done = written?;
+        let agreed = self.witness.as_ref().map_or(Ok(()), |witness| witness.agrees(head(&done)));
+        // A read that failed is no reason: whether the next one agrees is looked at after the next commit.
+        if let Err(error @ StoreError::Corrupt { .. }) = &agreed {
+            self.failed = Some(error.clone());
+        }
+        agreed.map(|()| done)
     }
 
     /// Takes what has come since, and writes it all. Answers the message that ended the group, if it was none of commits.
@@ -235,3 +237,6 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,9 @@ async fn has_its_nodes_and_tokens(store: &dyn Store) {
     };
     assert_eq!(store.token("jti".to_owned()).await.unwrap(), Some(token));
     assert_eq!(conflict(store, Op::UseOnce { key: [3; 32], until: noon() }).await, ConflictReason::Used);
-    assert!(matches!(verify_audit(store, None).await.unwrap(), AuditVerdict::Intact(head) if head.seq == 15));
+    // Schema 1 may have forgotten it: it deleted keys as soon as they had ended.
+    assert_eq!(conflict(store, Op::UseOnce { key: [9; 32], until: noon() }).await, ConflictReason::Used);
+    assert!(matches!(verify_audit(store, None).await.unwrap(), AuditVerdict::Intact(head) if head.seq == 16));
 }
 
 #[tokio::test]

@@ -105,7 +105,12 @@ async fn a_tail_truncated_with_its_head_is_found_by_what_was_noted() {
     rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
     assert!(matches!(verify_audit(&*store, None).await.unwrap(), AuditVerdict::Intact(_)));
     let found = verify_audit(&*store, Some(noted)).await.unwrap();
-    assert_eq!(found, broken(5, AuditBreak::Truncated { head: 6 }));
+    assert_eq!(found, broken(5, AuditBreak::ShorterThanNoted { noted: 6 }));
+    let told = AuditBreak::ShorterThanNoted { noted: 6 }.to_string();
+    assert!(
+        told.contains("row 6 was noted elsewhere") && !told.contains("head"),
+        "the head says nothing of it: {told}"
+    );
 }
 
 #[tokio::test]

@@ -109,6 +109,23 @@ fn rejects_expired_token() {
 }
 
 #[test]
+fn rejects_a_request_token_of_two_lines_and_names_its_variable() {
+    let (mut context, http) = job(ScriptedHttp::default());
+    let variables = [(IN_ACTIONS, "true"), (REQUEST_URL, "https://a.example/t"), (REQUEST_TOKEN, "hush\nhush")];
+    context.environment = Arc::new(carnet_core::MapEnvironment::of(&variables));
+    let error = find(&GitHubActions::default(), &context, Some(AUDIENCE)).unwrap_err();
+    assert_eq!(error.to_string(), "read ACTIONS_ID_TOKEN_REQUEST_TOKEN: it is not one word of visible ASCII");
+    assert!(error.hints()[0].contains("one line") && http.requests().is_empty());
+}
+
+#[test]
+fn rejects_an_answer_without_a_token_and_says_what_to_look_at() {
+    let error = refused(ScriptedHttp::default().answer(200, r#"{"token":"x"}"#));
+    assert!(error.to_string().ends_with("has no text `value`"), "{error}");
+    assert!(error.hints()[0].contains(REQUEST_URL), "{error:?}");
+}
+
+#[test]
 fn rejects_request_url_in_plain_text() {
     assert_eq!(request_url("http://example.com/t", None).unwrap_err().kind(), ErrorKind::Configuration);
     assert_eq!(request_url("t", None).unwrap_err().kind(), ErrorKind::Configuration);

@@ -25,6 +25,8 @@ pub const ORACLE_ISSUER: &str = "https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.i
 pub const GITHUB_ISSUER: &str = "https://token.actions.githubusercontent.com";
 /// The repository whose jobs may list buckets without a service account.
 pub const REPOSITORY: &str = "carnet-sandbox/app";
+/// The id of that repository's owner: a name can be given up and taken by somebody else, an id cannot.
+pub const OWNER_ID: &str = "71000000";
 /// The instance of OCI that may list buckets without a service account: the subject of its identity-domain token.
 pub const ORACLE_INSTANCE: &str = "ocid1.instance.oc1.iad.anuwcljtcarnetsandboxinstance000000000000000000000000000001";
 /// The buckets.
@@ -110,7 +112,7 @@ fn github() -> Provider {
             ("google.subject", "assertion.sub"),
             ("attribute.repository", "assertion.repository"),
         ]),
-        attribute_condition: "assertion.repository_owner == 'carnet-sandbox'".to_owned(),
+        attribute_condition: format!("assertion.repository_owner_id == '{OWNER_ID}'"),
         oidc: Some(Oidc { issuer_uri: GITHUB_ISSUER.to_owned(), ..Oidc::default() }),
         ..Provider::default()
     }

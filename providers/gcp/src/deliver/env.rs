@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use carnet_core::{
     BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake, Secret,
-    SecretBytes,
+    SecretBytes, check_token,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -65,6 +65,8 @@ impl Delivery for GcpEnv {
             let Material::AccessToken(access) = &credential.material else {
                 return Err(Error::internal(format!("put a credential of kind {} into variables", credential.kind())));
             };
+            check_token(&access.token)
+                .map_err(|wrong| Error::internal(format!("put the token into variables: {wrong}")))?;
             let mut environment: Vec<(String, Secret)> =
                 TOKEN_VARIABLES.map(|name| (name.to_owned(), access.token.clone())).into();
             if let Some(project) = &self.project {
@@ -114,6 +116,14 @@ mod tests {
             ]
         );
         assert_eq!(done.environment.len(), 5);
+    }
+
+    #[test]
+    fn rejects_a_token_of_more_than_one_word() {
+        let material = AccessToken { token: Secret::new("ya29.x\r\nX-Evil: 1"), token_type: "Bearer".to_owned() };
+        let credential = Credential::new(Material::AccessToken(material));
+        let error = deliver::<GcpEnv>(json!({}), &credential, &world(ScriptedHttp::default(), &[])).unwrap_err();
+        assert_eq!(error.to_string(), "put the token into variables: it is not one word of visible ASCII");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use carnet_core::{
     BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake,
-    NewFile, SecretBytes, chain,
+    NewFile, SecretBytes, chain, redacted,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -147,8 +147,14 @@ pub fn executable_failure(error: &Error) -> SecretBytes {
         message.push_str("; ");
         message.push_str(hint);
     }
-    let failure =
-        Failure { version: VERSION, success: false, code, message, token_type: SubjectTokenType::default().urn() };
+    // This goes to standard output, past the filter of everything that is said on standard error.
+    let failure = Failure {
+        version: VERSION,
+        success: false,
+        code: redacted(&code).into_owned(),
+        message: redacted(&message).into_owned(),
+        token_type: SubjectTokenType::default().urn(),
+    };
     SecretBytes::new(serde_json::to_vec(&failure).unwrap_or_default())
 }
 
@@ -217,6 +223,22 @@ mod tests {
         assert_eq!(
             answer,
             json!({ "version": 1, "success": false, "code": "invalid_grant", "message": "exchange it; look", "token_type": JWT })
+        );
+    }
+
+    #[test]
+    fn no_text_of_a_failure_shows_a_token() {
+        let token = subject_token();
+        let token = token.expose();
+        let error = Error::refused(format!("read {token}"))
+            .because(Error::refused(format!("open /run/{token}: File name too long")))
+            .code(token)
+            .hint(format!("is {token} a path?"));
+        let answer: Value = serde_json::from_slice(executable_failure(&error).expose()).unwrap();
+        assert_eq!(answer["code"], "[redacted]");
+        assert_eq!(
+            answer["message"],
+            "read [redacted]: open /run/[redacted]: File name too long; is [redacted] a path?"
         );
     }
 }

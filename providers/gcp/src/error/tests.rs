@@ -14,10 +14,15 @@ fn response(status: u16, body: &Value) -> Response {
     }
 }
 
+const SUBJECT_TOKEN: &str = "MARKSUBJECT-0123456789abcdef-xyz";
+const FEDERATED: &str = "MARKFEDERATED-0123456789abcdef-xyz";
+
 fn refused(code: &str, description: &str) -> Error {
     let provider = ProviderResource::parse(PROVIDER, "googleapis.com").unwrap();
+    let subject_token = Secret::new(SUBJECT_TOKEN);
     let attempt = Attempt {
         provider: &provider,
+        subject_token: &subject_token,
         audience: Some("https://seen.example"),
         issuer: Some("https://issuer.example/"),
         subject: Some("s"),
@@ -27,8 +32,9 @@ fn refused(code: &str, description: &str) -> Error {
 
 fn denied(status: u16, body: &Value) -> Error {
     let provider = ProviderResource::parse(PROVIDER, "googleapis.com").unwrap();
-    let attempt = Attempt { provider: &provider, audience: None, issuer: None, subject: None };
-    impersonation(&response(status, body), "a@p.iam.gserviceaccount.com", &attempt)
+    let subject_token = &Secret::new(SUBJECT_TOKEN);
+    let attempt = Attempt { provider: &provider, audience: None, issuer: None, subject: None, subject_token };
+    impersonation(&response(status, body), "a@p.iam.gserviceaccount.com", &Secret::new(FEDERATED), &attempt)
 }
 
 /// Every text of the catalogue, as users quote it.
@@ -124,6 +130,22 @@ fn rejects_federated_token_that_is_not_accepted() {
 fn what_has_no_code_is_not_google() {
     let error = denied(403, &json!("blocked by the proxy"));
     assert_eq!(error.kind(), ErrorKind::Unreachable);
+}
+
+#[test]
+fn what_was_sent_is_not_shown_when_it_is_echoed() {
+    let said = chain(&refused(SUBJECT_TOKEN, &format!("the signature of {SUBJECT_TOKEN} is wrong"))).join(": ");
+    assert!(said.ends_with("[redacted]: the signature of [redacted] is wrong"), "{said}");
+    for sent in [SUBJECT_TOKEN, FEDERATED] {
+        let head = &sent[..20];
+        let body = json!({"error": {"code": 403, "status": "PERMISSION_DENIED",
+            "message": format!("got `Bearer {sent}`, cut {head}..."),
+            "details": [{"reason": sent, "metadata": {"permission": sent}}]}});
+        let error = denied(403, &body);
+        assert_eq!(chain(&error)[1], "PERMISSION_DENIED: got `Bearer [redacted]`, cut [redacted]...");
+        let shown = parse_error_without(body.to_string().as_bytes(), &[&Secret::new(sent)]);
+        assert!(!format!("{shown:?} {error:?}").contains("0123456789abcdef"), "{shown:?} {error:?}");
+    }
 }
 
 proptest! {

@@ -42,6 +42,8 @@ fn direct_access_sends_the_form_of_the_token_service() {
     assert_eq!(secret(&made), "ya29.d.federated");
     assert_eq!(made.expires_at.unwrap().as_second(), NOW + 3599);
     assert_eq!(made.facts["provider"], PROVIDER);
+    assert!(made.facts["assumed_principal"].ends_with(&format!("/subject/{SUBJECT}")), "{:?}", made.facts);
+    assert!(!made.facts.contains_key("principal"), "the token service does not tell it");
     let request = world.http.requests().remove(0);
     assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", "https://sts.googleapis.com/v1/token"));
     assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");

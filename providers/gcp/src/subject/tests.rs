@@ -51,7 +51,7 @@ fn keys_sign_who_they_are_for_one_provider() {
     let world = answering(&[]);
     let made =
         exchange_of::<Gcp>(json!({ "audience": PROVIDER }), &keys().fact("region", "eu-central-1"), &world).unwrap();
-    assert_eq!(made.facts.get("principal"), None);
+    assert_eq!(made.facts.get("assumed_principal"), None);
     assert_eq!(sent(&world, "subject_token_type"), "urn:ietf:params:aws:token-type:aws4_request");
     let signed = signed(&world);
     assert_eq!(signed["method"], "POST");
@@ -125,7 +125,7 @@ fn a_certificate_is_shown_in_tls_at_both_services() {
 fn no_principal_is_told_of_a_certificate() {
     let world = answering(&[]);
     let made = exchange_of::<Gcp>(json!({ "audience": PROVIDER }), &certificate(), &world).unwrap();
-    assert_eq!(made.facts.get("principal"), None);
+    assert_eq!(made.facts.get("assumed_principal"), None);
 }
 
 #[test]

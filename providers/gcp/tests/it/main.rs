@@ -42,7 +42,8 @@ async fn a_job_lists_buckets_without_service_account() {
     let cloud = Cloud::new();
     let token = cloud.exchange::<Gcp>(direct(), &cloud.subject(&job())).await.unwrap();
     assert_eq!(cloud.buckets(&token).await.unwrap(), seed::BUCKETS);
-    assert!(token.facts["principal"].ends_with("/subject/repo:carnet-sandbox/app:ref:refs/heads/main"));
+    assert!(token.facts["assumed_principal"].ends_with("/subject/repo:carnet-sandbox/app:ref:refs/heads/main"));
+    assert!(!token.facts.contains_key("principal"), "nobody has told it");
 }
 
 #[tokio::test]
@@ -108,7 +109,7 @@ async fn rejects_signature_of_another_key() {
 
 #[tokio::test]
 async fn rejects_stranger_on_the_shared_issuer() {
-    let error = refused(&job().claim("repository_owner", "attacker"), direct()).await;
+    let error = refused(&job().claim("repository_owner_id", "66600000"), direct()).await;
     assert_refusal(&error, ErrorKind::Policy, "unauthorized_client", "condition");
 }
 

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use carnet_core::{
     BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake, Secret,
     SecretBytes,
@@ -10,7 +9,8 @@ use carnet_core::{
 use carnet_jose::{Algorithm, SigningKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+
+use super::pem::{Pem, certificates};
 
 /// The version of the shape. A member may be added without a new one; none is removed or given another meaning.
 const VERSION: u32 = 1;
@@ -82,6 +82,9 @@ struct Document<'a> {
     /// PEM, leaf first.
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate_chain: Option<String>,
+    /// PEM, of the authorities of the trust domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,15 +94,6 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
     facts: BTreeMap<&'static str, &'a str>,
-}
-
-/// PEM text, which may be that of a key, so it is wiped after it was written.
-struct Pem(Zeroizing<String>);
-
-impl Serialize for Pem {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
 }
 
 fn document(credential: &Credential) -> Result<Document<'_>, Error> {
@@ -125,31 +119,17 @@ fn document(credential: &Credential) -> Result<Document<'_>, Error> {
         Material::OciSession(session) => {
             let key = SigningKey::from_pkcs8(Algorithm::Rs256, &session.private_key)?;
             document.token = Some(session.token.expose());
-            document.private_key = Some(pem("PRIVATE KEY", session.private_key.expose()));
+            document.private_key = Some(Pem::new("PRIVATE KEY", session.private_key.expose()));
             document.fingerprint = Some(key.oci_fingerprint());
             document.region = session.region.as_deref();
             document.tenancy = session.tenancy.as_deref();
         }
         Material::X509(identity) => {
-            document.private_key = Some(pem("PRIVATE KEY", identity.private_key.expose()));
-            let chain = identity.chain.iter().map(|der| pem("CERTIFICATE", der).0.to_string()).collect();
-            document.certificate_chain = Some(chain);
+            document.private_key = Some(Pem::new("PRIVATE KEY", identity.private_key.expose()));
+            document.certificate_chain = Some(certificates(&identity.chain));
+            document.bundle = Some(certificates(&identity.bundle)).filter(|bundle| !bundle.is_empty());
         }
         Material::OciApiKey(_) => return Err(Error::internal("write an OCI API key as JSON")),
     }
     Ok(document)
-}
-
-/// PEM (RFC 7468, 2): lines of 64 characters.
-fn pem(label: &str, der: &[u8]) -> Pem {
-    const LINE: usize = 48;
-    // Sized at once, so that no half of a key stays behind in a buffer that was outgrown.
-    let mut text = Zeroizing::new(String::with_capacity(der.len().saturating_mul(3) / 2 + 128));
-    text.extend(["-----BEGIN ", label, "-----\n"]);
-    for line in der.chunks(LINE) {
-        STANDARD.encode_string(line, &mut text);
-        text.push('\n');
-    }
-    text.extend(["-----END ", label, "-----\n"]);
-    Pem(text)
 }

@@ -2,13 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use carnet_core::{
-    BoxFuture, Command, Context, Error, Found, Kinds, Mistake, Secret, Source, SourceConfig, Want, safe_text,
-};
+use carnet_core::{BoxFuture, Command, Context, Error, Found, Kinds, Mistake, Secret, Source, SourceConfig, Want};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::last_words::last_words;
 use crate::token::{Format, MAX_BYTES, Reader, TokenKind};
 
 /// Longest time for the program, unless configured.
@@ -17,8 +16,6 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_TIMEOUT: Duration = Duration::from_mins(10);
 /// Tells the program which audience the next step needs.
 const AUDIENCE_VARIABLE: &str = "CARNET_AUDIENCE";
-/// How much of standard error is quoted, in bytes. It goes through the filter for tokens as well.
-const QUOTED: usize = 200;
 
 /// A token that a program prints on its standard output. The program is run as it is given, without a shell; it finds
 /// the audience that the next step needs in `CARNET_AUDIENCE`.
@@ -124,7 +121,7 @@ impl Source for Program {
                     None => "a signal ended it".to_owned(),
                 };
                 let error = Error::refused(format!("run {program} for a token: {end}"));
-                return Err(match last_line(output.stderr.expose()) {
+                return Err(match last_words(output.stderr.expose(), program) {
                     Some(line) => error.hint(format!("its last words were: {line}")),
                     None => error,
                 });
@@ -133,13 +130,4 @@ impl Source for Program {
             self.reader.read(output.stdout.expose(), &what, context, want).map(Found::credential)
         })
     }
-}
-
-/// The last line of standard error, cut and without what looks like a token. The rest is not shown: it may quote one.
-fn last_line(stderr: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(stderr);
-    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
-    let safe = safe_text(line);
-    let cut = safe.char_indices().find(|(at, _)| *at >= QUOTED).map_or(safe.len(), |(at, _)| at);
-    safe.get(..cut).map(ToOwned::to_owned)
 }

@@ -84,6 +84,14 @@ fn rejects_program_that_fails_and_shows_one_safe_line() {
 }
 
 #[test]
+fn rejects_program_that_fails_without_repeating_its_secrets() {
+    let stderr = "password=hunter2 client_secret=s3cr3t\n";
+    let (context, _) = with_commands(ScriptedCommands::default().answer(Some(1), "", stderr));
+    let error = find::<CommandSource>(json!({ "argv": ["/bin/token"] }), &context, None).unwrap_err();
+    assert_eq!(error.hints(), ["its last words were: password=[redacted]"]);
+}
+
+#[test]
 fn rejects_program_that_a_signal_ended() {
     let (context, _) = with_commands(ScriptedCommands::default().answer(None, good(), ""));
     let error = find::<CommandSource>(json!({ "argv": ["/bin/token"] }), &context, None).unwrap_err();
@@ -157,7 +165,8 @@ fn rejects_sections_bent_in_one_place() {
     for timeout in ["soon", "0s", "1h"] {
         assert_eq!(mistakes::<CommandSource>(json!({ "argv": ["a"], "timeout": timeout })), ["timeout"]);
     }
-    for url in ["a.example", "file:///etc/passwd", "https://user@a.example/"] {
+    let plain = ["http://a.example/", "http://10.0.0.1/", "http://localhost.example/", "http://metadata/"];
+    for url in ["a.example", "file:///etc/passwd", "https://user@a.example/"].into_iter().chain(plain) {
         assert_eq!(mistakes::<UrlSource>(json!({ "url": url })), ["url"]);
     }
     let with = |name: &str, value: serde_json::Value| {
@@ -170,6 +179,25 @@ fn rejects_sections_bent_in_one_place() {
     assert_eq!(with("headers", json!({ "x": "a\nb" })), ["headers.x"]);
     assert_eq!(with("header_files", json!({ "Content-Length": { "path": "/x" } })), ["header_files.Content-Length"]);
     assert_eq!(with("audience_parameter", json!("")), ["audience_parameter"]);
+}
+
+#[test]
+fn accepts_plain_http_to_this_machine_and_to_metadata_services() {
+    for url in [
+        "http://127.0.0.1:7/t",
+        "http://[::1]/t",
+        "http://localhost/t",
+        "http://169.254.169.254/t",
+        "http://[fd00:ec2::254]/t",
+        "http://localhost./t",
+        "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/identity?audience=a",
+        "http://metadata.google.internal./t",
+    ] {
+        let (context, http) = with_http(ScriptedHttp::default().answer(200, good()), &[]);
+        assert_eq!(credential(find::<UrlSource>(json!({ "url": url }), &context, None)).kind(), Kind::Jwt, "{url}");
+        // The client looks at the address and takes no proxy.
+        assert_eq!(http.requests().remove(0).destination, Destination::Metadata, "{url}");
+    }
 }
 
 #[test]

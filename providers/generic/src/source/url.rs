@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use ::url::Url;
-use carnet_core::{BoxFuture, Context, Error, Found, Kinds, Mistake, Request, Secret, Source, SourceConfig, Want};
+use carnet_core::{
+    BoxFuture, Context, Destination, Error, Found, Kinds, Mistake, Request, Secret, Source, SourceConfig, Want,
+    is_near_by_name, may_carry_tokens,
+};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,7 +21,7 @@ const NOT_YOURS: [HeaderName; 4] =
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UrlSource {
-    /// The URL, `https` or `http`. Redirects are not followed.
+    /// The URL: `https`, or `http` to this machine or the address of a metadata service. Redirects are not followed.
     pub url: String,
     /// Headers of the request. Write `${VAR}` where a variable of the environment belongs.
     #[serde(default)]
@@ -67,7 +70,10 @@ impl SourceConfig for UrlSource {
                     headers.push((name, value));
                 }
                 (Err(message), _) => mistakes.push(Mistake::new(field, message)),
-                (_, Err(_)) => mistakes.push(Mistake::new(field, "has a value that is not one line of visible ASCII")),
+                (_, Err(_)) => mistakes.push(
+                    Mistake::new(field, "has a value that is not one line of visible ASCII")
+                        .hint("take line breaks and other characters out of it, or of the variable that it is from"),
+                ),
             }
         }
         let mut header_files = Vec::new();
@@ -100,7 +106,19 @@ fn check_url(text: &str) -> Result<Url, Mistake> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Mistake::new("url", "carries a user name or password").hint("send them in a header, from a file"));
     }
+    if !may_carry_tokens(&url) && !is_near_by_name(&url) {
+        return Err(Mistake::new("url", "is not https, and a token comes from there").hint(
+            "use https; plain http is only for 127.0.0.1, ::1, localhost, metadata.google.internal and the addresses of \
+             metadata services (169.254.0.0/16, fe80::/10, fd00::/8); the source `gcp-metadata` asks Google's by itself",
+        ));
+    }
     Ok(url)
+}
+
+/// What comes over plain http comes from where nobody is in between: past every proxy, and from an address that is near,
+/// whatever the name in the URL resolves to.
+fn destination(url: &Url) -> Destination {
+    if url.scheme() == "http" { Destination::Metadata } else { Destination::Configured }
 }
 
 fn check_name(name: &str) -> Result<HeaderName, &'static str> {
@@ -144,7 +162,7 @@ impl Source for Get {
             if let (Some(name), Some(audience)) = (&self.audience_parameter, &want.audience) {
                 url.query_pairs_mut().append_pair(name, audience);
             }
-            let mut request = Request::get(url).max_response(MAX_BYTES);
+            let mut request = Request::get(url).max_response(MAX_BYTES).destination(destination(&self.url));
             for (name, value) in &self.headers {
                 request = request.header(name.clone(), value.clone());
             }

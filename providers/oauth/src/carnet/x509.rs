@@ -62,7 +62,7 @@ impl Request {
         let (from, to, principal) = (leaf.not_before(), leaf.not_after(), safe_text(id));
         let chain = chain.iter().map(|certificate| certificate.der().to_vec()).collect();
         let private_key = self.key.to_pkcs8()?;
-        let made = Credential::new(Material::X509(X509Identity { chain, private_key }));
+        let made = Credential::new(Material::X509(X509Identity { chain, private_key, bundle: Vec::new() }));
         Ok(made.issued_at(from).expires_at(to).fact("subject", principal))
     }
 }

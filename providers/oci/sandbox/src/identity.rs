@@ -176,7 +176,13 @@ fn creation(call: &Call, principal: &Principal, permission: &str) -> Result<Crea
 
 fn compartments(call: &Call, principal: &Principal) -> Result<Response, ApiError> {
     let parent = in_compartment(call, principal, "COMPARTMENT_INSPECT")?;
-    let subtree = call.query("compartmentIdInSubtree").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let subtree = match call.query("compartmentIdInSubtree") {
+        Some(text) if text.eq_ignore_ascii_case("true") => true,
+        Some(text) if !text.eq_ignore_ascii_case("false") => {
+            return Err(ApiError::invalid("compartmentIdInSubtree must be true or false"));
+        }
+        _ => false,
+    };
     if subtree && parent != seed::TENANCY {
         return Err(ApiError::invalid("compartmentIdInSubtree is for the tenancy only"));
     }
@@ -238,18 +244,18 @@ fn create_policy(call: &Call, principal: &Principal) -> Result<Response, ApiErro
         statements: body.statements,
         time_created: call.state.world().now(NAME),
     };
+    let groups = call.state.directory().all_groups();
     let mut rules = call.state.rules_mut();
     if rules.policies().values().any(|own| own.compartment == policy.compartment && own.name == policy.name) {
         return Err(taken("Policy", &policy.name));
     }
     let reply = ok_tagged(&policy_json(&policy));
-    rules.add_policy(policy).map_err(|(at, error)| {
-        ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "InvalidParameter",
-            format!("No permissions found or policy statement {} is invalid: {error}", at.saturating_add(1)),
-        )
-    })?;
+    let invalid = |(at, error): (usize, String)| {
+        let number = at.saturating_add(1);
+        ApiError::invalid(format!("No permissions found or policy statement {number} is invalid: {error}"))
+    };
+    rules.check_policy(&policy, &groups).map_err(invalid)?;
+    rules.add_policy(policy).map_err(|(at, error)| invalid((at, error.to_string())))?;
     Ok(reply)
 }
 

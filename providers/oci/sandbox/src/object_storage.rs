@@ -158,7 +158,11 @@ fn head(at: &Place<'_>) -> Result<Response, ApiError> {
 struct Create {
     name: String,
     compartment_id: String,
+    public_access_type: Option<String>,
 }
+
+/// What a bucket without anonymous readers says of itself.
+const NO_PUBLIC_ACCESS: &str = "NoPublicAccess";
 
 fn create(at: &Place<'_>) -> Result<Response, ApiError> {
     let body: Create = at.call.json()?;
@@ -169,6 +173,16 @@ fn create(at: &Place<'_>) -> Result<Response, ApiError> {
             "InvalidBucketName",
             "The bucket name must be 1 to 256 letters, digits, dashes, underscores and dots",
         ));
+    }
+    match body.public_access_type.as_deref() {
+        None | Some(NO_PUBLIC_ACCESS) => {}
+        Some("ObjectRead" | "ObjectReadWithoutList") => {
+            return Err(ApiError::invalid("publicAccessType: the sandbox has no anonymous readers"));
+        }
+        Some(_) => {
+            let message = "publicAccessType must be NoPublicAccess, ObjectRead or ObjectReadWithoutList";
+            return Err(ApiError::invalid(message));
+        }
     }
     // A denied creation is answered as one of a name that is taken: 409, not 404.
     let conflict = || {
@@ -270,7 +284,7 @@ fn whole(bucket: &Bucket) -> Value {
         "createdBy": bucket.created_by,
         "timeCreated": bucket.time_created.to_string(),
         "etag": bucket.etag,
-        "publicAccessType": "NoPublicAccess",
+        "publicAccessType": NO_PUBLIC_ACCESS,
         "storageTier": "Standard",
         "objectEventsEnabled": false,
         "freeformTags": {},

@@ -57,6 +57,7 @@ impl DeliveryConfig for ProfileDeliveryConfig {
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         check_path("directory", &self.directory, &mut mistakes);
+        Region::check("region", self.region.as_ref(), &mut mistakes);
         if let Some(file) = &self.merge_into {
             check_path("merge_into", file, &mut mistakes);
         }

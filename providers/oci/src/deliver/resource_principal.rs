@@ -36,6 +36,7 @@ impl DeliveryConfig for ResourcePrincipalDeliveryConfig {
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         check_path("directory", &self.directory, &mut mistakes);
+        Region::check("region", self.region.as_ref(), &mut mistakes);
         if mistakes.is_empty() {
             Ok(Arc::new(ResourcePrincipal { directory: self.directory, region: self.region }))
         } else {
@@ -128,6 +129,13 @@ mod tests {
     fn refuses_a_relative_folder() {
         let config = ResourcePrincipalDeliveryConfig { directory: "rp".to_owned(), region: None };
         assert_eq!(config.build().unwrap_err()[0].field, "directory");
+    }
+
+    #[test]
+    fn rejects_a_region_that_is_none() {
+        let region = Some("us ashburn!".to_owned());
+        let config = ResourcePrincipalDeliveryConfig { directory: "/run/rp".to_owned(), region };
+        assert_eq!(config.build().unwrap_err()[0].field, "region");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use carnet_core::{
     BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Mistake, Request,
-    SecretBytes,
+    SecretBytes, may_carry_tokens,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
@@ -128,9 +128,12 @@ impl DeliveryConfig for SignatureConfig {
     fn build(self) -> Result<Arc<dyn Delivery>, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let url = match Url::parse(&self.url) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.username().is_empty() => Some(url),
+            Ok(url) if may_carry_tokens(&url) && url.username().is_empty() => Some(url),
             Ok(_) => {
-                mistakes.push(Mistake::new("url", "must be an http or https URL without a user name"));
+                mistakes.push(
+                    Mistake::new("url", "is not an https URL without a user name, and a signed request goes there")
+                        .hint("use https; plain http is only for this machine and the addresses of metadata services"),
+                );
                 None
             }
             Err(error) => {

@@ -17,7 +17,7 @@ fn response(status: u16, body: &str) -> Response {
 }
 
 fn refused(status: u16, body: &str) -> Error {
-    refusal("exchange the token", &response(status, body), now(), &[])
+    refusal("exchange the token", Asked::Signed, &response(status, body), now(), &[])
 }
 
 #[test]
@@ -59,6 +59,16 @@ fn each_code_has_its_kind_and_clause() {
 }
 
 #[test]
+fn a_401_without_a_code_is_about_a_signature_only_when_there_was_one() {
+    for body in ["", "<html>", r#"{"code":"NotAuthenticated"}"#] {
+        let error = refusal("exchange", Asked::AsClient, &response(401, body), now(), &[]);
+        assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Refused, None), "{body}");
+        assert!(!error.hints().join(" ").contains("clock"), "{:?}", error.hints());
+        assert_eq!(refused(401, body).failed_clause(), Some("signature"), "{body}");
+    }
+}
+
+#[test]
 fn the_description_of_a_refused_exchange_tells_the_clause() {
     for (text, kind, clause) in [
         ("The token has expired.", ErrorKind::Expired, Some("expired")),
@@ -90,13 +100,13 @@ fn a_401_with_a_date_far_away_is_a_matter_of_clocks() {
     {
         let mut response = response(401, r#"{"code":"NotAuthenticated","message":"x"}"#);
         response.headers.insert("date", HeaderValue::from_static(date));
-        let error = refusal("list buckets", &response, now(), &[]);
+        let error = refusal("list buckets", Asked::Signed, &response, now(), &[]);
         assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Expired, Some("date")));
         assert!(error.hints()[0].contains(words), "{:?}", error.hints());
     }
     let mut near = response(401, r#"{"code":"NotAuthenticated"}"#);
     near.headers.insert("date", HeaderValue::from_static("Sat, 21 Nov 2026 11:56:00 GMT"));
-    assert_eq!(refusal("x", &near, now(), &[]).failed_clause(), Some("signature"));
+    assert_eq!(refusal("x", Asked::Signed, &near, now(), &[]).failed_clause(), Some("signature"));
 }
 
 #[test]
@@ -105,7 +115,7 @@ fn the_ids_that_support_asks_for_are_in_the_cause() {
     response.headers.insert("opc-request-id", HeaderValue::from_static("iad-1:abc"));
     response.headers.insert("x-oracle-dms-ecid", HeaderValue::from_static("e1"));
     assert_eq!(
-        chain(&refusal("list buckets", &response, now(), &[])),
+        chain(&refusal("list buckets", Asked::Signed, &response, now(), &[])),
         [
             "list buckets",
             "the answer was HTTP 404 NotAuthorizedOrNotFound: Authorization failed. (opc-request-id iad-1:abc) (ECID e1)"
@@ -120,9 +130,46 @@ fn nothing_secret_that_the_other_side_quotes_is_shown() {
         r#"{"error":"eyJMARK.a.b","error_description":"bad MARK-client-secret and eyJMARK.x.y","ecid":"eyJMARK"}"#;
     let mut response = response(401, body);
     response.headers.insert("opc-request-id", HeaderValue::from_static("eyJMARK.q"));
-    let error = refusal("exchange", &response, now(), &[&secret]);
+    let error = refusal("exchange", Asked::AsClient, &response, now(), &[&secret]);
     let shown = format!("{error:?} {error} {:?} {:?}", error.hints(), error.provider_code());
     assert!(!shown.contains("MARK"), "{shown}");
+}
+
+/// A token without a mark that tells it, and what an answer makes of it.
+const TOKEN: &str = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789aBcDeFgHiJkLmNoPqRsTuVwXyZ9876543210abcd";
+
+#[test]
+fn a_secret_that_was_sent_is_in_no_id_of_the_answer() {
+    let secret = Secret::new("MARK-client-secret");
+    for name in ["opc-request-id", "x-oracle-dms-ecid"] {
+        for (value, shown) in [("iad-MARK-client-secret", false), ("iad-1:abc", true)] {
+            let mut response = response(401, r#"{"error":"invalid_client"}"#);
+            response.headers.insert(name, HeaderValue::from_static(value));
+            let error = refusal("exchange", Asked::AsClient, &response, now(), &[&secret]);
+            let said = chain(&error).join(" ");
+            assert_eq!((said.contains(value), said.contains("MARK")), (shown, false), "{said}");
+        }
+    }
+}
+
+#[test]
+fn no_piece_of_a_secret_that_was_sent_is_shown_however_it_is_wrapped() {
+    let secret = Secret::new(TOKEN);
+    let wrapped = format!("bad {}\n {} end", &TOKEN[..40], &TOKEN[40..]);
+    let short_tail = format!("bad {}\n{} end", &TOKEN[..70], &TOKEN[70..]);
+    for (text, shown) in [
+        (format!("bad {TOKEN} end"), "bad [redacted] end"),
+        (format!("bad '{}' end", &TOKEN[20..36]), "bad '[redacted]' end"),
+        (wrapped, "bad [redacted] end"),
+        (short_tail, "bad [redacted] end"),
+        // Fifteen letters may be chance.
+        (format!("bad {} end", &TOKEN[20..35]), "bad UvWxYz012345678 end"),
+        ("é Ünïcode stays as it is".to_owned(), "é Ünïcode stays as it is"),
+    ] {
+        let body = serde_json::json!({"error": "invalid_grant", "error_description": text}).to_string();
+        let message = ErrorBody::parse_without(body.as_bytes(), &[&secret]).message.unwrap();
+        assert_eq!(message, shown, "{text}");
+    }
 }
 
 proptest! {

@@ -20,6 +20,7 @@ use serde_json::{Map, json};
 use crate::{
     client::{OPC_REQUEST_ID, request_id},
     domain_url::DomainUrl,
+    error::Asked,
     signer::OciSigner,
     source::{instance::InstanceConfig, profile::ProfileConfig, resource::ResourceConfig},
     token::MAX_KEY,
@@ -221,6 +222,14 @@ impl Proof {
         Ok(request)
     }
 
+    /// How the request is proved, for the meaning of a refusal.
+    pub(crate) fn asked(&self) -> Asked {
+        match self {
+            Self::Form(_) | Self::Basic(..) => Asked::AsClient,
+            Self::Signed(_) => Asked::Signed,
+        }
+    }
+
     /// What it holds that must not be quoted.
     pub(crate) fn secrets(&self) -> Vec<&Secret> {
         match self {
@@ -228,7 +237,7 @@ impl Proof {
                 fields.iter().filter(|(name, _)| *name == "client_assertion").map(|(_, secret)| secret).collect()
             }
             Self::Basic(_, secrets) => secrets.iter().collect(),
-            Self::Signed(_) => Vec::new(),
+            Self::Signed(signer) => signer.secrets(),
         }
     }
 }

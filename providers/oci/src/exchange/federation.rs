@@ -73,6 +73,7 @@ impl Federation {
     ) -> Result<Self, Vec<Mistake>> {
         let domain = DomainUrl::parse(&fields.url).map_err(|mistake| mistakes.push(mistake)).ok();
         let caller = fields.caller.build(&mut mistakes);
+        Region::check("region", fields.region.as_ref(), &mut mistakes);
         let keys = SessionKeys::build(fields.session_key, &mut mistakes);
         match (domain, caller) {
             (Some(domain), Some(caller)) if mistakes.is_empty() => {
@@ -100,14 +101,17 @@ impl Federation {
         if !response.status.is_success() {
             let mut secrets = proof.secrets();
             secrets.push(token);
-            return Err(explain(refusal(&what, &response, context.now(), &secrets), &subject));
+            return Err(explain(refusal(&what, proof.asked(), &response, context.now(), &secrets), &subject));
         }
         let answer: TokenAnswer = response.json("the session token")?;
         let token = issued(&answer.token, &key, "the session token", context.now())?;
         let warning = self.requested.check_lifetime(&token, context)?;
         let mut credential =
             token.into_credential(key.to_pkcs8()?, region.map(|region| region.identifier().to_owned()), None);
-        credential.facts.extend(warning.map(|warning| ("warning", warning)));
+        let warnings: Vec<String> = warning.into_iter().chain(self.keys.warning(context)).collect();
+        if !warnings.is_empty() {
+            credential = credential.fact("warning", warnings.join("; "));
+        }
         Ok(credential)
     }
 
@@ -135,8 +139,10 @@ impl Federation {
     }
 
     fn region(&self, context: &Context) -> Result<Option<Region>, Error> {
-        let named = self.region.clone().or_else(|| context.env(REGION_VARIABLE));
-        named.map(|text| Region::resolve(context, &text)).transpose()
+        match &self.region {
+            Some(text) => Region::resolve(context, text).map(Some),
+            None => Region::of_variable(context, REGION_VARIABLE),
+        }
     }
 }
 

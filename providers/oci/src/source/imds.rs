@@ -90,8 +90,16 @@ impl Imds {
         if let Some(region) = Region::built_in(text) {
             return Ok(region);
         }
+        let nonsense = |path: &str, error| {
+            let base = self.base.as_str().trim_end_matches('/');
+            Error::unreachable(format!("read the region from the metadata service at {base}/{path}"))
+                .because(error)
+                .hint("something else may answer at that address: look at what it says")
+        };
+        // Before anything else is asked: whoever answers with a web page is no metadata service.
+        Region::plausible(text).map_err(|error| nonsense("instance/region", error))?;
         match self.json::<RegionMetadata>(context, "instance/regionInfo").await {
-            Ok(metadata) => Region::from_metadata(&metadata),
+            Ok(metadata) => Region::from_metadata(&metadata).map_err(|error| nonsense("instance/regionInfo", error)),
             Err(_) => Region::resolve(context, text),
         }
     }

@@ -220,11 +220,12 @@ impl Instance {
         let answer: TokenAnswer = response.json("the session token")?;
         let token = issued(&answer.token, &session_key, "the instance's session token", context.now())?;
         self.remember_tenancy(&identity.tenancy);
-        let credential = token.into_credential(
+        let mut credential = token.into_credential(
             session_key.to_pkcs8()?,
             Some(region.identifier().to_owned()),
             Some(identity.tenancy.clone()),
         );
+        credential.facts.extend(self.keys.warning(context).map(|warning| ("warning", warning)));
         Ok((credential, session_key))
     }
 

@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 use crate::{
     regions::Region,
+    signer::parse_key,
     token::{MAX_KEY, MAX_TOKEN, SessionToken},
 };
 
@@ -166,11 +167,11 @@ struct Profile<'a> {
 
 impl Profile<'_> {
     fn credential(&self) -> Result<Credential, Error> {
-        let region = match self.value("region")?.or_else(|| self.context.env("OCI_REGION")) {
+        let region = match self.value("region")? {
             Some(text) => {
                 Some(Region::resolve(self.context, &text).map_err(|error| self.error("region").because(error))?)
             }
-            None => None,
+            None => Region::of_variable(self.context, "OCI_REGION")?,
         };
         let region = region.map(|region| region.identifier().to_owned());
         let key_path = expand(self.context, &self.required("key_file")?)?;
@@ -180,11 +181,9 @@ impl Profile<'_> {
             None => self.api_key(private_key, region)?,
         };
         let credential = credential.fact("profile", carnet_core::safe_text(self.name));
-        Ok(if self.context.files.others_may_read(&key_path) {
-            let warning = format!("{} can be read by other users: run chmod 600 on it", key_path.display());
-            credential.fact("warning", warning)
-        } else {
-            credential
+        Ok(match readable_by_others(self.context, &key_path) {
+            Some(warning) => credential.fact("warning", warning),
+            None => credential,
         })
     }
 
@@ -219,6 +218,16 @@ impl Profile<'_> {
             return Err(self
                 .error("fingerprint is not 16 lower-case hexadecimal pairs joined by colons")
                 .hint("openssl rsa -in KEY.pem -pubout -outform DER | openssl md5 -c"));
+        }
+        // Oracle would answer a bare 401, as to a dozen other mistakes.
+        let own = parse_key(&private_key).map_err(|error| self.error("key_file").because(error))?.oci_fingerprint();
+        if fingerprint != own {
+            return Err(self
+                .error(&format!("fingerprint is {fingerprint}, but that of the key in key_file is {own}"))
+                .clause("key")
+                .hint(format!(
+                    "write fingerprint={own} if that key was uploaded for the user, else correct key_file"
+                )));
         }
         let facts = [("principal", user.clone()), ("tenancy", tenancy.clone()), ("fingerprint", fingerprint.clone())];
         let key = OciApiKey { tenancy, user, fingerprint, private_key, region: region.clone() };
@@ -323,6 +332,12 @@ pub(crate) fn expand(context: &Context, text: &str) -> Result<PathBuf, Error> {
     let home =
         context.files.home().ok_or_else(|| Error::configuration(format!("find {text}: there is no home folder")))?;
     Ok(home.join(rest))
+}
+
+/// The warning about a private key that other users may read.
+pub(crate) fn readable_by_others(context: &Context, path: &Path) -> Option<String> {
+    let open = context.files.others_may_read(path);
+    open.then(|| format!("{} can be read by other users: run chmod 600 on it", path.display()))
 }
 
 fn read_text(context: &Context, path: &Path, limit: usize) -> Result<Option<String>, Error> {

@@ -186,7 +186,7 @@ impl Test {
             Value::Many(many) => format!("{} is one of '{}'", self.variable, many.join("', '")),
             Value::Absent => format!("{} does not apply to this request", self.variable),
             Value::Unknown => {
-                let seen = format!("{} is no variable", self.variable);
+                let seen = format!("{} is no variable that is known here", self.variable);
                 return Outcome { failed: Some((self, seen)), unknown: vec![&self.variable], ..Outcome::default() };
             }
         };
@@ -248,7 +248,15 @@ impl fmt::Display for Condition {
 
 /// The candidate that differs from `word` by the fewest letters, when they are few enough to be a slip.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let most = word.len().checked_div(8)?.clamp(1, 3);
+    nearest_within(word.len().checked_div(8)?.clamp(1, 3), word, candidates)
+}
+
+/// The candidate that differs from `word` by the fewest letters, at most `most`.
+pub(crate) fn nearest_within<'a>(
+    most: usize,
+    word: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
     candidates
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= most)

@@ -3,7 +3,7 @@
 //! <https://docs.oracle.com/en-us/iaas/Content/Identity/policysyntax/policy-syntax.htm>. Allow statements only: `Deny`,
 //! `Define`, `Endorse` and `Admit` are refused by the parser rather than passed over.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use carnet_trust::{Decision, Grant, Refusal, Warning};
 
@@ -18,7 +18,7 @@ mod parse;
 mod variables;
 mod verbs;
 
-pub use lint::lint;
+pub use lint::{lint, refuse};
 pub use parse::parse_statement;
 pub use verbs::{Verb, permissions};
 
@@ -293,6 +293,16 @@ impl Reference {
     }
 }
 
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => f.write_str(id),
+            Self::Named { domain: Some(domain), name } => write!(f, "{domain}/{name}"),
+            Self::Named { domain: None, name } => f.write_str(name),
+        }
+    }
+}
+
 impl What {
     fn includes(&self, permission: &str) -> bool {
         match self {
@@ -309,7 +319,7 @@ impl Location {
             return false;
         }
         match self {
-            Self::Tenancy => compartments.0.get(attached).is_some_and(|(_, parent)| parent.is_none()),
+            Self::Tenancy => compartments.is_root(attached),
             Self::CompartmentId(id) => compartments.is_within(id, attached) && compartments.is_within(target, id),
             Self::CompartmentPath(path) => {
                 compartments.find(attached, path).is_some_and(|found| compartments.is_within(target, found))
@@ -319,6 +329,11 @@ impl Location {
 }
 
 impl Compartments {
+    /// Whether this is the root compartment, the tenancy itself.
+    pub fn is_root(&self, id: &str) -> bool {
+        self.0.get(id).is_some_and(|(_, parent)| parent.is_none())
+    }
+
     /// Whether `inner` is `outer` or lies below it.
     pub fn is_within(&self, inner: &str, outer: &str) -> bool {
         let mut at = Some(inner);

@@ -57,6 +57,11 @@ pub const SIGNED_CALLER_PERMISSION: &str = "GET_RPST";
 /// UNCONFIRMED: the documentation's example sets 60 seconds and names no default; none is the safe side.
 pub const DEFAULT_CLOCK_SKEW: SignedDuration = SignedDuration::ZERO;
 
+/// Longest tolerance for clocks that a trust may set.
+///
+/// UNCONFIRMED: no limit is documented. This is how far a signed request's date may be off.
+pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
 /// Most claims that a trust may propagate into an RPST (A-Team, "… using Ephemeral RPST").
 pub const MAX_PROPAGATED_CLAIMS: usize = 3;
 

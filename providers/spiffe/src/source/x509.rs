@@ -25,6 +25,7 @@ pub(super) async fn find(config: &Spiffe, endpoint: &str, context: &Context) -> 
     let chain = split_der(&svid.certificates).map_err(|error| malformed("chain of the X509-SVID", error))?;
     let bundle = Bundle::from_der(&id.trust_domain(), &svid.bundle)
         .map_err(|error| malformed("bundle of the X509-SVID", error))?;
+    let authorities = bundle.x509_authorities.clone();
     let bundles: BundleMap = [bundle.shared()].into_iter().collect();
     // The agent is believed; this finds out before any server does that an SVID is late or that the clock is wrong.
     let verified = verify_x509_svid(&chain, &bundles, context.now())?;
@@ -37,7 +38,8 @@ pub(super) async fn find(config: &Spiffe, endpoint: &str, context: &Context) -> 
     // Verifying has made sure that there is one.
     let Some(leaf) = leaf else { return Err(Error::internal("an empty chain was verified")) };
     check_key(&leaf, &svid.private_key).map_err(|error| malformed("private key of the X509-SVID", error))?;
-    let credential = Credential::new(Material::X509(X509Identity { chain, private_key: svid.private_key }))
+    let identity = X509Identity { chain, private_key: svid.private_key, bundle: authorities };
+    let credential = Credential::new(Material::X509(identity))
         .issued_at(leaf.not_before())
         .expires_at(leaf.not_after())
         .fact("principal", id.as_str())

@@ -86,8 +86,20 @@ async fn is_not_here_when_the_agent_does_not_know_this_workload() {
     let agent = Agent::start(Answers::refusing(Status::permission_denied("no identity issued")));
     for config in [config(&agent), x509(&agent)] {
         let found = find_in(config, &test_context(), Some(AUDIENCE)).await.unwrap();
-        assert!(matches!(found, Found::NotHere(_)), "{found:?}");
+        let Found::NotHere(reason) = found else { panic!("{found:?}") };
+        assert!(reason.contains(": no identity issued; "), "what the agent said: {reason}");
+        assert!(reason.contains("register an entry whose selectors this process has"), "what to do: {reason}");
+        assert!(reason.contains("whether the agent is banned"), "{reason}");
+        assert!(!reason.contains("spiffe_id"), "it was not given: {reason}");
     }
+}
+
+#[tokio::test]
+async fn whoever_names_an_identity_that_is_not_given_is_told_which() {
+    let agent = Agent::start(Answers::refusing(Status::permission_denied("no identity issued")));
+    let error = find(Spiffe { spiffe_id: Some(ID.parse().unwrap()), ..config(&agent) }).await.unwrap_err();
+    let reason = error.to_string();
+    assert!(reason.contains(&format!("or leave `spiffe_id` out, if {ID} is not its own")), "{reason}");
 }
 
 #[tokio::test]

@@ -216,7 +216,7 @@ fn oracles_token_exchange_signer_takes_the_token_that_carnet_got() {
 #[test]
 fn oracles_token_exchange_signer_is_refused_a_stranger() {
     let sandbox = Sandbox::shared();
-    let claim = ["--audience", sandbox.seed("oci_domain"), "--claim", "repository_owner=stranger"];
+    let claim = ["--audience", sandbox.seed("oci_domain"), "--claim", "repository_owner_id=\"66600000\""];
     let answer = token_exchange(sandbox, &sandbox.token("github", &claim));
     assert!([400, 401].contains(&answer["refused"].as_i64().unwrap_or_default()), "{answer}");
     assert!(answer["body"]["error"].is_string(), "{answer}");

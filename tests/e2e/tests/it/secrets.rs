@@ -190,14 +190,45 @@ fn a_broken_configuration_does_not_say_what_its_variables_hold() {
 #[test]
 fn a_token_that_is_shown_by_mistake_is_not_repeated() {
     let home = tempfile::tempdir().unwrap();
-    let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtYXJrZWQifQ.bWFya2VkLXNpZ25hdHVyZQ";
-    let marks = Marks::of_token(jwt);
-    // Where a path, a route or a name was wanted.
-    talk(&nowhere(home.path(), ["get", "--from", "file", &format!("path={jwt}")]), &marks, 3, true);
-    talk(&nowhere(home.path(), ["get", jwt]), &marks, 2, true);
-    put(&home.path().join("other.toml"), "version = 1\n[route.a]\nsource = \"auto\"\n", 0o600);
-    talk(&nowhere(home.path(), ["get", "-c", "other.toml", jwt]), &marks, 2, true);
-    talk(&nowhere(home.path(), ["inspect", &jwt.replace("eyJhbGciOi", "xyJhbGciOi")]), &marks, 2, true);
+    let short = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtYXJrZWQifQ.bWFya2VkLXNpZ25hdHVyZQ".to_owned();
+    // No file's name can be as long, and the kernel says so in other words.
+    let long = format!("{short}{}", "bWFya2Vk".repeat(200));
+    for jwt in [short, long] {
+        let marks = Marks::of_token(&jwt);
+        // Where a path, a route or a name was wanted.
+        talk(&nowhere(home.path(), ["get", "--from", "file", &format!("path={jwt}")]), &marks, code_of(&jwt), true);
+        talk(&nowhere(home.path(), ["get", &jwt]), &marks, 2, true);
+        put(&home.path().join("other.toml"), "version = 1\n[route.a]\nsource = \"auto\"\n", 0o600);
+        talk(&nowhere(home.path(), ["get", "-c", "other.toml", &jwt]), &marks, 2, true);
+        for words in [
+            vec!["inspect", &jwt.replace("eyJhbGciOi", "xyJhbGciOi")],
+            vec!["inspect", &format!("Bearer {jwt}")],
+            vec!["inspect", &format!("token={jwt}")],
+            vec!["inspect", &jwt, "--jwks", &jwt],
+            vec!["get", "--from", &jwt],
+            vec!["get", "--from", "command", &format!("argv=[\"/x/{jwt}\"]")],
+            vec!["sandbox", "urls", "--at", &jwt],
+            vec!["demo", "--only", &jwt],
+            vec![&jwt],
+        ] {
+            let mut command = nowhere(home.path(), words.iter().copied());
+            let code = output(&mut command).status.code().unwrap();
+            assert_ne!(code, 0, "{}", words[0]);
+            talk(&command, &marks, code, true);
+        }
+        for variable in ["CARNET_CONFIG", "OCI_CONFIG_FILE"] {
+            let mut command = nowhere(home.path(), ["get", "--from", "oci-config"]);
+            command.env(variable, &jwt);
+            let code = output(&mut command).status.code().unwrap();
+            assert_ne!(code, 0, "{variable}");
+            talk(&command, &marks, code, true);
+        }
+    }
+}
+
+/// A file that is not there is nothing found; a path that none can have is a mistake.
+fn code_of(path: &str) -> i32 {
+    if path.len() > 255 { 2 } else { 3 }
 }
 
 #[test]

@@ -71,6 +71,28 @@ async fn rejects_the_user_that_stands_for_all_who_have_no_number_here() {
 }
 
 #[tokio::test]
+async fn a_join_token_in_a_refused_path_is_not_in_the_audit_log() {
+    let world = World::new().await;
+    let made = world.post("/v1/join-tokens", json!({})).await;
+    let token = made.body["token"].as_str().unwrap();
+    for (path, shown) in [
+        (format!("/v1/join-tokens/{token}"), "DELETE /v1/join-tokens/{hash}"),
+        (format!("/v1/join-tokens/{token}/"), "DELETE a path that is not known"),
+    ] {
+        let answer = world
+            .as_caller(|request| {
+                *request.method_mut() = http::Method::DELETE;
+                *request.uri_mut() = path.parse().unwrap();
+            })
+            .await;
+        refused(&world, 401, "identity", &answer).await;
+        let row = world.last().await.record;
+        assert_eq!(row.details["request"], shown);
+        assert!(!format!("{row:?}").contains(token), "{row:?}");
+    }
+}
+
+#[tokio::test]
 async fn rejects_who_shows_nothing() {
     let world = World::new().await;
     let answer = world.as_caller(|_| ()).await;

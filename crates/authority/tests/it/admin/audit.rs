@@ -22,7 +22,12 @@ async fn the_newest_rows_come_first_if_wanted() {
     let made = world.get("/v1/audit?order=newest&action=entry.create&limit=1").await;
     assert_eq!(places(&made), [head]);
     assert_eq!(places(&world.get("/v1/audit?order=oldest&limit=1").await), [1]);
-    for wrong in ["/v1/audit?order=latest", "/v1/audit/export?order=newest"] {
+    for wrong in [
+        "/v1/audit?order=latest",
+        "/v1/audit/export?order=newest",
+        "/v1/audit/export?after=18446744073709551615",
+        "/v1/audit?after=18446744073709551615",
+    ] {
         assert_eq!(world.get(wrong).await.code(), "invalid", "{wrong}");
     }
 }

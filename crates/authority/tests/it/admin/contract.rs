@@ -125,6 +125,10 @@ async fn every_route_answers_as_the_document_says() {
     tour.call("POST", "/v1/tokens/revoke", "?dry_run=true", Some(json!({ "rule": "operators" })), &[]).await;
     tour.call("POST", "/v1/tokens/{id}/revoke", &id, Some(json!({})), &[]).await;
 
+    tour.call("GET", "/v1/store/clock", "", None, &[]).await;
+    let right = json!({ "now": "2026-11-21T12:00:00Z", "reopen": true });
+    tour.call("POST", "/v1/store/clock", "", Some(right), &[]).await;
+
     tour.call("GET", "/v1/audit", "?limit=5&order=newest", None, &[]).await;
     tour.call("GET", "/v1/audit/verify", "", None, &[]).await;
     tour.call("GET", "/v1/audit/export", "?limit=3", None, &[]).await;

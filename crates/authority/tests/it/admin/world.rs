@@ -9,8 +9,8 @@ use carnet_authority::{
     admin::{AdminParts, router},
 };
 use carnet_core::{
-    BoxFuture, Context, Error, FixedClock, FixedRandom, HttpSend as _, NewFile, Request as Call, Secret, SystemFiles,
-    test_context,
+    BoxFuture, Context, Error, Files, FixedClock, FixedRandom, HttpSend as _, NewFile, Request as Call, Secret,
+    SystemFiles, test_context,
 };
 use carnet_discovery::{Federation, FederationParts};
 use carnet_entries::{By, Entries, EntriesParts, Mint, MintJwt, MintX509, Minted, MintedJwt, Nodes, NodesParts};
@@ -87,13 +87,17 @@ impl World {
 
     /// With these rules in a file of the authority.
     pub(crate) async fn with_rules(text: &str) -> Self {
+        Self::with_files(text, Arc::new(SystemFiles)).await
+    }
+
+    /// With these rules in a file of the authority, which it reads through these files.
+    pub(crate) async fn with_files(text: &str, files: Arc<dyn Files>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rule_file = folder.path().join("rules.toml");
         carnet_core::replace_files(&[NewFile::new(&rule_file, text)]).unwrap();
         let clock = Arc::new(FixedClock::at(Timestamp::from_second(1_795_262_400).unwrap()));
         let random = Arc::new(FixedRandom::default());
-        let context =
-            Context { clock: Arc::<FixedClock>::clone(&clock), random, files: Arc::new(SystemFiles), ..test_context() };
+        let context = Context { clock: Arc::<FixedClock>::clone(&clock), random, files, ..test_context() };
         let store = carnet_store::open("sqlite::memory:", Options::default()).await.unwrap();
         let keys = KeyManager::open(KeyParts {
             store: Arc::clone(&store),
@@ -191,6 +195,16 @@ impl World {
         let body = serde_json::from_slice(response.body.expose()).unwrap_or_else(|_| json!(response.text()));
         let etag = response.header("etag").map(ToOwned::to_owned);
         Answer { status: response.status.as_u16(), body, etag }
+    }
+
+    /// How many lines an export has, and from where it says to go on.
+    pub(crate) async fn export(&self, query: &str) -> (usize, Option<String>) {
+        let url = format!("http://localhost/v1/audit/export?{query}").parse().unwrap();
+        let request = Call::new(http::Method::GET, url).max_response(64 << 20);
+        let response = self.client.send(request).await.unwrap();
+        assert_eq!(response.status, 200);
+        let next = response.header("carnet-next-after").map(ToOwned::to_owned);
+        (response.text().unwrap().lines().count(), next)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

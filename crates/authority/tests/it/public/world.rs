@@ -65,6 +65,11 @@ impl World {
 
     /// The same under another name.
     pub(super) async fn of(url: &str, listen: Value, networks: &[&str]) -> Self {
+        Self::over("sqlite::memory:", url, listen, networks).await
+    }
+
+    /// The same over this store.
+    pub(super) async fn over(store: &str, url: &str, listen: Value, networks: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rules = folder.path().join("elsewhere/rules.toml");
         std::fs::create_dir(folder.path().join("elsewhere")).unwrap();
@@ -76,7 +81,7 @@ impl World {
         let config: AuthorityConfig = serde_json::from_value(json!({
             "issuer": url,
             "trust_domain": "example.org",
-            "store": { "url": "sqlite::memory:" },
+            "store": { "url": store },
             "keys": { "seal": { "key_file": folder.path().join("seal.key") } },
             "listen": at,
             "rules": [folder.path().join("rules.toml")],
@@ -115,6 +120,27 @@ impl World {
         let url = format!("http://{}/readyz?verbose", self.diagnostics.unwrap());
         let response = Client::new(Network::default()).send(Request::get(url.parse().unwrap())).await.unwrap();
         response.text().unwrap().to_owned()
+    }
+
+    /// Waits until it is ready and says this of its parts.
+    pub(super) async fn is_told(&self, wanted: &str) {
+        let asking = async {
+            loop {
+                let told = self.readiness().await;
+                if told.contains(wanted) && !told.contains("starting") {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), asking).await.unwrap();
+    }
+
+    /// What `carnet authority store believe-clock` does.
+    pub(super) async fn believe_clock(&self) {
+        let url = "http://localhost/v1/store/clock".parse().unwrap();
+        let answer = self.admin.send(Request::post_json(url, &json!({ "now": context().now() }))).await.unwrap();
+        assert_eq!(answer.status, 200, "{:?}", answer.text());
     }
 
     /// One request by whoever has this address, with these lines in its head.

@@ -124,13 +124,19 @@ impl Api {
         }
     }
 
-    /// The text of an answer that is no JSON document.
-    pub(in crate::command) async fn text(&self, path: &[&str], query: &[(&str, &str)]) -> Result<String, Error> {
+    /// An answer that is one document a line, and from where to go on when it ends before what was asked for does.
+    pub(in crate::command) async fn lines(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<(String, Option<u64>), Error> {
         let response = self.ask(Request::get(self.url(path, query)?)).await?;
+        let next = response.header("carnet-next-after").and_then(|next| next.parse().ok());
         let text = response.text().map(ToOwned::to_owned);
-        text.ok_or_else(|| {
+        let text = text.ok_or_else(|| {
             Error::unreachable(format!("read the answer of the authority {}: it is not UTF-8", self.place))
-        })
+        })?;
+        Ok((text, next))
     }
 
     async fn send(&self, request: Request) -> Result<Value, Error> {

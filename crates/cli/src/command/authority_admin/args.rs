@@ -5,7 +5,7 @@ mod tokens;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 pub(crate) use audit::{AuditCommand, AuditRows};
 pub(crate) use tokens::TokenCommand;
@@ -34,6 +34,8 @@ pub(crate) enum AdminCommand {
     JoinToken(Group<JoinTokenCommand>),
     /// Access tokens that were issued. SVIDs are not remembered.
     Token(Group<TokenCommand>),
+    /// The store itself.
+    Store(Group<StoreCommand>),
     /// The audit log.
     Audit(Group<AuditCommand>),
 }
@@ -132,6 +134,7 @@ pub(crate) enum EntryCommand {
         id: String,
     },
     /// Make an entry, or those of a file.
+    #[command(group = ArgGroup::new("entry").args(["file", "spiffe_id"]).required(true))]
     Create {
         /// Only look whether it would be done, each by itself.
         #[arg(long)]
@@ -318,6 +321,20 @@ pub(crate) enum NodeCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Show the time that the store goes by when it forgets what has ended.
+    Clock,
+    /// Have the store take the authority's clock as right at once. Otherwise it follows in small steps, lest a wrong clock make it
+    /// forget what is still good. Refused when the clock of this machine is more than five minutes from it.
+    BelieveClock {
+        /// After a clock that was ahead: take single-use tokens again that end more than an hour from now, although whether they were
+        /// used may have been forgotten.
+        #[arg(long)]
+        reopen: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum JoinTokenCommand {
     /// Make a join token and write it to standard output. It is shown this once.
     Create {
@@ -335,7 +352,7 @@ pub(crate) enum JoinTokenCommand {
     List,
     /// Take a join token away before it is used.
     Delete {
-        /// Its digest, as `list` has it.
-        hash: String,
+        /// The token, or its digest as `list` has it.
+        token: String,
     },
 }

@@ -20,8 +20,10 @@ use crate::output::{Terminal, Text, green, red};
 const PROBLEMS: u8 = 8;
 /// What is on its way from a store to standard output, in bytes.
 const IN_FLIGHT: usize = 64 << 10;
+/// Rows of a list unless asked for.
+const ROWS: usize = 100;
 /// Lines of an export in one answer.
-const LINES: &str = "10000";
+const LINES: usize = 10_000;
 
 const COLUMNS: [(&str, &str); 7] = [
     ("SEQ", "/seq"),
@@ -43,10 +45,14 @@ struct Verdict {
 pub(super) async fn run(at: &At, command: AuditCommand, terminal: Terminal) -> Result<u8, Error> {
     match command {
         AuditCommand::List { rows, after, limit, follow: true } => {
-            follow::run(&Api::open(at)?, query(&rows), after, limit, terminal).await
+            if after.is_some() && limit.is_some() {
+                let error = Error::configuration("follow the audit log: -n does not go with --follow and --after");
+                return Err(error.hint("leave -n out: all rows after that one are shown"));
+            }
+            follow::run(&Api::open(at)?, query(&rows), after, limit.unwrap_or(ROWS), terminal).await
         }
         AuditCommand::List { rows, after, limit, follow: false } => {
-            let rows = list(&Api::open(at)?, &query(&rows), after, limit).await?;
+            let rows = list(&Api::open(at)?, &query(&rows), after, limit.unwrap_or(ROWS)).await?;
             if terminal.is_json() {
                 terminal.json(json!({ "rows": rows }))?;
             } else {
@@ -110,19 +116,31 @@ async fn write_out(store: &dyn Store, rows: &AuditRows, after: u64, terminal: Te
 
 /// Piece by piece, each from where the one before it ended.
 async fn export(api: &Api, query: &Query, mut after: u64, terminal: Terminal) -> Result<u8, Error> {
+    let limit = LINES.to_string();
     loop {
         let from = after.to_string();
         let mut query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        query.extend([("after", from.as_str()), ("limit", LINES)]);
-        let text = api.text(&["audit", "export"], &query).await?;
-        let Some(last) = text.lines().last() else { return Ok(0) };
-        let last: Value = serde_json::from_str(last).map_err(|error| {
-            Error::unreachable("read the audit log: its last line is no JSON object").because(error)
-        })?;
-        let seq = last.pointer("/record/seq").and_then(Value::as_u64).filter(|seq| *seq > after);
-        after = seq.ok_or_else(|| Error::unreachable("read the audit log: its last line has no number"))?;
+        query.extend([("after", from.as_str()), ("limit", limit.as_str())]);
+        let (text, next) = api.lines(&["audit", "export"], &query).await?;
+        // With so many lines it ends with the last of them. Otherwise it ends where it says, or with the log.
+        let next = if text.lines().nth(LINES - 1).is_some() { None } else { next };
+        let next = match (next, text.lines().last()) {
+            (Some(next), _) => Some(next),
+            (None, Some(last)) => Some(seq(last)?),
+            (None, None) => return Ok(0),
+        };
+        let next = next.filter(|seq| *seq > after);
+        after = next.ok_or_else(|| Error::unreachable("read the audit log: it does not go on where it ended"))?;
         terminal.data(text.as_bytes())?;
     }
+}
+
+/// The number of the row that a line holds.
+fn seq(line: &str) -> Result<u64, Error> {
+    let row: Value = serde_json::from_str(line)
+        .map_err(|error| Error::unreachable("read the audit log: its last line is no JSON object").because(error))?;
+    let seq = row.pointer("/record/seq").and_then(Value::as_u64);
+    seq.ok_or_else(|| Error::unreachable("read the audit log: its last line has no number"))
 }
 
 async fn verify(api: &Api, noted: Option<AuditHead>) -> Result<Verdict, Error> {

@@ -1,5 +1,6 @@
 //! `carnet authority node|join-token`
 
+use carnet_authority::admin::join_token_digest;
 use carnet_core::Error;
 use serde_json::{Value, json};
 
@@ -63,7 +64,9 @@ pub(super) async fn join_token(api: &Api, command: JoinTokenCommand, terminal: T
             }
             Ok(0)
         }
-        JoinTokenCommand::Delete { hash } => {
+        JoinTokenCommand::Delete { token } => {
+            // The token itself goes nowhere: paths of requests are logged by whatever stands between.
+            let hash = join_token_digest(&token);
             changed("join token", &hash, &api.delete(&["join-tokens", &hash], &[]).await?, terminal)
         }
     }

@@ -44,6 +44,8 @@ fn where_the_authority_is_may_stand_before_and_behind_the_command() {
         "audit list -n 5 --outcome refused --rule jobs --follow",
         "token list --state used-up --subject alice --rule jobs --limit 5",
         "token revoke --subject alice --rule jobs --dry-run",
+        "store clock",
+        "store believe-clock --reopen",
         "entry create --spiffe-id spiffe://example.org/a --parent-id spiffe://example.org/b --selector unix:uid:1 --admin",
     ] {
         assert!(parse(line).is_ok(), "{line}");
@@ -68,6 +70,25 @@ fn rejects_arguments_that_do_not_go_together() {
     ] {
         assert!(parse(line).is_err(), "{line}");
     }
+}
+
+#[test]
+fn says_whose_tokens_can_be_revoked() {
+    let usage = parse("token revoke").unwrap_err().to_string();
+    assert!(usage.contains("--subject <SUBJECT>") && usage.contains("--rule <RULE>"), "{usage}");
+}
+
+#[test]
+fn says_what_an_entry_needs() {
+    let usage = parse("entry create").unwrap_err().to_string();
+    assert!(usage.contains("--spiffe-id <ID>") && usage.contains("--file <FILE>"), "{usage}");
+}
+
+#[test]
+fn rejects_a_number_of_rows_where_all_are_followed() {
+    let error = run_line("audit list --follow --after 7 -n 5").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("-n"), "{error}");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The routes of the manual. Each is configuration as a user writes it, and a call with what it gives.
 
-use carnet_core::{Context, Error};
+mod credential_file;
+
+use carnet_core::{Context, Credential, Error};
 use carnet_gcp::{CredentialSource, parse_external_account};
 use carnet_sandbox::{Issuer, MintRequest, ci, gcp, oci};
+use carnet_trust::Decision;
 
 use super::{
     calls::{self, Call},
@@ -190,16 +193,40 @@ async fn play(stage: &Stage, crossing: &Crossing, row: &mut Row) -> Result<(), E
         stage.domain().await?;
     }
     let context = stage.context(crossing.job)?;
+    let before = stage.sandbox.world().decisions.count();
     run(stage, &context, &format!("version = 1\n[route.demo]\n{}\n", crossing.route), crossing, row).await?;
     if crossing.through_file {
+        // As carnet reads the file, and then as somebody else does, whose credential is shown.
         let route = from_credential_file(stage, &context)?;
         run(stage, &context, &route, crossing, row).await?;
+        let credential = credential_file::use_file(stage.folder().join("google.json"), &context).await?;
+        show(stage, &context, crossing, &credential, row).await?;
     }
-    let reached = row.principal.as_deref().unwrap_or_default();
-    if !reached.contains(crossing.principal) {
-        return Err(Error::internal(format!("reach {}: the principal is {reached}", crossing.principal)));
+    // Whom Google takes the caller for is known to Google only: what its emulator decided counts, not what the client supposes.
+    if matches!(crossing.shown, Shown::Cloud(Call::GoogleListBuckets)) {
+        row.principal = seen_by_google(stage, before);
     }
-    Ok(())
+    check_principal(crossing.principal, row.principal.as_deref().unwrap_or_default(), row.assumed())
+}
+
+/// Whether the principal that was reached is the one wanted, and the one that the client supposed, if it had to.
+fn check_principal(wanted: &str, reached: &str, assumed: Option<&str>) -> Result<(), Error> {
+    if !reached.contains(wanted) {
+        return Err(Error::internal(format!("reach {wanted}: the principal is {reached}")));
+    }
+    match assumed.filter(|assumed| *assumed != reached) {
+        Some(assumed) => Err(Error::internal(format!("assume the principal {assumed}: it is {reached}"))),
+        None => Ok(()),
+    }
+}
+
+/// The principal of the last call that Cloud Storage allowed after decision number `before`.
+fn seen_by_google(stage: &Stage, before: u64) -> Option<String> {
+    let decided = stage.sandbox.world().decisions.since(before);
+    decided.into_iter().rev().filter(|one| one.service == "gcp-storage").find_map(|one| match one.decision {
+        Decision::Allow(grant) => Some(grant.principal),
+        Decision::Refuse(_) => None,
+    })
 }
 
 async fn run(stage: &Stage, context: &Context, text: &str, crossing: &Crossing, row: &mut Row) -> Result<(), Error> {
@@ -213,19 +240,34 @@ async fn run(stage: &Stage, context: &Context, text: &str, crossing: &Crossing, 
     };
     row.reached(&run);
     route.deliver(context, &run.credential).await?;
-    if crossing.through_file && !route.deliveries().is_empty() {
+    if crossing.through_file {
         return Ok(());
     }
     row.call = Some(match crossing.shown {
-        Shown::Cloud(call) => calls::make(call, context, &run.credential).await?,
-        Shown::Verifier => verifier::show(stage.domain().await?, context, &run.credential).await?,
         Shown::VerifierMeanwhile => rotation::during(stage.domain().await?, context, &route, &run.credential).await?,
+        Shown::Cloud(_) | Shown::Verifier => return show(stage, context, crossing, &run.credential, row).await,
     });
     Ok(())
 }
 
-/// The route that a Google library takes when it reads the credential file: the subject token from its file, the token
-/// service, impersonation.
+/// Shows the credential to whom it is for.
+async fn show(
+    stage: &Stage,
+    context: &Context,
+    crossing: &Crossing,
+    credential: &Credential,
+    row: &mut Row,
+) -> Result<(), Error> {
+    row.call = Some(match crossing.shown {
+        Shown::Cloud(call) => calls::make(call, context, credential).await?,
+        Shown::Verifier | Shown::VerifierMeanwhile => {
+            verifier::show(stage.domain().await?, context, credential).await?
+        }
+    });
+    Ok(())
+}
+
+/// The route that carnet reads from the credential file.
 fn from_credential_file(stage: &Stage, context: &Context) -> Result<String, Error> {
     let path = stage.folder().join("google.json");
     let bytes = context.files.read(&path, 1 << 16)?.ok_or_else(|| Error::internal("find the credential file"))?;
@@ -242,4 +284,19 @@ fn from_credential_file(stage: &Stage, context: &Context) -> Result<String, Erro
         file.token_url,
         oci::DOMAIN_URL,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_principal;
+
+    #[test]
+    fn a_principal_passes_only_as_the_cloud_has_seen_it() {
+        let seen = "principal://pool/subject/repo:a";
+        check_principal("repo:a", seen, None).unwrap();
+        check_principal("repo:a", seen, Some(seen)).unwrap();
+        check_principal("repo:b", seen, Some("principal://pool/subject/repo:b")).unwrap_err();
+        check_principal("repo:a", seen, Some("principal://other/subject/repo:a")).unwrap_err();
+        check_principal("repo:a", "", None).unwrap_err();
+    }
 }

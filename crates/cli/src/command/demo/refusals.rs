@@ -61,7 +61,7 @@ pub(super) fn all() -> Vec<Refusal> {
         Refusal {
             name: "a stranger at the same issuer",
             clause: "claim-validation",
-            bend: Bend::Claim("repository_owner", "stranger"),
+            bend: Bend::Claim("repository_owner_id", "66600000"),
         },
         Refusal { name: "expired", clause: "expired", bend: Bend::Expired },
         Refusal { name: "wrong key", clause: "signature", bend: Bend::Flaw(Flaw::WrongKey) },

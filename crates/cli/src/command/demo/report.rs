@@ -79,6 +79,11 @@ impl Row {
         self.expires_at = run.credential.expires_at.and_then(|at| jiff::Timestamp::from_second(at.as_second()).ok());
     }
 
+    /// The principal that the last step supposes and nobody has told it.
+    pub(super) fn assumed(&self) -> Option<&str> {
+        self.hops.last()?.facts.get("assumed_principal").map(|principal| &**principal)
+    }
+
     fn passed(&self) -> bool {
         self.error.is_none() && self.call.as_ref().is_some_and(|call| (200..300).contains(&call.status))
     }
@@ -98,17 +103,14 @@ impl Row {
     pub(super) fn text(&self) -> Text {
         let mut text = headline(self.passed(), self.name);
         for hop in &self.hops {
-            let principal = hop.facts.get("principal").or_else(|| hop.facts.get("subject"));
-            line(
-                &mut text,
-                &format!("{}", hop.step),
-                &format!(
-                    "{:<13} {:>6.1} ms  {}",
-                    hop.kind,
-                    hop.elapsed.as_secs_f64() * 1e3,
-                    principal.map_or("", |x| x)
-                ),
-            );
+            let fact = |name: &str| hop.facts.get(name).cloned();
+            let assumed = || fact("assumed_principal").map(|principal| format!("assumed: {principal}"));
+            let principal = fact("principal").or_else(assumed).or_else(|| fact("subject")).unwrap_or_default();
+            let elapsed = hop.elapsed.as_secs_f64() * 1e3;
+            line(&mut text, &hop.step.to_string(), &format!("{:<13} {elapsed:>6.1} ms  {principal}", hop.kind));
+        }
+        if let Some(principal) = self.principal.as_deref().filter(|_| self.assumed().is_some()) {
+            line(&mut text, "the cloud has seen", principal);
         }
         if let Some(end) = self.expires_at {
             line(&mut text, "expires", &format!("{end:.0}"));

@@ -101,7 +101,7 @@ error: `region` is missing
 10 | caller = { place = "here" }
    |          ^^^^^^^^^^^^^^^^^^
    |
-help: add region = …
+help: add region = …: Where the caller lives.
 
 error: unknown field `place`
   --> carnet.toml:10:12

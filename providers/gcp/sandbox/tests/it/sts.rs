@@ -132,7 +132,7 @@ async fn rejects_expired_and_stale_tokens() {
 #[tokio::test]
 async fn rejects_what_the_condition_rejects() {
     let sandbox = Sandbox::new();
-    let token = sandbox.job(json!({ "repository_owner": "stranger" }));
+    let token = sandbox.job(json!({ "repository_owner_id": "66600000" }));
     let text = "The given credential is rejected by the attribute condition.";
     refused(&sandbox.exchange(&token).await, "unauthorized_client", text);
 }
@@ -157,7 +157,7 @@ async fn rejects_missing_mapped_claim() {
     let sandbox = Sandbox::new();
     let mut claims = json!({
         "iss": seed::GITHUB_ISSUER, "sub": "s", "aud": format!("https:{}", seed::audience(seed::GITHUB)),
-        "iat": NOW, "exp": NOW + 60, "repository_owner": "carnet-sandbox",
+        "iat": NOW, "exp": NOW + 60, "repository_owner_id": seed::OWNER_ID,
     });
     let text = "Could not obtain a value for attribute.repository";
     refused(&sandbox.exchange(&sign(&sandbox.github, &claims)).await, "invalid_grant", text);

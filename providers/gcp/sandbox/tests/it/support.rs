@@ -183,6 +183,7 @@ impl Sandbox {
             "exp": now + 300,
             "repository": seed::REPOSITORY,
             "repository_owner": "carnet-sandbox",
+            "repository_owner_id": seed::OWNER_ID,
         });
         claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         sign(&self.github, &claims)

@@ -83,7 +83,7 @@ fn collection(domain: &Domain, kind: &'static ResourceType, parts: &Parts, body:
         Method::POST if kind.endpoint != SETTINGS.endpoint => {
             caller.may(kind, true)?;
             let projection = Projection::from_pairs(&wire::query(parts))?;
-            let created = domain.create(kind, read_body(parts, body)?, &caller.author())?;
+            let created = domain.create(kind, read_resource(kind, parts, body)?, &caller.author())?;
             let mut response = resource_response(domain, StatusCode::CREATED, kind, &projection, &created, true);
             let location = created.get("meta").and_then(|meta| meta.get("location")).and_then(Value::as_str);
             if let Some(location) = location.and_then(|location| HeaderValue::from_str(location).ok()) {
@@ -93,6 +93,19 @@ fn collection(domain: &Domain, kind: &'static ResourceType, parts: &Parts, body:
         }
         _ => Err(method_not_allowed()),
     }
+}
+
+/// The body of a whole resource, which has to say what it is (RFC 7643, 3).
+fn read_resource(kind: &ResourceType, parts: &Parts, body: &[u8]) -> Result<Resource, ScimError> {
+    let resource = read_body(parts, body)?;
+    let Some(schemas) = resource.iter().find(|(name, _)| name.eq_ignore_ascii_case("schemas")) else {
+        return Err(ScimError::missing(&["schemas"]));
+    };
+    let named = |schema: &Value| schema.as_str().is_some_and(|schema| schema.eq_ignore_ascii_case(kind.schema));
+    if schemas.1.as_array().is_some_and(|schemas| schemas.iter().any(named)) {
+        return Ok(resource);
+    }
+    Err(ScimError::invalid_value("schemas", format!("it does not contain {}", kind.schema)))
 }
 
 fn search(domain: &Domain, kind: &'static ResourceType, parts: &Parts, body: &[u8]) -> Result<Response, ScimError> {
@@ -129,7 +142,7 @@ fn single(
         }
         Method::PUT => {
             caller.may(kind, true)?;
-            domain.replace(kind, id, read_body(parts, body)?, &caller.author(), precondition)?
+            domain.replace(kind, id, read_resource(kind, parts, body)?, &caller.author(), precondition)?
         }
         Method::PATCH => {
             caller.may(kind, true)?;

@@ -22,6 +22,8 @@ pub const DEPLOY_USER_NAME: &str = "svc-deploy";
 pub const GITHUB_ISSUER: &str = "https://token.actions.githubusercontent.com";
 /// The audience of GitHub's tokens for a job that asks for none: the owner of the repository.
 pub const GITHUB_AUDIENCE: &str = "https://github.com/carnet-sandbox";
+/// The id of that owner: a name can be given up and taken by somebody else, an id cannot.
+pub const GITHUB_OWNER_ID: &str = "71000000";
 /// Issuer of GitLab.
 pub const GITLAB_ISSUER: &str = "https://gitlab.com";
 /// `res_type` for tokens of GitLab.
@@ -67,15 +69,15 @@ pub(super) fn apps() -> Vec<(&'static str, &'static str, Option<&'static str>, V
 
 /// The trusts: one whose rules name service users, one that makes resources.
 ///
-/// Both pin the organisation. GitHub's also pins the audience, so that a token that was made for another service is
-/// refused.
+/// Both pin the organisation, GitHub's by its id. GitHub's also pins the audience, so that a token that was made for
+/// another service is refused.
 pub(super) fn trusts() -> [Value; 2] {
     [
         json!({
             "name": "github-actions", "type": "JWT", "active": true, "issuer": GITHUB_ISSUER,
             "publicKeyEndpoint": format!("{GITHUB_ISSUER}/.well-known/jwks"), "oauthClients": [EXCHANGE_CLIENT_ID],
             "clientClaimName": "aud", "clientClaimValues": [seed::DOMAIN_URL, GITHUB_AUDIENCE],
-            "claimValidations": [{"name": "repository_owner", "value": "carnet-sandbox"}],
+            "claimValidations": [{"name": "repository_owner_id", "value": GITHUB_OWNER_ID}],
             "subjectType": "User", "allowImpersonation": true, "clockSkewSeconds": 60,
             "impersonationServiceUsers": [
                 {"ocid": DEPLOY_USER, "rule": "sub eq 'repo:carnet-sandbox/app:environment:production'"},

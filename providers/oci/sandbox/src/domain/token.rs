@@ -25,7 +25,7 @@ use super::{
     wire::{self, Unreadable},
 };
 
-pub(super) use federation::issuer_keys;
+pub(super) use federation::{certificate_key, issuer_keys};
 pub use form::{Form, FormError};
 pub(super) use state::TokenState;
 

@@ -130,35 +130,37 @@ impl Directory {
         Ok(Signer { principal, key: Arc::clone(key) })
     }
 
+    /// All groups, dynamic ones too.
+    pub(crate) fn all_groups(&self) -> Vec<Membership> {
+        let groups = self.groups.values().map(Group::membership);
+        groups.chain(self.dynamic_groups.values().map(DynamicGroup::membership)).collect()
+    }
+
     /// The groups that a principal is in.
     pub(crate) fn memberships(&self, principal: &Principal) -> Vec<Membership> {
-        let mut found = Vec::new();
         if principal.is_user() {
             let groups = self.users.get(&principal.id).map(|user| &user.groups);
-            found.extend(groups.into_iter().flatten().filter_map(|id| self.groups.get(id)).map(|group| Membership {
-                id: group.id.clone(),
-                name: group.name.clone(),
-                domain: None,
-                dynamic: false,
-            }));
-            return found;
+            return groups.into_iter().flatten().filter_map(|id| self.groups.get(id)).map(Group::membership).collect();
         }
         // Instances and functions of the sandbox carry no defined tags.
         let tags = BTreeMap::new();
-        found.extend(
-            self.dynamic_groups
-                .values()
-                .filter(|group| {
-                    parse_matching_rule(&group.matching_rule).is_ok_and(|rule| rule.matches(principal, &tags))
-                })
-                .map(|group| Membership {
-                    id: group.id.clone(),
-                    name: group.name.clone(),
-                    domain: None,
-                    dynamic: true,
-                }),
-        );
-        found
+        self.dynamic_groups
+            .values()
+            .filter(|group| parse_matching_rule(&group.matching_rule).is_ok_and(|rule| rule.matches(principal, &tags)))
+            .map(DynamicGroup::membership)
+            .collect()
+    }
+}
+
+impl Group {
+    fn membership(&self) -> Membership {
+        Membership { id: self.id.clone(), name: self.name.clone(), domain: None, dynamic: false }
+    }
+}
+
+impl DynamicGroup {
+    fn membership(&self) -> Membership {
+        Membership { id: self.id.clone(), name: self.name.clone(), domain: None, dynamic: true }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use carnet_core::safe_text;
 use carnet_oci::trust::{
     condition::SyntaxError,
-    policy::{Compartments, Policy, parse_statement},
+    policy::{Compartments, Membership, Policy, lint, parse_statement, refuse},
 };
 use jiff::Timestamp;
 
@@ -92,6 +93,24 @@ impl Rules {
             .collect::<Result<Vec<_>, _>>()?;
         self.parsed.push(Policy { name: policy.name.clone(), compartment: policy.compartment.clone(), statements });
         self.policies.insert(policy.id.clone(), policy);
+        Ok(())
+    }
+
+    /// Refuses a policy with a statement that the tenancy does not take.
+    ///
+    /// # Errors
+    /// Which statement (counted from 0), and why.
+    pub(crate) fn check_policy(&self, policy: &StoredPolicy, groups: &[Membership]) -> Result<(), (usize, String)> {
+        for (at, text) in policy.statements.iter().enumerate() {
+            let statement = parse_statement(text).map_err(|error| (at, error.to_string()))?;
+            if let Some(why) = refuse(&statement, &policy.compartment, &self.tree, groups) {
+                return Err((at, why));
+            }
+            for warning in lint(&statement) {
+                let (message, fix) = (safe_text(&warning.message), safe_text(&warning.fix));
+                tracing::warn!(policy = safe_text(&policy.name), statement = at, %fix, "{message}");
+            }
+        }
         Ok(())
     }
 

@@ -33,6 +33,20 @@ fn section(name: &str) -> String {
     )
 }
 
+#[test]
+fn rejects_a_region_that_is_none() {
+    let mistakes = build(&json!({"region": "../../x"})).unwrap_err();
+    assert_eq!((mistakes[0].field.as_str(), mistakes[0].message.as_str()), ("region", "\"../../x\" is no region"));
+}
+
+#[tokio::test]
+async fn a_region_with_its_domain_keeps_it_in_the_profile() {
+    let files = Arc::new(MemoryFiles::default());
+    write(json!({"region": "us-secret-1.oraclecloud99.com"}), &files).await.unwrap();
+    let config = text(&files, "/run/oci/current/config");
+    assert!(config.contains("\nregion=us-secret-1.oraclecloud99.com\n"), "{config}");
+}
+
 #[tokio::test]
 async fn token_key_and_profile_are_written_together() {
     let files = Arc::new(MemoryFiles::default());

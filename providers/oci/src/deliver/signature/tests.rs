@@ -96,6 +96,7 @@ async fn refuses_a_body_that_is_not_there() {
 #[test]
 fn refuses_urls_methods_and_headers_that_are_none() {
     assert_eq!(mistakes(json!({"url": "nope"})), ["url"]);
+    assert_eq!(mistakes(json!({"url": URL.replacen("https:", "http:", 1)})), ["url"]);
     assert_eq!(
         mistakes(json!({"url": "ftp://a", "method": "BREW", "headers": ["a", "b: c", "ü: x"]})),
         ["url", "method", "headers.0", "headers.2"]

@@ -1,4 +1,8 @@
-use carnet_core::{Exchange, ExchangeConfig, HttpErrorKind, Kind, OciSession, Secret, chain};
+use std::os::unix::fs::PermissionsExt as _;
+
+use carnet_core::{
+    Exchange, ExchangeConfig, Files as _, HttpErrorKind, Kind, NewFile, OciSession, Secret, SystemFiles, chain,
+};
 use serde_json::json;
 
 use super::*;
@@ -116,6 +120,22 @@ async fn refuses_an_rpst_that_lives_longer_than_asked() {
     let script = Script::of([token(json!({"iat": now, "exp": now + 600}))]);
     let credential = run::<RpstConfig>(config, &script, &jwt(json!({}))).await.unwrap();
     assert_eq!(credential.facts["warning"], "the session lives 600 s, 1200 s were asked for");
+}
+
+#[tokio::test]
+async fn a_session_key_that_others_may_read_is_told_beside_a_shorter_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    SystemFiles.replace(&[NewFile::new(&path, testing::pem(&testing::key()))]).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let now = testing::now().as_second();
+    let script = Script::of([token(json!({"iat": now, "exp": now + 600}))]);
+    let config = json!({"res_type": "w", "rpst_exp": 1200, "session_key": {"file": path}, "client_secret_file": null});
+    let context = Context { files: std::sync::Arc::new(SystemFiles), ..context(&script) };
+    let exchange = exchange::<RpstConfig>(&config).unwrap();
+    let credential = exchange.exchange(&context, &jwt(json!({})), &Want::default()).await.unwrap();
+    let warning = &credential.facts["warning"];
+    assert!(warning.contains("the session lives 600 s") && warning.contains("chmod 600"), "{warning}");
 }
 
 #[tokio::test]
@@ -270,10 +290,31 @@ async fn refuses_a_missing_or_empty_secret_by_its_place() {
     }
 }
 
+#[tokio::test]
+async fn rejects_a_region_of_the_environment_by_its_variable() {
+    let script = Script::default();
+    let mut context = context(&script);
+    context.environment = std::sync::Arc::new(carnet_core::MapEnvironment::of(&[("OCI_REGION", "../../x")]));
+    let exchange = exchange::<UpstConfig>(&json!({"region": null})).unwrap();
+    let error = exchange.exchange(&context, &jwt(json!({})), &Want::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert_eq!(chain(&error), ["use the environment variable OCI_REGION", "use \"../../x\" as a region"]);
+    assert_eq!(script.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_bare_401_for_an_oauth_client_talks_of_the_client_and_not_of_signatures() {
+    let error = refused(answer(401, "")).await;
+    assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Refused, None));
+    assert!(error.hints()[0].contains("client id") && error.hints()[0].contains("secret"), "{:?}", error.hints());
+}
+
 #[test]
 fn all_mistakes_of_a_section_are_told_at_once() {
     let both = json!({"caller": {"oci-instance": {}}, "url": "http://a.example"});
     assert_eq!(mistakes::<UpstConfig>(&both), ["url", "caller"]);
+    let region = json!({"client_id": "a b", "region": "us ashburn!"});
+    assert_eq!(mistakes::<UpstConfig>(&region), ["client_id", "region"]);
     assert_eq!(mistakes::<UpstConfig>(&json!({"client_id": null, "client_secret_file": null})), [""]);
     assert_eq!(mistakes::<UpstConfig>(&json!({"client_id": "a b"})), ["client_id"]);
     assert_eq!(mistakes::<UpstConfig>(&json!({"client_secret_env": "X"})), ["client_id"]);

@@ -169,6 +169,23 @@ async fn a_region_that_nobody_knows_describes_itself() {
 }
 
 #[tokio::test]
+async fn rejects_a_region_that_is_none_by_the_address_that_gave_it() {
+    let page = at("<html>sign in</html>");
+    let error = error(&page).await;
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    let place = "http://169.254.169.254/opc/v2/instance/region";
+    assert_eq!(error.to_string(), format!("read the region from the metadata service at {place}"));
+    assert!(!page.paths().iter().any(|path| path.ends_with("regionInfo")), "nothing more is asked there");
+
+    let info =
+        r#"{"realmKey":"oc77","realmDomainComponent":"a/b","regionKey":"XYZ","regionIdentifier":"xx-example-1"}"#;
+    let script = at("xx-example-1").on("instance/regionInfo", answer(200, info));
+    let error = self::error(&script).await;
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    assert_eq!(error.to_string(), format!("read the region from the metadata service at {place}Info"));
+}
+
+#[tokio::test]
 async fn where_there_is_no_metadata_service_the_reason_says_so() {
     for kind in [HttpErrorKind::Connect, HttpErrorKind::Timeout, HttpErrorKind::Protocol] {
         let script = Script::of([Step::Fail(kind), Step::Fail(kind), Step::Fail(kind), Step::Fail(kind)]);

@@ -56,6 +56,22 @@ fn bent_session(from: &str, to: &str) -> Error {
 }
 
 #[test]
+fn rejects_a_fingerprint_of_another_key_and_tells_the_keys_own() {
+    let (own, other) = (testing::key().oci_fingerprint(), testing::other_key().oci_fingerprint());
+    let error = bent(&own, &other);
+    assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Configuration, Some("key")));
+    assert!(error.to_string().ends_with(&format!("fingerprint is {other}, but that of the key in key_file is {own}")));
+    assert!(error.hints()[0].starts_with(&format!("write fingerprint={own}")), "{:?}", error.hints());
+}
+
+#[test]
+fn rejects_a_region_of_the_variable_by_its_name() {
+    let config = api_profile().replace("region=iad\n", "");
+    let error = find(ProfileConfig::default(), &context(&config, &[("OCI_REGION", "a b")])).unwrap_err();
+    assert_eq!(error.to_string(), "use the environment variable OCI_REGION");
+}
+
+#[test]
 fn an_api_key_profile_gives_an_api_key() {
     let credential = credential(ProfileConfig::default(), &context(&api_profile(), &[]));
     assert_eq!(credential.facts["principal"], USER);

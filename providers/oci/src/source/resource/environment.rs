@@ -81,7 +81,7 @@ impl<'a> Variables<'a> {
     }
 
     pub(super) fn region(&self) -> Result<Option<Region>, Error> {
-        self.get("REGION").map(|text| Region::resolve(self.context, &text)).transpose()
+        Region::of_variable(self.context, &self.name("REGION"))
     }
 
     /// The path of the resource principal token: the variable or the default, with the id in it.

@@ -268,7 +268,7 @@ fn a_misspelt_variable_refuses_and_the_refusal_says_so() {
     let decision = Question::of(statement).by(pod(), Vec::new()).decide();
     let refusal = decision.refusal().unwrap();
     assert_eq!(refusal.clause, "condition");
-    assert_eq!(refusal.seen, "request.principal.cluser_id is no variable");
+    assert_eq!(refusal.seen, "request.principal.cluser_id is no variable that is known here");
     assert_eq!(refusal.fix, "write request.principal.cluster_id in place of request.principal.cluser_id");
     let warnings = lint(&parse_statement(statement).unwrap());
     assert_eq!(warnings.len(), 1);

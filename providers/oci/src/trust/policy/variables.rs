@@ -5,7 +5,7 @@ use carnet_trust::Warning;
 use crate::trust::condition::nearest;
 
 /// Every variable with a fixed name that Oracle documents for all services, and those of the services emulated here.
-const VARIABLES: [&str; 34] = [
+const VARIABLES: [&str; 35] = [
     "request.ad",
     "request.groups.id",
     "request.networksource.name",
@@ -25,6 +25,7 @@ const VARIABLES: [&str; 34] = [
     "request.user.mfatotpverified",
     "request.user.name",
     "request.utc-timestamp",
+    "request.utc-timestamp.day-of-month",
     "request.utc-timestamp.day-of-week",
     "request.utc-timestamp.month-of-year",
     "request.utc-timestamp.time-of-day",
@@ -58,17 +59,24 @@ pub(crate) fn exists(name: &str) -> bool {
     VARIABLES.contains(&name) || OPEN.iter().any(|start| name.len() > start.len() && name.starts_with(start))
 }
 
-/// What to say about variables that do not exist.
+/// The variable that was meant, when the name is nearly one.
+pub(crate) fn near(name: &str) -> Option<&'static str> {
+    nearest(&name.to_ascii_lowercase(), VARIABLES.into_iter())
+}
+
+/// What to say about variables that are not known.
 pub(crate) fn warnings(unknown: &[&str]) -> Vec<Warning> {
-    unknown
-        .iter()
-        .map(|name| Warning {
-            clause: "condition",
-            message: format!("{name} is no variable, so its test never holds"),
-            fix: match nearest(&name.to_ascii_lowercase(), VARIABLES.into_iter()) {
-                Some(near) => format!("write {near} in place of {name}"),
-                None => format!("take {name} out, or use a variable that exists"),
-            },
-        })
-        .collect()
+    unknown.iter().map(|name| warning(name)).collect()
+}
+
+/// What to say about one of them.
+pub(crate) fn warning(name: &str) -> Warning {
+    Warning {
+        clause: "condition",
+        message: format!("{name} is no variable that is known here, so its test never holds"),
+        fix: match near(name) {
+            Some(near) => format!("write {near} in place of {name}"),
+            None => format!("look {name} up in Oracle's policy reference, or take it out"),
+        },
+    }
 }

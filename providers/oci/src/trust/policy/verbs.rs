@@ -5,6 +5,11 @@
 
 use std::fmt;
 
+use crate::trust::{
+    condition::{nearest, nearest_within},
+    propagation::SIGNED_CALLER_PERMISSION,
+};
+
 /// A verb, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names are Oracle's own")]
@@ -119,6 +124,12 @@ const FAMILIES: [(&str, &[&str]); 3] = [
     ("virtual-network-family", &["subnets", "vcns"]),
 ];
 
+/// Resource types of other services that are two letters from one of those here. Oracle's landing zones manage `tickets`.
+const LOOKALIKES: [&str; 1] = ["tickets"];
+
+/// From this length on, a type that differs in two letters is a slip, `bukkits` for one.
+const LONG: usize = 7;
+
 /// Everything there is.
 const ALL_RESOURCES: &str = "all-resources";
 
@@ -168,11 +179,31 @@ pub(crate) fn is_known(resource: &str) -> bool {
 
 /// Whether the permission is in a table here.
 pub(crate) fn is_known_permission(permission: &str) -> bool {
-    permissions(Manage, ALL_RESOURCES).iter().any(|own| own.eq_ignore_ascii_case(permission))
+    all_permissions().any(|own| own.eq_ignore_ascii_case(permission))
+}
+
+/// The type or family that was meant, when the name is nearly one.
+pub(crate) fn near(resource: &str) -> Option<&'static str> {
+    let resource = resource.to_ascii_lowercase();
+    if LOOKALIKES.contains(&resource.as_str()) {
+        return None;
+    }
+    nearest(&resource, names())
+        .or_else(|| (resource.len() >= LONG).then(|| nearest_within(2, &resource, names())).flatten())
+}
+
+/// The permission that was meant, when the name is nearly one.
+pub(crate) fn near_permission(permission: &str) -> Option<&'static str> {
+    nearest(&permission.to_ascii_uppercase(), all_permissions())
+}
+
+fn all_permissions() -> impl Iterator<Item = &'static str> {
+    let steps = ROWS.iter().flat_map(|(_, steps)| steps.iter());
+    steps.flat_map(|(_, added)| added.iter().copied()).chain([SIGNED_CALLER_PERMISSION])
 }
 
 /// Names of all types and families.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+fn names() -> impl Iterator<Item = &'static str> {
     ROWS.iter().map(|(name, _)| *name).chain(FAMILIES.iter().map(|(name, _)| *name)).chain([ALL_RESOURCES])
 }
 

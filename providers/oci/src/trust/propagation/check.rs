@@ -1,10 +1,16 @@
 //! What the identity domain refuses when a trust is created.
 
-use super::{MAX_PROPAGATED_CLAIMS, PROPAGATED_PREFIX, PropagationTrust, Rule, SubjectType, TrustMistake, TrustType};
+use url::Url;
+
+use super::{
+    MAX_CLOCK_SKEW, MAX_PROPAGATED_CLAIMS, PROPAGATED_PREFIX, PropagationTrust, Rule, SubjectType, TrustMistake,
+    TrustType,
+};
 
 pub(super) fn mistakes(trust: &PropagationTrust) -> Vec<TrustMistake> {
     let mut mistakes = Vec::new();
     required(trust, &mut mistakes);
+    keys(trust, &mut mistakes);
     rules(trust, &mut mistakes);
     resource(trust, &mut mistakes);
     propagations(trust, &mut mistakes);
@@ -21,6 +27,18 @@ fn required(trust: &PropagationTrust, mistakes: &mut Vec<TrustMistake>) {
     if trust.kind == TrustType::Jwt && trust.public_key_endpoint.is_none() && trust.public_certificate.is_none() {
         let message = "this or publicCertificate is required".to_owned();
         mistakes.push(TrustMistake { attribute: "publicKeyEndpoint", missing: true, message });
+    }
+}
+
+fn keys(trust: &PropagationTrust, mistakes: &mut Vec<TrustMistake>) {
+    let mut wrong = |attribute, message: String| mistakes.push(TrustMistake { attribute, missing: false, message });
+    let is_url =
+        |text: &str| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if trust.public_key_endpoint.as_deref().is_some_and(|text| !is_url(text)) {
+        wrong("publicKeyEndpoint", "it is not an http URL".to_owned());
+    }
+    if trust.clock_skew() > MAX_CLOCK_SKEW {
+        wrong("clockSkewSeconds", format!("it is more than {}", MAX_CLOCK_SKEW.as_secs()));
     }
 }
 

@@ -328,8 +328,8 @@ impl Evaluation<'_> {
     /// The smallest of the token's remaining life, the domain's setting and 60 minutes (A-Team, "Workload Identity
     /// Federation").
     fn upst_lifetime(&self, claims: &Claims) -> Checked<SignedDuration> {
-        let end = claims.time("exp").map_or(SignedDuration::ZERO, |exp| exp.duration_since(self.now));
-        let remaining = end.saturating_add(self.trust.clock_skew());
+        // Without the tolerance for clocks: what is given must not outlive what was shown.
+        let remaining = claims.time("exp").map_or(SignedDuration::ZERO, |exp| exp.duration_since(self.now));
         let lifetime = remaining.min(UPST_MAX).min(self.domain.upst_max.unwrap_or(UPST_MAX));
         if lifetime >= SignedDuration::from_secs(1) {
             return Ok(lifetime);

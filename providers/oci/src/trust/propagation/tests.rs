@@ -167,6 +167,8 @@ fn a_rule_may_name_the_user_by_id() {
 fn a_upst_lives_as_long_as_the_smallest_of_three() {
     let mut case = Case::upst();
     assert_eq!(case.grant().lifetime, Some(SignedDuration::from_secs(290)));
+    case.trust.clock_skew_seconds = Some(60);
+    assert_eq!(case.grant().lifetime, Some(SignedDuration::from_secs(290)), "clocks that disagree add nothing");
     case.claims["exp"] = json!(now().as_second() + 86_400);
     assert_eq!(case.grant().lifetime, Some(UPST_MAX));
     case.upst_max = Some(SignedDuration::from_mins(15));
@@ -299,10 +301,14 @@ fn rejects_rpst_exp_out_of_bounds() {
 fn rejects_expired_token_beyond_the_skew() {
     let expire = |case: &mut Case| case.claims["exp"] = json!(now().as_second() - 30);
     assert_eq!(bent(Case::upst(), expire), is("expired", "invalid_grant"));
-    let mut tolerant = Case::upst();
-    tolerant.trust.clock_skew_seconds = Some(60);
-    expire(&mut tolerant);
-    assert_eq!(tolerant.grant().lifetime, Some(SignedDuration::from_secs(30)));
+    let tolerant = |mut case: Case| {
+        case.trust.clock_skew_seconds = Some(60);
+        expire(&mut case);
+        case
+    };
+    assert_eq!(tolerant(Case::rpst()).grant().lifetime, Some(RPST_DEFAULT));
+    // A UPST would live no longer than the token, which is not at all.
+    assert_eq!(tolerant(Case::upst()).refusal().clause, "lifetime");
 }
 
 #[test]

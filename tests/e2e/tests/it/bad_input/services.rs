@@ -199,5 +199,5 @@ fn rejects_a_certificate_that_does_not_belong_to_the_key() {
 
 #[test]
 fn rejects_a_metadata_region_that_is_none() {
-    instance_with("/region", |_| "evil.example/x?".to_owned(), 2, &["evil.example/x?", "us-ashburn-1"]);
+    instance_with("/region", |_| "evil.example/x?".to_owned(), 5, &["/opc/v2/instance/region", "evil.example/x?"]);
 }

@@ -56,7 +56,7 @@ fn rejects_a_token_whose_header_is_no_object() {
 
 #[test]
 fn rejects_a_token_larger_than_its_limit() {
-    from_file("a".repeat(65 << 10), &[], 2, &["65536"]);
+    from_file("a".repeat(65 << 10), &[], 2, &["64 KiB"]);
     from_file("a".repeat(300 << 10), &[], 2, &["262144"]);
 }
 
@@ -183,7 +183,7 @@ fn oci_refuses_a_token_of_a_key_that_is_not_published() {
 
 #[test]
 fn oci_refuses_a_stranger() {
-    refused_by_oci(&["--claim", "repository_owner=stranger"]);
+    refused_by_oci(&["--claim", "repository_owner_id=\"66600000\""]);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn google_refuses_a_tampered_token() {
 #[test]
 fn google_refuses_a_stranger_by_the_condition() {
     let desk = Desk::new(Sandbox::shared());
-    let mut command = at_google(&desk, &["--claim", "repository_owner=stranger"]);
+    let mut command = at_google(&desk, &["--claim", "repository_owner_id=\"66600000\""]);
     fails(&mut command, 7, &["code: unauthorized_client", "clause: condition", "hint: "]);
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::schema::accepts;
 use crate::{
-    harness::{carnet, json, root},
+    harness::{both, carnet, json, output, root},
     scene::{fails, nowhere, put, works},
 };
 
@@ -176,4 +176,56 @@ fn the_check_refuses_what_the_start_of_an_authority_refuses_and_that_makes_no_st
     }
     authority(home.path(), "");
     assert!(works(&mut nowhere(home.path(), ["config", "check"])).ends_with("ok, [authority]\n"));
+}
+
+/// The mistakes of a check for programs, which must end as one with mistakes does.
+fn mistakes(home: &Path) -> Vec<Value> {
+    let done = output(&mut nowhere(home, ["--output", "json", "config", "check"]));
+    assert_eq!((done.status.code(), done.stderr.as_slice()), (Some(2), &b""[..]), "{}", both(&done));
+    let answer: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!((&answer["ok"], &answer["problems"]["version"]), (&json!(false), &json!(1)), "{answer}");
+    assert_eq!(answer["problems"]["file"], "carnet.toml", "{answer}");
+    answer["problems"]["mistakes"].as_array().unwrap().clone()
+}
+
+#[test]
+fn programs_are_told_the_mistakes_of_the_files_that_an_authority_reads() {
+    let home = tempfile::tempdir().unwrap();
+    let (rules, entries) = (home.path().join("rules.toml"), home.path().join("entries.toml"));
+    let rule = "[[rule]]\nname = \"wide\"\nissuer = \"https://ci.example.org\"\n";
+    authority(home.path(), &format!("rules = [\"{}\"]\n", rules.display()));
+    put(&rules, rule, 0o600);
+    let told = mistakes(home.path());
+    assert!(!told.is_empty());
+    for one in &told {
+        assert_eq!(one["file"], json!(rules), "{one}");
+        assert!(one["field"].as_str().unwrap().starts_with("rule `wide`"), "{one}");
+        assert!(!one["message"].as_str().unwrap().is_empty(), "{one}");
+    }
+    put(&rules, format!("{rule}claims = 5\n"), 0o600);
+    let [one] = mistakes(home.path()).try_into().expect("one mistake");
+    assert_eq!((&one["file"], &one["line"]), (&json!(rules), &json!(4)), "{one}");
+    authority(home.path(), &format!("entries = [\"{}\"]\n", entries.display()));
+    put(&entries, "[[entry]]\nspiffe_id = 5\n", 0o600);
+    let [one] = mistakes(home.path()).try_into().expect("one mistake");
+    assert_eq!((&one["file"], &one["line"], &one["column"]), (&json!(entries), &json!(2), &json!(13)), "{one}");
+    authority(home.path(), "attest.oci = { roots = {}, tenancies = [] }\n");
+    let told = mistakes(home.path());
+    assert!(told.iter().any(|one| one["field"] == "authority.attest.oci.tenancies" && one["line"] == 7), "{told:?}");
+    authority(home.path(), "rules = [\"/nope\"]\n");
+    let [one] = mistakes(home.path()).try_into().expect("one mistake");
+    assert!(one["message"].as_str().unwrap().starts_with("read /nope: "), "{one}");
+    assert!(one["hint"].as_str().unwrap().starts_with("name a file"), "{one}");
+}
+
+#[test]
+fn programs_are_told_one_mistake_in_a_nested_choice_once() {
+    let home = tempfile::tempdir().unwrap();
+    written(
+        home.path(),
+        "version = 1\n[discovery]\ndomains = [\"oidc.example.org\"]\n\
+         source = { workload-api = { trust_domain = 5 } }\nlisten = { plain = { address = \":8080\" } }\n",
+    );
+    let [one] = mistakes(home.path()).try_into().expect("one mistake");
+    assert_eq!((&one["field"], &one["line"]), (&json!("discovery.source.workload-api.trust_domain"), &json!(4)));
 }

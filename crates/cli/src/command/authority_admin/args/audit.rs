@@ -43,9 +43,9 @@ pub(crate) enum AuditCommand {
         /// The rows that come after this one in place of the last, the oldest first.
         #[arg(long, value_name = "SEQ")]
         after: Option<u64>,
-        /// Most rows.
-        #[arg(long, short = 'n', default_value_t = 100)]
-        limit: usize,
+        /// Most rows: 100 unless given. `--follow` with `--after` shows all there are, and takes no number.
+        #[arg(long, short = 'n')]
+        limit: Option<usize>,
         /// Show the last rows, the oldest first, then those that are written from now on, until Ctrl-C. With `--output json`
         /// one JSON object a line.
         #[arg(long)]

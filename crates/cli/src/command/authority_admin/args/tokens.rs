@@ -1,6 +1,6 @@
 //! `carnet authority token`
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
@@ -30,9 +30,9 @@ pub(crate) enum TokenCommand {
     },
     /// Revoke an access token, or all of a subject, of a rule, or of a subject by a rule. Verifiers that introspect are told so
     /// from now on. SVIDs cannot be revoked: take their rule or entry away, and they end by themselves.
+    #[command(group = ArgGroup::new("whose").args(["id", "subject", "rule"]).required(true).multiple(true))]
     Revoke {
         /// Its `jti`.
-        #[arg(required_unless_present_any = ["subject", "rule"])]
         id: Option<String>,
         /// All of this subject.
         #[arg(long, conflicts_with = "id")]

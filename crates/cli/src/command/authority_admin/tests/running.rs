@@ -144,11 +144,21 @@ fn an_operator_does_everything_from_the_command_line() {
     );
     authority.ok("join-token create --name web --ttl 60");
     authority.ok("join-token list");
+    let api = Api::at_socket(authority.socket.clone()).unwrap();
+    let made = world::block_on(api.post(&["join-tokens"], &[], &json!({ "agent_path": "gone" }))).unwrap();
+    let token = made.pointer("/token").and_then(Value::as_str).unwrap();
+    authority.ok(&format!("join-token delete {token}"));
+    let digest = made.pointer("/hash").and_then(Value::as_str).unwrap();
+    authority.refused(&format!("join-token delete {digest}"), "not-found", ErrorKind::Configuration);
     authority.ok("token list --state active --limit 5");
     authority.ok("token revoke --subject nobody --dry-run");
     authority.ok("token revoke --subject nobody --rule operators");
     authority.refused("token show none", "not-found", ErrorKind::Configuration);
     authority.refused("token revoke none", "not-found", ErrorKind::Configuration);
+
+    authority.ok("store clock");
+    authority.ok("store believe-clock");
+    authority.ok("store believe-clock --reopen");
 
     authority.ok("audit list --after 2 --limit 1");
     authority.ok("audit list --action entry.create --limit 1");

@@ -7,7 +7,8 @@ use super::default;
 use crate::{
     domain::{
         admin_base,
-        types::{APPS, USERS},
+        token::certificate_key,
+        types::{APPS, TRUSTS, USERS},
     },
     scim::{Resource, ScimError, Store, text},
 };
@@ -28,6 +29,9 @@ pub(super) fn complete(store: &Store, resource: &mut Resource) -> Result<(), Sci
     default(resource, "active", false);
     default(resource, "allowImpersonation", false);
     default(resource, "subjectType", "User");
+    if let Some(unknown) = resource.keys().find(|name| !is_attribute(name)) {
+        return Err(ScimError::invalid_value(unknown, "there is no such attribute"));
+    }
     let trust = read(resource)?;
     let mistakes = trust.mistakes();
     let missing: Vec<&str> =
@@ -38,12 +42,21 @@ pub(super) fn complete(store: &Store, resource: &mut Resource) -> Result<(), Sci
     if let Some(mistake) = mistakes.first() {
         return Err(ScimError::invalid_value(mistake.attribute, &mistake.message));
     }
+    if trust.public_certificate.as_deref().is_some_and(|text| certificate_key(text).is_none()) {
+        return Err(ScimError::invalid_value("publicCertificate", "it is not a certificate in PEM or base64"));
+    }
     for client in &trust.oauth_clients {
         if store.find_by(&APPS, "name", client).is_none() {
             return Err(ScimError::invalid_reference("App", client));
         }
     }
     complete_service_users(store, resource)
+}
+
+/// Whether the schema has it. Of some attributes nothing more is known here than that they exist.
+fn is_attribute(name: &str) -> bool {
+    const OTHERS: [&str; 3] = ["CACertChain", "keytab", "tags"];
+    name.starts_with("urn:") || OTHERS.contains(&name) || TRUSTS.attribute(name).is_some()
 }
 
 fn complete_service_users(store: &Store, resource: &mut Resource) -> Result<(), ScimError> {

@@ -191,7 +191,8 @@ pub(in crate::domain) fn issuer_keys(world: &World) -> CachedKeySets {
     CachedKeySets::new(world.context(), limits)
 }
 
-fn certificate_key(text: &str) -> Option<PublicKey> {
+/// The key in a `publicCertificate`, PEM or base64.
+pub(in crate::domain) fn certificate_key(text: &str) -> Option<PublicKey> {
     let certificate = match Certificate::from_pem(text.as_bytes()) {
         Ok(certificate) => certificate,
         Err(_) => Certificate::from_der(&STANDARD.decode(text.split_whitespace().collect::<String>()).ok()?).ok()?,

@@ -305,7 +305,7 @@ async fn rejects_tokens_that_do_not_verify() {
         (github_token(&GITHUB_KEY, &json!({"nbf": now + 120})), "not-yet"),
         (github_token(&GITHUB_KEY, &json!({"aud": "https://sts.amazonaws.com"})), "audience"),
         (github_token(&GITHUB_KEY, &json!({"sub": "repo:carnet-sandbox/other:ref:refs/heads/main"})), "subject"),
-        (github_token(&GITHUB_KEY, &json!({"repository_owner": "somebody"})), "claim-validation"),
+        (github_token(&GITHUB_KEY, &json!({"repository_owner_id": "66600000"})), "claim-validation"),
         ("not.a.jwt".to_owned(), "form"),
     ] {
         let refused = Exchange::upst().with("subject_token", token).refused(&sandbox).await;
@@ -351,7 +351,7 @@ async fn a_session_lives_no_longer_than_the_setting_and_the_token() {
     let life = |token: &serde_json::Map<String, Value>| token["exp"].as_i64().unwrap() - token["iat"].as_i64().unwrap();
     let long = github_token(&GITHUB_KEY, &json!({"exp": sandbox.now() + 86_400}));
     // The seeded trust tolerates 60 seconds of skew.
-    assert_eq!(life(&Exchange::upst().token(&sandbox).await), 360);
+    assert_eq!(life(&Exchange::upst().token(&sandbox).await), 300);
     assert_eq!(life(&Exchange::upst().with("subject_token", long.clone()).token(&sandbox).await), 3_600);
     let body = json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],

@@ -48,6 +48,13 @@ async fn rejects_trusts_that_are_not_complete() {
         assert_eq!(answer.scim_error(400), "error.common.validation.invalidReferenceResource");
     }
     for (attribute, value) in [
+        ("schemas", Value::Null),
+        ("schemas", json!(["urn:ietf:params:scim:schemas:core:2.0:User"])),
+        ("publicKeyEndpoint", json!("junk")),
+        ("publicCertificate", json!("x")),
+        ("clockSkewSeconds", json!(301)),
+        ("clockSkewSeconds", json!(1e9)),
+        ("favouriteColour", json!("blue")),
         ("type", json!("OIDC")),
         ("active", json!("yes")),
         ("subjectType", json!("Robot")),
@@ -60,6 +67,16 @@ async fn rejects_trusts_that_are_not_complete() {
         create(&sandbox, TRUSTS, bent(attribute, value.clone())).await.scim_error(400);
     }
     assert_eq!(list(&sandbox, TRUSTS).await["totalResults"], json!(2), "none of them was kept");
+}
+
+#[tokio::test]
+async fn rejects_a_resource_that_does_not_say_what_it_is() {
+    let sandbox = Sandbox::new();
+    let mut unsaid = trust();
+    unsaid.as_object_mut().unwrap().remove("schemas");
+    let answer = create(&sandbox, TRUSTS, unsaid).await;
+    assert_eq!(answer.scim_error(400), "error.common.validation.missingReqAttributes");
+    assert_eq!(answer.body["detail"], json!("Missing required attribute(s): schemas."));
 }
 
 #[tokio::test]

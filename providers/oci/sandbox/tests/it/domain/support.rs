@@ -281,6 +281,7 @@ pub(crate) fn github_token(key: &SigningKey, extra: &Value) -> String {
     let claims = json!({
         "iss": "https://token.actions.githubusercontent.com", "sub": "repo:carnet-sandbox/app:ref:refs/heads/main",
         "aud": seed::DOMAIN_URL, "repository": "carnet-sandbox/app", "repository_owner": "carnet-sandbox",
+        "repository_owner_id": "71000000",
         "job_workflow_ref": "carnet-sandbox/app/.github/workflows/ci.yml@refs/heads/main",
         "iat": NOW, "nbf": NOW, "exp": NOW + 300,
     });

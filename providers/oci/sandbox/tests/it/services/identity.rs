@@ -152,16 +152,68 @@ async fn rejects_policies_that_are_malformed_or_taken() {
     let cloud = Cloud::shared().await;
     let admin = cloud.admin();
     let create = async |body: Value| cloud.post(&admin, SERVICE, &path("policies"), &body).await;
-    let malformed = create(policy("p", &["Allow group a to read buckets in tenancy", "Allow group a to read"])).await;
+    let malformed = create(policy(
+        "p",
+        &["Allow group ci-deployers to read buckets in tenancy", "Allow group ci-deployers to read"],
+    ))
+    .await;
     assert_eq!(malformed.error(), (400, "InvalidParameter".to_owned()));
     assert!(
-        malformed.json()["message"].as_str().unwrap().contains("statement 2 is invalid: column 22"),
+        malformed.json()["message"].as_str().unwrap().contains("statement 2 is invalid: column 33"),
         "{malformed:?}"
     );
     assert_eq!(create(policy("p", &[])).await.error().0, 400);
     assert_eq!(create(json!({"name": "p"})).await.error(), (400, "InvalidParameter".to_owned()));
-    let taken = create(policy("ci-deployers", &["Allow group a to read buckets in tenancy"])).await;
+    let taken = create(policy("ci-deployers", &["Allow group ci-deployers to read buckets in tenancy"])).await;
     assert_eq!(taken.error(), (409, "ResourceAlreadyExists".to_owned()));
+}
+
+#[tokio::test]
+async fn rejects_policies_that_name_what_there_is_not() {
+    let cloud = Cloud::shared().await;
+    let admin = cloud.admin();
+    let good = "Allow group ci-deployers to read buckets in compartment ci where request.principal.cluster_id = 'x'";
+    let create = async |name: &str, statement: &str| {
+        cloud.post(&admin, SERVICE, &path("policies"), &policy(name, &[statement])).await
+    };
+    for (from, to, says) in [
+        ("buckets", "bukkits", "bukkits is no resource type"),
+        ("compartment ci", "compartment nope", "compartment nope does not exist"),
+        ("compartment ci", "compartment id ocid1.compartment.oc1..nope", "nope does not exist"),
+        ("group ci-deployers", "group Nope", "group Nope does not exist"),
+        ("group ci-deployers", "dynamic-group ci-deployers", "dynamic group ci-deployers does not exist"),
+        ("read buckets", "{BUCKET_REED}", "BUCKET_REED is no permission"),
+        ("cluster_id", "cluser_id", "request.principal.cluser_id is no variable"),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let refused = create("bent", &good.replacen(from, to, 1)).await;
+        assert_eq!(refused.error(), (400, "InvalidParameter".to_owned()), "{to}");
+        assert!(refused.json()["message"].as_str().unwrap().contains(says), "{refused:?}");
+    }
+    create("straight", good).await.ok();
+    create("of-others", &good.replacen("read buckets", "manage instance-family", 1)).await.ok();
+}
+
+#[tokio::test]
+async fn rejects_a_policy_of_a_compartment_for_the_tenancy() {
+    let cloud = Cloud::new();
+    let admin = cloud.admin();
+    for (place, expected) in [("tenancy", 400), ("compartment ci", 200)] {
+        let mut body = policy("low", &[&format!("Allow group ci-deployers to read buckets in {place}")]);
+        body["compartmentId"] = seed::COMPARTMENT.into();
+        let answer = cloud.post(&admin, SERVICE, &path("policies"), &body).await;
+        assert_eq!(answer.status, expected, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn rejects_a_flag_that_is_neither_true_nor_false() {
+    let cloud = Cloud::shared().await;
+    let admin = cloud.admin();
+    let list = |flag: &str| in_tenancy(&format!("compartments&compartmentIdInSubtree={flag}"));
+    assert_eq!(cloud.get(&admin, SERVICE, &list("False")).await.status, 200);
+    let refused = cloud.get(&admin, SERVICE, &list("maybe")).await;
+    assert_eq!(refused.error(), (400, "InvalidParameter".to_owned()));
 }
 
 #[tokio::test]
@@ -191,7 +243,7 @@ async fn iam_is_written_in_the_home_region_and_read_in_subscribed_ones() {
     let read = cloud.draft(SERVICE, Method::GET, &in_tenancy("users")).at(phoenix);
     assert_eq!(cloud.send(SERVICE, read.sign(&admin)).await.status, 200);
     let mut write = cloud.draft(SERVICE, Method::POST, &path("policies")).at(phoenix);
-    write.body = serde_json::to_vec(&policy("p", &["Allow group a to read buckets in tenancy"])).unwrap();
+    write.body = serde_json::to_vec(&policy("p", &["Allow group ci-deployers to read buckets in tenancy"])).unwrap();
     assert_eq!(cloud.send(SERVICE, write.sign(&admin)).await.error(), (403, "NotAllowed".to_owned()));
     let elsewhere =
         cloud.draft(SERVICE, Method::GET, &in_tenancy("users")).at("identity.eu-frankfurt-1.oraclecloud.com");

@@ -98,6 +98,18 @@ async fn absence_has_its_own_codes_here() {
     assert_eq!(answer.error(), (400, "InvalidBucketName".to_owned()));
 }
 
+#[tokio::test]
+async fn rejects_a_bucket_with_an_access_that_is_none_or_that_nobody_would_have() {
+    let cloud = Cloud::shared().await;
+    let admin = cloud.admin();
+    for access in ["X", "ObjectRead"] {
+        let mut body = create("open");
+        body["publicAccessType"] = json!(access);
+        let refused = cloud.post(&admin, SERVICE, &bucket(""), &body).await;
+        assert_eq!(refused.error(), (400, "InvalidParameter".to_owned()), "{access}");
+    }
+}
+
 async fn put(cloud: &Cloud, signer: &Signer, target: &str, content: &[u8]) -> Answer {
     cloud.send(SERVICE, upload(cloud, target, content).sign(signer)).await
 }

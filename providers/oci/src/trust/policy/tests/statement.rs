@@ -55,6 +55,65 @@ fn lint_reports_what_cannot_be_meant() {
     }
 }
 
+/// Why a statement of a policy at `attached` is refused; the group `a` is there.
+fn refused(statement: &str, attached: &str) -> Option<String> {
+    refuse(&parse_statement(statement).unwrap(), attached, &compartments(), &[group("a", false)])
+}
+
+#[test]
+fn accepts_with_a_warning_what_services_that_are_not_emulated_define() {
+    for (what, condition) in [
+        ("manage instance-family", ""),
+        ("manage cluster-family", ""),
+        ("manage functions-family", ""),
+        ("manage volume-family", ""),
+        ("use keys", ""),
+        ("read metrics", ""),
+        ("use vnics", ""),
+        ("manage repos", ""),
+        ("manage tickets", ""),
+        ("read audit-events", ""),
+        ("manage autonomous-databases", ""),
+        ("use tag-namespaces", ""),
+        ("{INSTANCE_READ}", ""),
+        ("read secret-bundles", "where target.secret.name = 'x'"),
+        ("use users", "where target.user.id = 'x'"),
+        ("use groups", "where target.group.member = 'true'"),
+    ] {
+        let statement = format!("Allow group a to {what} in tenancy {condition}");
+        assert_eq!(refused(&statement, TENANCY), None, "{statement}");
+        let warnings = lint(&parse_statement(&statement).unwrap());
+        assert_eq!(warnings.len(), 1, "{statement}: {warnings:?}");
+        assert!(warnings[0].message.contains("known here"), "{warnings:?}");
+    }
+    let general = "Allow group a to read buckets in tenancy where request.utc-timestamp.day-of-month = '1'";
+    assert_eq!((refused(general, TENANCY), lint(&parse_statement(general).unwrap())), (None, Vec::new()));
+}
+
+#[test]
+fn rejects_slips_in_known_names() {
+    for (what, condition, says) in [
+        ("read bukkits", "", "write buckets"),
+        ("read objcts", "", "write objects"),
+        ("{BUCKET_REED}", "", "write BUCKET_READ"),
+        ("{get_rps}", "", "write GET_RPST"),
+        ("{BUCKET.READ}", "", "BUCKET.READ is no permission"),
+        ("read buckets", "where request.principal.cluser_id = 'x'", "write request.principal.cluster_id"),
+    ] {
+        let statement = format!("Allow group a to {what} in tenancy {condition}");
+        let why = refused(&statement, TENANCY);
+        assert!(why.as_ref().is_some_and(|why| why.contains(says)), "{statement}: {why:?}");
+    }
+}
+
+#[test]
+fn rejects_the_tenancy_in_a_policy_of_a_compartment() {
+    let statement = "Allow group a to read buckets in tenancy";
+    assert_eq!(refused(statement, TENANCY), None);
+    assert!(refused(statement, "ci").unwrap().contains("root compartment only"));
+    assert_eq!(refused("Allow group a to read buckets in compartment ci", "ci"), None);
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(text in "\\PC{0,300}") {

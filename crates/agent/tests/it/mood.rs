@@ -1,0 +1,47 @@
+//! How the authority of the tests is at the moment.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use carnet_attest::{Registration, protocol::RefusalCode};
+use carnet_spiffe::BundleMap;
+use carnet_x509::Authority;
+use jiff::SignedDuration;
+
+/// How the authority is at the moment.
+#[derive(Debug)]
+pub(crate) struct Mood {
+    pub(crate) entries: Vec<Registration>,
+    pub(crate) bundles: BundleMap,
+    /// Subject key identifiers.
+    pub(crate) tainted: BTreeSet<String>,
+    /// What signs in place of the first root.
+    pub(crate) root: Option<Arc<Authority>>,
+    pub(crate) refuse: Option<RefusalCode>,
+    pub(crate) reattestable: bool,
+    /// The next call for X509-SVIDs is answered as one that was made with an SVID that has been replaced.
+    pub(crate) stale: bool,
+    pub(crate) away: bool,
+    /// The authority that answers knows the entries as they were before their last change.
+    pub(crate) lags: bool,
+    pub(crate) x509_life: SignedDuration,
+    pub(crate) jwt_life: SignedDuration,
+}
+
+impl Mood {
+    /// One that has no entries and answers.
+    pub(crate) fn new(bundles: BundleMap) -> Self {
+        Self {
+            entries: Vec::new(),
+            bundles,
+            tainted: BTreeSet::new(),
+            root: None,
+            refuse: None,
+            reattestable: true,
+            stale: false,
+            away: false,
+            lags: false,
+            x509_life: SignedDuration::from_hours(1),
+            jwt_life: SignedDuration::from_mins(5),
+        }
+    }
+}
