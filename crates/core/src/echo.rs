@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
-use crate::Secret;
+use crate::{Secret, SecretBytes};
 
 /// Shortest piece of a secret that is cut, in bytes. A secret that is shorter is cut as a whole.
 const RUN: usize = 16;
@@ -21,38 +21,51 @@ const REDACTED: &str = "[redacted]";
 /// assert_eq!(said, "no such token: [redacted]...");
 /// ```
 pub fn without_echo<'a>(text: &'a str, secrets: &[&Secret]) -> Cow<'a, str> {
-    let mut is_echo = vec![false; text.len()];
-    let mut mark = |at: usize, length: usize| {
-        if let Some(echoed) = is_echo.get_mut(at..at.saturating_add(length)) {
-            echoed.fill(true);
-        }
-    };
-    // Both may be long, so they are compared by pieces of equal length and not place by place.
-    let runs: HashSet<&[u8]> = secrets.iter().flat_map(|secret| secret.expose().as_bytes().windows(RUN)).collect();
-    for (at, piece) in text.as_bytes().windows(RUN).enumerate() {
-        if runs.contains(piece) {
-            mark(at, RUN);
-        }
+    let echoed = echoed(text, secrets);
+    if !echoed.contains(&true) {
+        return Cow::Borrowed(text);
     }
-    for short in secrets.iter().filter(|secret| !secret.is_empty() && secret.len() < RUN) {
-        for (at, piece) in text.match_indices(short.expose()) {
+    let mut echoed = echoed.into_iter();
+    let (mut clean, mut space, mut within) = (String::with_capacity(text.len()), String::new(), false);
+    for c in text.chars() {
+        if c.is_ascii_whitespace() {
+            space.push(c);
+            continue;
+        }
+        let echo = echoed.by_ref().take(c.len_utf8()).filter(|byte| *byte).count() > 0;
+        if !(echo && within) {
+            clean.push_str(&space);
+        }
+        space.clear();
+        match (echo, within) {
+            (true, false) => clean.push_str(REDACTED),
+            (true, true) => {}
+            (false, _) => clean.push(c),
+        }
+        within = echo;
+    }
+    clean.push_str(&space);
+    Cow::Owned(clean)
+}
+
+/// Which bytes of the text are an echo, white space not counted: whoever quotes a token may wrap it.
+fn echoed(text: &str, secrets: &[&Secret]) -> Vec<bool> {
+    let packed = |text: &str| text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<u8>>();
+    let sent: Vec<SecretBytes> = secrets.iter().map(|secret| SecretBytes::new(packed(secret.expose()))).collect();
+    let seen = packed(text);
+    let mut echoed = vec![false; seen.len()];
+    let mut mark = |at: usize, length: usize| echoed.iter_mut().skip(at).take(length).for_each(|byte| *byte = true);
+    // Both may be long, so they are compared by pieces of equal length and not place by place.
+    let runs: HashSet<&[u8]> = sent.iter().flat_map(|secret| secret.expose().windows(RUN)).collect();
+    for (at, piece) in seen.windows(RUN).enumerate().filter(|(_, piece)| runs.contains(piece)) {
+        mark(at, piece.len());
+    }
+    for short in sent.iter().map(SecretBytes::expose).filter(|short| (1..RUN).contains(&short.len())) {
+        for (at, piece) in seen.windows(short.len()).enumerate().filter(|(_, piece)| *piece == short) {
             mark(at, piece.len());
         }
     }
-    if !is_echo.contains(&true) {
-        return Cow::Borrowed(text);
-    }
-    let mut clean = String::with_capacity(text.len());
-    let mut within = false;
-    for (c, echoed) in text.char_indices().map(|(at, c)| (c, is_echo.get(at) == Some(&true))) {
-        match (within, echoed) {
-            (false, true) => clean.push_str(REDACTED),
-            (_, false) => clean.push(c),
-            (true, true) => {}
-        }
-        within = echoed;
-    }
-    Cow::Owned(clean)
+    echoed
 }
 
 #[cfg(test)]
@@ -86,6 +99,12 @@ mod tests {
     #[test]
     fn a_short_secret_is_cut_as_a_whole() {
         assert_eq!(clean("wrong: hunter2, hunter", &["hunter2", ""]), "wrong: [redacted], hunter");
+    }
+
+    #[test]
+    fn a_secret_that_is_wrapped_is_cut() {
+        let said = "bad 0123456789\n abcdefghij token";
+        assert_eq!(clean(said, &["0123456789abcdefghij"]), "bad [redacted] token");
     }
 
     #[test]

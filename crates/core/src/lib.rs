@@ -43,7 +43,7 @@ pub use echo::without_echo;
 pub use error::{Error, ErrorKind, Hint, Result, chain};
 pub use http::{Destination, HttpError, HttpErrorKind, HttpSend, Request, Response, is_loopback};
 pub use lock::Held;
-pub use redact::{is_invisible, redacted, safe_text};
+pub use redact::{blotted, is_invisible, redacted, safe_text};
 pub use secret::{Secret, SecretBytes};
 pub use system::{SystemClock, SystemEnvironment, SystemFiles, SystemRandom};
 pub use testing::{

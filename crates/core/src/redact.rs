@@ -9,12 +9,13 @@ const MAX_WORD: usize = 200;
 /// What is shown instead of a token or a key.
 const REDACTED: &str = "[redacted]";
 /// What tokens and keys start with: every JOSE object (`{"` in base64url), Google access tokens, PEM, and the tokens of
-/// GitHub, GitLab, Vault and Slack.
-const MARKS: [&str; 10] = ["eyJ", "ya29.", "-----BEGIN", "ghs_", "ghp_", "glpat-", "hvs.", "hvb.", "hvr.", "xoxb-"];
+/// GitHub, GitLab, Vault and Slack, and the client secrets of OCI's identity domains.
+const MARKS: [&str; 11] =
+    ["eyJ", "ya29.", "-----BEGIN", "ghs_", "ghp_", "glpat-", "hvs.", "hvb.", "hvr.", "idcscs-", "xoxb-"];
 
 /// Whether three bytes in a row are how one of [`MARKS`] begins. Few words have any, and only those are searched.
 const fn begins_a_mark(bytes: [u8; 3]) -> bool {
-    matches!(&bytes, b"eyJ" | b"ya2" | b"---" | b"ghs" | b"ghp" | b"glp" | b"hvs" | b"hvb" | b"hvr" | b"xox")
+    matches!(&bytes, b"eyJ" | b"ya2" | b"---" | b"ghs" | b"ghp" | b"glp" | b"hvs" | b"hvb" | b"hvr" | b"idc" | b"xox")
 }
 
 /// How much must follow a mark in the middle of a word: fewer characters are language, such as a file `apiKeyJson`.
@@ -76,12 +77,53 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
+/// The same text, in which every byte of what looks like a token or a key has become an asterisk: for excerpts of files, whose
+/// lines and columns must stay what they are.
+///
+/// ```
+/// assert_eq!(carnet_core::blotted("path = \"eyJhbGciOi.x.y\""), "path = \"**************\"");
+/// ```
+pub fn blotted(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let blot = |text: &str| {
+        text.chars().map(|c| if c == '\n' { c.to_string() } else { "*".repeat(c.len_utf8()) }).collect::<String>()
+    };
+    let mut rest = text;
+    while let Some(at) = rest.find(PEM) {
+        let (before, block) = rest.split_at(at);
+        let end = block.find(PEM_END).map_or(block.len(), |end| end.saturating_add(PEM_END.len()));
+        let (block, after) = block.split_at(end);
+        clean.push_str(&blot_words(before));
+        clean.push_str(&blot(block));
+        rest = after;
+    }
+    clean.push_str(&blot_words(rest));
+    clean
+}
+
+fn blot_words(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for piece in text.split_inclusive(|c: char| !is_of_token(c)) {
+        let word = piece.trim_end_matches(|c: char| !is_of_token(c));
+        let start = secret_at(word).or((word.len() > MAX_WORD).then_some(0)).unwrap_or(word.len());
+        let (before, secret) = word.split_at(start);
+        clean.push_str(before);
+        clean.push_str(&"*".repeat(secret.len()));
+        clean.push_str(piece.strip_prefix(word).unwrap_or_default());
+    }
+    clean
+}
+
+/// Whether a token may hold it. All are ASCII.
+fn is_of_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_.~+=$%".contains(c)
+}
+
 /// A word that holds a secret, without it. Of a path and an address the parts are kept that can be shown.
 fn redact_word(word: &str, clean: &mut String) {
-    let of_token = |c: char| c.is_ascii_alphanumeric() || "-_.~+=$%".contains(c);
     if let Some(start) = secret_at(word) {
         let (before, token) = word.split_at(start);
-        let rest = token.trim_start_matches(of_token);
+        let rest = token.trim_start_matches(is_of_token);
         clean.extend([before, REDACTED]);
         // Whatever follows a token is read anew, as it may be another.
         return if looks_secret(rest, rest.chars().count()) { redact_word(rest, clean) } else { clean.push_str(rest) };
@@ -167,6 +209,7 @@ mod tests {
             "hvs.CAES",
             "hvb.AAAA",
             "hvr.AAAA",
+            "idcscs-5f2b",
             "xoxb-17",
             "(ya29.c.b0)",
         ] {
@@ -204,6 +247,23 @@ mod tests {
         for path in [format!("/{}", "Folder/".repeat(60)), "folder/".repeat(60)] {
             let said = format!("read {path}: no such file");
             assert_eq!(redacted(&said), said);
+        }
+    }
+
+    #[test]
+    fn an_excerpt_keeps_its_places() {
+        let jwt = format!("eyJhbGciOi{}.c2ln", "a".repeat(300));
+        let opaque = "AbC1".repeat(60);
+        let key = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG\n-----END PRIVATE KEY-----";
+        let text =
+            format!("a = \"{jwt}\", regio = 1\nsecret_env = \"ghs_0123456789\" # ü\nb = '{opaque}'\n{key}\nc = 1\n");
+        let blotted = blotted(&text);
+        assert_eq!((blotted.len(), blotted.lines().count()), (text.len(), text.lines().count()));
+        for secret in [&jwt[10..30], "0123456789", &opaque[..20], "MIGH"] {
+            assert!(!blotted.contains(secret), "{secret} in {blotted}");
+        }
+        for kept in ["regio = 1", "secret_env = \"", "# ü", "c = 1"] {
+            assert!(blotted.contains(kept), "{kept} in {blotted}");
         }
     }
 
@@ -258,7 +318,7 @@ mod tests {
     proptest! {
         #[test]
         fn looking_ahead_changes_nothing(
-            text in "(eyJ|ya29\\.|-----BEGIN|gh[sp]_|glpat-|hv[sbr]\\.|xoxb-|eyj|ya2|---|ghs|glp|xox|[a-z./:-]{1,30}|.{1,9}| |\n|\u{200b}|x{190,210}){0,6}"
+            text in "(eyJ|ya29\\.|-----BEGIN|gh[sp]_|glpat-|hv[sbr]\\.|idcscs-|xoxb-|eyj|ya2|---|ghs|glp|xox|[a-z./:-]{1,30}|.{1,9}| |\n|\u{200b}|x{190,210}){0,6}"
         ) {
             prop_assert_eq!(safe_text(&text), plainly(&text));
         }

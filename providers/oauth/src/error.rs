@@ -3,7 +3,7 @@
 //! The codes are those of RFC 6749, 5.2, RFC 8693, 2.2.2 and RFC 8707, 2, and of the registry that RFC 6749, 11.4 began. What
 //! stands behind them is for each server to say; its words are shown as far as they are safe. The README's table lists all of them.
 
-use carnet_core::{Error, ErrorKind, Response, Secret, safe_text};
+use carnet_core::{Error, ErrorKind, Response, Secret, safe_text, without_echo};
 use http::StatusCode;
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use serde_json::Value;
@@ -43,10 +43,11 @@ pub fn parse_error(body: &[u8]) -> OAuthError {
 /// A text that quotes what was sent is not shown at all: cutting it out would tell how long it is, and miss its parts.
 fn parse_without(body: &[u8], secrets: &[Secret]) -> OAuthError {
     let Ok(Value::Object(members)) = serde_json::from_slice(body) else { return OAuthError::default() };
+    let secrets: Vec<&Secret> = secrets.iter().filter(|secret| secret.len() >= SHORTEST_SECRET).collect();
     let text = |name: &str| {
         let text = members.get(name)?.as_str()?;
-        let quotes = |secret: &&Secret| secret.len() >= SHORTEST_SECRET && text.contains(secret.expose());
-        (!secrets.iter().any(|secret| quotes(&secret))).then(|| safe_text(text)).filter(|text| !text.is_empty())
+        let quotes = without_echo(text, &secrets) != text;
+        (!quotes).then(|| safe_text(text)).filter(|text| !text.is_empty())
     };
     let is_code = |code: &String| code.len() <= MAX_CODE && code.bytes().all(|byte| byte.is_ascii_graphic());
     OAuthError { code: text("error").filter(is_code), description: text("error_description") }

@@ -1,6 +1,6 @@
 //! A client for OCI's services: signs, sends, and explains what is refused.
 
-use carnet_core::{Context, Credential, Error, ErrorKind, Request, Response};
+use carnet_core::{Context, Credential, Error, ErrorKind, Request, Response, Secret};
 use http::{HeaderName, HeaderValue, Method, header};
 use url::Url;
 
@@ -11,12 +11,19 @@ use crate::{error, signer::OciSigner, wire::Scope};
 pub struct SigningClient<'a> {
     context: &'a Context,
     signer: &'a OciSigner,
+    /// Secrets in the body, which an answer may quote.
+    sent: &'a [&'a Secret],
 }
 
 impl<'a> SigningClient<'a> {
     /// A client that signs with this signer.
     pub fn new(context: &'a Context, signer: &'a OciSigner) -> Self {
-        Self { context, signer }
+        Self { context, signer, sent: &[] }
+    }
+
+    /// The same, for requests whose bodies hold these secrets: what an answer quotes of them is not shown.
+    pub(crate) fn sending(self, secrets: &'a [&'a Secret]) -> Self {
+        Self { sent: secrets, ..self }
     }
 
     /// Signs and sends. `what` says what is attempted, for the error: `list the buckets of compartment …`.
@@ -39,7 +46,8 @@ impl<'a> SigningClient<'a> {
         if response.status.is_success() {
             return Ok(response);
         }
-        let error = error::refusal(what, error::Asked::Signed, &response, self.context.now(), &self.signer.secrets());
+        let secrets = [self.signer.secrets().as_slice(), self.sent].concat();
+        let error = error::refusal(what, error::Asked::Signed, &response, self.context.now(), &secrets);
         Err(match self.signer.fingerprint_differs() {
             Some((claimed, actual)) if response.status == 401 => error.hint(format!(
                 "the profile names the fingerprint {claimed}, but the key's is {actual}: key file and fingerprint do not \

@@ -1,8 +1,8 @@
 //! What Oracle's services answer when they refuse, and what it means.
 
-use std::{collections::HashSet, fmt};
+use std::fmt;
 
-use carnet_core::{Error, ErrorKind, Response, Secret, SecretBytes, safe_text};
+use carnet_core::{Error, ErrorKind, Response, Secret, safe_text, without_echo};
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimeParser};
 use serde_json::Value;
 
@@ -12,8 +12,6 @@ const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 const MAX_ID: usize = 128;
 /// What is shown instead of a secret.
 const REDACTED: &str = "[redacted]";
-/// A run of this many bytes of a secret that was sent is not shown either: no word is as long by chance.
-const PIECE: usize = 16;
 /// Longest error code that is shown.
 const MAX_CODE: usize = 64;
 
@@ -43,51 +41,13 @@ impl ErrorBody {
             .iter()
             .find(|(name, _)| name.ends_with(":extension:messages:Error"))
             .and_then(|(_, extension)| extension.get("messageId")?.as_str());
-        let clean = |text: &str| safe_text(&without_secrets(text, secrets));
+        let clean = |text: &str| safe_text(&without_echo(text, secrets));
         Self {
             code: text(&["code", "error"]).or(scim).and_then(|code| identifier(&clean(code), MAX_CODE)),
             message: text(&["message", "error_description", "detail"]).map(clean).filter(|text| !text.is_empty()),
             ecid: text(&["ecid"]).and_then(|ecid| identifier(&clean(ecid), MAX_ID)),
         }
     }
-}
-
-/// The text without these secrets and without their pieces of [`PIECE`] bytes and more, wherever they are wrapped.
-fn without_secrets(text: &str, secrets: &[&Secret]) -> String {
-    let packed = |text: &str| text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<u8>>();
-    let sent: Vec<SecretBytes> = secrets.iter().map(|secret| SecretBytes::new(packed(secret.expose()))).collect();
-    let pieces: HashSet<&[u8]> = sent.iter().flat_map(|secret| secret.expose().windows(PIECE)).collect();
-    let seen = packed(text);
-    let mut cut = vec![false; seen.len()];
-    for (at, window) in seen.windows(PIECE).enumerate() {
-        if pieces.contains(window) {
-            cut.iter_mut().skip(at).take(PIECE).for_each(|byte| *byte = true);
-        }
-    }
-    let mut cut = cut.into_iter();
-    let (mut clean, mut space, mut within) = (String::with_capacity(text.len()), String::new(), false);
-    for c in text.chars() {
-        if c.is_ascii_whitespace() {
-            space.push(c);
-            continue;
-        }
-        let secret = cut.by_ref().take(c.len_utf8()).filter(|byte| *byte).count() > 0;
-        if !(secret && within) {
-            clean.push_str(&space);
-        }
-        space.clear();
-        match (secret, within) {
-            (true, false) => clean.push_str(REDACTED),
-            (true, true) => {}
-            (false, _) => clean.push(c),
-        }
-        within = secret;
-    }
-    clean.push_str(&space);
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        clean = clean.replace(secret.expose(), REDACTED);
-    }
-    clean
 }
 
 /// Short visible ASCII, or nothing.
@@ -145,7 +105,7 @@ pub(crate) enum Asked {
 pub(crate) fn refusal(what: &str, asked: Asked, response: &Response, now: Timestamp, secrets: &[&Secret]) -> Error {
     let body = ErrorBody::parse_without(response.body.expose(), secrets);
     let header = |name: &str| {
-        response.header(name).and_then(|value| identifier(&safe_text(&without_secrets(value, secrets)), MAX_ID))
+        response.header(name).and_then(|value| identifier(&safe_text(&without_echo(value, secrets)), MAX_ID))
     };
     let status = response.status.as_u16();
     let skew = clock_skew(response, now).filter(|skew| skew.abs() > MAX_SKEW);

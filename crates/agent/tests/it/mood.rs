@@ -8,6 +8,7 @@ use carnet_x509::Authority;
 use jiff::SignedDuration;
 
 /// How the authority is at the moment.
+#[expect(clippy::struct_excessive_bools, reason = "each is a trouble of its own, and tests mix them")]
 #[derive(Debug)]
 pub(crate) struct Mood {
     pub(crate) entries: Vec<Registration>,

@@ -121,7 +121,7 @@ impl ConfigError {
         if more > 0 {
             problems.push(Problem::whole(format!("{more} more mistakes")).hint("correct these first"));
         }
-        Self { origin, text: mask(text), problems }
+        Self { origin, text: carnet_core::blotted(&mask(text)), problems }
     }
 
     /// The mistakes, in the order of the file.

@@ -56,6 +56,8 @@ pub(crate) async fn session_token(
         "servicePrincipalSessionToken": tokens.service_principal_session_token.expose(),
         "sessionPublicKey": STANDARD.encode(key.public_spki()),
     });
-    let response = SigningClient::new(context, signer).send(Request::post_json(url, &body), &what).await?;
+    let sent = [&tokens.resource_principal_token, &tokens.service_principal_session_token];
+    let client = SigningClient::new(context, signer).sending(&sent);
+    let response = client.send(Request::post_json(url, &body), &what).await?;
     Ok(response.json::<TokenAnswer>("the resource principal's session token")?.token)
 }

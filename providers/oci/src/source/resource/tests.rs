@@ -193,6 +193,17 @@ mod version_2_1 {
     }
 
     #[tokio::test]
+    async fn no_error_quotes_the_tokens_that_were_sent() {
+        let pem = testing::pem(&testing::key());
+        let tokens = json!({"resourcePrincipalToken": "rpt-0123456789abcdef", "servicePrincipalSessionToken": "spst"});
+        let said = json!({"code": "NotAuthenticated", "message": "bad 0123456789abcdef, bad spst"});
+        let script = Script::of([answer(200, &tokens.to_string()), answer(401, &said.to_string())]);
+        let error = find(&given(&script, &variables("2.1", &pem), &[])).await.unwrap_err();
+        let shown = carnet_core::chain(&error).join(": ");
+        assert!(shown.contains("bad [redacted], bad [redacted]"), "{shown}");
+    }
+
+    #[tokio::test]
     async fn another_path_and_the_regions_auth_service() {
         let pem = testing::pem(&testing::key());
         let mut variables = variables("2.1", &pem);
