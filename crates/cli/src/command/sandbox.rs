@@ -89,7 +89,7 @@ async fn run_in(
     let first = async {
         let sandbox = start(folder).await?;
         let environment = sandbox.environment(flavour).await?;
-        let unset = of_another_sandbox(&sandbox, flavour, &environment).await?;
+        let unset = misleading(&sandbox, flavour, &environment).await?;
         Ok((sandbox, environment, unset))
     };
     let (sandbox, environment, unset) = match supervise::prepare(&mut signals, first).await? {
@@ -112,18 +112,23 @@ async fn run_in(
     code
 }
 
-/// Variables that only the direct flavour sets. A shell that took them from another sandbox would send clients there, past
-/// the proxy of this one.
-async fn of_another_sandbox(
+/// Variables that tell clients of a cloud not to ask for its metadata, as who works outside any cloud sets them.
+/// In the sandbox they would hide machines that are there (google-auth; "AWS SDKs and Tools Reference Guide", IMDS client settings).
+const NOT_IN_A_CLOUD: [&str; 2] = ["NO_GCE_CHECK", "AWS_EC2_METADATA_DISABLED"];
+
+/// Variables of the caller that would lead past this sandbox: those that only the direct flavour sets (a shell that took them
+/// from another sandbox would send clients there), and those that say that there is no cloud.
+async fn misleading(
     sandbox: &carnet_sandbox::Sandbox,
     flavour: Flavour,
     environment: &[(String, String)],
 ) -> Result<Vec<String>, Error> {
-    if flavour == Flavour::Direct {
-        return Ok(Vec::new());
+    let mut names: Vec<String> = NOT_IN_A_CLOUD.map(str::to_owned).to_vec();
+    if flavour != Flavour::Direct {
+        names.extend(sandbox.environment(Flavour::Direct).await?.into_iter().map(|(name, _)| name));
     }
-    let direct = sandbox.environment(Flavour::Direct).await?.into_iter().map(|(name, _)| name);
-    Ok(direct.filter(|name| environment.iter().all(|(set, _)| set != name)).collect())
+    names.retain(|name| environment.iter().all(|(set, _)| set != name));
+    Ok(names)
 }
 
 fn urls(sandbox: &carnet_sandbox::Sandbox) -> Value {

@@ -44,7 +44,7 @@ fn whoami_tells_why_nothing_is_here() {
 fn whoami_as_json_tells_the_same() {
     let home = tempfile::tempdir().unwrap();
     let done = output(&mut nowhere(home.path(), ["--output", "json", "whoami"]));
-    assert_eq!(done.status.code(), Some(3));
+    assert_eq!(done.status.code(), Some(3), "{}", both(&done));
     let answer: Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!(answer["version"], 1);
     let text = String::from_utf8(output(&mut nowhere(home.path(), ["whoami"])).stdout).unwrap();

@@ -262,3 +262,11 @@ fn a_shell_that_knows_another_sandbox_does_not_lead_there() {
     let kept = works(within(&[], "echo $MINE").env("MINE", "kept").envs(direct));
     assert_eq!(kept, "kept\n");
 }
+
+#[test]
+fn a_shell_outside_any_cloud_finds_the_emulated_machines() {
+    for name in ["NO_GCE_CHECK", "AWS_EC2_METADATA_DISABLED"] {
+        let seen = works(within(&[], &format!("echo ${{{name}-unset}}")).env(name, "true"));
+        assert_eq!(seen, "unset\n", "{name}");
+    }
+}
