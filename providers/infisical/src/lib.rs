@@ -28,7 +28,7 @@ pub use deliver::{InfisicalSecrets, SecretItem};
 #[cfg(feature = "client")]
 pub use error::parse_message;
 #[cfg(feature = "client")]
-pub use wire::{Issued, Listed, parse_issued, parse_list, parse_one};
+pub use wire::{Imported, Issued, Listed, RawSecret, parse_issued, parse_list, parse_one};
 
 /// Names the exchange and the delivery of this crate.
 #[cfg(feature = "client")]
