@@ -62,7 +62,7 @@ pub use hmac::hmac_sha256;
 pub use jwk::{Jwk, JwkSet};
 pub use jwt::UnverifiedJwt;
 pub use key_set::KeySet;
-pub use pem::private_key_from_pem;
+pub use pem::{private_key_from_pem, private_key_to_pem};
 pub use public_key::PublicKey;
 pub use sign::{ExternalSigner, SigningKey, encode_jwt};
 pub use subject::SubjectToken;

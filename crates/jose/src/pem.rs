@@ -65,7 +65,10 @@ pub fn private_key_from_pem(pem: &[u8], passphrase: Option<&Secret>) -> Result<S
 }
 
 /// PKCS#8 DER as PEM.
-pub(crate) fn private_key_to_pem(der: &SecretBytes) -> Result<Secret, KeyError> {
+///
+/// # Errors
+/// When it is too large for a text.
+pub fn private_key_to_pem(der: &SecretBytes) -> Result<Secret, KeyError> {
     pem::encode_string("PRIVATE KEY", LineEnding::LF, der.expose())
         .map(Secret::new)
         .map_err(|_opaque| KeyError("the private key cannot be written as PEM".to_owned()))
