@@ -35,6 +35,7 @@ pub mod wire;
 #[cfg(feature = "client")]
 pub fn register(register: &mut impl carnet_core::Register) {
     register.source::<source::resource::ResourceConfig>();
+    register.source::<source::oke::OkeConfig>();
     register.source::<source::instance::InstanceConfig>();
     register.source::<source::profile::ProfileConfig>();
     register.exchange::<exchange::upst::UpstConfig>();

@@ -2,6 +2,7 @@
 
 pub mod imds;
 pub mod instance;
+pub mod oke;
 pub mod profile;
 pub mod resource;
 mod rpst;

@@ -1,10 +1,5 @@
 //! The client against the emulator: they share no wire code, so each reads the documents for itself.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests, which clippy does not see as tests"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests, which clippy does not see as tests")]
 
 mod pod;
 mod relying;

@@ -53,7 +53,7 @@ fn answer(call: &Call) -> Result<Response, ApiError> {
 }
 
 /// The session key that a body offers: a public RSA key of at least 2048 bits, base64 of DER.
-fn session_key(field: &str, text: &str) -> Result<PublicKey, ApiError> {
+pub(crate) fn session_key(field: &str, text: &str) -> Result<PublicKey, ApiError> {
     let der = STANDARD.decode(text).map_err(|_ignored| {
         ApiError::invalid(format!("{field} must be base64 of a DER public key, without PEM armour"))
     })?;
@@ -61,7 +61,7 @@ fn session_key(field: &str, text: &str) -> Result<PublicKey, ApiError> {
 }
 
 /// As [`session_key`], from PEM.
-fn session_key_pem(field: &str, pem: &str) -> Result<PublicKey, ApiError> {
+pub(crate) fn session_key_pem(field: &str, pem: &str) -> Result<PublicKey, ApiError> {
     let bad = || ApiError::invalid(format!("{field} must be a public key in PEM"));
     let body: String = pem
         .trim()

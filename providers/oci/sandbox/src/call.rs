@@ -156,8 +156,13 @@ impl Call {
             .state
             .authorize_with(self.service, principal, permission, compartment, variables)
             .map_err(ApiError::denied)?;
-        *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = Some(grant);
+        self.allow(grant);
         Ok(())
+    }
+
+    /// Notes what was allowed, for the operator.
+    pub(crate) fn allow(&self, grant: Grant) {
+        *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = Some(grant);
     }
 
     /// Whether it came in under the name of this region's service; IAM objects are written in the home region only.

@@ -1,5 +1,5 @@
-//! Oracle Cloud Infrastructure, emulated: identity domain, auth service, instance metadata, identity, object storage and
-//! core, each of which verifies signatures, tokens and policies and refuses what the cloud refuses.
+//! Oracle Cloud Infrastructure, emulated: identity domain, auth service, instance metadata, identity, object storage, core and
+//! the proxymux of clusters of Kubernetes Engine, each of which verifies signatures, tokens and policies and refuses what the cloud refuses.
 //!
 //! The requests are parsed here and not by the client crate, so that one wrong reading of a document cannot pass its
 //! own test. Only the trust model is shared, because there the question is ours and must have one answer.
@@ -20,6 +20,7 @@ mod identity;
 mod imds;
 mod network;
 mod object_storage;
+mod proxymux;
 mod reply;
 mod scim;
 pub mod seed;
@@ -61,14 +62,16 @@ impl OciEmulator {
 
 impl Emulator for OciEmulator {
     fn services(&self) -> Vec<Service> {
-        vec![
+        let mut services = vec![
             self.domain.service(),
             auth::service(&self.state),
             imds::service(&self.state),
             identity::service(&self.state),
             object_storage::service(&self.state),
             network::service(&self.state),
-        ]
+        ];
+        services.extend(proxymux::services(&self.state));
+        services
     }
 
     fn files(&self, urls: &Urls, folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {

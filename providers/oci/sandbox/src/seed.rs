@@ -67,7 +67,7 @@ pub const FUNCTION_PARENT: &str = "ocid1.fnapp.oc1.iad.aaaaaaaacarnetsandboxfunc
 pub const VCN: &str = "ocid1.vcn.oc1.iad.amaaaaaacarnetsandboxvcn000000000000000000000000000000000000001";
 
 /// The policies, all at the root: name and statements.
-pub const POLICIES: [(&str, &[&str]); 5] = [
+pub const POLICIES: [(&str, &[&str]); 6] = [
     ("Tenant Admin Policy", &["ALLOW GROUP Administrators to manage all-resources IN TENANCY"]),
     (
         "ci-deployers",
@@ -102,6 +102,61 @@ pub const POLICIES: [(&str, &[&str]); 5] = [
             "Allow any-user to read buckets in compartment ci where all {request.principal.type = 'identityfederateddomainapp', request.principal.ext_project_path = 'carnet-sandbox/app', request.principal.domain.id = 'ocid1.domain.oc1..aaaaaaaacarnetsandboxdomain00000000000000000000000000000001'}",
         ],
     ),
+    (
+        "oke-pods",
+        &[
+            "Allow any-user to manage buckets in tenancy where all {request.principal.type = 'workload', request.principal.cluster_id = 'ocid1.cluster.oc1.iad.aaaaaaaacarnetsandboxcluster000000000000000000000cprod000001', request.principal.namespace = 'example', request.principal.service_account = 'admin'}",
+            "Allow any-user to read buckets in tenancy where all {request.principal.type = 'workload', request.principal.cluster_id = 'ocid1.cluster.oc1.iad.aaaaaaaacarnetsandboxcluster000000000000000000000cprod000001', request.principal.namespace = 'example', request.principal.service_account = 'viewer'}",
+        ],
+    ),
+];
+
+/// A cluster of Kubernetes Engine.
+#[derive(Debug)]
+pub struct OkeCluster {
+    /// The name of its proxymux among the services.
+    pub service: &'static str,
+    /// OCID.
+    pub id: &'static str,
+    /// What the OCIDs of its workloads and the names of its nodes have in place of the OCID.
+    pub short_id: &'static str,
+    /// Its API server, as the cluster's own services reach it.
+    pub api: &'static str,
+    /// What proxymux shows to the API server: a user who may review tokens.
+    pub reviewer_token: &'static str,
+    /// Whether it is an enhanced cluster; a basic one has no workload identity.
+    pub enhanced: bool,
+}
+
+/// OCID of the cluster `prod`, whose pods the policy `oke-pods` is about.
+pub const OKE_CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaacarnetsandboxcluster000000000000000000000cprod000001";
+
+/// The clusters: `prod` and `dev` are enhanced, `basic` is not. Their API servers are emulated beside them.
+pub static OKE_CLUSTERS: [OkeCluster; 3] = [
+    OkeCluster {
+        service: "oke-proxymux-prod",
+        id: OKE_CLUSTER,
+        short_id: "cprod000001",
+        api: "https://prod.kubernetes.carnet-sandbox.example",
+        reviewer_token: "carnet-sandbox-prod-reviewer",
+        enhanced: true,
+    },
+    OkeCluster {
+        service: "oke-proxymux-dev",
+        id: "ocid1.cluster.oc1.iad.aaaaaaaacarnetsandboxcluster000000000000000000000cdev0000002",
+        short_id: "cdev0000002",
+        api: "https://dev.kubernetes.carnet-sandbox.example",
+        reviewer_token: "carnet-sandbox-dev-reviewer",
+        enhanced: true,
+    },
+    OkeCluster {
+        service: "oke-proxymux-basic",
+        id: "ocid1.cluster.oc1.iad.aaaaaaaacarnetsandboxcluster000000000000000000000cbasic00003",
+        short_id: "cbasic00003",
+        api: "https://basic.kubernetes.carnet-sandbox.example",
+        reviewer_token: "carnet-sandbox-basic-reviewer",
+        enhanced: false,
+    },
 ];
 
 /// Names of the availability domains of the region.

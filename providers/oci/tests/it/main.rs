@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test whose stage cannot be set has failed")]
 
 mod crossing;
+mod oke;
 mod refusal;
 mod support;

@@ -9,6 +9,7 @@
 mod auth;
 mod identity;
 mod instance;
+mod proxymux;
 mod resource;
 mod storage;
 mod support;
