@@ -134,6 +134,8 @@ fn standard(register: &mut impl Register) {
     carnet_spiffe::register(register);
     #[cfg(feature = "oci")]
     carnet_oci::register(register);
+    #[cfg(feature = "kubernetes")]
+    carnet_kubernetes::register(register);
     #[cfg(feature = "gcp")]
     carnet_gcp::register(register);
     #[cfg(feature = "azure")]

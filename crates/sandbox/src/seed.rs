@@ -22,6 +22,11 @@ pub mod gcp {
     pub use carnet_gcp_sandbox::seed::*;
 }
 
+/// Kubernetes: clusters, their issuers, pods and accounts.
+pub mod kubernetes {
+    pub use carnet_kubernetes_sandbox::seed::*;
+}
+
 /// The relying parties of the catalogue: the members and tokens that each trusts.
 pub mod oauth {
     pub use carnet_oauth_sandbox::seed::*;
