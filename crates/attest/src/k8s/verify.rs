@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use carnet_core::{Context, Destination, Error, Mistake, Secret};
-use carnet_jose::{Algorithm, CachedKeySets, Claims, KeySet, KeySource};
+use carnet_jose::{Algorithm, CachedKeySets, KeySet, KeySource};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use url::Url;
 
 pub use super::review::ReviewConfig;
-use super::{Bound, Named, Payload, review::account};
+use super::{Bound, Payload, not_believed};
 use crate::{
     Attested, Kind, Once,
     attested::{path, payload, refused, selectors},
@@ -142,7 +142,7 @@ impl K8sVerifier {
             Way::Review(review) => review.ask(&self.context, &token, &cluster.audience).await?,
             Way::Keys { issuer, keys } => self.by_keys(&token, issuer, keys, &cluster.audience).await?,
         };
-        let account = format!("{}:{}", bound.namespace, bound.service_account);
+        let account = bound.account.to_string();
         if !cluster.service_accounts.contains(&account) {
             let shown = carnet_core::safe_text(&account);
             return Err(refused(KIND, "service-account", format!("the service account {shown} is not allowed")));
@@ -161,7 +161,9 @@ impl K8sVerifier {
         };
         let wanted =
             Wanted { kind: KIND, issuer, audience, algorithms: &ALGORITHMS, leeway: LEEWAY, max_lifetime: None };
-        Bound::of_claims(wanted.verify(&token, &keys, self.context.now())?.claims())
+        let verified = wanted.verify(&token, &keys, self.context.now())?;
+        let bound = carnet_kubernetes::Bound::of_claims(verified.claims());
+        Bound::of(bound.map_err(|refusal| not_believed(&refusal))?)
     }
 }
 
@@ -193,34 +195,11 @@ impl ClusterConfig {
 }
 
 impl Bound {
-    fn of_claims(claims: &Claims) -> Result<Self, Error> {
-        #[derive(Deserialize)]
-        struct Kubernetes {
-            namespace: String,
-            serviceaccount: Named,
-            pod: Option<Named>,
-            node: Option<Named>,
-        }
-        let missing = |what: &str| {
-            refused(KIND, "claims", format!("the token names no {what}"))
-                .hint("the token must be a projected one, bound to a pod; its node is told from Kubernetes 1.30 on")
-        };
-        let (namespace, service_account) = account(claims.str("sub").unwrap_or_default())?;
-        let bound = claims.get("kubernetes.io").ok_or_else(|| missing("kubernetes.io"))?;
-        let bound = Kubernetes::deserialize(bound).map_err(|_quoting| missing("namespace or service account"))?;
-        if bound.namespace != namespace || bound.serviceaccount.name != service_account {
-            return Err(refused(KIND, "claims", "the token's subject and its kubernetes.io claims differ"));
-        }
-        let pod = bound.pod.ok_or_else(|| missing("pod"))?;
-        let node = bound.node.ok_or_else(|| missing("node"))?;
-        Ok(Self { namespace, service_account, pod, node })
-    }
-
     fn attested(&self, cluster: &str) -> Result<Attested, Error> {
         let facts = [
             ("cluster", cluster),
-            ("agent-ns", &self.namespace),
-            ("agent-sa", &self.service_account),
+            ("agent-ns", self.account.namespace()),
+            ("agent-sa", self.account.name()),
             ("agent-pod-name", &self.pod.name),
             ("agent-pod-uid", &self.pod.uid),
             ("node-name", &self.node.name),
