@@ -141,6 +141,14 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_answer_breaks_the_reader(body: Vec<u8>, text in "\\{\"status\": [\\[\\]{}\":,a-z0-9]{0,48}\\}") {
+            drop(parse_review(&body, &[AUDIENCE]));
+            drop(parse_review(text.as_bytes(), &[AUDIENCE]));
+        }
+    }
+
     async fn asked(http: ScriptedHttp) -> (Result<Result<Bound, Box<Refusal>>, Error>, Vec<carnet_core::Request>) {
         let variables = [("KUBERNETES_SERVICE_HOST", "10.96.0.1")];
         let (context, http) = place(&variables, &[(OWN, "own-token\n"), (CA, "PEM")], http);

@@ -55,6 +55,17 @@ fn rejects_names_that_no_object_has() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn no_claims_break_the_reader(subject in "(system:serviceaccount:)?[a-z:.-]{0,16}", own in "\\PC{0,80}") {
+        let own: Value = serde_json::from_str(&own).unwrap_or_else(|_text| json!({"namespace": own}));
+        let Value::Object(claims) = json!({"sub": subject, "kubernetes.io": own}) else { panic!("an object") };
+        if let Ok(bound) = Bound::of_claims(&Claims(claims)) {
+            proptest::prop_assert_eq!(bound.account.subject(), subject);
+        }
+    }
+}
+
 fn user() -> ReviewedUser {
     let extra = [("pod-name", "admin-0"), ("pod-uid", "p-1"), ("node-name", "worker-1"), ("node-uid", "n-1")];
     ReviewedUser {

@@ -70,6 +70,15 @@ async fn rejects_a_version_that_the_client_does_not_read() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn no_text_of_a_client_breaks_the_reader(text in "\\PC{0,80}", version in "[a-z0-9./]{0,40}") {
+        proptest::prop_assert!(asked(&text).is_err());
+        let known = [V1, V1BETA1].contains(&version.as_str());
+        proptest::prop_assert_eq!(asked(&info(&version)).is_ok(), known);
+    }
+}
+
 #[tokio::test]
 async fn an_access_token_must_be_a_bearer_token() {
     let access = |kind: &str| {

@@ -24,6 +24,7 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
+pub use self::answer::parse_answer;
 use self::place::{Files, Proxymux};
 use crate::{
     endpoint,

@@ -9,7 +9,7 @@ use carnet_core::{Error, ErrorKind, Response, Secret, SecretBytes};
 
 use crate::{error::ErrorBody, source::instance::TokenAnswer};
 
-/// The session token, with its prefix.
+/// The session token in an answer, with its prefix.
 ///
 /// # Errors
 /// When proxymux refuses, or the answer is not one of its own.
@@ -17,15 +17,21 @@ pub(super) fn read(response: &Response, what: &str, sent: &Secret) -> Result<Sec
     if response.status != http::StatusCode::OK {
         return Err(refusal(response, what, sent));
     }
-    let wrong = |wrong: &str| {
+    parse_answer(response.body.expose()).map_err(|wrong| {
         Error::unreachable(format!("{what}: the answer {wrong}"))
             .hint("this is not what proxymux answers: check the address, and what stands between here and there")
-    };
-    let text = response.text().map(str::trim).ok_or_else(|| wrong("is not text"))?;
+    })
+}
+
+/// The session token in the body of a success, with its prefix.
+///
+/// # Errors
+/// What is wrong with the body, as the end of a sentence about it; never a part of it.
+pub fn parse_answer(body: &[u8]) -> Result<Secret, &'static str> {
+    let text = std::str::from_utf8(body).map_err(|_quoting| "is not text")?.trim();
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    let json = STANDARD.decode(text).map_err(|_quoting| wrong("is not base64"))?;
-    let json = SecretBytes::new(json);
-    let answer: TokenAnswer = serde_json::from_slice(json.expose()).map_err(|_quoting| wrong("holds no token"))?;
+    let json = SecretBytes::new(STANDARD.decode(text).map_err(|_quoting| "is not base64")?);
+    let answer: TokenAnswer = serde_json::from_slice(json.expose()).map_err(|_quoting| "holds no token")?;
     Ok(answer.token)
 }
 

@@ -300,6 +300,17 @@ async fn rejects_a_file_of_authorities_that_is_not_there() {
     assert!(error.to_string().contains("/absent"));
 }
 
+proptest::proptest! {
+    #[test]
+    fn no_answer_breaks_the_reader(body: Vec<u8>, inner in "\\PC{0,64}") {
+        let _ = parse_answer(&body);
+        let _ = parse_answer(format!("\"{}\"", STANDARD.encode(&inner)).as_bytes());
+        let token = Secret::new(inner.clone());
+        let answer = format!("\"{}\"", STANDARD.encode(json!({"token": inner}).to_string()));
+        proptest::prop_assert_eq!(parse_answer(answer.as_bytes()).unwrap().expose(), token.expose());
+    }
+}
+
 #[test]
 fn rejects_fields_that_cannot_be_meant() {
     for (config, field) in [
