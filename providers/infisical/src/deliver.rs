@@ -169,7 +169,7 @@ impl SecretItem {
         };
         request.url.query_pairs_mut().extend_pairs([
             ("workspaceId", self.project_id.as_str()),
-            ("environment", &self.environment),
+            ("environment", self.environment.as_str()),
             ("secretPath", folder),
             ("viewSecretValue", "true"),
             ("expandSecretReferences", flag(self.expand_references)),
@@ -196,7 +196,9 @@ fn merge(listed: Listed, what: &str) -> Result<Values, Error> {
     for secret in listed.secrets {
         let (name, value) = visible(secret, what)?;
         match values.entry(name) {
-            Entry::Vacant(place) => drop(place.insert(value)),
+            Entry::Vacant(place) => {
+                place.insert(value);
+            }
             Entry::Occupied(place) => {
                 let name = carnet_core::safe_text(place.key());
                 return Err(Error::configuration(format!("{what}: two folders have a secret `{name}`"))
