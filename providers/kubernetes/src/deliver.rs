@@ -143,18 +143,10 @@ fn asked(info: &str) -> Result<&'static str, Error> {
 fn document(api_version: &'static str, credential: &Credential) -> Result<SecretBytes, Error> {
     // Whole seconds, as Kubernetes writes times; cut off, so that it never ends later than it does.
     let end = credential.expires_at.map(|end| end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-    let write = |status: Status<'_>| {
-        // Large enough at once, so that no half of it stays behind in a buffer that was outgrown.
-        let mut bytes = Vec::with_capacity(ROOM);
-        let document = Document { api_version, kind: "ExecCredential", status };
-        serde_json::to_writer(&mut bytes, &document)
-            .map_err(|error| Error::internal("write the exec credential").because(error))?;
-        Ok(SecretBytes::new(bytes))
-    };
     match &credential.material {
-        Material::Jwt(token) => write(Status { expiration_timestamp: end, ..with_token(token)? }),
+        Material::Jwt(token) => write(api_version, Status { expiration_timestamp: end, ..with_token(token)? }),
         Material::AccessToken(access) if access.token_type.eq_ignore_ascii_case(BEARER) => {
-            write(Status { expiration_timestamp: end, ..with_token(&access.token)? })
+            write(api_version, Status { expiration_timestamp: end, ..with_token(&access.token)? })
         }
         Material::AccessToken(_) => Err(Error::configuration("write an exec credential: the token is no bearer token")
             .hint("clients of Kubernetes send tokens as `Authorization: Bearer` only")),
@@ -166,10 +158,18 @@ fn document(api_version: &'static str, credential: &Credential) -> Result<Secret
                 client_key_data: Some(key.expose()),
                 ..Status::default()
             };
-            write(status)
+            write(api_version, status)
         }
         _ => Err(Error::internal(format!("write an exec credential of kind {}", credential.kind()))),
     }
+}
+
+fn write(api_version: &'static str, status: Status<'_>) -> Result<SecretBytes, Error> {
+    // Large enough at once, so that no half of it stays behind in a buffer that was outgrown.
+    let mut bytes = Vec::with_capacity(ROOM);
+    serde_json::to_writer(&mut bytes, &Document { api_version, kind: "ExecCredential", status })
+        .map_err(|error| Error::internal("write the exec credential").because(error))?;
+    Ok(SecretBytes::new(bytes))
 }
 
 fn with_token(token: &Secret) -> Result<Status<'_>, Error> {

@@ -98,12 +98,11 @@ impl ClusterConfig {
         }
         let mut accounts = Vec::new();
         for text in self.service_accounts.iter().filter(|text| !text.is_empty()) {
-            match AccountPattern::parse(text) {
-                Some(pattern) => accounts.push(pattern),
-                None => {
-                    let message = format!("{} is no NAMESPACE:NAME or NAMESPACE:*", carnet_core::safe_text(text));
-                    mistakes.push(Mistake::new(name("service_accounts"), message));
-                }
+            if let Some(pattern) = AccountPattern::parse(text) {
+                accounts.push(pattern);
+            } else {
+                let message = format!("{} is no NAMESPACE:NAME or NAMESPACE:*", carnet_core::safe_text(text));
+                mistakes.push(Mistake::new(name("service_accounts"), message));
             }
         }
         if self.keys.is_none() && self.token_review.is_none() {

@@ -70,7 +70,7 @@ fn answer(cluster: &Cluster, method: Method, uri: &http::Uri, headers: HeaderMap
     let path: Vec<String> = raw_path.split('/').skip(1).map(decode).collect();
     let query = uri.query().unwrap_or_default();
     let watch = url::form_urlencoded::parse(query.as_bytes())
-        .any(|(name, value)| name == "watch" && matches!(value.as_ref(), "" | "true" | "1"));
+        .any(|(name, value)| name == "watch" && matches!(&*value, "" | "true" | "1"));
     let user = authentication::of_request(cluster, &headers)?;
     let call = Call { method, path, raw_path, watch, headers, body, user };
     route(cluster, &call)

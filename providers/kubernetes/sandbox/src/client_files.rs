@@ -56,7 +56,7 @@ fn variables(cluster: &seed::Cluster, urls: &Urls, place: &Path, folder: &Path) 
 /// A kubeconfig in JSON, which is YAML too: a context for each cluster, as its administrator.
 fn config(urls: &Urls, folder: &Path) -> Value {
     let ca = folder.join(CA).display().to_string();
-    let present = || seed::CLUSTERS.iter().filter_map(|cluster| Some((cluster, urls.get(cluster.service)?)));
+    let present = || seed::CLUSTERS.iter().filter_map(move |cluster| Some((cluster, urls.get(cluster.service)?)));
     let clusters: Vec<Value> = present()
         .map(|(cluster, urls)| {
             let server = json!({ "server": urls.tls_origin(), "certificate-authority": ca });

@@ -3,5 +3,6 @@
 
 mod crossing;
 mod oke;
+mod oke_tls;
 mod refusal;
 mod support;
