@@ -7,6 +7,9 @@ use serde::Deserialize;
 /// Longest reason that is taken for one; there are some twenty, of two or three words.
 const MAX_REASON: usize = 64;
 
+/// The clause of a request that the account may not make.
+pub(crate) const RBAC: &str = "rbac";
+
 /// The members of a `Status` that are looked at.
 #[derive(Debug, Default, Deserialize)]
 struct Status {
@@ -69,7 +72,7 @@ impl Meaning {
                 "the API server does not believe the account that asks: its token is of another cluster, for another \
                  audience, or of a pod or account that is gone",
             ),
-            403 => say(ErrorKind::Policy, Some("rbac"), ""),
+            403 => say(ErrorKind::Policy, Some(RBAC), ""),
             404 => {
                 say(ErrorKind::Refused, Some("not-found"), "there is no such object in this cluster: check the names")
             }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{ApiAccess, ApiConfig, Bound, ServiceAccount, file::Place};
+use crate::{ApiAccess, ApiConfig, Bound, ServiceAccount, error::RBAC, file::Place};
 
 /// Shortest life of a token that the API server gives, in seconds (`ValidateTokenRequest`: "10 minutes").
 const MIN_LIFETIME: u32 = 600;
@@ -153,10 +153,16 @@ impl Pod {
         };
         let Some(server) = self.api.locate(context)? else { return Err(reason) };
         let Some(audience) = audience else { return Err(reason) };
-        let asked = request::ask(context, &server, self.account.as_ref(), audience, self.lifetime).await;
-        asked.map(Found::credential).map_err(|error| {
-            error.hint(format!("or project a token for {} into the pod: {reason}", carnet_core::safe_text(audience)))
-        })
+        match request::ask(context, &server, self.account.as_ref(), audience, self.lifetime).await {
+            Ok(credential) => Ok(Found::credential(credential)),
+            // Few accounts may: then this place does not give such a token, and another source may.
+            Err(error) if error.failed_clause() == Some(RBAC) => Ok(Found::not_here(format!(
+                "{reason}; and its account may not ask for another: {}",
+                error.hints().join("; ")
+            ))),
+            Err(error) => Err(error
+                .hint(format!("or project a token for {} into the pod: {reason}", carnet_core::safe_text(audience)))),
+        }
     }
 
     fn projected(&self, context: &Context, audience: Option<&str>) -> Result<Found, Error> {

@@ -206,6 +206,15 @@ async fn the_token_of_another_account_is_not_bound_to_our_pod() {
     assert_eq!(body["spec"], json!({"audiences": [AUDIENCE], "expirationSeconds": 600}));
 }
 
+#[tokio::test]
+async fn an_account_that_may_not_ask_has_no_such_token_here() {
+    let own = written(&default_claims());
+    let http = ScriptedHttp::default().answer(403, "{\"reason\": \"Forbidden\"}");
+    let (result, _) = find(json!({}), Some(AUDIENCE), &[HOST], &[(POD, &own), (CA, "PEM")], http).await;
+    let reason = not_here(result);
+    assert!(reason.contains("serviceaccounts/token") && reason.contains(ISSUER), "{reason}");
+}
+
 async fn request(http: ScriptedHttp, own: &Claims) -> Error {
     let own = written(own);
     let config = json!({"token": "request"});

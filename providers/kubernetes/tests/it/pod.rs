@@ -44,7 +44,7 @@ async fn a_projected_token_is_taken_before_the_api_server_is_asked() {
 async fn rejects_an_account_without_a_role_and_says_which_one_it_needs() {
     let clusters = Clusters::new();
     let (context, _) = clusters.pod("dev", seed::NAMESPACE, "viewer-0");
-    let error = find(&context, json!({}), Some(AUDIENCE)).await.unwrap_err();
+    let error = find(&context, json!({"token": "request"}), Some(AUDIENCE)).await.unwrap_err();
     assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Policy, Some("rbac")));
     assert!(error.hints().join(" ").contains("serviceaccounts/token"), "{:?}", error.hints());
 }

@@ -1,5 +1,6 @@
-//! Oracle Cloud Infrastructure, emulated: identity domain, auth service, instance metadata, identity, object storage, core and
-//! the proxymux of clusters of Kubernetes Engine, each of which verifies signatures, tokens and policies and refuses what the cloud refuses.
+//! Oracle Cloud Infrastructure, emulated: identity domain, auth service, instance metadata, identity, object storage, core
+//! and the proxymux of clusters of Kubernetes Engine, each of which verifies signatures, tokens and policies and refuses
+//! what the cloud refuses.
 //!
 //! The requests are parsed here and not by the client crate, so that one wrong reading of a document cannot pass its
 //! own test. Only the trust model is shared, because there the question is ours and must have one answer.

@@ -114,6 +114,13 @@ struct Oke {
     keys: SessionKeys,
 }
 
+/// The service account as its token tells it, safe to show.
+struct Account {
+    token: Secret,
+    name: String,
+    issuer: String,
+}
+
 /// What proxymux answered, or why it cannot be asked here.
 enum Asked {
     Answer(Response),
@@ -135,9 +142,12 @@ impl Source for Oke {
                 Ok(proxymux) => proxymux,
                 Err(reason) => return Ok(Found::not_here(reason)),
             };
-            let Some((token, account)) = self.account_token(context, &proxymux)? else {
+            let Some(Account { token, name, issuer }) = self.account(context, &proxymux)? else {
                 return Ok(Found::not_here(format!("{} does not exist", self.files.token_place().display())));
             };
+            if !proxymux.expected && is_of_another_cloud(&issuer) {
+                return Ok(Found::not_here(format!("the cluster is not one of OKE: its issuer is {issuer}")));
+            }
             let ca = self.files.ca(context)?;
             self.keys.prepare();
             let key = self.keys.get(context).await?;
@@ -148,14 +158,14 @@ impl Source for Oke {
             };
             let text = answer::read(&response, &proxymux.what(), &token)?;
             let session = issued(&text, &key, "the pod's session token", context.now())?;
-            self.credential(context, session, &key, account).map(Found::credential)
+            self.credential(context, session, &key, name).map(Found::credential)
         })
     }
 }
 
 impl Oke {
-    /// The service account's token and the account's name. `None` where a pod would have it and there is none.
-    fn account_token(&self, context: &Context, proxymux: &Proxymux) -> Result<Option<(Secret, String)>, Error> {
+    /// The service account. `None` where a pod would have its token and there is none.
+    fn account(&self, context: &Context, proxymux: &Proxymux) -> Result<Option<Account>, Error> {
         let shown = self.files.token_place().display().to_string();
         let shown = carnet_core::safe_text(&shown);
         let Some(token) = self.files.token(context)? else {
@@ -178,8 +188,8 @@ impl Oke {
                 .hint("use a projected token; those of secrets (legacy) never end"));
         }
         parsed.refuse_expired(&format!("the token in {shown}"), context.now())?;
-        let account = claims.str("sub").map(carnet_core::safe_text).unwrap_or_default();
-        Ok(Some((token, account)))
+        let shown = |name: &str| claims.str(name).map(carnet_core::safe_text).unwrap_or_default();
+        Ok(Some(Account { token, name: shown("sub"), issuer: shown("iss") }))
     }
 
     fn request(
@@ -240,6 +250,15 @@ async fn ask(context: &Context, proxymux: &Proxymux, request: Request) -> Result
             ))
         }
     }
+}
+
+/// Whether the cluster is one of EKS, GKE or AKS, whose issuers are their own. Their networks swallow what is sent to the port of
+/// proxymux, and nobody should wait for that.
+fn is_of_another_cloud(issuer: &str) -> bool {
+    let host = Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    (host.starts_with("oidc.eks.") && host.contains(".amazonaws.com"))
+        || host == "container.googleapis.com"
+        || host.ends_with(".oic.prod-aks.azure.com")
 }
 
 /// The region in the OCID of a workload: `ocid1.workload.oc1.nrt.…`.

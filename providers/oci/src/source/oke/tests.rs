@@ -189,6 +189,22 @@ async fn elsewhere_there_is_none() {
 }
 
 #[tokio::test]
+async fn in_a_cluster_of_another_cloud_nobody_waits() {
+    for issuer in [
+        "https://oidc.eks.eu-west-1.amazonaws.com/id/C0FFEE",
+        "https://container.googleapis.com/v1/projects/p/locations/l/clusters/c",
+        "https://westeurope.oic.prod-aks.azure.com/c0ffee00-0000-4000-8000-00000000a001/id/",
+    ] {
+        let token = account_token(json!({"iss": issuer}));
+        let script = Script::default();
+        assert!(not_here(ask_with(json!({}), &[HOST], Some(&token), &script).await).contains(issuer));
+        let script = Script::of([given(&workload_token(json!({})))]);
+        let named = json!({"url": "https://proxymux.example"});
+        ask_with(named, &[HOST], Some(&token), &script).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn rejects_silence_where_somebody_said_that_this_is_oke() {
     let token = account_token(json!({}));
     for (config, variable) in [
