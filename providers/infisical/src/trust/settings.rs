@@ -71,7 +71,7 @@ impl TokenSettings {
         if self.access_token_max_ttl > 0 && self.access_token_ttl > self.access_token_max_ttl {
             return Err(Mistake::new("", "Access token TTL cannot be greater than max TTL"));
         }
-        networks::check("accessTokenTrustedIps", &self.access_token_trusted_ips)
+        networks::check(&self.access_token_trusted_ips)
     }
 
     /// How long a token lives that is given now to a login of `created`: zero when the login has come to its end.

@@ -74,7 +74,7 @@ impl UniversalAuth {
     /// # Errors
     /// The first mistake.
     pub fn check(&self) -> Result<(), Mistake> {
-        networks::check("clientSecretTrustedIps", &self.client_secret_trusted_ips)?;
+        networks::check(&self.client_secret_trusted_ips)?;
         let wrong = [
             ("lockoutThreshold", !(1..=30).contains(&self.lockout_threshold)),
             ("lockoutDurationSeconds", !(30..=86_400).contains(&self.lockout_duration_seconds)),

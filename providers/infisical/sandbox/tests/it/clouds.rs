@@ -215,7 +215,7 @@ async fn a_managed_identity_of_azure_logs_in_by_its_object_id() {
 
 const REVIEWS: &str = "https://10.0.0.1:6443/apis/authentication.k8s.io/v1/tokenreviews";
 
-fn review(sandbox: &Sandbox, status: Value) {
+fn review(sandbox: &Sandbox, status: &Value) {
     sandbox.others.set(REVIEWS, 201, json!({ "kind": "TokenReview", "status": status }));
 }
 
@@ -228,19 +228,19 @@ async fn the_cluster_reviews_the_token_of_a_service_account() {
     let login = || sandbox.worker("kubernetes-auth", json!({ "jwt": "a.service.account" }));
     let user = |name: &str| json!({ "authenticated": true, "audiences": ["infisical"], "user": { "username": name } });
     refused(login().await, 400, "KubernetesTokenReviewError", "nobody is there");
-    review(&sandbox, user("system:serviceaccount:team-a:app"));
+    review(&sandbox, &user("system:serviceaccount:team-a:app"));
     accepted(login().await);
     let asked = sandbox.others.asked(REVIEWS).remove(1);
     assert_eq!(asked.headers["authorization"], "Bearer reviewer");
     let body: Value = serde_json::from_slice(&asked.body).unwrap();
     assert_eq!(body["spec"], json!({ "token": "a.service.account", "audiences": ["infisical"] }));
-    review(&sandbox, json!({ "authenticated": false }));
+    review(&sandbox, &json!({ "authenticated": false }));
     refused(login().await, 401, "KubernetesTokenReviewError", "Kubernetes token not authenticated");
-    review(&sandbox, json!({ "authenticated": false, "error": "pod is gone" }));
+    review(&sandbox, &json!({ "authenticated": false, "error": "pod is gone" }));
     refused(login().await, 401, "KubernetesTokenReviewError", "pod is gone");
-    review(&sandbox, user("system:serviceaccount:other:app"));
+    review(&sandbox, &user("system:serviceaccount:other:app"));
     refused(login().await, 401, "UnauthorizedError", "Access denied: K8s namespace not allowed.");
-    review(&sandbox, user("system:serviceaccount:team-a:other"));
+    review(&sandbox, &user("system:serviceaccount:team-a:other"));
     refused(login().await, 401, "UnauthorizedError", "Access denied: K8s name not allowed.");
     let long = sandbox.worker("kubernetes-auth", json!({ "jwt": "x".repeat(8193) })).await;
     refused(long, 422, "ValidationFailure", "at most 8192");
@@ -250,7 +250,7 @@ async fn the_cluster_reviews_the_token_of_a_service_account() {
 async fn without_a_reviewer_the_token_reviews_itself() {
     let sandbox = Sandbox::new();
     sandbox.configure("kubernetes-auth", json!({ "kubernetesHost": "10.0.0.1:6443" })).await;
-    review(&sandbox, json!({ "authenticated": true, "user": { "username": "system:serviceaccount:a:b" } }));
+    review(&sandbox, &json!({ "authenticated": true, "user": { "username": "system:serviceaccount:a:b" } }));
     accepted(sandbox.worker("kubernetes-auth", json!({ "jwt": "itself" })).await);
     assert_eq!(sandbox.others.asked(REVIEWS)[0].headers["authorization"], "Bearer itself");
 }

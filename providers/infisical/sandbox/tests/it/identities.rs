@@ -58,7 +58,7 @@ async fn rejects_each_configuration_that_infisical_refuses() {
             400,
             "Access token TTL cannot be greater than max TTL",
         ),
-        ("oidc-auth", json!({ "accessTokenTrustedIps": [{ "ipAddress": "x" }] }), 422, "not a valid IPv4"),
+        ("oidc-auth", json!({ "accessTokenTrustedIps": [{ "ipAddress": "x" }] }), 400, "not a valid IPv4"),
         ("jwt-auth", json!({ "configurationType": "static", "publicKeys": ["x"] }), 422, "publicKeys"),
         ("jwt-auth", json!({ "configurationType": "other" }), 422, "other"),
         ("spiffe-auth", json!({}), 422, "trustDomain"),
