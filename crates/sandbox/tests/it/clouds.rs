@@ -37,12 +37,18 @@ async fn every_service_of_the_manual_is_there() {
         "gcp-resourcemanager",
         "gcp-storage",
         "gcp-sts",
+        "kubernetes-basic",
+        "kubernetes-dev",
+        "kubernetes-prod",
         "oci-auth",
         "oci-core",
         "oci-domain",
         "oci-identity",
         "oci-imds",
         "oci-objectstorage",
+        "oke-proxymux-basic",
+        "oke-proxymux-dev",
+        "oke-proxymux-prod",
         "vault",
         "vault-new",
     ] {
@@ -80,7 +86,11 @@ async fn every_host_that_clients_ask_for_is_answered() {
 #[tokio::test]
 async fn an_issuer_can_be_discovered_under_its_real_name() {
     let sandbox = start().await;
-    for issuer in ["https://token.actions.githubusercontent.com", "https://gitlab.com"] {
+    for issuer in [
+        "https://token.actions.githubusercontent.com",
+        "https://gitlab.com",
+        carnet_sandbox::kubernetes::PUBLIC_ISSUER,
+    ] {
         let url = format!("{issuer}/.well-known/openid-configuration").parse().unwrap();
         let document: serde_json::Value = sandbox.http().send(Request::get(url)).await.unwrap().json("it").unwrap();
         assert_eq!(document["issuer"], issuer);
