@@ -53,6 +53,10 @@ pub(super) fn look(context: &Context, file: Option<&Place>, audience: Option<&st
         let candidate = Candidate::of(token_of(&bytes, &file.shown())?, file.shown(), "Kubernetes")?;
         return Ok(candidate.judged(context, audience).map_or_else(Looked::Unfit, Looked::found));
     }
+    // The variables of the clouds are set elsewhere too, for instance in jobs of CI systems.
+    if context.env(HOST).is_none() {
+        return Ok(Looked::NotHere(format!("{HOST} is not set: this is no pod of Kubernetes")));
+    }
     let mut unfit: Option<Error> = None;
     let mut candidates = candidates(context)?;
     if audience.is_none() {
@@ -67,9 +71,6 @@ pub(super) fn look(context: &Context, file: Option<&Place>, audience: Option<&st
     }
     Ok(match unfit {
         Some(error) => Looked::Unfit(error),
-        None if context.env(HOST).is_none() => {
-            Looked::NotHere(format!("{HOST} is not set: this is no pod of Kubernetes"))
-        }
         None => Looked::NotHere(format!("no token is projected into this pod: {TOKEN} does not exist")),
     })
 }

@@ -134,9 +134,12 @@ async fn the_conventions_of_the_clouds_are_known() {
 #[tokio::test]
 async fn a_web_identity_that_is_no_service_accounts_is_passed_over() {
     let job = written(&bent(|claims| claims["sub"] = json!("repo:org/app:ref:refs/heads/main")));
-    let variables = [("AWS_WEB_IDENTITY_TOKEN_FILE", "/job")];
+    let variables = [HOST, ("AWS_WEB_IDENTITY_TOKEN_FILE", "/job")];
     let (result, _) = find(json!({}), Some(AUDIENCE), &variables, &[("/job", &job)], ScriptedHttp::default()).await;
-    assert!(not_here(result).contains("no pod"));
+    assert!(not_here(result).contains("no token is projected"));
+    let elsewhere = [("AWS_WEB_IDENTITY_TOKEN_FILE", "/absent")];
+    let (result, _) = find(json!({}), Some(AUDIENCE), &elsewhere, &[], ScriptedHttp::default()).await;
+    assert!(not_here(result).contains("no pod"), "the file is nobody's business here");
 }
 
 #[tokio::test]
