@@ -149,7 +149,9 @@ mod tests {
         }
     }
 
-    async fn asked(http: ScriptedHttp) -> (Result<Result<Bound, Box<Refusal>>, Error>, Vec<carnet_core::Request>) {
+    type Asked = Result<Result<Bound, Box<Refusal>>, Error>;
+
+    async fn asked(http: ScriptedHttp) -> (Asked, Vec<carnet_core::Request>) {
         let variables = [("KUBERNETES_SERVICE_HOST", "10.96.0.1")];
         let (context, http) = place(&variables, &[(OWN, "own-token\n"), (CA, "PEM")], http);
         let server = ApiAccess::default().need(&context).unwrap();

@@ -19,7 +19,8 @@ fn jwks() -> Value {
 
 fn config(extra: Value) -> Value {
     let mut config = json!({"audiences": [AUDIENCE], "service_accounts": ["example:admin"], "issuer": ISSUER});
-    config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    let Value::Object(extra) = extra else { panic!("fields are an object") };
+    config.as_object_mut().unwrap().extend(extra);
     config
 }
 

@@ -11,7 +11,8 @@ use crate::support::{AUDIENCE, Clusters, cluster};
 fn verifier(context: &Context, extra: Value) -> ClusterVerifier {
     let mut config =
         json!({"audiences": [AUDIENCE], "service_accounts": ["example:admin"], "issuer": seed::DEFAULT_ISSUER});
-    config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    let Value::Object(extra) = extra else { panic!("fields are an object") };
+    config.as_object_mut().unwrap().extend(extra);
     let mut mistakes = Vec::new();
     let config: ClusterConfig = serde_json::from_value(config).unwrap();
     config.check("cluster", context, &mut mistakes).unwrap_or_else(|| panic!("{mistakes:?}"))

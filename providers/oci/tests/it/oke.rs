@@ -32,7 +32,8 @@ impl<'a> Pod<'a> {
     fn section(&self, extra: Value) -> Value {
         let token = format!("kubernetes/{}/{}/{}/token", self.cluster, kubernetes::NAMESPACE, self.name);
         let mut section = json!({"token_file": self.world.file(&token), "ca_file": self.world.file("ca.pem")});
-        section.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let Value::Object(extra) = extra else { panic!("fields are an object") };
+        section.as_object_mut().unwrap().extend(extra);
         section
     }
 

@@ -10,19 +10,24 @@ const HOST: (&str, &str) = ("KUBERNETES_SERVICE_HOST", "10.96.0.1");
 const WORKLOAD: &str = "ocid1.workload.oc1.nrt.ccgtvp5s4ca.mdawmdyynja4ztq3nwfmyjrkmtc5mdywmmqzzwjjzdrhy2i4";
 const PATH: &str = "/resourcePrincipalSessionTokens";
 
+fn members(extra: Value) -> serde_json::Map<String, Value> {
+    let Value::Object(members) = extra else { panic!("members are an object") };
+    members
+}
+
 /// The pod's token for the API server.
 fn account_token(extra: Value) -> Secret {
     let mut claims = json!({
         "iss": "https://kubernetes.default.svc.cluster.local", "aud": ["https://kubernetes.default.svc.cluster.local"],
         "sub": "system:serviceaccount:example:admin",
     });
-    claims.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    claims.as_object_mut().unwrap().extend(members(extra));
     subject_token(claims)
 }
 
 fn workload_token(extra: Value) -> Secret {
     let mut claims = json!({"sub": WORKLOAD, "ptype": "workload", "tenant": null, "res_tenant": TENANCY});
-    claims.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    claims.as_object_mut().unwrap().extend(members(extra));
     session_token(claims)
 }
 
