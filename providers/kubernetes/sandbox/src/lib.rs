@@ -28,7 +28,7 @@ mod tokens;
 use cluster::Cluster;
 
 /// The emulated clusters over this world.
-pub fn emulator(world: World) -> KubernetesEmulator {
+pub fn emulator(world: &World) -> KubernetesEmulator {
     KubernetesEmulator(seed::CLUSTERS.iter().map(|seed| Arc::new(Cluster::seeded(seed, world.clone()))).collect())
 }
 

@@ -34,7 +34,7 @@ impl Clusters {
         let internet = Arc::new(Internet::default());
         let base = FixedClock::at(Timestamp::from_second(1_795_262_400).unwrap());
         let world = World::new(Arc::new(base), Arc::new(SystemRandom), Arc::clone(&internet) as _);
-        let emulator = emulator(world.clone());
+        let emulator = emulator(&world);
         internet.open(emulator.services());
         Self { clock: world.clock, emulator, internet }
     }

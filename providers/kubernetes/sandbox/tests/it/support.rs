@@ -32,7 +32,7 @@ impl Clusters {
     pub(crate) fn new() -> Self {
         let clock = Arc::new(FixedClock::at(Timestamp::from_second(NOW).unwrap()));
         let world = World::new(Arc::clone(&clock) as _, Arc::new(SystemRandom), Arc::new(NoHttp));
-        let emulator = emulator(world.clone());
+        let emulator = emulator(&world);
         let routers = emulator.services().into_iter().map(|service| (service.name, service.router)).collect();
         Self { routers, clock, world, emulator }
     }
