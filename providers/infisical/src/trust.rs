@@ -26,7 +26,7 @@ pub use aws::{AwsAuth, Caller, signed_region};
 pub use azure::AzureAuth;
 pub use gcp::{GcpAuth, GcpType};
 pub use jwt::{JwtAuth, JwtConfiguration};
-pub use kubernetes::{KubernetesAuth, Review, ReviewMode};
+pub use kubernetes::{KubernetesAuth, Review, ReviewMode, ReviewUser};
 pub use method::{Method, Proof, evaluate};
 pub use networks::{EVERYWHERE, TrustedIp, allows};
 pub use oci::{BIND_SIGNER, OciAuth, SignedHeaders, User};

@@ -58,7 +58,8 @@ pub(crate) fn configure(state: &State, call: &Call, verb: &str, name: &str, id: 
         ("POST" | "PATCH", []) => write(state, &mut inner, call, verb, name, id),
         ("GET", []) => {
             let method = found(&mut inner, name, id)?;
-            Ok(shown(name, id, &method))
+            let client_id = inner.identity_mut(id)?.client_id.clone();
+            Ok(with_client(shown(name, id, &method), &client_id, name))
         }
         ("DELETE", []) => {
             let method = found(&mut inner, name, id)?;

@@ -11,6 +11,7 @@ use crate::{
     SERVICE,
     call::{Call, PEER},
     reply::{Answer, ApiError},
+    route::no_route,
     state::{Inner, State},
     tokens::{self, Claims},
     upstream,
@@ -26,16 +27,12 @@ pub(crate) async fn login(state: &State, call: &Call, name: &str) -> Answer {
     }
     let identity = call.need("identityId")?;
     let shown = Shown::read(call, name)?;
-    let absent = || Method::absent(name, identity).map_or_else(|| no_method(call), ApiError::from);
+    let absent = || Method::absent(name, identity).map_or_else(|| no_route(call), ApiError::from);
     let method = state.lock().identities.get(identity).and_then(|one| one.methods.get(name)).cloned();
     let method = method.ok_or_else(absent)?;
     let now = state.now();
     let proven = prove(state, identity, &method, &shown, now).await?;
     issue(state, call, identity, &method, proven, None, now)
-}
-
-fn no_method(call: &Call) -> ApiError {
-    ApiError::no_route(call.method.as_str(), &format!("/{}", call.path.join("/")))
 }
 
 /// What was shown, read by the schema of its method.

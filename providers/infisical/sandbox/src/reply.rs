@@ -78,13 +78,14 @@ impl ApiError {
 
 impl From<Box<Refused>> for ApiError {
     fn from(refused: Box<Refused>) -> Self {
-        let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::UNAUTHORIZED);
-        let text = refused.refusal.code.clone();
+        let Refused { status, error, refusal } = *refused;
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED);
+        let text = refusal.code.clone();
         let message = match status {
             StatusCode::UNPROCESSABLE_ENTITY => json!([{ "code": "custom", "path": [], "message": text }]),
             _ => Value::from(text),
         };
-        Self { refusal: Some(Box::new(refused.refusal)), ..Self::new(status, refused.error, message) }
+        Self { refusal: Some(Box::new(refusal)), ..Self::new(status, error, message) }
     }
 }
 

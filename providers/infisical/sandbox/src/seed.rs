@@ -1,6 +1,6 @@
 //! What is there when the sandbox starts, under names that never change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use carnet_core::Secret;
 use carnet_infisical::trust::{
@@ -63,7 +63,7 @@ const LIFE: (i64, i64) = (3600, 7200);
 /// Fills a new server.
 pub(crate) fn fill(state: &State) {
     let organization = state.uuid();
-    let below = (state.uuid(), [IDENTITY.to_owned()].into());
+    let below: (String, BTreeSet<String>) = (state.uuid(), [IDENTITY.to_owned()].into());
     let worker = with_secret(state, "worker", WORKER_CLIENT_ID, WORKER_CLIENT_SECRET);
     let admin = Identity { admin: true, ..with_secret(state, "admin", ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET) };
     let project = project(state);

@@ -1,7 +1,6 @@
 //! The proof for `gcp-iam`: a JWT that a service account signs by `signJwt` ("IAM Service Account Credentials API").
 
 use carnet_core::{Context, Error, ErrorKind, Request, Secret};
-use http::Method as Verb;
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
@@ -34,8 +33,7 @@ pub(super) async fn signed_jwt(
     let url = Url::parse(&url).map_err(|error| Error::configuration("make the URL of signJwt").because(error))?;
     let now = context.now().as_second();
     let claims = json!({ "sub": account, "aud": identity, "iat": now, "exp": now.saturating_add(LIFE) });
-    let mut request = Request::post_json(url, &json!({ "payload": claims.to_string() })).bearer(access_token)?;
-    request.method = Verb::POST;
+    let request = Request::post_json(url, &json!({ "payload": claims.to_string() })).bearer(access_token)?;
     let what = format!("let {account} sign a JWT for Infisical");
     let response = send(context, request, &what).await?;
     if response.status.is_success() {

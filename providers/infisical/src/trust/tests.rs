@@ -79,6 +79,7 @@ fn rejects_each_token_that_is_bent_in_one_place_by_oidc() {
             (json!({ "exp": NOW }), 401, "expired", "Access denied: jwt expired"),
             (json!({ "nbf": NOW + 1 }), 401, "not-yet", "Access denied: jwt not active"),
             (json!({ "exp": "soon" }), 401, "form", "Access denied: invalid exp value"),
+            (json!({ "nbf": 1e30 }), 401, "form", "Access denied: invalid nbf value"),
             (
                 json!({ "sub": "repo:org/app:ref:refs/heads/a/b" }),
                 403,

@@ -70,23 +70,28 @@ pub(super) fn verify(
         issuer: None,
         audiences: None,
         algorithms: &Algorithm::ALL,
-        // Times follow in the library's own order and words.
         leeway: SignedDuration::MAX,
         require_expiry: false,
         max_lifetime: None,
         types: &[],
     };
-    let verified = verify_jwt(token, keys, &rules, now).map_err(|error| {
-        let (clause, text) = match error.clause {
-            JwtClause::Header => ("algorithm", "invalid algorithm"),
-            JwtClause::Key | JwtClause::Signature => ("signature", "invalid signature"),
-            _ => ("form", "invalid token"),
+    if let Err(error) = verify_jwt(token, keys, &rules, now) {
+        let thrown = match error.clause {
+            JwtClause::Header => Some(("algorithm", "invalid algorithm")),
+            JwtClause::Key | JwtClause::Signature => Some(("signature", "invalid signature")),
+            JwtClause::Form | JwtClause::Issuer => Some(("form", "invalid token")),
+            // These come after the signature, and follow in the library's own order and words.
+            JwtClause::Audience | JwtClause::Claim | JwtClause::Expired | JwtClause::Lifetime | JwtClause::NotYet => {
+                None
+            }
         };
-        let fix = "take a token of the issuer whose keys are configured, unchanged; RS, PS, ES and EdDSA are taken";
-        let seen = carnet_core::safe_text(&error.to_string());
-        Box::new(Thrown::new(clause, text, seen, "a signature by a key of the issuer", fix))
-    })?;
-    let claims = verified.claims();
+        if let Some((clause, text)) = thrown {
+            let fix = "take a token of the issuer whose keys are configured, unchanged; RS, PS, ES and EdDSA are taken";
+            let seen = carnet_core::safe_text(&error.to_string());
+            return Err(Box::new(Thrown::new(clause, text, seen, "a signature by a key of the issuer", fix)));
+        }
+    }
+    let claims = token.unverified_claims();
     times(claims, expected.tolerance, now)?;
     audience(claims, expected.audience)?;
     issuer(claims, expected.issuer)?;
@@ -96,9 +101,16 @@ pub(super) fn verify(
 fn times(claims: &Claims, tolerance: SignedDuration, now: Timestamp) -> Result<(), Box<Thrown>> {
     let clocks = "set the clocks of issuer and server; nothing is tolerated";
     for (name, text) in [("nbf", "invalid nbf value"), ("exp", "invalid exp value")] {
-        if claims.get(name).is_some_and(|value| !value.is_number()) {
-            let fix = "let the issuer write times as numbers";
-            return Err(Box::new(Thrown::new("form", text, format!("`{name}` is no number"), "a number", fix)));
+        // A number that is no time is one there, and never comes; it is refused here.
+        if claims.get(name).is_some() && claims.time(name).is_none() {
+            let fix = "let the issuer write times as seconds since 1970";
+            return Err(Box::new(Thrown::new(
+                "form",
+                text,
+                format!("`{name}` is no time"),
+                "a number of seconds",
+                fix,
+            )));
         }
     }
     let ahead = now.saturating_add(tolerance).unwrap_or(Timestamp::MAX);
