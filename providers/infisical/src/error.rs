@@ -67,7 +67,7 @@ const fn known(text: &'static str, clause: &'static str, kind: ErrorKind) -> Kno
 }
 
 /// Texts by a part that does not vary, in lower case, most telling first.
-const CATALOGUE: [Known; 50] = [
+const CATALOGUE: [Known; 51] = [
     known("auth method not found for identity", "method", ErrorKind::Refused),
     known("from the current ip address", "address", ErrorKind::Policy),
     known("temporarily locked", "locked", ErrorKind::Refused),
@@ -82,6 +82,7 @@ const CATALOGUE: [Known; 50] = [
     known("your token has expired", "expired", ErrorKind::Expired),
     known("jwt expired", "expired", ErrorKind::Expired),
     known("jwt-svid has expired", "expired", ErrorKind::Expired),
+    known("service account token has expired", "expired", ErrorKind::Expired),
     known("jwt not active", "not-yet", ErrorKind::Expired),
     known("failed to fetch oidc discovery", "keys", ErrorKind::Refused),
     known("does not contain a jwks_uri", "keys", ErrorKind::Refused),
@@ -155,6 +156,8 @@ pub(crate) fn refusal(response: &Response, what: &str, attempt: &Attempt<'_>) ->
     let by_text = CATALOGUE.iter().find(|known| lower.contains(known.text));
     let (clause, kind) = match (by_text, response.status) {
         (Some(known), _) => (known.clause, known.kind),
+        // The words are those of the cluster's own API server.
+        (None, _) if name == "KubernetesTokenReviewError" => ("review", ErrorKind::Refused),
         (None, StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST) => ("request", ErrorKind::Refused),
         (None, StatusCode::FORBIDDEN) if name == "TokenError" => ("token", ErrorKind::Refused),
         (None, StatusCode::FORBIDDEN) => ("permission", ErrorKind::Policy),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use carnet_core::Secret;
 use carnet_infisical::trust::{
-    AwsAuth, ClientSecret, GcpAuth, Method, OciAuth, OidcAuth, TokenSettings, UniversalAuth,
+    AwsAuth, ClientSecret, GcpAuth, KubernetesAuth, Method, OciAuth, OidcAuth, TokenSettings, UniversalAuth,
 };
 
 use crate::state::{Environment, Folder, Identity, Organization, Project, Role, State, StoredSecret, StoredValue};
@@ -13,7 +13,7 @@ use crate::state::{Environment, Folder, Identity, Organization, Project, Role, S
 pub const ORGANIZATION: &str = "carnet-sandbox";
 /// Slug of the organisation below it, which [`IDENTITY`] may enter.
 pub const SUB_ORGANIZATION: &str = "platform";
-/// The identity of jobs, machines and users: OIDC, OCI, AWS and GCP Auth. A viewer of the project.
+/// The identity of jobs, machines and users: OIDC, OCI, AWS, GCP and Kubernetes Auth. A viewer of the project.
 pub const IDENTITY: &str = "1f15ca10-0000-4000-8000-000000000001";
 /// The identity of a worker that has a client secret. No member of the project.
 pub const WORKER: &str = "1f15ca10-0000-4000-8000-000000000002";
@@ -43,6 +43,12 @@ pub const AWS_ACCOUNT: &str = "123456789012";
 pub const AWS_PRINCIPALS: &str = "arn:aws:iam::123456789012:user/builder, arn:aws:iam::123456789012:role/reader";
 /// The service accounts that log in: those of one project.
 pub const GCP_SERVICE_ACCOUNTS: &str = "reader@carnet-sandbox.iam.gserviceaccount.com";
+/// The API server that reviews tokens of service accounts: that of the emulated cluster `prod`.
+pub const KUBERNETES_HOST: &str = "https://prod.kubernetes.carnet-sandbox.example";
+/// Bearer token that may create reviews there.
+pub const KUBERNETES_REVIEWER: &str = "carnet-sandbox-prod-reviewer";
+/// Namespace and name of the service account that logs in, with tokens for [`AUDIENCE`].
+pub const SERVICE_ACCOUNT: (&str, &str) = ("example", "admin");
 /// The project.
 pub const PROJECT: &str = "1f15ca10-0000-4000-8000-0000000000d1";
 /// Its slug.
@@ -106,7 +112,17 @@ fn app() -> Identity {
     };
     let gcp =
         GcpAuth { token: settings(), allowed_service_accounts: GCP_SERVICE_ACCOUNTS.to_owned(), ..GcpAuth::default() };
-    let methods = [Method::Oidc(oidc), Method::Oci(oci), Method::Aws(aws), Method::Gcp(gcp)];
+    let kubernetes = KubernetesAuth {
+        token: settings(),
+        kubernetes_host: KUBERNETES_HOST.to_owned(),
+        token_reviewer_jwt: Some(Secret::new(KUBERNETES_REVIEWER)),
+        allowed_namespaces: SERVICE_ACCOUNT.0.to_owned(),
+        allowed_names: SERVICE_ACCOUNT.1.to_owned(),
+        allowed_audience: AUDIENCE.to_owned(),
+        ..KubernetesAuth::default()
+    };
+    let methods =
+        [Method::Oidc(oidc), Method::Oci(oci), Method::Aws(aws), Method::Gcp(gcp), Method::Kubernetes(kubernetes)];
     let methods = methods.into_iter().map(|method| (method.name(), method)).collect();
     Identity { name: "app".to_owned(), methods, ..Identity::default() }
 }

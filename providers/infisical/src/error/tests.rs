@@ -69,6 +69,7 @@ fn denials_absences_and_dead_tokens_have_clauses() {
         (403, "You are not allowed to read on secrets", "PermissionDenied", ErrorKind::Policy, "permission"),
         (404, "Secret with name 'X' not found", "NotFound", ErrorKind::Refused, "path"),
         (403, "Your token has expired. Please re-authenticate.", "TokenError", ErrorKind::Expired, "expired"),
+        (401, "[invalid bearer token]", "KubernetesTokenReviewError", ErrorKind::Refused, "review"),
         (403, "invalid token", "TokenError", ErrorKind::Refused, "token"),
         (401, "Failed to authorize: token usage limit reached", "UnauthorizedError", ErrorKind::Refused, "uses"),
     ] {

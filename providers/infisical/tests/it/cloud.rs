@@ -1,4 +1,4 @@
-//! Infisical, GitHub, Oracle and AWS in memory, and a client among them.
+//! Infisical, GitHub, Oracle, AWS and a cluster in memory, and a client among them.
 
 use std::{path::Path, sync::Arc};
 
@@ -10,6 +10,7 @@ use carnet_core::{
 use carnet_infisical::{Infisical, InfisicalSecrets};
 use carnet_infisical_sandbox::seed;
 use carnet_jose::{SubjectToken, private_key_from_pem};
+use carnet_kubernetes_sandbox::KubernetesEmulator;
 use carnet_sandbox_kit::{Emulator, Internet, SandboxClock, Urls, World};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 pub(crate) struct Cloud {
     ci: CiEmulator,
     oci: Box<dyn Emulator>,
+    kubernetes: KubernetesEmulator,
     pub(crate) clock: Arc<SandboxClock>,
     pub(crate) files: Arc<MemoryFiles>,
     context: Context,
@@ -29,7 +31,9 @@ impl Cloud {
         let world = World::new(Arc::new(base), Arc::new(SystemRandom), Arc::clone(&internet) as _);
         let ci = carnet_ci_sandbox::emulator(world.clone());
         let oci: Box<dyn Emulator> = Box::new(carnet_oci_sandbox::emulator(world.clone()));
+        let kubernetes = carnet_kubernetes_sandbox::emulator(&world);
         let others = [
+            kubernetes.services(),
             carnet_aws_sandbox::emulator(world.clone()).services(),
             carnet_infisical_sandbox::emulator(world.clone()).services(),
         ];
@@ -42,12 +46,18 @@ impl Cloud {
             environment: Arc::new(MapEnvironment::of(&[("INFISICAL_DOMAIN", "https://infisical.test")])),
             ..test_context()
         };
-        Self { ci, oci, clock: world.clock, files, context }
+        Self { ci, oci, kubernetes, clock: world.clock, files, context }
     }
 
     /// A job's token as the emulated issuer makes it.
     pub(crate) fn job(&self, request: &MintRequest) -> Credential {
         SubjectToken::parse(self.ci.mint(request).unwrap().into()).unwrap().into_credential()
+    }
+
+    /// The token that the kubelet of the emulated cluster `prod` writes into a pod.
+    pub(crate) fn pod(&self, pod: &str, audience: Option<&str>) -> Credential {
+        let token = self.kubernetes.projected_token("prod", seed::SERVICE_ACCOUNT.0, pod, audience).unwrap();
+        SubjectToken::parse(token).unwrap().into_credential()
     }
 
     /// The API key of the administrator, from the files that the emulator makes for clients.

@@ -47,6 +47,21 @@ async fn an_aws_principal_logs_in_with_a_signed_request_and_reads_a_secret() {
 }
 
 #[tokio::test]
+async fn a_pod_logs_in_with_the_token_of_its_service_account_and_another_does_not() {
+    let cloud = Cloud::new();
+    let token = cloud.login(by("kubernetes"), &cloud.pod("admin-0", Some(seed::AUDIENCE))).await.unwrap();
+    assert_eq!(password(&cloud, &token).await, "sandbox");
+    for (pod, audience, kind, clause) in [
+        ("viewer-0", Some(seed::AUDIENCE), ErrorKind::Policy, "name"),
+        ("admin-0", Some("other"), ErrorKind::Refused, "audience"),
+        ("admin-0", None, ErrorKind::Refused, "audience"),
+    ] {
+        let error = cloud.login(by("kubernetes"), &cloud.pod(pod, audience)).await.unwrap_err();
+        assert_eq!((error.kind(), error.failed_clause()), (kind, Some(clause)), "{pod}, {audience:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_secret_logs_in_and_its_identity_is_no_member_of_the_project() {
     let cloud = Cloud::new();
     let section = json!({ "method": "universal", "client_id": seed::WORKER_CLIENT_ID });

@@ -13,6 +13,11 @@ fn the_seed_names_what_the_other_emulators_have() {
     assert_eq!(seed::AWS_ACCOUNT, carnet_aws_sandbox::seed::ACCOUNT);
     assert!(seed::AWS_PRINCIPALS.contains(&format!("user/{}", carnet_aws_sandbox::seed::USER)));
     assert_eq!(seed::GCP_SERVICE_ACCOUNTS, carnet_gcp_sandbox::seed::READER);
+    let cluster = &carnet_kubernetes_sandbox::seed::CLUSTERS[0];
+    assert_eq!(seed::KUBERNETES_HOST, format!("https://{}", cluster.host));
+    assert_eq!(seed::KUBERNETES_REVIEWER, cluster.reviewer_token);
+    let account = (carnet_kubernetes_sandbox::seed::NAMESPACE, carnet_kubernetes_sandbox::seed::ADMIN);
+    assert_eq!(seed::SERVICE_ACCOUNT, account);
 }
 
 const HOST: &str = "identity.us-ashburn-1.oraclecloud.com";
