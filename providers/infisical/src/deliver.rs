@@ -45,6 +45,7 @@ pub struct InfisicalSecrets {
 /// One secret, or those of one folder, and where they go. At least one of `file`, `variables` and `export`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the section, with a name of its own")]
 pub struct SecretItem {
     /// The id of the project.
     pub project_id: String,

@@ -87,7 +87,8 @@ impl Sandbox {
     }
 
     pub(crate) async fn with(&self, token: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
-        self.send(method, path, &[("authorization", &format!("Bearer {token}"))], body).await
+        let bearer = format!("Bearer {token}");
+        self.send(method, path, &[("authorization", bearer.as_str())], body).await
     }
 
     /// A login by this method.
