@@ -148,7 +148,8 @@ pub(crate) fn refusal(response: &Response, what: &str, attempt: &Attempt<'_>) ->
     let body = serde_json::from_slice::<Value>(response.body.expose()).unwrap_or_default();
     let said = message(&body).unwrap_or_default();
     let said = safe_text(&without_echo(&said, &attempt.sent));
-    let name = body.get("error").and_then(Value::as_str).map(safe_text).unwrap_or_default();
+    let name = body.get("error").and_then(Value::as_str).unwrap_or_default();
+    let name = safe_text(&without_echo(name, &attempt.sent));
     if let Some(error) = not_an_answer(response, what, &said, &name, attempt) {
         return error;
     }

@@ -127,4 +127,14 @@ mod tests {
             br#"{"secret":{"secretKey":"A","secretValue":"<hidden>","secretValueHidden":true,"secretPath":"/x"}}"#;
         assert!(parse_one(one).unwrap().secret_value_hidden);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_can_come(body: Vec<u8>, text: String) {
+            let login = serde_json::json!({ "accessToken": text, "expiresIn": i64::MAX }).to_string();
+            for body in [body, login.into_bytes()] {
+                let _whatever = (parse_issued(&body), parse_list(&body), parse_one(&body));
+            }
+        }
+    }
 }

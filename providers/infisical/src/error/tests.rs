@@ -108,6 +108,20 @@ fn rejects_answers_that_are_not_infisical_s_without_quoting_them() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn any_answer_is_told_without_the_token(status in 300_u16..600, body: Vec<u8>, name: String) {
+        let shown = jwt();
+        let attempt = Attempt::login(Method::Oidc, None, &shown);
+        let json = json!({ "message": format!("{name} h.p.s {name}"), "error": name }).to_string().into_bytes();
+        for body in [body, json] {
+            let response = Response { body: SecretBytes::new(body.clone()), ..response(status, "") };
+            let error = refusal(&response, "log in", &attempt);
+            proptest::prop_assert!(!format!("{:?} {}", error, parse_message(&body).len()).contains("h.p.s"));
+        }
+    }
+}
+
 #[test]
 fn what_was_sent_is_not_shown() {
     let shown = crate::testing::access_token("a-secret-of-the-client-0123456789");

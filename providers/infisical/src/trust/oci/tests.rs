@@ -83,6 +83,18 @@ fn rejects_each_authorization_that_names_no_key_of_the_user() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn any_header_and_host_can_come(authorization: String, host: String, user: String) {
+        let headers = SignedHeaders { authorization: &authorization, host: &host };
+        proptest::prop_assert!(OciAuth::destination(&headers, &user).is_err());
+        let good = SignedHeaders { authorization: &authorization, host: HOST };
+        if let Ok(url) = OciAuth::destination(&good, &user) {
+            proptest::prop_assert!(key_id(&authorization).is_some_and(|key| key.contains(&user)), "{}", url);
+        }
+    }
+}
+
 #[test]
 fn rejects_other_tenancy_and_other_name() {
     auth().decide(&user(), USER).unwrap();
