@@ -27,6 +27,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("carnet-spiffe", 3),
     ("carnet-oauth", 3),
     ("carnet-kubernetes", 3),
+    ("carnet-infisical", 3),
     ("carnet-sandbox-kit", 3),
     ("carnet-ops", 3),
     ("carnet-ci-sandbox", 4),
@@ -37,6 +38,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("carnet-oauth-sandbox", 4),
     ("carnet-vault-sandbox", 4),
     ("carnet-kubernetes-sandbox", 4),
+    ("carnet-infisical-sandbox", 4),
     ("carnet-route", 4),
     ("carnet-store", 4),
     ("carnet-attest", 4),
@@ -54,7 +56,10 @@ const LAYERS: &[(&str, u8)] = &[
 ];
 
 /// Pairs of one layer, or of layers that must not meet, that may see each other after all.
-const SIDEWAYS: &[(&str, &str)] = &[];
+const SIDEWAYS: &[(&str, &str)] = &[
+    // It signs a request to Oracle with the one signer of such requests, rather than with a copy of it.
+    ("carnet-infisical", "carnet-oci"),
+];
 
 /// Pairs that no layer number forbids and that are wrong: the client must not know the emulators, the emulators must
 /// not know how routes are run.
@@ -70,6 +75,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("carnet-aws", "carnet-net"),
     ("carnet-ci", "carnet-net"),
     ("carnet-kubernetes", "carnet-net"),
+    ("carnet-infisical", "carnet-net"),
     ("carnet-generic", "carnet-net"),
     ("carnet-oauth", "carnet-net"),
     ("carnet-spiffe", "carnet-net"),

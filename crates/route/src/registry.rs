@@ -142,6 +142,8 @@ fn standard(register: &mut impl Register) {
     carnet_azure::register(register);
     #[cfg(feature = "vault")]
     carnet_vault::register(register);
+    #[cfg(feature = "infisical")]
+    carnet_infisical::register(register);
     #[cfg(feature = "aws")]
     carnet_aws::register(register);
     #[cfg(feature = "oauth")]

@@ -15,6 +15,7 @@ pub(crate) fn all(world: &World, ci: CiEmulator) -> Emulators {
         ("azure", Arc::new(carnet_azure_sandbox::emulator(world.clone()))),
         ("ci", Arc::new(ci)),
         ("gcp", Arc::new(carnet_gcp_sandbox::emulator(world.clone()))),
+        ("infisical", Arc::new(carnet_infisical_sandbox::emulator(world.clone()))),
         ("kubernetes", Arc::new(carnet_kubernetes_sandbox::emulator(world))),
         ("oauth", Arc::new(carnet_oauth_sandbox::emulator(world.clone()))),
         ("oci", Arc::new(carnet_oci_sandbox::emulator(world.clone()))),

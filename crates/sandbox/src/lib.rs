@@ -39,4 +39,4 @@ pub use carnet_sandbox_kit::{Fault, FaultKind, ServiceUrls, Urls};
 pub use emulators::Emulators;
 pub use environment::Flavour;
 pub use sandbox::{Options, Sandbox};
-pub use seed::{aws, azure, ci, gcp, kubernetes, oauth, oci, seed, vault};
+pub use seed::{aws, azure, ci, gcp, infisical, kubernetes, oauth, oci, seed, vault};

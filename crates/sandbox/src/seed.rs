@@ -22,6 +22,11 @@ pub mod gcp {
     pub use carnet_gcp_sandbox::seed::*;
 }
 
+/// Infisical: identity, project, secrets, what its logins want to be shown.
+pub mod infisical {
+    pub use carnet_infisical_sandbox::seed::*;
+}
+
 /// Kubernetes: clusters, their issuers, pods and accounts.
 pub mod kubernetes {
     pub use carnet_kubernetes_sandbox::seed::*;

@@ -33,7 +33,7 @@ Further variables are set by [deliveries](../deliveries.md).
 
 Each source, exchange and delivery reads and sets the variables that its cloud's own tools use. They stand on the cloud's page:
 [Oracle Cloud Infrastructure](../providers/oci.md), [Google Cloud](../providers/gcp.md), [Microsoft Azure](../providers/azure.md),
-[Vault and OpenBao](../providers/vault.md), [AWS](../providers/aws.md), [CI systems](../providers/ci.md),
+[Vault and OpenBao](../providers/vault.md), [Infisical](../providers/infisical.md), [AWS](../providers/aws.md), [CI systems](../providers/ci.md),
 [files, variables, commands, URLs](../providers/generic.md).
 
 In the configuration file `${NAME}` stands for any variable.
