@@ -3,7 +3,7 @@ mod session;
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use carnet_jose::{Jwk, KeySet, SigningKey, encode_jwt};
+use carnet_jose::{Algorithm, Jwk, KeySet, SigningKey, encode_jwt};
 use http::HeaderValue;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
