@@ -1,12 +1,15 @@
 //! What Oracle Cloud Infrastructure believes and allows.
 //!
-//! Four questions, each a pure function over plain data: is this request signed by whom it says ([`signature`]), may
+//! Five questions, each a pure function over plain data: is this request signed by whom it says ([`signature`]), who logs in
+//! to somebody else with one (`login`), may
 //! this external token become that principal ([`propagation`]), is this principal in that dynamic group
 //! ([`dynamic_group`]), and may this principal do that ([`policy`]). The emulator, the doctor, the linter and the
 //! authority ask the same functions.
 
 pub mod condition;
 pub mod dynamic_group;
+#[cfg(feature = "client")]
+pub mod login;
 pub mod policy;
 pub mod principal;
 pub mod propagation;

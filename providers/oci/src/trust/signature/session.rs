@@ -103,6 +103,27 @@ impl SessionVerifier {
     }
 }
 
+/// Whom a token names, with the key that it names, before anybody has verified the token: for relying parties that let Oracle
+/// do so by answering a request that was signed with it.
+///
+/// # Errors
+/// Clause `token` when it could not be a session token, `expired` when it says that it has ended.
+pub fn unverified_signer(token: &str, now: Timestamp) -> Checked<Signer> {
+    let parsed = UnverifiedJwt::parse(token).map_err(|error| refused(&error))?;
+    let claims = parsed.unverified_claims();
+    let new = "get a new session token: exchange again, or refresh the profile";
+    if claims.str("iss") != Some(SessionVerifier::ISSUER) || !claims.audiences().contains(&SessionVerifier::AUDIENCE) {
+        let seen = "a token of another issuer, or for another audience";
+        return Err(refuse("token", seen, format!("a session token of {}", SessionVerifier::ISSUER), new));
+    }
+    match claims.time("exp") {
+        Some(end) if end > now => {}
+        Some(end) => return Err(refuse("expired", end.to_string(), "a token that has not ended", new)),
+        None => return Err(refuse("token", "a token without end", "the claim exp", new)),
+    }
+    Ok(Signer { principal: Arc::new(Principal::from_claims(claims)?), key: Arc::new(session_key(claims)?) })
+}
+
 impl fmt::Debug for SessionVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionVerifier")
