@@ -8,6 +8,7 @@
 mod condition;
 mod evaluate;
 mod lint;
+pub mod login;
 mod pattern;
 mod policy;
 mod provider;
