@@ -238,6 +238,7 @@ impl Issuer {
                 subject: &actor.subject,
                 claims: actor.claims(),
             }),
+            rule: work.subject.only_rule.as_deref(),
         };
         let ground = Ground { issuer_url: self.issuer_url(), trust_domain: self.trust_domain() };
         let granted = work.rules.decide(ground, &presented, &asked).map_err(|Denial { rule, refusal }| {
@@ -249,7 +250,8 @@ impl Issuer {
         row.audiences = bounded(&granted.audiences);
         row.details.insert("issued".to_owned(), json!(granted.issue.name()));
         let mut ready = self.build(work, &granted, row).await?;
-        if granted.rule.rule.single_use {
+        // A request that was signed is a proof of its moment, and no token.
+        if granted.rule.rule.single_use || work.subject.kind.is_signed_request() {
             let once = work.subject.once.zip(work.subject.expires_at).ok_or_else(|| {
                 let fix = "show a token, or take single_use out of the rule";
                 Refused::denied(

@@ -2,6 +2,7 @@
 
 mod keys;
 mod own;
+mod signed;
 
 use carnet_core::{ErrorKind, Secret, safe_text};
 use carnet_jose::{JwtClause, JwtError, Rules, UnverifiedJwt, VerifiedJwt, sha256, verify_jwt};
@@ -13,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use keys::KeySets;
 pub(crate) use own::{ACCESS_TOKEN_TYPE, OwnToken};
+pub(crate) use signed::SignedRequests;
 
 use crate::{Caller, Issuer, RuleSet, SubjectType, trusted::CheckedIssuer};
 
@@ -33,12 +35,15 @@ pub(crate) struct Proof {
     pub(crate) once: Option<[u8; 32]>,
     /// What is remembered of it, when it is an access token of ours.
     pub(crate) own: Option<Box<carnet_store::TokenRow>>,
+    /// The one rule that it was made for.
+    pub(crate) only_rule: Option<String>,
 }
 
 #[derive(Clone, Debug)]
 enum Shown {
     Jwt(VerifiedJwt),
     Certificate(Map<String, Value>),
+    Request(Map<String, Value>),
 }
 
 /// Why nothing is proved. Who it was said to be is unverified, and for the audit only.
@@ -55,7 +60,7 @@ impl Proof {
     pub(crate) fn claims(&self) -> &Map<String, Value> {
         match &self.claims {
             Shown::Jwt(jwt) => &jwt.claims().0,
-            Shown::Certificate(claims) => claims,
+            Shown::Certificate(claims) | Shown::Request(claims) => claims,
         }
     }
 
@@ -64,6 +69,7 @@ impl Proof {
         match &self.claims {
             Shown::Jwt(jwt) => jwt.claims().audiences().contains(&audience),
             Shown::Certificate(_) => true,
+            Shown::Request(claims) => claims.get("aud").and_then(Value::as_str) == Some(audience),
         }
     }
 }
@@ -90,8 +96,11 @@ impl Issuer {
         rules: &RuleSet,
         now: Timestamp,
     ) -> Result<Proof, Unproved> {
-        if kind == SubjectType::JwtSvid {
-            return self.prove_jwt_svid(token, rules, now);
+        match kind {
+            SubjectType::JwtSvid => return self.prove_jwt_svid(token, rules, now),
+            SubjectType::OciRequest => return self.prove_oci_request(token, rules, now).await,
+            SubjectType::AwsRequest => return self.prove_aws_request(token, rules, now).await,
+            SubjectType::Jwt | SubjectType::IdToken | SubjectType::AccessToken | SubjectType::X509Svid => {}
         }
         let parsed = UnverifiedJwt::parse(token.expose()).map_err(Unproved::from)?;
         let issuer = parsed.unverified_issuer().unwrap_or_default();
@@ -101,6 +110,8 @@ impl Issuer {
         // What we have issued ourselves is believed by our own keys, whatever a rule says of our URL.
         let trusted =
             rules.of_issuer(issuer).and_then(|of| of.trusted.as_ref()).filter(|_| issuer != self.issuer_url());
+        // Of those who sign requests there are no tokens, whatever one says.
+        let trusted = trusted.filter(|trusted| trusted.signs.is_none());
         if let Some(trusted) = trusted {
             let proved = self.prove_foreign(token, &parsed, kind, trusted, now).await;
             return proved.map_err(|unproved| unproved.of(&parsed));
@@ -123,12 +134,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<Proof, Unproved> {
         check_type(parsed, trusted)?;
-        let keys = self.key_sets().keys(trusted, parsed.unverified_kid()).await.map_err(|error| {
-            let reasons = carnet_core::chain(&error).join(": ");
-            let fix = error.hints().first().map_or("look at what the issuer publishes", |hint| *hint).to_owned();
-            let unproved = Unproved::new("keys", reasons, "the keys of the issuer", &fix);
-            Unproved { later: error.kind() == ErrorKind::Unreachable, ..unproved }
-        })?;
+        let keys = self.key_sets().keys(trusted, parsed.unverified_kid()).await.map_err(|error| no_keys(&error))?;
         let given: Vec<&str> = trusted.data.types.iter().map(String::as_str).collect();
         let types: &[&str] = match (given.is_empty(), kind) {
             (false, _) => &given,
@@ -159,6 +165,7 @@ impl Issuer {
             once: Some(once(token.expose(), &trusted.data.issuer, jwt.claims().str("jti"))),
             claims: Shown::Jwt(jwt),
             own: None,
+            only_rule: None,
         })
     }
 
@@ -188,6 +195,7 @@ impl Issuer {
             expires_at: svid.expires_at(),
             claims: Shown::Jwt(svid.jwt),
             own: None,
+            only_rule: None,
         })
     }
 
@@ -218,8 +226,16 @@ impl Issuer {
             expires_at: leaf.map(|leaf| leaf.not_after()),
             once: None,
             own: None,
+            only_rule: None,
         })
     }
+}
+
+pub(crate) fn no_keys(error: &carnet_core::Error) -> Unproved {
+    let reasons = carnet_core::chain(error).join(": ");
+    let fix = error.hints().first().map_or("look at what the issuer publishes", |hint| *hint).to_owned();
+    let unproved = Unproved::new("keys", reasons, "the keys of the issuer", &fix);
+    Unproved { later: error.kind() == ErrorKind::Unreachable, ..unproved }
 }
 
 fn check_type(token: &UnverifiedJwt, trusted: &CheckedIssuer) -> Result<(), Unproved> {

@@ -11,7 +11,11 @@ use carnet_spiffe::{BundleMap, TrustDomain};
 use carnet_store::Store;
 use tokio::sync::watch;
 
-use crate::{IssuerSettings, RuleSet, inbound::KeySets, refusals::Refusals};
+use crate::{
+    IssuerSettings, RuleSet,
+    inbound::{KeySets, SignedRequests},
+    refusals::Refusals,
+};
 
 /// What an issuer is made of.
 #[derive(Clone, Debug)]
@@ -39,6 +43,7 @@ pub struct Issuer {
     parts: IssuerParts,
     endpoint_base: String,
     key_sets: KeySets,
+    signed: SignedRequests,
     bundles: Mutex<MergedBundles>,
     refusals: Refusals,
 }
@@ -75,8 +80,10 @@ impl Issuer {
             Error::configuration(format!("the settings of the issuer are refused: {}", texts.join("; ")))
         })?;
         let base = parts.settings.endpoint_base.as_deref().unwrap_or(&parts.issuer_url);
+        let base = base.trim_end_matches('/').to_owned();
         Ok(Self {
-            endpoint_base: base.trim_end_matches('/').to_owned(),
+            signed: SignedRequests::new(&parts.issuer_url, &base),
+            endpoint_base: base,
             key_sets: KeySets::new(parts.context.clone(), parts.settings.fetch_timeout),
             bundles: Mutex::default(),
             refusals: Refusals::new(parts.settings.refusals_per_second),
@@ -113,6 +120,10 @@ impl Issuer {
 
     pub(crate) fn key_sets(&self) -> &KeySets {
         &self.key_sets
+    }
+
+    pub(crate) fn signed(&self) -> &SignedRequests {
+        &self.signed
     }
 
     pub(crate) fn refusals(&self) -> &Refusals {

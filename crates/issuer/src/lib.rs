@@ -17,6 +17,7 @@
 //! | `POST /oauth2/token` | grants `urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693), `urn:ietf:params:oauth:grant-type:jwt-bearer` and `client_credentials` (RFC 7523) |
 //! | `POST /oauth2/introspect` | RFC 7662, for callers whose rule says `introspect` |
 //! | `POST /oauth2/revoke` | RFC 7009, for whoever holds the token |
+//! | `POST /v1/auth/oci/login`, `POST /v1/auth/aws/login` | a token exchange of a signed request, in JSON |
 //!
 //! The metadata (RFC 8414) are [`Issuer::metadata`], for [`Issuer::metadata_paths`].
 //!
@@ -33,6 +34,7 @@ mod form;
 mod inbound;
 mod introspect;
 mod issuer;
+mod login;
 mod metadata;
 mod mint;
 mod refusals;
@@ -42,6 +44,7 @@ mod router;
 mod rule;
 mod rule_set;
 mod settings;
+mod signed_issuer;
 mod svid;
 mod token_type;
 mod trusted;

@@ -122,9 +122,6 @@ impl TokenRequest {
                 "clients prove who they are by assertion or certificate, not by secret",
             ));
         }
-        if fields.scope.as_ref().is_some_and(|scope| scope.len() > MAX_SCOPE) {
-            return Err(OAuthError::new(OAuthCode::InvalidScope, "the scope is too long"));
-        }
         if fields.client_id.as_ref().is_some_and(|id| id.len() > MAX_CLIENT_ID) {
             return Err(OAuthError::request("client_id is too long"));
         }
@@ -140,7 +137,7 @@ impl TokenRequest {
             scope: fields.scope,
             csr: fields.csr,
         };
-        request.check_targets()?;
+        request.check()?;
         match (request.requested, &request.csr) {
             (Some(IssueType::X509Svid), None) => Err(missing("csr")),
             (Some(IssueType::AccessToken | IssueType::JwtSvid), Some(_)) => {
@@ -148,6 +145,14 @@ impl TokenRequest {
             }
             _ => Ok(request),
         }
+    }
+
+    /// Looks at scope and targets.
+    pub(crate) fn check(&self) -> Result<(), OAuthError> {
+        if self.scope.as_ref().is_some_and(|scope| scope.len() > MAX_SCOPE) {
+            return Err(OAuthError::new(OAuthCode::InvalidScope, "the scope is too long"));
+        }
+        self.check_targets()
     }
 
     /// RFC 8693, 2.1: a resource is an absolute URI without fragment. What is wrong with a target is `invalid_target` (RFC 8707, 2).
@@ -249,7 +254,11 @@ impl Fields {
         if grant != Grant::TokenExchange {
             return Err(OAuthError::request("actor_token goes with token exchange"));
         }
-        shown("actor_token", self.actor_token.take(), self.actor_token_type.as_deref())
+        let actor = shown("actor_token", self.actor_token.take(), self.actor_token_type.as_deref())?;
+        if actor.as_ref().is_some_and(|actor| actor.kind.is_signed_request()) {
+            return Err(OAuthError::request("a signed request is a subject_token and no actor_token"));
+        }
+        Ok(actor)
     }
 
     fn requested(&self) -> Result<Option<IssueType>, OAuthError> {

@@ -36,10 +36,11 @@ impl Issuer {
             .route(TOKEN_PATH, post(token))
             .route(INTROSPECTION_PATH, post(introspect))
             .route(REVOCATION_PATH, post(revoke))
+            .merge(crate::login::routes())
             .with_state(self)
     }
 
-    fn caller(&self, request: &Request<Body>) -> Caller {
+    pub(crate) fn caller(&self, request: &Request<Body>) -> Caller {
         let extensions = request.extensions();
         if let Some(caller) = extensions.get::<Caller>() {
             return caller.clone();
@@ -128,7 +129,7 @@ async fn read(request: Request<Body>) -> Result<(HeaderMap, Bytes), OAuthError> 
     Ok((parts.headers, body))
 }
 
-async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, OAuthError> {
+pub(crate) async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, OAuthError> {
     let elapsed = |_| OAuthError::request("the request did not come to its end in time");
     tokio::time::timeout(BODY_TIME, body).await.map_err(elapsed)
 }
@@ -141,7 +142,7 @@ fn scheme(headers: &HeaderMap) -> Option<&'static str> {
 }
 
 /// RFC 6749, 5.1 and 5.2: JSON, and nothing of it is kept anywhere.
-fn respond(answer: Result<String, OAuthError>, request_id: &str) -> Response {
+pub(crate) fn respond(answer: Result<String, OAuthError>, request_id: &str) -> Response {
     let (status, body, challenge) = match answer {
         Ok(body) => (StatusCode::OK, body, None),
         Err(error) => {

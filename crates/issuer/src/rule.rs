@@ -25,7 +25,8 @@ pub struct Rule {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Who vouches for the subject: `iss`, compared byte for byte, or `spiffe://DOMAIN` for SVIDs of a trust domain.
+    /// Who vouches for the subject: `iss`, compared byte for byte, `spiffe://DOMAIN` for SVIDs of a trust domain, `oci://TENANCY` or `aws://ACCOUNT` for
+    /// requests that a principal of that tenancy or account has signed.
     pub issuer: String,
     /// `aud` of the subject token must hold one of these. The URL of this authority when empty. Certificates have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -40,7 +41,8 @@ pub struct Rule {
     /// A condition in CEL over `claims` of the subject token and `actor`, the claims of the actor token (empty without one).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
-    /// What may be shown: for `spiffe://DOMAIN` `jwt-svid` and `x509-svid` unless given, for others `jwt` and `id-token`.
+    /// What may be shown: for `spiffe://DOMAIN` `jwt-svid` and `x509-svid` unless given, for `oci://TENANCY` `oci-request`, for `aws://ACCOUNT`
+    /// `aws-request`, for others `jwt` and `id-token`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subject_token_types: Vec<SubjectType>,
     /// Networks in CIDR notation from where it may be asked for, and used; anywhere when empty.
@@ -78,7 +80,7 @@ pub struct Rule {
     /// How often an access token may be looked up as active. Such a token cannot be renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uses: Option<u64>,
-    /// Whether a subject token is good for one exchange only.
+    /// Whether a subject token is good for one exchange only. A signed request always is.
     #[serde(default, skip_serializing_if = "is_false")]
     pub single_use: bool,
     /// Further claims of tokens. `{claim}` in a text stands for a claim; a text that is nothing else keeps the claim's type.

@@ -22,11 +22,28 @@ pub enum SubjectType {
     JwtSvid,
     /// `urn:carnet:token-type:x509-svid`: the certificate of the connection.
     X509Svid,
+    /// `urn:carnet:token-type:oci-request`: a request that a principal of OCI has signed, as a login in base64url.
+    OciRequest,
+    /// `urn:carnet:token-type:aws-request`: the same of AWS.
+    AwsRequest,
 }
 
 impl SubjectType {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Jwt, Self::IdToken, Self::AccessToken, Self::JwtSvid, Self::X509Svid];
+    pub const ALL: [Self; 7] = [
+        Self::Jwt,
+        Self::IdToken,
+        Self::AccessToken,
+        Self::JwtSvid,
+        Self::X509Svid,
+        Self::OciRequest,
+        Self::AwsRequest,
+    ];
+
+    /// Whether it is a request that was signed, which is good once.
+    pub const fn is_signed_request(self) -> bool {
+        matches!(self, Self::OciRequest | Self::AwsRequest)
+    }
 
     /// Its identifier in a request.
     pub fn urn(self) -> String {
@@ -34,7 +51,7 @@ impl SubjectType {
             Self::Jwt => format!("{URN}jwt"),
             Self::IdToken => format!("{URN}id_token"),
             Self::AccessToken => format!("{URN}access_token"),
-            Self::JwtSvid | Self::X509Svid => format!("{OWN_URN}{}", self.name()),
+            Self::JwtSvid | Self::X509Svid | Self::OciRequest | Self::AwsRequest => format!("{OWN_URN}{}", self.name()),
         }
     }
 
@@ -46,7 +63,8 @@ impl SubjectType {
                 .find_map(|(found, known)| (name == known).then_some(found));
         }
         let name = urn.strip_prefix(OWN_URN)?;
-        [Self::JwtSvid, Self::X509Svid].into_iter().find(|found| found.name() == name)
+        let own = [Self::JwtSvid, Self::X509Svid, Self::OciRequest, Self::AwsRequest];
+        own.into_iter().find(|found| found.name() == name)
     }
 
     /// Its name in rules and in the audit.
@@ -57,6 +75,8 @@ impl SubjectType {
             Self::AccessToken => "access-token",
             Self::JwtSvid => "jwt-svid",
             Self::X509Svid => "x509-svid",
+            Self::OciRequest => "oci-request",
+            Self::AwsRequest => "aws-request",
         }
     }
 }

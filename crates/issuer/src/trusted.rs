@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
+use crate::signed_issuer::SignedIssuer;
+
 /// Algorithms that are taken unless the issuer names some: those that the large issuers sign with.
 const USUAL_ALGORITHMS: [Algorithm; 5] =
     [Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::Ps256, Algorithm::EdDsa];
@@ -28,7 +30,7 @@ const USUAL_MAX_AGE: u32 = 86_400;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrustedIssuer {
-    /// `iss`, compared byte for byte.
+    /// `iss`, compared byte for byte; or `oci://TENANCY` or `aws://ACCOUNT`, whose principals show requests that they have signed.
     pub issuer: String,
     /// Where the discovery document is, if it is not below the issuer. It must name the issuer all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,7 +50,7 @@ pub struct TrustedIssuer {
     /// Algorithms of its tokens: RS256, ES256, ES384, PS256 and EdDSA unless given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub algorithms: Vec<String>,
-    /// Tolerance for clocks that disagree, in seconds: 30 unless given, at most 300.
+    /// Tolerance for clocks that disagree, in seconds: 30 unless given, at most 300. Of signed requests how far their date may be away: 300 unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leeway: Option<u32>,
     /// Longest life of its tokens (`exp - iat`), in seconds: 86400 unless given. Tokens without `iat` are refused.
@@ -60,6 +62,9 @@ pub struct TrustedIssuer {
     /// Whether a token without `typ` is refused.
     #[serde(default)]
     pub require_type: bool,
+    /// Regions whose services signed requests may have been made for; all of the tenancy's realm, or of AWS, when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<String>,
 }
 
 /// An issuer that has been checked.
@@ -70,6 +75,8 @@ pub(crate) struct CheckedIssuer {
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) leeway: SignedDuration,
     pub(crate) max_age: SignedDuration,
+    /// Whose principals sign requests; there are no tokens then.
+    pub(crate) signs: Option<SignedIssuer>,
 }
 
 /// Where its keys are.
@@ -104,10 +111,20 @@ impl TrustedIssuer {
             }
         }
         let mut mistake = |field: &str, message: String| mistakes.push(Mistake::new(field, message));
+        let signs = match SignedIssuer::parse(&self.issuer) {
+            None => None,
+            Some(Ok(signs)) => Some(signs),
+            Some(Err(wrong)) => {
+                mistake("issuer", wrong.to_owned());
+                None
+            }
+        };
+        let of_tokens = SignedIssuer::parse(&self.issuer).is_none();
+        self.check_signed(of_tokens, signs.as_ref(), &mut mistake);
         let url = |text: &str| {
             Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.host().is_some())
         };
-        if url(&self.issuer).is_none_or(|url| url.query().is_some() || url.fragment().is_some()) {
+        if of_tokens && url(&self.issuer).is_none_or(|url| url.query().is_some() || url.fragment().is_some()) {
             mistake("issuer", "it is no https URL without query and fragment".to_owned());
         }
         if given.into_iter().filter(|given| *given).count() > 1 {
@@ -163,11 +180,51 @@ impl TrustedIssuer {
             Some(keys) if mistakes.is_empty() => Ok(CheckedIssuer {
                 keys,
                 algorithms,
-                leeway: seconds(self.leeway.unwrap_or(USUAL_LEEWAY)),
+                leeway: seconds(self.leeway.unwrap_or(if of_tokens { USUAL_LEEWAY } else { MAX_LEEWAY })),
                 max_age: seconds(self.max_age.unwrap_or(USUAL_MAX_AGE)),
+                signs,
                 data: self.clone(),
             }),
             _ => Err(mistakes),
         }
     }
+
+    /// What goes with tokens, and what with signed requests.
+    fn check_signed(&self, of_tokens: bool, signs: Option<&SignedIssuer>, mistake: &mut impl FnMut(&str, String)) {
+        if of_tokens {
+            if !self.regions.is_empty() {
+                mistake("regions", "only oci://TENANCY and aws://ACCOUNT have regions".to_owned());
+            }
+            return;
+        }
+        let keys = self.jwks.is_some() || self.jwks_url.is_some();
+        let aws = matches!(signs, Some(SignedIssuer::Aws(_)));
+        for (field, set) in [
+            ("discovery_url", self.discovery_url.is_some()),
+            ("jwks", aws && keys),
+            ("jwks_hosts", !self.jwks_hosts.is_empty()),
+            ("algorithms", !self.algorithms.is_empty()),
+            ("max_age", self.max_age.is_some()),
+            ("types", !self.types.is_empty()),
+            ("require_type", self.require_type),
+        ] {
+            if set {
+                mistake(field, "principals of this issuer sign requests, and show no tokens".to_owned());
+            }
+        }
+        if self.regions.iter().any(|region| region.is_empty() || !region.bytes().all(is_of_region)) {
+            mistake("regions", "one of them is no region, such as us-ashburn-1 or eu-central-1".to_owned());
+        }
+    }
+}
+
+impl CheckedIssuer {
+    /// Whether there are keys with which the session tokens of the tenancy can be verified here.
+    pub(crate) fn has_keys(&self) -> bool {
+        matches!(self.keys, KeysAt::Url(_) | KeysAt::Pinned(_))
+    }
+}
+
+fn is_of_region(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
 }

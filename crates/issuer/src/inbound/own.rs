@@ -80,6 +80,7 @@ impl Issuer {
             once: Some(sha256(format!("jti\0{}\0{}", self.issuer_url(), row.id).as_bytes())),
             claims: Shown::Jwt(jwt),
             own: Some(Box::new(row)),
+            only_rule: None,
         })
     }
 }

@@ -15,7 +15,11 @@ use super::{
     risk,
     template::Template,
 };
-use crate::{IssueType, SubjectType, svid::RESERVED_CLAIMS};
+use crate::{
+    IssueType, SubjectType,
+    signed_issuer::{self, SignedIssuer},
+    svid::RESERVED_CLAIMS,
+};
 
 /// What a condition may read.
 pub(crate) const VARIABLES: [&str; 2] = ["claims", "actor"];
@@ -76,11 +80,22 @@ impl Checker {
             }
             return;
         }
+        match SignedIssuer::parse(issuer) {
+            None => {}
+            Some(Ok(_)) if field == "issuer" => return,
+            Some(Ok(_)) => {
+                return self.mistake(field, "an actor shows a token, and principals of this issuer have none");
+            }
+            Some(Err(wrong)) => return self.mistake(field, wrong),
+        }
         let usable = Url::parse(issuer).is_ok_and(|url| {
             matches!(url.scheme(), "https" | "http") && url.query().is_none() && url.fragment().is_none()
         });
         if !usable {
-            self.mistake(field, "it is neither an https URL without query and fragment nor spiffe://DOMAIN");
+            self.mistake(
+                field,
+                "it is neither an https URL without query and fragment nor spiffe://DOMAIN, oci://TENANCY or aws://ACCOUNT",
+            );
         }
     }
 
@@ -113,6 +128,10 @@ impl Checker {
         let of_spiffe = [SubjectType::JwtSvid, SubjectType::X509Svid];
         let (known, usual): (&[SubjectType], &[SubjectType]) = if rule.issuer.starts_with("spiffe://") {
             (&of_spiffe, &of_spiffe)
+        } else if rule.issuer.starts_with(signed_issuer::OCI) {
+            (&[SubjectType::OciRequest], &[SubjectType::OciRequest])
+        } else if rule.issuer.starts_with(signed_issuer::AWS) {
+            (&[SubjectType::AwsRequest], &[SubjectType::AwsRequest])
         } else {
             (
                 &[SubjectType::Jwt, SubjectType::IdToken, SubjectType::AccessToken],

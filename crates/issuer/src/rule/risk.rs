@@ -6,6 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Rule, compiled::Compiled, pattern::Pattern, shared};
 
+mod signed;
+
 /// Claims that do not tell subjects apart: who has made the token, and for whom.
 const ALIKE: [&str; 2] = ["iss", "aud"];
 
@@ -60,6 +62,7 @@ pub(super) fn risks(rule: &Rule, compiled: &Compiled) -> Vec<Mistake> {
     wildcards(rule, compiled, &mut risks);
     shared_issuer(rule, compiled, &mut risks);
     free_text(rule, compiled, &mut risks);
+    signed::risks(rule, &mut risks);
     risks
 }
 

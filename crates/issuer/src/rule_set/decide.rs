@@ -52,6 +52,8 @@ pub struct Asked<'a> {
     pub scopes: &'a [&'a str],
     /// Who acts for the subject.
     pub actor: Option<Actor<'a>>,
+    /// The one rule that may answer, when the proof was made for it alone.
+    pub rule: Option<&'a str>,
 }
 
 /// Where it is decided.
@@ -146,7 +148,8 @@ impl RuleSet {
     ) -> Result<Granted, Denial> {
         let mut closest: Option<(Failed, &Arc<Compiled>)> = None;
         let of = self.of_issuer(presented.issuer);
-        for rule in of.into_iter().flat_map(|of| of.candidates(presented.subject)) {
+        let meant = |rule: &&Arc<Compiled>| asked.rule.is_none_or(|name| rule.name() == name);
+        for rule in of.into_iter().flat_map(|of| of.candidates(presented.subject)).filter(meant) {
             let attempt = Attempt { ground, presented, asked, rule };
             match attempt.grant() {
                 Ok(granted) => return Ok(granted),
@@ -156,7 +159,10 @@ impl RuleSet {
         }
         Err(match closest {
             Some((failed, rule)) => Attempt { ground, presented, asked, rule }.denial(failed),
-            None => self.no_rule(presented, of.is_some()),
+            None => match asked.rule {
+                Some(name) => no_such_rule(name),
+                None => self.no_rule(presented, of.is_some()),
+            },
         })
     }
 
@@ -191,6 +197,13 @@ impl RuleSet {
         let refusal = Refusal::new(clause, safe_text(seen), wanted, "access_denied", fix);
         Denial { rule: None, refusal: Box::new(refusal) }
     }
+}
+
+/// The proof was made for one rule, and that is none of its issuer's.
+fn no_such_rule(name: &str) -> Denial {
+    let fix = "sign for a rule of this issuer, or for none";
+    let refusal = Refusal::new("rule", safe_text(name), "a rule that names this issuer", "access_denied", fix);
+    Denial { rule: None, refusal: Box::new(refusal) }
 }
 
 pub(super) struct Attempt<'a> {

@@ -20,6 +20,7 @@ mod network;
 mod refused_tokens;
 mod risk;
 mod rules;
+mod signed;
 mod single_use;
 mod support;
 mod svid;

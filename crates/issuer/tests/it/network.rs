@@ -1,8 +1,8 @@
 //! A network in which issuers are.
 
 use std::sync::{
-    Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    Arc, Mutex, OnceLock,
+    atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
 };
 
 use carnet_core::{BoxFuture, HttpError, HttpErrorKind, HttpSend, Request, Response, SecretBytes};
@@ -13,6 +13,9 @@ pub(crate) struct Network {
     answers: Mutex<Vec<(String, String)>>,
     requests: AtomicUsize,
     hangs: AtomicBool,
+    /// What everybody answers; 0 for what each of them does.
+    status: AtomicU16,
+    beyond: OnceLock<Arc<dyn HttpSend>>,
 }
 
 impl Network {
@@ -24,6 +27,16 @@ impl Network {
 
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
+    }
+
+    /// Whoever is not here is there: the emulated clouds.
+    pub(crate) fn open(&self, beyond: Arc<dyn HttpSend>) {
+        self.beyond.get_or_init(|| beyond);
+    }
+
+    /// From now on everybody answers with this status and nothing else; with 0 as before.
+    pub(crate) fn answer_all(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
     }
 
     /// From now on nobody answers, ever.
@@ -39,13 +52,24 @@ impl HttpSend for Network {
             if self.hangs.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
             }
-            let answers = self.answers.lock().unwrap();
-            let Some((_, body)) = answers.iter().find(|(url, _)| url == request.url.as_str()) else {
-                let message = format!("{request:?}: nobody is there");
-                return Err(HttpError { kind: HttpErrorKind::Connect, message, cause: None });
-            };
-            let body = SecretBytes::new(body.clone());
-            Ok(Response { status: http::StatusCode::OK, headers: http::HeaderMap::new(), body })
+            let status = self.status.load(Ordering::SeqCst);
+            if status != 0 {
+                return Ok(response(status, String::new()));
+            }
+            let known = self.answers.lock().unwrap().iter().find(|(url, _)| url == request.url.as_str()).cloned();
+            match (known, self.beyond.get()) {
+                (Some((_, body)), _) => Ok(response(200, body)),
+                (None, Some(beyond)) => beyond.send(request).await,
+                (None, None) => {
+                    let message = format!("{request:?}: nobody is there");
+                    Err(HttpError { kind: HttpErrorKind::Connect, message, cause: None })
+                }
+            }
         })
     }
+}
+
+fn response(status: u16, body: String) -> Response {
+    let status = http::StatusCode::from_u16(status).unwrap();
+    Response { status, headers: http::HeaderMap::new(), body: SecretBytes::new(body) }
 }

@@ -11,7 +11,7 @@ use std::fmt;
 use carnet_trust::Refusal;
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::refuse;
@@ -35,7 +35,7 @@ const MAX_LOGIN: usize = 64 * 1024;
 type Checked<T> = Result<T, Box<Refusal>>;
 
 /// A login as the caller shows it. Members that are not known, or are there twice, are refused.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
     /// The account that the caller says it is of: a signature names none.
@@ -45,7 +45,7 @@ pub struct Login {
 }
 
 /// The headers of the signed request, by their names in lower case.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SignedHeaders {
     /// `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`.
@@ -55,22 +55,22 @@ pub struct SignedHeaders {
     /// When it was signed.
     pub x_amz_date: String,
     /// The session token of temporary keys.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub x_amz_security_token: Option<String>,
     /// Digest of the body; some signers send it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub x_amz_content_sha256: Option<String>,
     /// Length of the body; some signers send it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_length: Option<String>,
     /// `application/x-www-form-urlencoded`, with or without `charset`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     /// `application/json`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept: Option<String>,
     /// [`AUDIENCE_HEADER`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub x_carnet_audience: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use std::fmt;
 use carnet_trust::{Decision, Grant};
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -44,18 +44,18 @@ pub const EXTERNAL_PREFIX: &str = "external:";
 const MAX_LOGIN: usize = 64 * 1024;
 
 /// A login as the caller shows it. Members that are not known, or are there twice, are refused.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
     /// OCID of the user who logs in. With a request for the identity service it must be there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// What was signed.
     pub headers: SignedHeaders,
 }
 
 /// The headers of a signed request, by their names in lower case.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignedHeaders {
     /// The signature, and for a session its token.
@@ -63,16 +63,16 @@ pub struct SignedHeaders {
     /// Whom it was signed for.
     pub host: String,
     /// When; this or `x-date`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
     /// When, from clients that cannot set `date`.
-    #[serde(default, rename = "x-date")]
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "x-date")]
     pub x_date: Option<String>,
     /// [`AUDIENCE_HEADER`].
-    #[serde(default, rename = "x-carnet-audience")]
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "x-carnet-audience")]
     pub audience: Option<String>,
     /// [`NONCE_HEADER`].
-    #[serde(default, rename = "x-carnet-nonce")]
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "x-carnet-nonce")]
     pub nonce: Option<String>,
 }
 

@@ -26,6 +26,15 @@ struct Seen {
 }
 
 impl ReplayCache {
+    /// Whether a signature was used, for those who can spare themselves the rest then.
+    ///
+    /// # Errors
+    /// Clause `replay` when it was.
+    pub fn check(&self, signature: &[u8]) -> Checked<()> {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.digests.contains(&sha256(signature)) { Err(again()) } else { Ok(()) }
+    }
+
     /// Counts one use of a signature. How the header was written does not matter, only the signature's bytes do.
     ///
     /// # Errors
@@ -41,12 +50,7 @@ impl ReplayCache {
             seen.digests.remove(&old);
         }
         if seen.digests.contains(&digest) {
-            return Err(refuse(
-                "replay",
-                "a signature that was used before",
-                "a signature that is used once",
-                "sign each request anew; dates have whole seconds, so two equal requests within one second are the same one",
-            ));
+            return Err(again());
         }
         if seen.digests.len() >= CAPACITY {
             return Err(refuse(
@@ -62,6 +66,15 @@ impl ReplayCache {
         seen.digests.insert(digest);
         Ok(())
     }
+}
+
+fn again() -> Box<carnet_trust::Refusal> {
+    refuse(
+        "replay",
+        "a signature that was used before",
+        "a signature that is used once",
+        "sign each request anew; dates have whole seconds, so two equal requests within one second are the same one",
+    )
 }
 
 #[cfg(test)]
