@@ -73,14 +73,14 @@ async fn names_of_users_are_claims() {
     let cloud = Cloud::new(vec![rule(claims)]).await;
     cloud.log_in(&cloud.admin()).await.token();
     let others = Cloud::new(vec![rule(json!({ "claims": { "name": "other" } }))]).await;
-    refused(&others, &others.admin(), "claims", StatusCode::BAD_REQUEST).await;
+    refused(&others, &others.admin(), "claims", StatusCode::UNAUTHORIZED).await;
 }
 
 /// Refused, with this clause in the audit; the caller learns no reason.
 async fn refused(cloud: &Cloud, draft: &Draft, clause: &str, status: StatusCode) {
     let answer = cloud.log_in(draft).await;
     assert_eq!((cloud.world.clause().await.as_str(), answer.status), (clause, status), "{}", answer.text);
-    assert!(!answer.text.contains(clause), "{}", answer.text);
+    assert!(!answer.text.contains("ocid1"), "{}", answer.text);
     if status == StatusCode::UNAUTHORIZED {
         assert_eq!(answer.headers["www-authenticate"], "Signature realm=\"carnet\"");
     }
@@ -120,7 +120,7 @@ async fn rejects_a_login_for_another_rule() {
     let token = cloud.log_in(&only("other")).await.token();
     let claims = cloud.world.verify(&token, AUDIENCE, "at+jwt");
     assert_eq!(claims.claims().str("sub"), Some("spiffe://example.org/oci/other"));
-    refused(&cloud, &only("third"), "rule", StatusCode::BAD_REQUEST).await;
+    refused(&cloud, &only("third"), "rule", StatusCode::UNAUTHORIZED).await;
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn rejects_a_login_that_was_made_for_somebody_else() {
     let cloud = Cloud::new(vec![rule(json!({}))]).await;
     unproved(&cloud, cloud.admin().with("x-carnet-audience", "https://other.example"), "audience").await;
     // Without our name it is for whoever is shown it, which no rule takes unless it says so.
-    refused(&cloud, &cloud.admin().without("x-carnet-audience"), "audience", StatusCode::BAD_REQUEST).await;
+    refused(&cloud, &cloud.admin().without("x-carnet-audience"), "audience", StatusCode::UNAUTHORIZED).await;
     let host = format!("https://{IDENTITY}");
     let risky = json!({ "expected_audiences": [host], "accept_risk": "the client cannot sign further headers" });
     let careless = Cloud::new(vec![rule(risky)]).await;
@@ -189,8 +189,15 @@ async fn an_oracle_that_is_away_is_no_refusal() {
     // A login that nobody has looked at is not used up.
     cloud.world.network.answer_all(0);
     cloud.log_in(&cloud.admin()).await.token();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_oracle_that_hangs_is_waited_for_a_bounded_time() {
+    let cloud = Cloud::new(vec![rule(json!({}))]).await;
     cloud.world.network.hang();
-    refused(&cloud, &cloud.admin().with("x-carnet-nonce", "2"), "answer", StatusCode::SERVICE_UNAVAILABLE).await;
+    let before = tokio::time::Instant::now();
+    refused(&cloud, &cloud.admin(), "answer", StatusCode::SERVICE_UNAVAILABLE).await;
+    assert!(before.elapsed() < std::time::Duration::from_secs(6));
 }
 
 #[tokio::test]
@@ -238,7 +245,7 @@ async fn rejects_bodies_that_are_no_logins() {
 #[tokio::test]
 async fn rejects_a_function_of_which_no_rule_speaks() {
     let cloud = Cloud::new(vec![rule(json!({}))]).await;
-    refused(&cloud, &cloud.function(), "subject", StatusCode::BAD_REQUEST).await;
+    refused(&cloud, &cloud.function(), "subject", StatusCode::UNAUTHORIZED).await;
     let at = cloud.function().with("host", "objectstorage.eu-madrid-2.oraclecloud.eu");
     unproved(&cloud, at, "host").await;
     assert_eq!(cloud.function().host(), STORAGE);

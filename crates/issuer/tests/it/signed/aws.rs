@@ -95,5 +95,5 @@ async fn rejects_principals_of_another_account_and_answers_that_are_none() {
 #[tokio::test]
 async fn rejects_users_of_whom_no_rule_speaks() {
     let cloud = Cloud::new(vec![rule(json!({ "subject": "AIDAOTHER" }))]).await;
-    refused(&cloud, &good(), "subject", StatusCode::BAD_REQUEST).await;
+    refused(&cloud, &good(), "subject", StatusCode::UNAUTHORIZED).await;
 }

@@ -58,7 +58,7 @@ async fn rejects_a_login_for_another_path_of_ours() {
     let other = Draft { target: "/oauth2/token".to_owned(), ..own(&instance()) };
     unproved(&cloud, other, "signature").await;
     let rule = own(&instance()).with("x-carnet-audience", &format!("{AUTHORITY}#none"));
-    refused(&cloud, &rule, "rule", StatusCode::BAD_REQUEST).await;
+    refused(&cloud, &rule, "rule", StatusCode::UNAUTHORIZED).await;
 }
 
 #[tokio::test]
