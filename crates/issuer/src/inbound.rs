@@ -3,6 +3,7 @@
 mod keys;
 mod own;
 mod signed;
+mod stateless;
 
 use carnet_core::{ErrorKind, Secret, safe_text};
 use carnet_jose::{JwtClause, JwtError, Rules, UnverifiedJwt, VerifiedJwt, sha256, verify_jwt};
@@ -15,6 +16,8 @@ use serde_json::{Map, Value, json};
 pub(crate) use keys::KeySets;
 pub(crate) use own::{ACCESS_TOKEN_TYPE, OwnToken};
 pub(crate) use signed::SignedRequests;
+pub use stateless::revocation_mark;
+pub(crate) use stateless::{STATED, tombstone};
 
 use crate::{Caller, Issuer, RuleSet, SubjectType, trusted::CheckedIssuer};
 

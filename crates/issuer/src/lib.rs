@@ -53,6 +53,7 @@ pub use caller::Caller;
 pub use error::{OAuthCode, OAuthError};
 pub use exchange::TokenResponse;
 pub use form::MAX_FORM;
+pub use inbound::revocation_mark;
 pub use introspect::{Introspection, LookupRequest};
 pub use issuer::{Issuer, IssuerParts};
 pub use request::{Grant, ShownToken, TokenRequest};

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     Caller, Issuer, LookupRequest, OAuthCode, OAuthError,
     exchange::Refused,
-    inbound::{ACCESS_TOKEN_TYPE, Unproved},
+    inbound::{ACCESS_TOKEN_TYPE, STATED, Unproved, tombstone},
     refusals::record,
 };
 
@@ -52,6 +52,14 @@ impl Issuer {
         row.subject = safe_text(claims.str("sub").unwrap_or_default());
         row.principal.clone_from(&row.subject);
         row.token_id = Some(id.clone());
+        if claims.get(STATED).is_some() {
+            let ops: Vec<Op> = tombstone(&jwt, now).into_iter().collect();
+            // That it was revoked before is as good.
+            return match self.commit(ops, row, None).await {
+                Ok(Committed::Done { .. } | Committed::Conflict(_)) => Ok(()),
+                Err(_logged) => Err(Refused::unavailable("store", "it did not write").told),
+            };
+        }
         let mut refused = row.clone();
         (refused.outcome, refused.clause) = (Outcome::Refused, Some("revoked".to_owned()));
         refused.details.insert("seen".to_owned(), json!("the token is not known"));

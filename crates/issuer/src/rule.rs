@@ -80,6 +80,10 @@ pub struct Rule {
     /// How often an access token may be looked up as active. Such a token cannot be renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uses: Option<u64>,
+    /// Whether access tokens stand by themselves: nothing is remembered of them, the rule and its networks are in their claim `carnet`, and looking one up
+    /// writes nothing, not even a row of the audit. They are neither counted nor renewed. Without the rule they are good no more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stateless: bool,
     /// Whether a subject token is good for one exchange only. A signed request always is.
     #[serde(default, skip_serializing_if = "is_false")]
     pub single_use: bool,

@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// Claims that the issuer writes itself. A custom claim of such a name would be believed to be its word.
-pub(crate) const RESERVED_CLAIMS: [&str; 16] = [
+pub(crate) const RESERVED_CLAIMS: [&str; 17] = [
+    "carnet",
     "iss",
     "sub",
     "aud",

@@ -114,8 +114,9 @@ pub(crate) fn routes() -> Vec<Route> {
             Method::POST,
             "/v1/tokens/revoke",
             "revokeTokens",
-            "Revokes the access tokens of a subject, of a rule, or of a subject by a rule: up to a thousand, each with its audit row. \
-             Those that were issued meanwhile may not be among them: take the rule away first.",
+            "Revokes the access tokens of a subject, of a rule, or of a subject by a rule: up to a thousand, each with its audit row, and \
+             all that are stateless, whose number nobody knows. Those that were issued meanwhile may not be among them: take the rule away \
+             first.",
             post(revoke::several),
         )
         .query::<ChangeQuery>()

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::{Ready, Refused, TokenResponse, Work};
 use crate::{
     IssueType, Issuer, OAuthCode, OAuthError, X509SvidRequest,
-    inbound::Proof,
+    inbound::{Proof, STATED},
     mint::{later, whole_seconds},
     rule_set::Granted,
     svid::Draft,
@@ -30,6 +30,8 @@ pub(super) struct AccessToken {
     pub(super) scope: Option<String>,
     pub(super) act: Option<Value>,
     pub(super) custom: Map<String, Value>,
+    /// Whether nothing is remembered of it.
+    pub(super) stateless: bool,
 }
 
 impl Issuer {
@@ -87,6 +89,7 @@ impl Issuer {
             scope: (!granted.scopes.is_empty()).then(|| granted.scopes.join(" ")),
             act,
             custom,
+            stateless: granted.rule.rule.stateless,
         };
         self.build_access_token(token, work.now, row).await
     }
@@ -120,6 +123,9 @@ impl Issuer {
         if let Some(act) = token.act {
             set("act", act);
         }
+        if token.stateless {
+            set(STATED, json!({ "rule": remembered.rule, "networks": remembered.networks }));
+        }
         let header = Map::from_iter([("typ".to_owned(), json!(crate::inbound::ACCESS_TOKEN_TYPE))]);
         let access_token = signer.sign(header, claims).await.map_err(|error| Refused::here(&error))?;
         note(row, &remembered.id, remembered.expires_at, signer.kid());
@@ -129,7 +135,8 @@ impl Issuer {
             expires_in: remembered.expires_at.as_second().saturating_sub(now.as_second()),
             scope: token.scope,
         };
-        Ok(Ready { response, ops: vec![Op::InsertToken(token.row)], contested: None })
+        let ops = if token.stateless { Vec::new() } else { vec![Op::InsertToken(token.row)] };
+        Ok(Ready { response, ops, contested: None })
     }
 
     async fn build_jwt_svid(

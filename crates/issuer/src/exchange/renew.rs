@@ -79,6 +79,7 @@ impl Issuer {
             scope: text("scope"),
             act: old.claims.get("act").filter(|act| act.is_object()).cloned(),
             custom,
+            stateless: false,
         };
         let mut ready = self.build_access_token(token, work.now, row).await?;
         row.details.insert("issued".to_owned(), json!(IssueType::AccessToken.name()));

@@ -2,10 +2,10 @@
 
 use carnet_core::safe_text;
 use carnet_jose::{Algorithm, KeySet, Rules, UnverifiedJwt, VerifiedJwt, sha256, verify_jwt};
-use carnet_store::TokenRow;
+use carnet_store::{StoreError, TokenRow};
 use jiff::Timestamp;
 
-use super::{Proof, Shown, Unproved};
+use super::{Proof, STATED, Shown, Unproved};
 use crate::{Issuer, SubjectType};
 
 /// `typ` of access tokens (RFC 9068, 2.1). No other token of ours has it, so that none can be taken for one.
@@ -18,6 +18,8 @@ const ALGORITHMS: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Es256, Algorith
 pub(crate) struct OwnToken {
     pub(crate) jwt: VerifiedJwt,
     pub(crate) row: TokenRow,
+    /// Whether nothing is remembered of it: the row is what it says itself.
+    pub(crate) stateless: bool,
 }
 
 impl Issuer {
@@ -48,12 +50,11 @@ impl Issuer {
     /// An access token of ours that is good now.
     pub(crate) async fn own_token(&self, parsed: &UnverifiedJwt, now: Timestamp) -> Result<OwnToken, Unproved> {
         let jwt = self.verify_own(parsed, now)?;
+        if jwt.claims().get(STATED).is_some() {
+            return self.stateless_token(jwt).await;
+        }
         let jti = jwt.claims().str("jti").unwrap_or_default().to_owned();
-        let row = self.store().token(jti).await.map_err(|error| {
-            tracing::error!(%error, "the store cannot be read: the token is not believed");
-            let fix = error.hint().unwrap_or("see to the store").to_owned();
-            Unproved { later: true, ..Unproved::new("store", error.to_string(), "the row of the token", &fix) }
-        })?;
+        let row = self.store().token(jti).await.map_err(|error| unreadable(&error))?;
         let fix = "get a new token";
         match row {
             None => Err(Unproved::new("revoked", "it is not known", "a token that is remembered", fix)),
@@ -61,13 +62,13 @@ impl Issuer {
                 Some(at) => {
                     Err(Unproved::new("revoked", format!("it was revoked at {at}"), "a token that is not", fix))
                 }
-                None => Ok(OwnToken { jwt, row }),
+                None => Ok(OwnToken { jwt, row, stateless: false }),
             },
         }
     }
 
     pub(super) async fn prove_own_token(&self, parsed: &UnverifiedJwt, now: Timestamp) -> Result<Proof, Unproved> {
-        let OwnToken { jwt, row } = self.own_token(parsed, now).await?;
+        let OwnToken { jwt, row, .. } = self.own_token(parsed, now).await?;
         if row.uses_left.is_some() {
             let fix = "exchange the token that this one was made from, or take uses out of the rule";
             return Err(Unproved::new("uses", "its uses are counted", "a token without uses", fix));
@@ -83,4 +84,10 @@ impl Issuer {
             only_rule: None,
         })
     }
+}
+
+pub(super) fn unreadable(error: &StoreError) -> Unproved {
+    tracing::error!(%error, "the store cannot be read: the token is not believed");
+    let fix = error.hint().unwrap_or("see to the store").to_owned();
+    Unproved { later: true, ..Unproved::new("store", error.to_string(), "what is remembered of the token", &fix) }
 }

@@ -329,10 +329,19 @@ impl Checker {
             ("uses", rule.uses.is_some()),
             ("max_lifetime", rule.max_lifetime.is_some()),
             ("scopes", !rule.scopes.is_empty()),
+            ("stateless", rule.stateless),
         ];
         for (field, is_set) in only_for_access {
             if is_set && !access {
                 self.mistake(field, "only access tokens have this, and the rule issues none");
+            }
+        }
+        for (field, is_set) in [("uses", rule.uses.is_some()), ("max_lifetime", rule.max_lifetime.is_some())] {
+            if is_set && rule.stateless {
+                self.mistake(
+                    field,
+                    "a token of which nothing is remembered (stateless) is neither counted nor renewed",
+                );
             }
         }
         if rule.uses == Some(0) {

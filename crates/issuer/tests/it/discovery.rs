@@ -178,6 +178,7 @@ fn rejects_issuers_with_mistakes() {
         (TrustedIssuer { algorithms: vec!["HS256".to_owned()], ..issuer.clone() }, "algorithms"),
         (TrustedIssuer { leeway: Some(301), ..issuer.clone() }, "leeway"),
         (TrustedIssuer { max_age: Some(0), ..issuer.clone() }, "max_age"),
+        (TrustedIssuer { regions: vec!["us-ashburn-1".to_owned()], ..issuer.clone() }, "regions"),
         (TrustedIssuer { ca_pem: Some("x".to_owned()), ..issuer.clone() }, "ca_pem"),
         (TrustedIssuer { jwks_hosts: vec!["a/b".to_owned()], ..issuer }, "jwks_hosts"),
     ] {

@@ -24,11 +24,11 @@ fn lookup_rule(audiences: Value) -> Rule {
     }))
 }
 
-async fn world_with(members: Value) -> World {
+pub(crate) async fn world_with(members: Value) -> World {
     World::new(vec![rule_with(members), lookup_rule(json!([AUDIENCE]))]).await
 }
 
-async fn look_up(world: &World, token: &Secret, more: &[(&str, &str)]) -> Answer {
+pub(crate) async fn look_up(world: &World, token: &Secret, more: &[(&str, &str)]) -> Answer {
     let by = resource_server();
     let fields =
         [("token", token.expose()), ("client_assertion_type", BEARER_ASSERTION), ("client_assertion", by.expose())];
@@ -36,7 +36,7 @@ async fn look_up(world: &World, token: &Secret, more: &[(&str, &str)]) -> Answer
 }
 
 /// The token is inactive, and nothing else is said; the audit says why.
-async fn assert_inactive(world: &World, token: &Secret, clause: &str) {
+pub(crate) async fn assert_inactive(world: &World, token: &Secret, clause: &str) {
     let answer = look_up(world, token, &[]).await;
     assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({ "active": false })));
     let row = world.last().await;

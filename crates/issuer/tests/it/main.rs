@@ -22,6 +22,7 @@ mod risk;
 mod rules;
 mod signed;
 mod single_use;
+mod stateless;
 mod support;
 mod svid;
 mod world;

@@ -4,7 +4,7 @@ mod aws;
 mod cloud;
 mod offline;
 
-use carnet_issuer::IssuerSettings;
+use carnet_issuer::{IssuerSettings, RuleSet, TrustedIssuer};
 use carnet_oci_sandbox::seed;
 use carnet_store::Outcome;
 use http::StatusCode;
@@ -249,4 +249,24 @@ async fn rejects_a_function_of_which_no_rule_speaks() {
     let at = cloud.function().with("host", "objectstorage.eu-madrid-2.oraclecloud.eu");
     unproved(&cloud, at, "host").await;
     assert_eq!(cloud.function().host(), STORAGE);
+}
+
+#[test]
+fn rejects_each_mistake_of_a_tenancy_or_account() {
+    let of = |issuer: &str| TrustedIssuer::new(issuer);
+    let (oci, aws) = (issuer(), "aws://123456789012");
+    let jwks = || Some(json!({ "keys": [cloud::STRANGER.public_jwk()] }));
+    for (trusted, field) in [
+        (of("oci://ocid1.user.oc1..a"), "issuer"),
+        (of("aws://1"), "issuer"),
+        (TrustedIssuer { discovery_url: Some(AUTHORITY.to_owned()), ..of(&oci) }, "discovery_url"),
+        (TrustedIssuer { max_age: Some(60), ..of(&oci) }, "max_age"),
+        (TrustedIssuer { regions: vec!["us ashburn".to_owned()], ..of(&oci) }, "regions"),
+        (TrustedIssuer { leeway: Some(301), ..of(&oci) }, "leeway"),
+        (TrustedIssuer { jwks: jwks(), ..of(aws) }, "jwks"),
+    ] {
+        let mistakes = RuleSet::load_with(Vec::new(), &[trusted], None).unwrap_err();
+        assert_eq!(mistakes[0].field, format!("issuers[0].{field}"), "{mistakes:?}");
+    }
+    RuleSet::load_with(Vec::new(), &[TrustedIssuer { jwks: jwks(), ..of(&oci) }, of(aws)], None).unwrap();
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use carnet_issuer::revocation_mark;
 use carnet_store::{AuditRecord, Commit, Committed, ConflictReason, Op, TokenFilter, TokenRow, TokenState};
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -76,6 +77,13 @@ pub(super) async fn several(
         return Err(failure.hint("give `subject`, `rule`, or both"));
     }
     let now = admin.parts.context.now();
+    // Of tokens that stand by themselves there are no rows to be found; what takes them back is written first, once.
+    let mark = revocation_mark(subject.as_deref(), rule.as_deref(), now).filter(|_| after.is_none() && !query.dry_run);
+    if let Some(mark) = mark {
+        let mut audit = operator.record(now, "token.revoke-before", subject.as_deref().unwrap_or_default());
+        audit.details.insert("rule".to_owned(), rule.clone().into());
+        admin.commit(vec![mark], audit, "token").await?;
+    }
     // One that is used up is good for nothing, and still shows as withdrawn after this.
     let filter = TokenFilter { subject, rule, states: vec![TokenState::Active, TokenState::UsedUp], now };
     let found = admin.parts.store.tokens(filter, after, MAX_PAGE + 1).await?;
