@@ -7,6 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use carnet_core::Mistake;
 use carnet_spiffe::TrustDomain;
+use serde_json::Value;
 
 pub use decide::{Actor, Asked, Presented};
 pub(crate) use decide::{Denial, Granted, Ground, Introspects};
@@ -33,6 +34,8 @@ pub(crate) struct OfIssuer {
     others: Vec<Arc<Compiled>>,
     /// What its tokens may be for, apart from this authority, in all its rules.
     pub(crate) expected_audiences: Vec<String>,
+    /// Groups that its rules name in the claim `groups`.
+    pub(crate) groups: Vec<String>,
 }
 
 impl RuleSet {
@@ -98,6 +101,11 @@ impl RuleSet {
                 of.expected_audiences.push(audience.clone());
             }
         }
+        for group in named_groups(&rule.rule) {
+            if !of.groups.contains(group) {
+                of.groups.push(group.clone());
+            }
+        }
         match rule.rule.subject.as_deref().filter(|_| rule.subject.as_ref().is_some_and(Pattern::is_exact)) {
             Some(subject) => of.exact.entry(subject.to_owned()).or_default().push(Arc::clone(&rule)),
             None => of.others.push(Arc::clone(&rule)),
@@ -155,6 +163,18 @@ impl RuleSet {
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
         self.issuers.keys().map(String::as_str)
     }
+}
+
+/// What a rule wants to see in the claim `groups`.
+fn named_groups(rule: &Rule) -> impl Iterator<Item = &String> {
+    let named = rule.claims.get("groups").into_iter().flat_map(|groups| match groups {
+        Value::Array(groups) => groups.as_slice(),
+        one => std::slice::from_ref(one),
+    });
+    named.filter_map(|group| match group {
+        Value::String(group) => Some(group),
+        _ => None,
+    })
 }
 
 impl OfIssuer {

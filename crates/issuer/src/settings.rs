@@ -1,8 +1,8 @@
 //! What is set once for the whole issuer.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use carnet_core::Mistake;
+use carnet_core::{Mistake, Source};
 use carnet_jose::Algorithm;
 use jiff::SignedDuration;
 
@@ -39,6 +39,8 @@ pub struct IssuerSettings {
     /// Refusals of one peer that are written down one by one: this many in a second, and ten times as many at once. Beyond that they are counted, and the
     /// count is written.
     pub refusals_per_second: u32,
+    /// Who the authority is to Oracle, to ask it who has signed a login and in which groups that is. Without it rules cannot name groups of OCI.
+    pub oci_principal: Option<Arc<dyn Source>>,
 }
 
 impl Default for IssuerSettings {
@@ -57,6 +59,7 @@ impl Default for IssuerSettings {
             fetch_timeout: Duration::from_secs(5),
             max_actors: 4,
             refusals_per_second: 5,
+            oci_principal: None,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Lifetimes and algorithms of what is issued.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use carnet_core::Mistake;
+use carnet_core::{Mistake, Source, SourceConfig as _};
 use carnet_issuer::IssuerSettings;
+use carnet_oci::source::{instance::InstanceConfig, oke::OkeConfig, profile::ProfileConfig, resource::ResourceConfig};
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -33,6 +34,35 @@ pub(super) struct TokenSection {
     /// Where relying parties find the keys, when that is not `/keys` below the issuer.
     #[serde(default)]
     jwks_uri: Option<String>,
+    /// Who the authority is to Oracle: `instance`, `resource`, `oke`, or `config` for the profile of the environment. It needs the policy `inspect
+    /// authentication in tenancy`, and asks who has signed a login and in which groups that is. Without it rules cannot name groups of OCI.
+    #[serde(default)]
+    oci_principal: Option<OciPrincipal>,
+}
+
+/// A place that gives an identity of OCI.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum OciPrincipal {
+    /// The instance that it runs on.
+    Instance,
+    /// The function or other resource that it is.
+    Resource,
+    /// The pod on Kubernetes Engine.
+    Oke,
+    /// The profile of Oracle's configuration file.
+    Config,
+}
+
+impl OciPrincipal {
+    fn source(self) -> Result<Arc<dyn Source>, Vec<Mistake>> {
+        match self {
+            Self::Instance => InstanceConfig::default().build(),
+            Self::Resource => ResourceConfig::default().build(),
+            Self::Oke => OkeConfig::default().build(),
+            Self::Config => ProfileConfig::default().build(),
+        }
+    }
 }
 
 impl TokenSection {
@@ -49,6 +79,13 @@ impl TokenSection {
             match name.parse() {
                 Ok(algorithm) => settings.default_algorithm = algorithm,
                 Err(_) => mistakes.push(unknown("default_algorithm", name)),
+            }
+        }
+        match self.oci_principal.map(OciPrincipal::source).transpose() {
+            Ok(source) => settings.oci_principal = source,
+            Err(found) => {
+                mistakes
+                    .extend(found.into_iter().map(|mistake| Mistake { field: "oci_principal".to_owned(), ..mistake }));
             }
         }
         let lifetimes = [

@@ -5,6 +5,7 @@
 //! key, is believed by the keys of the auth service.
 
 mod aws;
+mod membership;
 mod oci;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use carnet_core::{Destination, Error, Request, Response, Secret, safe_text};
+use carnet_core::{Destination, Error, Request, Response, Secret, Source, safe_text};
 use carnet_jose::{KeySet, sha256};
 use carnet_oci::trust::signature::{ReplayCache, SessionVerifier};
 use carnet_trust::Refusal;
@@ -26,6 +27,7 @@ use url::Url;
 
 use super::{Proof, Shown, Unproved};
 use crate::{Issuer, RuleSet, SubjectType, login::OCI_LOGIN_PATH, trusted::CheckedIssuer};
+use membership::OwnPrincipal;
 
 /// Requests that are on their way at once. Each is a stranger's wish: beyond this they are asked to come again.
 const MAX_ASKING: usize = 64;
@@ -42,6 +44,8 @@ pub(crate) struct SignedRequests {
     asking: Semaphore,
     own_hosts: Vec<String>,
     own_path: String,
+    /// Who asks Oracle, where the authority is a principal of OCI itself.
+    own_principal: Option<OwnPrincipal>,
 }
 
 /// What a proof is made of.
@@ -54,8 +58,8 @@ struct Proven {
 }
 
 impl SignedRequests {
-    /// For an authority of this URL whose endpoints are below that base.
-    pub(crate) fn new(issuer_url: &str, endpoint_base: &str) -> Self {
+    /// For an authority of this URL whose endpoints are below that base, and which may be a principal of OCI.
+    pub(crate) fn new(issuer_url: &str, endpoint_base: &str, principal: Option<Arc<dyn Source>>) -> Self {
         let host = |url: &Url| {
             let host = url.host_str()?;
             Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
@@ -71,6 +75,7 @@ impl SignedRequests {
             asking: Semaphore::new(MAX_ASKING),
             own_hosts,
             own_path: format!("{path}{OCI_LOGIN_PATH}"),
+            own_principal: principal.map(OwnPrincipal::new),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod aws;
 mod cloud;
+mod groups;
 mod offline;
 
 use carnet_issuer::{IssuerSettings, RuleSet, TrustedIssuer};

@@ -7,6 +7,7 @@ use carnet_jose::UnverifiedJwt;
 use carnet_oci::trust::login::{Form, Login, LoginTrust, Proved, Read, User};
 use http::Method;
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{Proof, Proven, Unproved, decoded, trusted};
 use crate::{
@@ -32,13 +33,15 @@ impl Issuer {
             ..unproved
         };
         let trusted = trusted(rules, &issuer).map_err(said)?;
-        self.prove_oci_login(&login, trusted, now).await.map_err(said)
+        let groups = rules.of_issuer(&issuer).map(|of| of.groups.as_slice()).unwrap_or_default();
+        self.prove_oci_login(&login, trusted, groups, now).await.map_err(said)
     }
 
     async fn prove_oci_login(
         &self,
         login: &Login,
         trusted: &Arc<CheckedIssuer>,
+        groups: &[String],
         now: Timestamp,
     ) -> Result<Proof, Unproved> {
         let Some(SignedIssuer::Oci(tenancy)) = &trusted.signs else {
@@ -55,23 +58,38 @@ impl Issuer {
         let read = trust.read(login, now)?;
         // Whoever sends the same again does not make us ask again.
         self.signed().replay.check(&read.signature)?;
-        let claims = match read.form {
-            Form::User => {
+        let by_keys = trusted.has_keys() && read.token.is_some();
+        let own = self.signed().own_principal.as_ref();
+        let mut told = None;
+        let mut claims = match (read.form, own) {
+            (Form::User, _) => {
                 let user: User = self.ask_oracle(&read, trusted).await?.json("the user").map_err(|error| {
                     let fix = "look at what stands between here and there";
                     Unproved::new("answer", error.to_string(), "a user", fix)
                 })?;
                 trust.admit(&read, &Proved::User(&user))?
             }
-            Form::Namespace if !(trusted.has_keys() && read.token.is_some()) => {
+            (Form::Namespace, _) if !by_keys => {
                 self.ask_oracle(&read, trusted).await?;
                 trust.admit(&read, &Proved::Signer)?
             }
-            Form::Namespace | Form::Own => {
+            (Form::Own, Some(own)) if !by_keys => {
+                told = Some(self.authenticate(own, &read, trusted, tenancy).await?);
+                trust.admit(&read, &Proved::Signer)?
+            }
+            (Form::Namespace | Form::Own, _) => {
                 self.verify_session(&read, trusted, now).await?;
                 trust.admit(&read, &Proved::Signer)?
             }
         };
+        if let Some(own) = own.filter(|_| !groups.is_empty()) {
+            let principal = match told {
+                Some(principal) => principal,
+                None => self.authenticate(own, &read, trusted, tenancy).await?,
+            };
+            let member = self.memberships(own, &read, trusted, &principal, groups).await?;
+            claims.insert("groups".to_owned(), json!(member));
+        }
         let proven = Proven {
             issuer: trusted.data.issuer.clone(),
             kind: SubjectType::OciRequest,

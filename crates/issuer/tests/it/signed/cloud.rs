@@ -1,7 +1,7 @@
 //! An authority among the emulated clouds, and a signer written from Oracle's description of request signatures.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, LazyLock},
 };
 
@@ -9,7 +9,10 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use carnet_core::{FixedClock, MemoryFiles, SystemRandom};
+use carnet_core::{
+    BoxFuture, Context, Credential, Error, FixedClock, Found, Kind, Kinds, Material, MemoryFiles, OciApiKey, Source,
+    SystemRandom, Want,
+};
 use carnet_issuer::{Caller, IssuerSettings, Rule, TrustedIssuer};
 use carnet_jose::{Algorithm, SigningKey, encode_jwt, private_key_from_pem};
 use carnet_oci_sandbox::seed;
@@ -34,7 +37,28 @@ pub(super) struct Cloud {
     pub(super) world: World,
     pub(super) internet: Arc<Internet>,
     pub(super) files: Arc<MemoryFiles>,
-    given: Vec<(std::path::PathBuf, Vec<u8>)>,
+    given: Given,
+}
+
+/// The files that the emulated Oracle has made for its clients.
+struct Given(Vec<(PathBuf, Vec<u8>)>);
+
+/// Somebody who always has this credential.
+#[derive(Debug)]
+struct Administrator(Credential);
+
+impl Source for Administrator {
+    fn name(&self) -> &'static str {
+        "administrator"
+    }
+
+    fn gives(&self) -> Kinds {
+        Kinds::of(&[Kind::OciApiKey])
+    }
+
+    fn find<'a>(&'a self, _: &'a Context, _: &'a Want) -> BoxFuture<'a, Result<Found, Error>> {
+        Box::pin(async { Ok(Found::credential(self.0.clone())) })
+    }
 }
 
 /// `iss` of the emulated tenancy.
@@ -58,6 +82,15 @@ impl Cloud {
     }
 
     pub(super) async fn with(rules: Vec<Rule>, issuers: &[TrustedIssuer]) -> Self {
+        Self::build(rules, issuers, false).await
+    }
+
+    /// An authority that is a principal of the tenancy itself: the administrator.
+    pub(super) async fn asking(rules: Vec<Rule>) -> Self {
+        Self::build(rules, &[], true).await
+    }
+
+    async fn build(rules: Vec<Rule>, issuers: &[TrustedIssuer], asks: bool) -> Self {
         let internet = Arc::new(Internet::default());
         let clock = Arc::new(FixedClock::at(Timestamp::from_second(NOW).unwrap()));
         let sandbox = Sandbox::new(clock, Arc::new(SystemRandom), Arc::clone(&internet) as _);
@@ -65,33 +98,29 @@ impl Cloud {
         let aws = carnet_aws_sandbox::emulator(sandbox);
         internet.open([oci.services(), aws.services()].concat());
         let given = oci.files(&Urls::default(), Path::new("/sandbox")).unwrap();
+        let given = Given(given);
+        let mut settings = IssuerSettings::default();
+        if asks {
+            settings.oci_principal = Some(Arc::new(Administrator(given.api_key())));
+        }
         let files = Arc::<MemoryFiles>::default();
         let store = carnet_store::open("sqlite::memory:", carnet_store::Options::default()).await.unwrap();
-        let world = World::over(store, Arc::clone(&files), rules, issuers, IssuerSettings::default()).await;
+        let world = World::over(store, Arc::clone(&files), rules, issuers, settings).await;
         world.network.open(Arc::clone(&internet) as _);
         Self { world, internet, files, given }
     }
 
-    fn file(&self, name: &str) -> &[u8] {
-        &self.given.iter().find(|(path, _)| path.ends_with(name)).unwrap().1
-    }
-
-    fn key(&self, name: &str) -> Arc<SigningKey> {
-        let der = private_key_from_pem(self.file(name), None).unwrap();
-        Arc::new(SigningKey::from_pkcs8(Algorithm::Rs256, &der).unwrap())
-    }
-
     /// The administrator with its API key, about itself.
     pub(super) fn admin(&self) -> Draft {
-        let key = self.key("oci/admin.pem");
+        let key = self.given.key("oci/admin.pem");
         let key_id = format!("{}/{}/{}", seed::TENANCY, seed::ADMIN_USER, key.oci_fingerprint());
         Draft::new(key, key_id, IDENTITY, "").about(seed::ADMIN_USER)
     }
 
     /// The function with its session token, about the namespace.
     pub(super) fn function(&self) -> Draft {
-        let token = std::str::from_utf8(self.file("oci/function/rpst")).unwrap().trim();
-        Draft::new(self.key("oci/function/private.pem"), format!("ST${token}"), STORAGE, "/n/")
+        let token = std::str::from_utf8(self.given.file("oci/function/rpst")).unwrap().trim();
+        Draft::new(self.given.key("oci/function/private.pem"), format!("ST${token}"), STORAGE, "/n/")
     }
 
     pub(super) async fn log_in(&self, draft: &Draft) -> Answer {
@@ -108,6 +137,27 @@ pub(super) fn forged_session(members: Value) -> Draft {
     claims.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     let token = encode_jwt(&STRANGER, &Map::new(), claims.as_object().unwrap()).unwrap();
     Draft::new(STRANGER.clone(), format!("ST${}", token.expose()), STORAGE, "/n/")
+}
+
+impl Given {
+    fn file(&self, name: &str) -> &[u8] {
+        &self.0.iter().find(|(path, _)| path.ends_with(name)).unwrap().1
+    }
+
+    fn key(&self, name: &str) -> Arc<SigningKey> {
+        let der = private_key_from_pem(self.file(name), None).unwrap();
+        Arc::new(SigningKey::from_pkcs8(Algorithm::Rs256, &der).unwrap())
+    }
+
+    fn api_key(&self) -> Credential {
+        Credential::new(Material::OciApiKey(OciApiKey {
+            tenancy: seed::TENANCY.to_owned(),
+            user: seed::ADMIN_USER.to_owned(),
+            fingerprint: self.key("oci/admin.pem").oci_fingerprint(),
+            private_key: private_key_from_pem(self.file("oci/admin.pem"), None).unwrap(),
+            region: Some(seed::REGION.to_owned()),
+        }))
+    }
 }
 
 impl World {
