@@ -59,6 +59,9 @@ const LAYERS: &[(&str, u8)] = &[
 const SIDEWAYS: &[(&str, &str)] = &[
     // It signs a request to Oracle with the one signer of such requests, rather than with a copy of it.
     ("carnet-infisical", "carnet-oci"),
+    // The exchange `carnet` shows a request that is signed as these clouds want it.
+    ("carnet-oauth", "carnet-oci"),
+    ("carnet-oauth", "carnet-aws"),
 ];
 
 /// Pairs that no layer number forbids and that are wrong: the client must not know the emulators, the emulators must

@@ -17,6 +17,8 @@ mod error;
 #[cfg(feature = "client")]
 mod exchange;
 #[cfg(feature = "client")]
+mod login;
+#[cfg(feature = "client")]
 mod source;
 #[cfg(test)]
 #[cfg(feature = "client")]
@@ -34,6 +36,8 @@ pub use deliver::{AwsProcess, AwsProfile, AwsWebIdentityFile};
 pub use error::{AwsError, parse_error};
 #[cfg(feature = "client")]
 pub use exchange::{Aws, AwsRolesAnywhere, AwsWebIdentityToken, TokenAlgorithm};
+#[cfg(feature = "client")]
+pub use login::sign_login;
 #[cfg(feature = "client")]
 pub use source::{AwsIdentity, Place};
 #[cfg(feature = "client")]

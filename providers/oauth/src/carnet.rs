@@ -1,15 +1,16 @@
 //! The exchange `carnet`: carnet's own authority.
 //!
-//! Beside the standard, by the documentation of the authority's endpoints: the subject token type
-//! `urn:carnet:token-type:jwt-svid`, the requested type `urn:carnet:token-type:x509-svid`, and with it the parameter `csr`, a PKCS#10 request in base64url; the answer to it is a chain
+//! Beside the standard, by the documentation of the authority's endpoints: the subject token types
+//! `urn:carnet:token-type:jwt-svid`, `urn:carnet:token-type:oci-request` and `urn:carnet:token-type:aws-request`, the requested type `urn:carnet:token-type:x509-svid`, and with it the parameter `csr`, a PKCS#10 request in base64url; the answer to it is a chain
 //! in PEM, leaf first, under the name `access_token`.
 
+mod signed;
 mod x509;
 
 use std::sync::Arc;
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig, Kind, Kinds, Mistake, Want, safe_text,
+    BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig, Kind, Kinds, Mistake, Secret, Want, safe_text,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,7 +20,7 @@ use crate::{
     call::{Answered, Asked, Call},
     client_auth::{Client, Proof},
     endpoint::{Endpoint, Issuer, check_issuer},
-    exchange::{TOKEN_EXCHANGE, access_token, ended, jwt, shown},
+    exchange::{TOKEN_EXCHANGE, access_token, ended, jwt},
     metadata::MetadataForm,
     token_type::{ACCESS_TOKEN, ID_TOKEN, JWT},
 };
@@ -29,7 +30,7 @@ const X509_SVID: &str = "urn:carnet:token-type:x509-svid";
 /// What every SPIFFE ID begins with.
 const SPIFFE: &str = "spiffe://";
 
-/// Exchanges a token at an authority of carnet for an access token or a SPIFFE identity.
+/// Exchanges a token, or the signature of a principal of OCI or AWS, at an authority of carnet for an access token or a SPIFFE identity.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Carnet {
@@ -47,6 +48,15 @@ pub struct Carnet {
     /// The audience that the token shown must name. By default `url`.
     #[serde(default)]
     pub subject_audience: Option<String>,
+    /// The one rule that a signature of OCI or AWS is for. By default the first that fits.
+    #[serde(default)]
+    pub rule: Option<String>,
+    /// The region whose service a signature of OCI or AWS is for. By default that of the credential or of the environment.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// The AWS account, twelve digits; needed with keys of AWS.
+    #[serde(default)]
+    pub account: Option<String>,
 }
 
 /// What the authority is asked for.
@@ -77,14 +87,21 @@ pub enum SubjectType {
 
 impl ExchangeConfig for Carnet {
     const NAME: &'static str = "carnet";
-    const ABOUT: &'static str = "a JWT to an access token or SPIFFE identity of an authority of carnet";
-    const TAKES: Kinds = Kinds::of(&[Kind::Jwt]);
+    const ABOUT: &'static str =
+        "a JWT, or a signature of OCI or AWS, to an access token or SPIFFE identity of an authority of carnet";
+    const TAKES: Kinds = Kinds::of(&[Kind::AwsKeys, Kind::Jwt, Kind::OciApiKey, Kind::OciSession]);
     const GIVES: Kinds = Kinds::of(&[Kind::AccessToken, Kind::Jwt, Kind::X509]);
 
     fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let url = check_issuer("url", &self.url).map_err(|mistake| mistakes.push(mistake)).ok();
-        for (field, value) in [("audience", &self.audience), ("subject_audience", &self.subject_audience)] {
+        for (field, value) in [
+            ("audience", &self.audience),
+            ("subject_audience", &self.subject_audience),
+            ("rule", &self.rule),
+            ("region", &self.region),
+            ("account", &self.account),
+        ] {
             if value.as_deref().is_some_and(str::is_empty) {
                 mistakes.push(Mistake::new(field, "is empty").hint("leave it out"));
             }
@@ -174,8 +191,8 @@ impl Exchange for Authority {
 impl Authority {
     async fn ask(&self, context: &Context, credential: &Credential, want: &Want) -> Result<Credential, Error> {
         let issue = self.section.issue;
-        let token = shown(credential, Carnet::TAKES)?;
-        let proof = Client::Public(None).proof(context, token)?;
+        let (token, kind) = self.section.subject(context, credential)?;
+        let proof = Client::Public(None).proof(context, &token)?;
         let audience = self.section.audience.clone().or_else(|| want.audience.clone());
         if issue == Issue::JwtSvid && audience.is_none() {
             return Err(Error::configuration("ask the authority for a JWT-SVID: no audience is known")
@@ -185,7 +202,8 @@ impl Authority {
         let what = format!("get {} from the authority {}", issue.name(), safe_text(&self.section.url));
         let request = (issue == Issue::X509Svid).then(x509::Request::make).transpose()?;
         let audiences: Vec<String> = audience.into_iter().collect();
-        let answered = self.send(context, &what, credential, &proof, (&audiences, request.as_ref())).await?;
+        let answered =
+            self.send(context, &what, credential, &proof, (&token, kind), (&audiences, request.as_ref())).await?;
         let bearer = issue == Issue::AccessToken;
         let fits = answered.answer.check_types(Some(issue.identifier()), bearer);
         fits.map_err(|wrong| answered.malformed(wrong))?;
@@ -209,14 +227,11 @@ impl Authority {
         what: &str,
         credential: &Credential,
         proof: &Proof,
+        (token, kind): (&Secret, &'static str),
         (audiences, request): (&[String], Option<&x509::Request>),
     ) -> Result<Answered, Error> {
-        let token = shown(credential, Carnet::TAKES)?;
-        let mut grant = vec![
-            ("grant_type", TOKEN_EXCHANGE),
-            ("subject_token", token.expose()),
-            ("subject_token_type", self.section.subject_token_type.identifier()),
-        ];
+        let mut grant =
+            vec![("grant_type", TOKEN_EXCHANGE), ("subject_token", token.expose()), ("subject_token_type", kind)];
         grant.extend(request.map(|request| ("csr", request.csr())));
         let token_type = Some(self.section.issue.identifier());
         let asked = Asked { audiences, token_type, ..Asked::default() };

@@ -15,6 +15,8 @@ pub mod error;
 #[cfg(feature = "client")]
 pub mod exchange;
 #[cfg(feature = "client")]
+pub mod login;
+#[cfg(feature = "client")]
 pub mod regions;
 #[cfg(feature = "client")]
 pub mod session_key;

@@ -10,6 +10,8 @@ use carnet_jose::sha256;
 use http::{HeaderName, HeaderValue, Method, header};
 use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
 
+use crate::trust::login::{AUDIENCE_HEADER, NONCE_HEADER};
+
 /// The header that replaces `date` where an HTTP client cannot set `date`.
 pub const X_DATE: HeaderName = HeaderName::from_static("x-date");
 /// Base64 of the SHA-256 of the body.
@@ -116,6 +118,8 @@ pub(crate) fn signing_string(request: &Request, scope: Scope) -> Result<(String,
     if scope == Scope::Once {
         names.push("opc-request-id");
     }
+    // What a login to somebody else says beside; nobody else sets them.
+    names.extend([AUDIENCE_HEADER, NONCE_HEADER].into_iter().filter(|name| request.headers.contains_key(*name)));
     let mut text = String::with_capacity(256);
     for name in &names {
         if !text.is_empty() {

@@ -69,6 +69,54 @@ fn a_jwt_svid_is_asked_for_the_audience_of_the_next_step() {
     assert_eq!(field(&request, "subject_token_type").as_deref(), Some("urn:carnet:token-type:jwt-svid"));
 }
 
+/// The login that was shown as a subject token of this type.
+fn login(request: &Request, kind: &str) -> Value {
+    assert_eq!(field(request, "subject_token_type"), Some(format!("urn:carnet:token-type:{kind}")));
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(field(request, "subject_token").unwrap()).unwrap()).unwrap()
+}
+
+#[test]
+fn an_api_key_of_oci_signs_for_the_authority_and_the_rule() {
+    let key = carnet_jose::SigningKey::generate(Algorithm::Rs256).unwrap();
+    let credential = Credential::new(Material::OciApiKey(carnet_core::OciApiKey {
+        tenancy: "ocid1.tenancy.oc1..aaaa".to_owned(),
+        user: "ocid1.user.oc1..uuuu".to_owned(),
+        fingerprint: key.oci_fingerprint(),
+        private_key: key.to_pkcs8().unwrap(),
+        region: Some("us-ashburn-1".to_owned()),
+    }));
+    for (rule, audience) in [(None, URL.to_owned()), (Some("deploy"), format!("{URL}#deploy"))] {
+        let world = answering(&answer(ACCESS_TOKEN, "opaque"));
+        let section = with(section("access-token"), "rule", rule.map_or(Value::Null, Value::from));
+        exchange_for::<Carnet>(&section, &world, &credential, None).unwrap();
+        let login = login(&asked(&world), "oci-request");
+        assert_eq!(login["user"], "ocid1.user.oc1..uuuu");
+        assert_eq!(login["headers"]["host"], "identity.us-ashburn-1.oraclecloud.com");
+        assert_eq!(login["headers"]["x-carnet-audience"], audience);
+        let authorization = login["headers"]["authorization"].as_str().unwrap();
+        let signed = r#"headers="date (request-target) host x-carnet-audience x-carnet-nonce""#;
+        assert!(authorization.contains(signed), "{authorization}");
+    }
+}
+
+#[test]
+fn keys_of_aws_sign_for_the_authority() {
+    let credential = Credential::new(Material::AwsKeys(carnet_core::AwsKeys {
+        access_key_id: "AKIAEXAMPLE".to_owned(),
+        secret_access_key: carnet_core::Secret::new("secret"),
+        session_token: None,
+    }));
+    let world = answering(&answer(ACCESS_TOKEN, "opaque"));
+    let section = with(section("access-token"), "region", "eu-central-1");
+    let error = exchange_for::<Carnet>(&section, &world, &credential, None).unwrap_err();
+    assert_eq!((error.kind(), error.hints()), (ErrorKind::Configuration, vec!["set `account`"]));
+    let section = with(section, "account", "123456789012");
+    exchange_for::<Carnet>(&section, &world, &credential, None).unwrap();
+    let login = login(&asked(&world), "aws-request");
+    assert_eq!((&login["account"], &login["headers"]["x-carnet-audience"]), (&json!("123456789012"), &json!(URL)));
+    assert_eq!(login["headers"]["host"], "sts.eu-central-1.amazonaws.com");
+}
+
 #[test]
 fn rejects_a_jwt_svid_for_nobody() {
     let world = world(ScriptedHttp::default());
