@@ -17,7 +17,7 @@ fn resource_server() -> Secret {
     sign(&claims_with(json!({ "sub": "service:api", "jti": "rs" })))
 }
 
-fn lookup_rule(audiences: Value) -> Rule {
+pub(crate) fn lookup_rule(audiences: Value) -> Rule {
     rule_with(json!({
         "name": "lookup", "subject": "service:api", "condition": null, "issue": [], "audiences": [], "identity": null,
         "introspect": audiences,

@@ -25,4 +25,5 @@ mod single_use;
 mod stateless;
 mod support;
 mod svid;
+mod uses;
 mod world;
