@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Version of the interface: the first number changes when something is removed or changes its meaning.
-const VERSION: &str = "1.2.0";
+const VERSION: &str = "1.3.0";
 const JSON: &str = "application/json";
 const LINES: &str = "application/jsonl";
 
