@@ -111,6 +111,7 @@ fn fields(name: &str) -> &'static str {
         }
         "vault-unwrap" => "creation_path = 'auth/jwt/login'",
         "vault-secrets" => "secrets = [{ mount = 'secret', path = 'a', file = '/x' }]",
+        "infisical-secrets" => "secrets = [{ project_id = 'p', environment = 'prod', export = true }]",
         "aws" => "role_arn = 'arn:aws:iam::123456789012:role/r'",
         "aws-roles-anywhere" => {
             "trust_anchor_arn = 'arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/a'
@@ -146,7 +147,7 @@ fn every_entry_takes_and_gives_what_it_declares() {
     }
 }
 
-#[cfg(all(feature = "generic", feature = "oci", feature = "gcp"))]
+#[cfg(all(feature = "generic", feature = "oci", feature = "gcp", feature = "oauth"))]
 #[test]
 fn a_session_that_does_not_fit_is_told_who_takes_it() {
     use carnet_core::Kind;
@@ -169,6 +170,6 @@ fn a_session_that_does_not_fit_is_told_who_takes_it() {
     let gcp = registry.find_exchange("gcp").unwrap().takes();
     assert_eq!(
         misfit(Step::exchange(1, "gcp"), gcp).hint(&registry),
-        "put an exchange between them that takes oci-session and gives aws-keys or jwt or x509: oci-domain"
+        "put an exchange between them that takes oci-session and gives aws-keys or jwt or x509: oci-domain, carnet"
     );
 }
