@@ -37,6 +37,7 @@ async fn every_service_of_the_manual_is_there() {
         "gcp-resourcemanager",
         "gcp-storage",
         "gcp-sts",
+        "infisical",
         "kubernetes-basic",
         "kubernetes-dev",
         "kubernetes-prod",

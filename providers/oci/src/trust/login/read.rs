@@ -48,7 +48,8 @@ impl LoginTrust<'_> {
             }
         };
         let request = SignedRequest { method: &Method::GET, target: &target, headers: &headers, body: None };
-        let options = Options { host: HostRule::OneOf(&[host]), body: BodyRule::Signed, single_use: true };
+        let hosts = [host];
+        let options = Options { host: HostRule::OneOf(&hosts), body: BodyRule::Signed, single_use: true };
         let examined = examine(&request, &options, now)?;
         require_all_signed(&headers, &examined.authorization)?;
         if examined.date.duration_since(now).abs() > self.window {
