@@ -4,7 +4,15 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Sandbox, carnet, json, node, output, python};
+use crate::{
+    harness::{Sandbox, carnet, json, node, output, python},
+    matrix::{alone, proven},
+};
+
+/// The clients, as the matrix calls them.
+pub(crate) const PYTHON: &str = "OCI SDK for Python";
+const NODE: &str = "OCI SDK for JavaScript";
+pub(crate) const COMMAND: &str = "oci";
 
 /// The words of a route from a CI job's token to a session.
 fn upst(sandbox: &Sandbox, domain: &str) -> Vec<String> {
@@ -68,6 +76,7 @@ fn the_python_sdk_uses_a_profile_that_carnet_wrote() {
     assert_eq!(answer["compartments"], json!(["ci"]));
     assert_eq!(answer["domains"].as_array().unwrap().len(), 3);
     assert_eq!(answer["vcns"].as_array().unwrap().len(), 1);
+    proven("github-actions", "oci", PYTHON);
 }
 
 #[test]
@@ -77,6 +86,7 @@ fn the_python_sdk_needs_no_endpoint_inside_the_sandbox() {
     let mut program = python("oci_session_token.py");
     program.args(compartment(sandbox)).envs(sandbox.environment(&["--proxy"]));
     expect_buckets(&json(program.envs(profile(sandbox, folder.path()))));
+    proven("github-actions", "oci", PYTHON);
 }
 
 #[test]
@@ -86,6 +96,7 @@ fn the_node_sdk_uses_a_profile_that_carnet_wrote() {
     let mut program = node("oci_session_token.mjs");
     program.arg(sandbox.plain("oci-objectstorage")).arg(sandbox.seed("oci_compartment"));
     expect_buckets(&json(program.envs(profile(sandbox, folder.path()))));
+    proven("github-actions", "oci", NODE);
 }
 
 #[test]
@@ -97,6 +108,7 @@ fn the_oci_command_line_uses_a_profile_that_carnet_wrote() {
     program.arg(sandbox.seed("oci_compartment")).arg("--endpoint").arg(sandbox.plain("oci-objectstorage"));
     let answer = json(program.envs(profile(sandbox, folder.path())));
     assert_eq!(answer["data"][0]["name"], "artifacts", "{answer}");
+    proven("github-actions", "oci", COMMAND);
 }
 
 #[test]
@@ -108,6 +120,7 @@ fn oracles_instance_principal_signer_is_served_directly() {
     let answer = json(program.envs(sandbox.environment(&[])));
     expect_buckets(&answer);
     assert_eq!(answer["region"], "us-ashburn-1");
+    alone("oci-instance", "oci", PYTHON);
 }
 
 #[test]
@@ -117,6 +130,7 @@ fn the_node_instance_principal_is_served_directly() {
     program.arg(format!("{}/opc/v2", sandbox.plain("oci-imds"))).arg(sandbox.plain("oci-auth"));
     program.arg(sandbox.plain("oci-objectstorage")).arg(sandbox.seed("oci_compartment"));
     expect_buckets(&json(&mut program));
+    alone("oci-instance", "oci", NODE);
 }
 
 #[test]
@@ -124,6 +138,7 @@ fn oracles_instance_principal_signer_needs_no_argument_inside_the_sandbox() {
     let sandbox = Sandbox::shared();
     let mut program = python("oci_instance_principal.py");
     expect_buckets(&json(program.args(compartment(sandbox)).envs(sandbox.environment(&["--proxy"]))));
+    alone("oci-instance", "oci", PYTHON);
 }
 
 #[test]
@@ -132,6 +147,7 @@ fn oracles_resource_principal_signer_is_served() {
     let mut program = python("oci_resource_principal.py");
     program.args(compartment(sandbox)).arg("--objectstorage").arg(sandbox.plain("oci-objectstorage"));
     expect_buckets(&json(program.envs(sandbox.environment(&[]))));
+    alone("oci-resource", "oci", PYTHON);
 }
 
 /// The function, as a service plays it that has no token in files: a token of the resource first, then its session.
@@ -150,6 +166,7 @@ fn oracles_resource_principal_signer_is_served_in_its_older_versions() {
         program.env("OCI_RESOURCE_PRINCIPAL_SECURITY_CONTEXT", "context");
         expect_buckets(&json(&mut program));
     }
+    alone("oci-resource", "oci", PYTHON);
 }
 
 /// The instance's own resource principal. Oracle's signer asks for its id under the real address, so this needs the proxy.
@@ -163,6 +180,7 @@ fn oracles_resource_principal_signer_is_served_in_its_oldest_version() {
     program.env("OCI_RESOURCE_PRINCIPAL_VERSION", "1.1");
     program.env("OCI_RESOURCE_PRINCIPAL_RPT_ENDPOINT", auth).env("OCI_RESOURCE_PRINCIPAL_RPST_ENDPOINT", auth);
     expect_buckets(&json(&mut program));
+    alone("oci-resource", "oci", PYTHON);
 }
 
 #[test]
@@ -187,6 +205,7 @@ fn a_resource_principal_that_carnet_delivers_is_one_to_oracles_sdk() {
         .env("OCI_RESOURCE_PRINCIPAL_RPST", file("rpst"))
         .env("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM", file("private.pem"));
     expect_buckets(&json(&mut program));
+    proven("github-actions", "oci", PYTHON);
 }
 
 fn token_exchange(sandbox: &Sandbox, token: &str) -> Value {
@@ -202,6 +221,7 @@ fn oracles_token_exchange_signer_gets_a_session() {
     let sandbox = Sandbox::shared();
     let token = sandbox.token("github", &["--audience", sandbox.seed("oci_domain")]);
     expect_buckets(&token_exchange(sandbox, &token));
+    alone("github-actions", "oci", PYTHON);
 }
 
 #[test]
@@ -211,6 +231,7 @@ fn oracles_token_exchange_signer_takes_the_token_that_carnet_got() {
     let got = output(command.arg(sandbox.seed("oci_domain")).envs(sandbox.environment(&["--job", "github"])));
     assert!(got.status.success(), "{}", crate::harness::both(&got));
     expect_buckets(&token_exchange(sandbox, &String::from_utf8(got.stdout).unwrap()));
+    proven("github-actions", "oci", PYTHON);
 }
 
 #[test]
@@ -239,4 +260,5 @@ fn a_signature_from_carnet_lets_curl_call_oci() {
     let mut curl = std::process::Command::new("curl");
     let answer = json(curl.env_clear().args(["--silent", "--config"]).arg(config));
     assert_eq!(answer[0]["name"], "artifacts", "{answer}");
+    proven("oci-instance", "oci", "curl");
 }

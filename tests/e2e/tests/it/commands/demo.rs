@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{carnet, json},
+    matrix,
     scene::{fails, works},
 };
 
@@ -201,6 +202,7 @@ fn every_crossing_is_made_and_every_bent_one_is_refused() {
     for (row, wanted) in refusals.iter().zip(REFUSALS) {
         check_refusal(row, wanted);
     }
+    matrix::demo(&answer);
 }
 
 #[test]
