@@ -7,7 +7,7 @@ export CARNET="${CARNET_BIN:-$PWD/target/release/carnet}"
 export AZ_FOLDER="$PWD/target/azure-cli"
 if ! [ -e "$AZ_FOLDER/installed" ]; then
     python3 -m venv --clear "$AZ_FOLDER"
-    "$AZ_FOLDER/bin/python" -m pip install --quiet --disable-pip-version-check azure-cli==AZVERSION
+    "$AZ_FOLDER/bin/python" -m pip install --quiet --disable-pip-version-check azure-cli==2.91.0
     touch "$AZ_FOLDER/installed"
 fi
 folder="$(mktemp -d)"

@@ -144,7 +144,7 @@ fn both_sdks_ask_the_metadata_service() {
 fn boto3_needs_no_endpoint_inside_the_sandbox_and_uploads_in_chunks() {
     let (sandbox, folder) = (Sandbox::shared(), tempfile::tempdir().unwrap());
     let next = format!(
-        "'then=[{{\"role_arn\":\"{}\",\"external_id\":\"{}\"}}]'",
+        "'then=[{{role_arn=\"{}\", external_id=\"{}\"}}]'",
         sandbox.seed("aws_next_role"),
         sandbox.seed("aws_external_id")
     );
