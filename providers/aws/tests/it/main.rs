@@ -118,7 +118,8 @@ async fn a_certificate_is_a_role_under_its_anchor_only() {
     };
     let identity = |authority: &Authority| {
         let issued = authority.issue(&leaf).unwrap();
-        let identity = X509Identity { chain: vec![issued.certificate], private_key: issued.private_key };
+        let identity =
+            X509Identity { chain: vec![issued.certificate], private_key: issued.private_key, bundle: Vec::new() };
         Credential::new(Material::X509(identity))
     };
     let keys = cloud.exchange::<AwsRolesAnywhere>(section.clone(), &identity(&trusted)).await.unwrap();

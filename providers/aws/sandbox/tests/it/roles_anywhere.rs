@@ -82,8 +82,11 @@ impl World {
     }
 
     async fn send_with(&self, ask: &Ask, issued: &Issued) -> Reply {
-        let identity =
-            X509Identity { chain: vec![issued.certificate.clone()], private_key: issued.private_key.clone() };
+        let identity = X509Identity {
+            chain: vec![issued.certificate.clone()],
+            private_key: issued.private_key.clone(),
+            bundle: Vec::new(),
+        };
         let serial = Certificate::from_der(&issued.certificate).unwrap().serial().to_vec();
         let signer = CertificateSigner::new(&identity, &serial).unwrap();
         let mut url: url::Url = format!("https://rolesanywhere.{}.amazonaws.com/sessions", ask.region).parse().unwrap();
