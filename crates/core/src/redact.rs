@@ -30,7 +30,9 @@ fn looks_secret(word: &str, length: usize) -> bool {
 fn secret_at(word: &str) -> Option<usize> {
     let begins = |(at, mark): &(usize, &str)| {
         let (before, rest) = (word.get(..*at).unwrap_or_default(), word.get(at + mark.len()..).unwrap_or_default());
-        let follow = || rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).count();
+        let of_name = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        // No further: a word may be all marks, and each would be read to its end.
+        let follow = || rest.chars().take(WITHIN).take_while(of_name).count();
         !before.ends_with(|c: char| c.is_ascii_alphanumeric()) || follow() >= WITHIN
     };
     MARKS.iter().flat_map(|mark| word.match_indices(mark)).filter(begins).map(|(at, _)| at).min()
@@ -120,12 +122,15 @@ fn is_of_token(c: char) -> bool {
 
 /// A word that holds a secret, without it. Of a path and an address the parts are kept that can be shown.
 fn redact_word(word: &str, clean: &mut String) {
-    if let Some(start) = secret_at(word) {
-        let (before, token) = word.split_at(start);
-        let rest = token.trim_start_matches(is_of_token);
-        clean.extend([before, REDACTED]);
-        // Whatever follows a token is read anew, as it may be another.
-        return if looks_secret(rest, rest.chars().count()) { redact_word(rest, clean) } else { clean.push_str(rest) };
+    if secret_at(word).is_some() {
+        let mut rest = word;
+        while let Some(start) = secret_at(rest) {
+            let (before, token) = rest.split_at(start);
+            clean.extend([before, REDACTED]);
+            // Whatever follows a token is read anew, as it may be another.
+            rest = token.trim_start_matches(is_of_token);
+        }
+        return clean.push_str(if rest.chars().count() > MAX_WORD { REDACTED } else { rest });
     }
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "/._-".contains(c);
     let start = word.trim_matches(['"', '\'', '`', '(', ')', ':', ',']);
@@ -245,6 +250,14 @@ mod tests {
             let said = format!("read {path}: no such file");
             assert_eq!(redacted(&said), said);
         }
+    }
+
+    #[test]
+    fn many_marks_and_many_tokens_are_one_text_like_any_other() {
+        let (word, list) = ("aeyJ".repeat(20_000), "eyJhbGciOi,".repeat(2_000));
+        assert_eq!(redacted(&word), "a[redacted]");
+        assert_eq!(blotted(&word), format!("a{}", "*".repeat(word.len() - 1)));
+        assert_eq!(redacted(&list), "[redacted],".repeat(2_000));
     }
 
     #[test]
