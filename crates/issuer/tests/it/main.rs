@@ -18,6 +18,7 @@ mod introspection;
 mod metadata;
 mod network;
 mod refused_tokens;
+mod renewal;
 mod risk;
 mod rules;
 mod single_use;
