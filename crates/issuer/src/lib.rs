@@ -51,7 +51,7 @@ pub use error::{OAuthCode, OAuthError};
 pub use exchange::TokenResponse;
 pub use form::MAX_FORM;
 pub use introspect::{Introspection, LookupRequest};
-pub use issuer::{Issuer, IssuerParts};
+pub use issuer::{ForeignAges, Issuer, IssuerParts};
 pub use request::{Grant, ShownToken, TokenRequest};
 pub use rule::{ActorRule, Rule};
 pub use rule_set::{Actor, Asked, Presented, RuleSet};

@@ -13,6 +13,7 @@ mod client;
 mod delegation;
 mod discovery;
 mod exchange;
+mod federated;
 mod forwarded;
 mod introspection;
 mod metadata;
