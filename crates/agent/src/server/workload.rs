@@ -51,7 +51,7 @@ impl SpiffeWorkloadApi for Workload {
         request: Request<X509svidRequest>,
     ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
         let selectors = self.caller(&request).await?;
-        Ok(Response::new(Box::pin(feed(&self.0, X509Svids(selectors))?)))
+        Ok(Response::new(Box::pin(feed(&self.0, request.extensions(), X509Svids(selectors))?)))
     }
 
     async fn fetch_x509_bundles(
@@ -59,7 +59,7 @@ impl SpiffeWorkloadApi for Workload {
         request: Request<X509BundlesRequest>,
     ) -> Result<Response<Self::FetchX509BundlesStream>, Status> {
         let selectors = self.caller(&request).await?;
-        Ok(Response::new(Box::pin(feed(&self.0, X509Bundles(selectors))?)))
+        Ok(Response::new(Box::pin(feed(&self.0, request.extensions(), X509Bundles(selectors))?)))
     }
 
     async fn fetch_jwtsvid(&self, request: Request<JwtsvidRequest>) -> Result<Response<JwtsvidResponse>, Status> {
@@ -83,7 +83,7 @@ impl SpiffeWorkloadApi for Workload {
         request: Request<JwtBundlesRequest>,
     ) -> Result<Response<Self::FetchJWTBundlesStream>, Status> {
         let selectors = self.caller(&request).await?;
-        Ok(Response::new(Box::pin(feed(&self.0, JwtBundles(selectors))?)))
+        Ok(Response::new(Box::pin(feed(&self.0, request.extensions(), JwtBundles(selectors))?)))
     }
 
     async fn validate_jwtsvid(
