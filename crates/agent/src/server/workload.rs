@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
-use carnet_attest::protocol::{MAX_AUDIENCE, MAX_AUDIENCES};
+use carnet_attest::protocol::{MAX_AUDIENCE, MAX_AUDIENCES, RefusalCode};
 use carnet_core::{chain, safe_text};
 use carnet_grpc::{
     SECURITY_HEADER,
@@ -140,8 +140,12 @@ impl Workload {
 
     async fn jwt_svid(&self, identity: &Identity, audiences: &[String]) -> Result<Jwtsvid, Status> {
         let token = self.0.jwt.get(&self.0, identity, audiences).await.map_err(|error| {
-            let why = safe_text(&chain(&error).join(": "));
-            Status::unavailable(format!("could not fetch JWT-SVID: {why}"))
+            let why = format!("could not fetch JWT-SVID: {}", safe_text(&chain(&error).join(": ")));
+            match error.code() {
+                // Of what goes to the authority only the audiences are the caller's, and they are no better when it asks again.
+                Some(RefusalCode::Invalid) => Status::invalid_argument(why),
+                _ => Status::unavailable(why),
+            }
         })?;
         Ok(Jwtsvid {
             spiffe_id: identity.spiffe_id.to_string(),
