@@ -46,7 +46,7 @@ mod svid;
 mod token_type;
 mod trusted;
 
-pub use caller::Caller;
+pub use caller::{Caller, counted_address};
 pub use error::{OAuthCode, OAuthError};
 pub use exchange::TokenResponse;
 pub use form::MAX_FORM;

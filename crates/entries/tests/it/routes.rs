@@ -240,6 +240,42 @@ async fn rejects_the_entry_of_another_agent_and_serves_the_rest_of_the_batch() {
 }
 
 #[tokio::test]
+async fn a_stranger_does_not_fill_the_audit() {
+    let world = World::new().await;
+    let token = world.token(None, &[]).await;
+    let before = world.rows().await.len();
+    let bad = |request: AttestRequest| AttestRequest { payload: serde_json::json!({ "token": "none" }), ..request };
+    // With a new attempt each time, and with one over and over.
+    let same = bad(world.attempt(&token).await);
+    for number in 0..95 {
+        let request = if number % 2 == 0 { bad(world.attempt(&token).await) } else { same.clone() };
+        let (status, body) = world.send(None, "POST", paths::ATTEST, Some(&request)).await;
+        assert_eq!((status, code(&body)), (403, "not-attested"), "{body}");
+    }
+    assert_eq!(world.rows().await.len() - before, 50);
+    assert_eq!(world.issuer.flush_refusals().await.unwrap(), 45);
+    assert_eq!(world.rows().await.pop().unwrap().action, "refusals.suppressed");
+    // Whoever is believed comes in all the same, and has its rows.
+    let good = world.attempt(&token).await;
+    assert_eq!(world.send(None, "POST", paths::ATTEST, Some(&good)).await.0, 200);
+    assert_eq!(world.audit().await[0].0, "node.attest");
+}
+
+#[tokio::test]
+async fn rejects_an_attempt_whose_refusal_was_not_written() {
+    let world = World::new().await;
+    let token = world.token(None, &[]).await;
+    let bad = |request: AttestRequest| AttestRequest { payload: serde_json::json!({ "token": "none" }), ..request };
+    for _ in 0..60 {
+        world.send(None, "POST", paths::ATTEST, Some(&bad(world.attempt(&token).await))).await;
+    }
+    let good = world.attempt(&token).await;
+    world.send(None, "POST", paths::ATTEST, Some(&bad(good.clone()))).await;
+    let (status, body) = world.send(None, "POST", paths::ATTEST, Some(&good)).await;
+    assert_eq!((status, body["message"].as_str()), (403, Some("this attempt was used")), "{body}");
+}
+
+#[tokio::test]
 async fn a_template_is_filled_from_the_workloads_selectors_and_from_one_value_only() {
     let world = World::new().await;
     let agent = world.agent("a", &[]).await;
