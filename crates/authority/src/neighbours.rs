@@ -222,7 +222,8 @@ mod tests {
             let (kind, expect) = (ObjectKind::FederatedDomain, Expect::Any);
             let op = Op::PutObject { kind, name: name.to_owned(), body, expect };
             let audit = AuditRecord::new(context.now(), "federation.put", Outcome::Allowed);
-            store.commit(Commit { ops: vec![op], audit, refused: None }).await.unwrap();
+            let done = store.commit(Commit { ops: vec![op], audit, refused: None }).await.unwrap();
+            assert!(matches!(done, Committed::Done { .. }));
         }
         let configured = [foreign("both.example", Some(300)), foreign("plain.example", None)];
         let own = watch::Sender::new(None).subscribe();
