@@ -55,6 +55,10 @@ pub const GITHUB_SUBJECT: &str = "repo:carnet-sandbox/app:ref:refs/heads/main";
 pub const GITLAB_ISSUER: &str = "https://gitlab.com";
 /// The subject of GitLab's jobs.
 pub const GITLAB_SUBJECT: &str = "project_path:carnet-sandbox/app:ref_type:branch:ref:main";
+/// Issuer of JWT-SVIDs: an authority of the sandbox's owner, as `carnet demo` has one. Nobody answers there otherwise.
+pub const SVID_ISSUER: &str = "https://authority.demo.test";
+/// The workload that becomes the application by its JWT-SVID.
+pub const WORKLOAD: &str = "spiffe://demo.test/app";
 
 /// The issuer of the tenant's own tokens, second version.
 pub fn own_issuer() -> String {
@@ -109,7 +113,7 @@ pub(crate) fn fill(inner: &mut Inner, now: Timestamp) {
 }
 
 fn application(now: Timestamp) -> Principal {
-    let names = ["github-main", "gitlab", "machine"];
+    let names = ["github-main", "gitlab", "machine", "workload"];
     let ids = (0_u32..).map(|number| format!("c0ffee00-0000-4000-8000-00000000f{number:03}"));
     let registration = Registration::Application(Application {
         object_id: APPLICATION_OBJECT.to_owned(),
@@ -131,6 +135,7 @@ fn application(now: Timestamp) -> Principal {
             ..credential("gitlab", GITLAB_ISSUER, "")
         },
         credential("machine", &own_issuer(), MACHINE_PRINCIPAL),
+        credential("workload", SVID_ISSUER, WORKLOAD),
     ];
     let principal = Principal::new(APPLICATION, APPLICATION_PRINCIPAL, "carnet-jobs", registration, now);
     with(principal, ClientKind::Application, credentials)
@@ -216,9 +221,9 @@ mod tests {
         let mut inner = Inner::default();
         fill(&mut inner, Timestamp::UNIX_EPOCH);
         let count = |client| inner.directory.client(client).unwrap().client.credentials.len();
-        assert_eq!((count(APPLICATION), count(IDENTITY_CLIENT), count(MACHINE_CLIENT)), (3, 1, 0));
+        assert_eq!((count(APPLICATION), count(IDENTITY_CLIENT), count(MACHINE_CLIENT)), (4, 1, 0));
         let ids = &inner.directory.client(APPLICATION).unwrap().application().unwrap().credential_ids;
         let names: Vec<_> = ids.keys().map(String::as_str).collect();
-        assert_eq!(names, ["github-main", "gitlab", "machine"]);
+        assert_eq!(names, ["github-main", "gitlab", "machine", "workload"]);
     }
 }

@@ -1,6 +1,6 @@
 //! Oracle's own clients: against the sandbox, fed by carnet, and through the proxy without any endpoint.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use serde_json::{Value, json};
 
@@ -14,32 +14,33 @@ pub(crate) const PYTHON: &str = "OCI SDK for Python";
 const NODE: &str = "OCI SDK for JavaScript";
 pub(crate) const COMMAND: &str = "oci";
 
-/// The words of a route from a CI job's token to a session.
-fn upst(sandbox: &Sandbox, domain: &str) -> Vec<String> {
+/// `carnet get` from a CI job's token to a session.
+fn upst(sandbox: &Sandbox) -> Command {
+    let mut command = session(sandbox, &["github-actions"]);
+    command.arg(format!("audience={}", sandbox.seed("oci_domain")));
+    command.envs(sandbox.environment(&["--job", "github"]));
+    command
+}
+
+/// `carnet get` from what these words give to a session.
+fn session(sandbox: &Sandbox, from: &[&str]) -> Command {
     let secret = sandbox.put("client-secret", sandbox.seed("oci_client_secret"));
-    [
-        "get",
-        "--from",
-        "github-actions",
-        "--to",
-        "oci-upst",
-        &format!("url={domain}"),
-        &format!("client_id={}", sandbox.seed("oci_client_id")),
-        &format!("client_secret_file={secret}"),
-        &format!("audience={}", sandbox.seed("oci_domain")),
-        &format!("region={}", sandbox.seed("oci_region")),
-        "--quiet",
-    ]
-    .map(str::to_owned)
-    .to_vec()
+    let mut command = carnet(["get", "--quiet", "--from"]);
+    command.args(from).args(["--to", "oci-upst", &format!("url={}", sandbox.plain("oci-domain"))]);
+    command.arg(format!("client_id={}", sandbox.seed("oci_client_id")));
+    command.arg(format!("client_secret_file={secret}")).arg(format!("region={}", sandbox.seed("oci_region")));
+    command
 }
 
 /// A profile that carnet wrote with the session of a CI job.
 pub(crate) fn profile(sandbox: &Sandbox, folder: &Path) -> Vec<(String, String)> {
+    delivered(&mut upst(sandbox), folder)
+}
+
+/// The profile that this run writes.
+fn delivered(command: &mut Command, folder: &Path) -> Vec<(String, String)> {
     let directory = folder.join("profile");
-    let mut command = carnet(upst(sandbox, &sandbox.plain("oci-domain")));
-    command.arg("--deliver").arg("oci-profile").arg(format!("directory={}", directory.display()));
-    let done = output(command.envs(sandbox.environment(&["--job", "github"])));
+    let done = output(command.arg("--deliver").arg("oci-profile").arg(format!("directory={}", directory.display())));
     assert!(done.status.success(), "{}", crate::harness::both(&done));
     let config = directory.join("current/config").display().to_string();
     vec![
@@ -54,6 +55,13 @@ fn compartment(sandbox: &Sandbox) -> Vec<String> {
     vec!["--compartment".to_owned(), sandbox.seed("oci_compartment").to_owned()]
 }
 
+/// Where the services are that `oci_session_token.py` calls.
+fn endpoints(sandbox: &Sandbox) -> [String; 6] {
+    let [storage, identity, core] =
+        ["oci-objectstorage", "oci-identity", "oci-core"].map(|service| sandbox.plain(service));
+    ["--objectstorage".to_owned(), storage, "--identity".to_owned(), identity, "--core".to_owned(), core]
+}
+
 fn expect_buckets(answer: &Value) {
     assert_eq!(answer["namespace"], "axcarnetsbx", "{answer}");
     assert_eq!(answer["buckets"], json!(["artifacts"]), "{answer}");
@@ -64,12 +72,7 @@ fn the_python_sdk_uses_a_profile_that_carnet_wrote() {
     let sandbox = Sandbox::shared();
     let folder = tempfile::tempdir().unwrap();
     let mut program = python("oci_session_token.py");
-    program.args(compartment(sandbox)).args(["--put", "artifacts/from-python.txt"]);
-    for (option, service) in
-        [("--objectstorage", "oci-objectstorage"), ("--identity", "oci-identity"), ("--core", "oci-core")]
-    {
-        program.arg(option).arg(sandbox.plain(service));
-    }
+    program.args(compartment(sandbox)).args(["--put", "artifacts/from-python.txt"]).args(endpoints(sandbox));
     let answer = json(program.envs(profile(sandbox, folder.path())));
     expect_buckets(&answer);
     assert_eq!(answer["object"], "hello from a session token");
@@ -87,6 +90,26 @@ fn the_python_sdk_needs_no_endpoint_inside_the_sandbox() {
     program.args(compartment(sandbox)).envs(sandbox.environment(&["--proxy"]));
     expect_buckets(&json(program.envs(profile(sandbox, folder.path()))));
     proven("github-actions", "oci", PYTHON);
+}
+
+#[test]
+fn the_python_sdk_uses_profiles_of_machines_in_other_clouds() {
+    let sandbox = Sandbox::shared();
+    let domain = format!("audience={}", sandbox.seed("oci_domain"));
+    let application = format!("resource={}", sandbox.seed("azure_application"));
+    let machines: [&[&str]; 3] = [
+        &["aws-identity", "place=instance", "--to", "aws-web-identity-token", &domain],
+        &["azure-identity", "token=identity", &application],
+        &["gcp-metadata", &domain],
+    ];
+    for from in machines {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = session(sandbox, from);
+        let profile = delivered(command.envs(sandbox.environment(&[])), folder.path());
+        let mut program = python("oci_session_token.py");
+        expect_buckets(&json(program.args(compartment(sandbox)).args(endpoints(sandbox)).envs(profile)));
+        proven(from[0], "oci", PYTHON);
+    }
 }
 
 #[test]
@@ -188,9 +211,9 @@ fn a_resource_principal_that_carnet_delivers_is_one_to_oracles_sdk() {
     let sandbox = Sandbox::shared();
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("principal");
-    let mut command = carnet(upst(sandbox, &sandbox.plain("oci-domain")));
+    let mut command = upst(sandbox);
     command.arg("--deliver").arg("oci-resource-principal").arg(format!("directory={}", directory.display()));
-    let done = output(command.envs(sandbox.environment(&["--job", "github"])));
+    let done = output(&mut command);
     assert!(done.status.success(), "{}", crate::harness::both(&done));
     let current = directory.join("current");
     let files: Vec<_> = std::fs::read_dir(&current).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -257,7 +280,7 @@ fn a_signature_from_carnet_lets_curl_call_oci() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("curl");
     std::fs::write(&config, signed.stdout).unwrap();
-    let mut curl = std::process::Command::new("curl");
+    let mut curl = Command::new("curl");
     let answer = json(curl.env_clear().args(["--silent", "--config"]).arg(config));
     assert_eq!(answer[0]["name"], "artifacts", "{answer}");
     proven("oci-instance", "oci", "curl");
