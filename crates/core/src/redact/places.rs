@@ -7,8 +7,7 @@ use super::MAX_WORD;
 
 /// What tokens and keys start with: every JOSE object (`{"` in base64url), Google access tokens, PEM, and the tokens of
 /// GitHub, GitLab, Vault and Slack, and the client secrets of OCI's identity domains.
-const MARKS: [&str; 11] =
-    ["eyJ", "ya29.", PEM, "ghs_", "ghp_", "glpat-", "hvs.", "hvb.", "hvr.", "idcscs-", "xoxb-"];
+const MARKS: [&str; 11] = ["eyJ", "ya29.", PEM, "ghs_", "ghp_", "glpat-", "hvs.", "hvb.", "hvr.", "idcscs-", "xoxb-"];
 /// How much must follow a mark in the middle of a word: fewer characters are language, such as a file `apiKeyJson`.
 const WITHIN: usize = 24;
 /// How a PEM block begins (RFC 7468, 2).
