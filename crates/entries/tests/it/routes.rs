@@ -258,7 +258,8 @@ async fn refused_rows(world: &World, action: &str, agent: &TestAgent) -> Vec<(St
     let rows = rows.filter(|row| row.action == action && row.outcome == Outcome::Refused);
     let told = rows.map(|row| {
         assert_eq!(row.actor, agent.id.as_str());
-        (row.clause.unwrap(), row.details["entry"].as_str().unwrap().to_owned())
+        let entry = row.details.get("entry").and_then(Value::as_str).unwrap_or_default();
+        (row.clause.unwrap_or_default(), entry.to_owned())
     });
     told.collect()
 }
