@@ -241,6 +241,7 @@ pub(crate) fn malformed(what: &str, response: &Response, wrong: &'static str) ->
 #[cfg(test)]
 mod tests {
     use carnet_core::SecretBytes;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -292,5 +293,20 @@ mod tests {
     fn somebody_else_is_not_taken_for_aws() {
         assert_eq!(refusal("x", &answer(403, "<html>"), None).kind(), ErrorKind::Unreachable);
         assert_eq!(refusal("x", &answer(503, &xml("AccessDenied", "")), None).kind(), ErrorKind::Unreachable);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_shows_no_control_character(
+            body in proptest::collection::vec(any::<u8>(), 0..200), code in "\\PC{0,20}", message in "[ -~\\x00-\\x1f]{0,60}",
+        ) {
+            drop(parse_error(&body));
+            let json = serde_json::json!({ "__type": code, "message": message }).to_string();
+            for body in [xml(&code, &message), json] {
+                let said = parse_error(body.as_bytes());
+                let shown = said.code.iter().chain(&said.message);
+                prop_assert!(shown.clone().all(|text| !text.chars().any(char::is_control)), "{:?}", said);
+            }
+        }
     }
 }

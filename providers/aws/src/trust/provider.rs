@@ -33,7 +33,9 @@ impl OidcProvider {
         let good = parsed.as_ref().is_some_and(|url| {
             url.scheme() == "https" && url.port().is_none() && url.query().is_none() && url.fragment().is_none()
         });
-        if !good || self.url.len() > 255 {
+        // The parser drops blanks and folds the scheme; `iss` is compared as it stands.
+        let plain = self.url.starts_with("https://") && self.url.chars().all(|c| c.is_ascii_graphic());
+        if !good || !plain || self.url.len() > 255 {
             return no("url", carnet_core::safe_text(&self.url), "https, no port, no query, at most 255 characters");
         }
         if self.client_ids.len() > 100 || self.client_ids.iter().any(|id| id.is_empty() || id.len() > 255) {

@@ -4,6 +4,7 @@ use carnet_core::Secret;
 use carnet_jose::{Algorithm, KeySet, PublicKey, SigningKey, encode_jwt};
 use carnet_trust::{Decision, Refusal};
 use jiff::Timestamp;
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -263,5 +264,40 @@ fn rejects_policies_bent_in_one_place() {
         ("}", ""),
     ] {
         assert!(TrustPolicy::parse(&good.replacen(from, to, 1)).is_err(), "{from} as {to}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_policy_is_read_and_only_one_that_allows_allows(
+        text in ".{0,80}",
+        effect in "Allow|Deny|allow",
+        action in "sts:[A-Za-z*?]{0,30}|\\*|s3:.{0,8}",
+        operator in "(ForA(ll|ny)Values?:)?(String|Numeric|Date|Bool|Arn|Null|Ip)(Like|Equals|Address|LessThan)?(IfExists)?",
+        value in "\\PC{0,20}",
+    ) {
+        prop_assert!(TrustPolicy::parse(&text).is_err());
+        let principal = ("Federated", "arn:aws:iam::123456789012:oidc-provider/issuer.example/a");
+        let document = json!({ "Version": "2012-10-17", "Statement": { "Effect": effect,
+            "Principal": { "Federated": principal.1 }, "Action": action, "Condition": { operator: { "a:sub": value } } } });
+        if let Ok(policy) = TrustPolicy::parse(&document.to_string()) {
+            for context in [Context::default(), Context::default().with("a:sub", [value.clone()])] {
+                let allowed = policy.allows("sts:AssumeRoleWithWebIdentity", principal, &context);
+                prop_assert!(allowed.is_err() || effect == "Allow", "{}", document);
+            }
+        }
+    }
+
+    #[test]
+    fn a_provider_is_named_as_it_was_given(url in "(https|HTTPS|http)?(://)?[ a-z0-9./:?#\\t-]{0,30}") {
+        let provider = OidcProvider {
+            account: "123456789012".to_owned(),
+            url: url.clone(),
+            client_ids: vec!["a".to_owned()],
+            thumbprints: Vec::new(),
+        };
+        if provider.check().is_ok() {
+            prop_assert_eq!(format!("https://{}", provider.name()), url);
+        }
     }
 }
