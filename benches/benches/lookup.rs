@@ -225,7 +225,7 @@ fn azure(runtime: &Runtime, trusts: usize) -> Place {
         path: format!("/{}/oauth2/v2.0/token", seed::TENANT),
         content_type: FORM.1,
         body: form(&fields),
-        refused: (401, "AADSTS5002738"),
+        refused: (400, "AADSTS5002738"),
     };
     place.checked(runtime)
 }

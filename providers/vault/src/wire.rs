@@ -111,6 +111,8 @@ pub(crate) fn parse_creation_path(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The answer of a login, from "JWT/OIDC auth method (API), Login".
@@ -160,5 +162,27 @@ mod tests {
         assert!(parse_secret(br#"{"data":{"k":"v"}}"#, true).unwrap_err().ends_with("KV v1"));
         assert_eq!(parse_secret(b"{}", false).unwrap_err(), "it has no `data`");
         assert_eq!(parse_secret(br#"{"data":[]}"#, false).unwrap_err(), "`data` is not an object");
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(parse_issued(&body).is_err() && parse_creation_path(&body).is_none());
+            prop_assert!(parse_secret(&body, false).is_err() && parse_secret(&body, true).is_err());
+        }
+
+        #[test]
+        fn a_token_that_is_taken_is_there_and_has_not_ended(
+            token in ".{0,8}", seconds in any::<i64>(), kind in "auth|wrap_info|data", member in "client_token|token",
+        ) {
+            let body = serde_json::json!({
+                kind: { member: token, "lease_duration": seconds, "ttl": seconds, "creation_path": "x" }
+            });
+            match parse_issued(body.to_string().as_bytes()) {
+                Ok(Issued::Auth(auth)) => prop_assert!(auth.client_token.expose() == token && !token.is_empty() && seconds >= 0),
+                Ok(Issued::Wrapped(inner)) => prop_assert!(inner.token.expose() == token && !token.is_empty() && seconds > 0),
+                Err(_) => {}
+            }
+        }
     }
 }

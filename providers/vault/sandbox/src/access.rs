@@ -1,9 +1,13 @@
 //! Who calls, and may they?
 
+use std::collections::BTreeSet;
+
 use carnet_trust::Refusal;
 
 use crate::{
+    auth::PEER,
     call::Call,
+    identity,
     policy::{Acl, Operation, Policy, Question},
     reply::ApiError,
     state::{Inner, State},
@@ -77,6 +81,13 @@ pub(crate) fn authenticate(state: &State, inner: &mut Inner, call: &Call, namesp
     if !namespace.starts_with(&token.namespace) {
         return Err(no("a token of another namespace", "log in in this namespace or in one above it"));
     }
+    if !token.bound.is_empty() && !token.bound.iter().any(|network| network.contains(&PEER)) {
+        return Err(no("an address that the token is not bound to", "call from one of `bound_cidrs` of the token"));
+    }
+    let identities = inner.namespaces.get(&token.namespace).map(|namespace| &namespace.identities);
+    if identities.is_some_and(|identities| identities.is_disabled(&token.entity_id)) {
+        return Err(identity::disabled());
+    }
     let acl = acl(inner, &token);
     Ok(Caller { id, token, acl })
 }
@@ -87,9 +98,16 @@ pub(crate) fn acl(inner: &Inner, token: &Token) -> Acl {
         return Acl::root();
     }
     let Some(namespace) = inner.namespaces.get(&token.namespace) else { return Acl::default() };
-    let policies = token.policies.iter().filter_map(|name| namespace.policies.get(name));
+    let identity = namespace.identities.policies(&token.entity_id);
+    let policies = token.policies.union(&identity).filter_map(|name| namespace.policies.get(name));
     let policies: Vec<&Policy> = policies.map(|entry| &entry.policy).collect();
-    Acl::new(policies, namespace.entities.get(&token.entity_id))
+    Acl::new(policies, namespace.identities.entity(&token.entity_id))
+}
+
+/// The policies that a token has by its entity and by that entity's groups.
+pub(crate) fn identity_policies(inner: &Inner, token: &Token) -> BTreeSet<String> {
+    let namespace = inner.namespaces.get(&token.namespace);
+    namespace.map(|namespace| namespace.identities.policies(&token.entity_id)).unwrap_or_default()
 }
 
 /// Root paths, which want `sudo` beside the ordinary capability (sheet: `sys/raw`, `sys/audit`, accessors, …).

@@ -1,9 +1,65 @@
-//! Auth methods: JWT, and tokens themselves.
+//! Auth methods: JWT, programs over its claims, AWS, and tokens themselves.
 
+mod aws;
+mod cel;
+mod issue;
 mod jwt;
 mod login;
 mod token;
 
-pub(crate) use jwt::{answer, configure};
-pub(crate) use login::login;
+use crate::{
+    access::Place,
+    call::Call,
+    policy::Operation,
+    reply::{Answer, ApiError},
+    state::{Method, State},
+};
+
+pub(crate) use aws::AwsMethod;
+pub(crate) use issue::PEER;
 pub(crate) use token::answer as tokens;
+
+/// A path of an auth method that needs no token.
+pub(crate) async fn login(state: &State, call: &Call, place: &Place, mount: &str, rest: &str) -> Option<Answer> {
+    let kind = kind(state, place, mount)?;
+    let login = rest == "login" || (kind == Kind::Jwt && rest == "cel/login");
+    if !login {
+        return None;
+    }
+    if !matches!(place.operation, Operation::Create | Operation::Update) {
+        return Some(Err(ApiError::unsupported()));
+    }
+    Some(match (kind, rest) {
+        (Kind::Jwt, "login") => login::login(state, call, place, mount).await,
+        (Kind::Jwt, _) => cel::login(state, call, place, mount).await,
+        (Kind::Aws, _) => aws::login(state, call, place, mount).await,
+    })
+}
+
+/// The rest of a method's paths. The caller's policies have let it in.
+pub(crate) async fn answer(state: &State, call: &Call, place: &Place, mount: &str, rest: &str) -> Answer {
+    let writes = matches!(place.operation, Operation::Create | Operation::Update);
+    match kind(state, place, mount) {
+        Some(Kind::Jwt) if rest == "config" && writes => jwt::configure(state, call, place, mount).await,
+        Some(Kind::Jwt) => match rest.strip_prefix("cel/") {
+            Some(rest) => cel::answer(state, call, place, mount, rest),
+            None => jwt::answer(state, call, place, mount, rest),
+        },
+        Some(Kind::Aws) => aws::answer(state, call, place, mount, rest),
+        None => Err(ApiError::no_route(&place.path)),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Aws,
+    Jwt,
+}
+
+fn kind(state: &State, place: &Place, mount: &str) -> Option<Kind> {
+    let inner = state.lock();
+    Some(match inner.namespaces.get(&place.namespace)?.auths.get(mount)?.method {
+        Method::Jwt(_) => Kind::Jwt,
+        Method::Aws(_) => Kind::Aws,
+    })
+}

@@ -4,18 +4,44 @@ mod store;
 mod v1;
 mod v2;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::{
+    access::Caller,
     call::Call,
     policy::Operation,
     reply::{Answer, ApiError, Data},
     state::State,
+    tokens::Id,
 };
 use store::Engine;
 
 /// Most secrets of one mount, and versions of one secret.
 pub(crate) const MAX_SECRETS: usize = 1000;
+
+/// What tokens keep for themselves, by token. It ends with the token, as nobody else can ask for it.
+#[derive(Debug, Default)]
+pub(crate) struct Cubbyholes(BTreeMap<Id, v1::Store>);
+
+impl Cubbyholes {
+    /// Answers a request for what is below `cubbyhole/`.
+    pub(crate) fn answer(&mut self, caller: &Caller, call: &Call, operation: Operation, path: &str) -> Answer {
+        if caller.token.batch {
+            return Err(ApiError::bad("cubbyhole operations are only supported by \"service\" type tokens"));
+        }
+        if self.0.len() >= MAX_SECRETS && !self.0.contains_key(&caller.id) {
+            self.0.pop_first();
+        }
+        let mut store = self.0.remove(&caller.id).unwrap_or_default();
+        let answer = v1::answer(&mut store, call, operation, path);
+        if !store.is_empty() {
+            self.0.insert(caller.id, store);
+        }
+        answer
+    }
+}
 
 /// Which version of the engine a mount has.
 #[derive(Clone, Debug)]

@@ -6,9 +6,10 @@ use crate::{
     access::{self, Place},
     auth,
     call::Call,
+    identity,
     policy::Operation,
     reply::{Answer, ApiError, Data},
-    state::{Inner, State},
+    state::{Inner, Method, State},
     sys, wrapping,
 };
 
@@ -22,12 +23,11 @@ pub(crate) async fn answer(state: &State, call: &Call) -> Answer {
     if let Some(answer) = wrapping::answer(state, call, &place) {
         return answer;
     }
-    let writes = matches!(place.operation, Operation::Create | Operation::Update);
     let method = auth_method(state, &place);
     if let Some((mount, rest)) = &method
-        && rest.as_str() == "login"
+        && let Some(answer) = auth::login(state, call, &place, mount, rest).await
     {
-        return if writes { auth::login(state, call, &place, mount).await } else { Err(ApiError::unsupported()) };
+        return answer;
     }
     let caller = access::authorize(state, call, &place)?;
     if place.operation == Operation::Help {
@@ -35,16 +35,19 @@ pub(crate) async fn answer(state: &State, call: &Call) -> Answer {
             .flat();
     }
     if let Some((mount, rest)) = method {
-        if rest == "config" && writes {
-            return auth::configure(state, call, &place, &mount).await;
-        }
-        return auth::answer(state, call, &place, &mount, &rest);
+        return auth::answer(state, call, &place, &mount, &rest).await;
     }
     if let Some(rest) = place.path.strip_prefix("auth/token/") {
         return auth::tokens(state, call, &place, &caller, rest);
     }
     if let Some(rest) = place.path.strip_prefix("sys/") {
         return sys::answer(state, call, &place, &caller, rest);
+    }
+    if let Some(rest) = place.path.strip_prefix("identity/") {
+        return identity::answer(state, call, &place, rest);
+    }
+    if let Some(rest) = place.path.strip_prefix("cubbyhole/") {
+        return state.lock().cubbyholes.answer(&caller, call, place.operation, rest);
     }
     secrets(state, call, &place)
 }
@@ -74,7 +77,10 @@ fn creates(inner: &Inner, namespace: &str, path: &str) -> bool {
     if let Some((mount, rest)) = path.strip_prefix("auth/").and_then(|path| namespace.auth(path)) {
         let Some(role) = rest.strip_prefix("role/") else { return false };
         let role = role.to_ascii_lowercase();
-        return namespace.auths.get(mount).is_some_and(|method| !method.roles.contains_key(&role));
+        return namespace.auths.get(mount).is_some_and(|mount| match &mount.method {
+            Method::Jwt(method) => !method.roles.contains_key(&role),
+            Method::Aws(method) => !method.has_role(&role),
+        });
     }
     let Some((mount, rest)) = namespace.mount(path).filter(|_| !path.starts_with("sys/")) else { return false };
     namespace.mounts.get(mount).is_some_and(|mount| !mount.kv.exists(rest))

@@ -7,21 +7,25 @@ use std::{
 };
 
 use carnet_sandbox_kit::World;
-use carnet_vault::trust::{CheckedConfig, CheckedRole};
+use carnet_vault::trust::{CheckedCelRole, CheckedConfig, CheckedRole};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    auth::AwsMethod,
+    identity::Identities,
     issuers::IssuerKeys,
-    kv::Kv,
-    policy::{Entity, Policy},
+    kv::{Cubbyholes, Kv},
+    policy::Policy,
     sys::Seal,
     tokens::Tokens,
     wrapping::Wrapped,
 };
 
-/// Most entries of each kind in a namespace.
+/// Most entries of each other kind in a namespace.
 pub(crate) const MAX_ENTRIES: usize = 1000;
+/// Most roles of an auth method and entities of a namespace: many trusts are to be tried out.
+pub(crate) const MAX_TRUSTS: usize = 20_000;
 
 /// The world and what is in it.
 pub(crate) struct State {
@@ -39,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) namespaces: BTreeMap<String, Namespace>,
     pub(crate) tokens: Tokens,
     pub(crate) wrapped: Wrapped,
+    pub(crate) cubbyholes: Cubbyholes,
 }
 
 /// What one namespace holds.
@@ -50,8 +55,7 @@ pub(crate) struct Namespace {
     /// By path below `auth/`, with a slash at the end.
     pub(crate) auths: BTreeMap<String, AuthMount>,
     pub(crate) policies: BTreeMap<String, PolicyEntry>,
-    /// By id.
-    pub(crate) entities: BTreeMap<String, Entity>,
+    pub(crate) identities: Identities,
 }
 
 /// A secrets engine.
@@ -65,10 +69,27 @@ pub(crate) struct Mount {
 #[derive(Clone, Debug)]
 pub(crate) struct AuthMount {
     pub(crate) about: About,
-    /// `jwt` or `oidc`, which are the same.
+    /// `jwt` or `oidc`, which are the same, or `aws`.
     pub(crate) kind: String,
+    pub(crate) method: Method,
+}
+
+/// What an auth method knows.
+#[derive(Clone, Debug)]
+pub(crate) enum Method {
+    /// Tokens of an issuer.
+    Jwt(Box<JwtMethod>),
+    /// Signed requests to AWS.
+    Aws(Box<AwsMethod>),
+}
+
+/// A JWT method.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JwtMethod {
     pub(crate) config: Option<CheckedConfig>,
     pub(crate) roles: BTreeMap<String, CheckedRole>,
+    /// Roles that are programs, by their names as they were written.
+    pub(crate) cel_roles: BTreeMap<String, CheckedCelRole>,
 }
 
 /// What a mount says of itself.
@@ -86,6 +107,28 @@ pub(crate) struct About {
 pub(crate) struct PolicyEntry {
     pub(crate) text: String,
     pub(crate) policy: Policy,
+}
+
+impl AuthMount {
+    /// A JWT method.
+    pub(crate) fn jwt(&self) -> Option<&JwtMethod> {
+        if let Method::Jwt(method) = &self.method { Some(method) } else { None }
+    }
+
+    /// A JWT method to change.
+    pub(crate) fn jwt_mut(&mut self) -> Option<&mut JwtMethod> {
+        if let Method::Jwt(method) = &mut self.method { Some(method) } else { None }
+    }
+
+    /// A method of AWS.
+    pub(crate) fn aws(&self) -> Option<&AwsMethod> {
+        if let Method::Aws(method) = &self.method { Some(method) } else { None }
+    }
+
+    /// A method of AWS to change.
+    pub(crate) fn aws_mut(&mut self) -> Option<&mut AwsMethod> {
+        if let Method::Aws(method) = &mut self.method { Some(method) } else { None }
+    }
 }
 
 impl State {
@@ -146,7 +189,7 @@ impl Namespace {
             mounts: BTreeMap::new(),
             auths: BTreeMap::new(),
             policies: [("default".to_owned(), PolicyEntry { text, policy })].into(),
-            entities: BTreeMap::new(),
+            identities: Identities::default(),
         }
     }
 

@@ -26,6 +26,9 @@ path "auth/token/revoke-self" { capabilities = ["update"] }
 path "sys/capabilities-self" { capabilities = ["update"] }
 path "sys/internal/ui/resultant-acl" { capabilities = ["read"] }
 path "sys/internal/ui/mounts/*" { capabilities = ["read"] }
+path "sys/leases/lookup" { capabilities = ["update"] }
+path "sys/leases/renew" { capabilities = ["update"] }
+path "cubbyhole/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "sys/wrapping/wrap" { capabilities = ["update"] }
 path "sys/wrapping/lookup" { capabilities = ["update"] }
 path "sys/wrapping/unwrap" { capabilities = ["update"] }
@@ -49,6 +52,7 @@ pub(crate) fn answer(state: &State, call: &Call, place: &Place, caller: &Caller,
             Some(_) => Data(call.body.clone()).answer(),
             None => Err(ApiError::bad("endpoint requires response wrapping to be used")),
         },
+        ["leases", which, below @ ..] if writes => leases(state, place, which, &below.join("/")),
         ["namespaces", ..] => namespaces(state, place, rest),
         _ => Err(ApiError::no_route(&place.path)),
     }
@@ -78,6 +82,20 @@ fn capabilities(state: &State, call: &Call, caller: &Caller, which: &str) -> Ans
         data.0.insert("capabilities".to_owned(), acl.capabilities(path.trim_start_matches('/')).into());
     }
     data.flat()
+}
+
+/// `sys/leases/…`. Nothing here has a lease of its own but tokens, which are revoked by the path that made them.
+fn leases(state: &State, place: &Place, which: &str, below: &str) -> Answer {
+    match (which, below) {
+        ("lookup", "") => Err(ApiError::bad("invalid lease")),
+        ("renew", _) => Err(ApiError::bad("lease not found")),
+        ("revoke", _) => Ok(Reply::Nothing),
+        ("revoke-prefix" | "revoke-force", prefix) if !prefix.is_empty() => {
+            state.lock().tokens.forget_path(&place.namespace, prefix);
+            Ok(Reply::Nothing)
+        }
+        _ => Err(ApiError::no_route(&place.path)),
+    }
 }
 
 fn namespaces(state: &State, place: &Place, rest: &str) -> Answer {

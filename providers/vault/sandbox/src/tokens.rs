@@ -6,6 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use carnet_core::Secret;
 use carnet_jose::sha256;
 use carnet_sandbox_kit::World;
+use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -45,10 +46,23 @@ pub(crate) struct Token {
     pub(crate) namespace: String,
     /// Absent: an orphan.
     pub(crate) parent: Option<Id>,
-    /// The mount below `auth/` and the role, for tokens of a login.
-    pub(crate) role: Option<(String, String)>,
+    /// Networks from which it works. None: all.
+    pub(crate) bound: Vec<IpNet>,
+    /// For tokens of a login.
+    pub(crate) origin: Option<Origin>,
     pub(crate) last_renewal: Option<Timestamp>,
     pub(crate) number: u64,
+}
+
+/// Where a token of a login comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// The mount below `auth/`.
+    pub(crate) mount: String,
+    /// The role.
+    pub(crate) role: String,
+    /// Whether the role is a program, which renewals do not ask again.
+    pub(crate) program: bool,
 }
 
 impl Token {
@@ -72,7 +86,8 @@ impl Token {
             entity_id: String::new(),
             namespace: String::new(),
             parent: None,
-            role: None,
+            bound: Vec::new(),
+            origin: None,
             last_renewal: None,
             number: 0,
         }
@@ -83,8 +98,9 @@ impl Token {
         if self.batch { "batch" } else { "service" }
     }
 
-    /// What `lookup` says. `id` is the token itself, empty where the caller knows the accessor only.
-    pub(crate) fn describe(&self, id: &str, now: Timestamp) -> Value {
+    /// What `lookup` says. `id` is the token itself, empty where the caller knows the accessor only; `identity` are the policies
+    /// of its entity.
+    pub(crate) fn describe(&self, id: &str, identity: &BTreeSet<String>, now: Timestamp) -> Value {
         let mut about = json!({
             "id": id,
             "accessor": self.accessor,
@@ -105,8 +121,14 @@ impl Token {
             "renewable": self.renewable,
         });
         if let Some(members) = about.as_object_mut() {
-            if let Some((_, role)) = &self.role {
-                members.insert("role".to_owned(), role.as_str().into());
+            if let Some(origin) = &self.origin {
+                members.insert("role".to_owned(), origin.role.as_str().into());
+            }
+            if !self.bound.is_empty() {
+                members.insert("bound_cidrs".to_owned(), self.bound.iter().map(ToString::to_string).collect());
+            }
+            if !identity.is_empty() {
+                members.insert("identity_policies".to_owned(), json!(identity));
             }
             if self.period.is_positive() {
                 members.insert("period".to_owned(), self.period.as_secs().into());
@@ -122,12 +144,13 @@ impl Token {
         about
     }
 
-    /// The `auth` of an answer.
-    pub(crate) fn auth(&self, id: &str, now: Timestamp) -> Value {
-        json!({
+    /// The `auth` of an answer, with the policies of the token's entity.
+    pub(crate) fn auth(&self, id: &str, identity: &BTreeSet<String>, now: Timestamp) -> Value {
+        let policies: BTreeSet<&String> = self.policies.union(identity).collect();
+        let mut auth = json!({
             "client_token": id,
             "accessor": self.accessor,
-            "policies": self.policies,
+            "policies": policies,
             "token_policies": self.policies,
             "metadata": if self.meta.is_empty() { Value::Null } else { json!(self.meta) },
             "lease_duration": self.expires.map_or(0, |expires| seconds_until(expires, now)),
@@ -137,7 +160,11 @@ impl Token {
             "orphan": self.parent.is_none(),
             "mfa_requirement": null,
             "num_uses": self.num_uses,
-        })
+        });
+        if let Some(members) = auth.as_object_mut().filter(|_| !identity.is_empty()) {
+            members.insert("identity_policies".to_owned(), json!(identity));
+        }
+        auth
     }
 }
 
@@ -227,9 +254,19 @@ impl Tokens {
 
     /// Forgets all tokens of logins at a mount, which is what taking it away does.
     pub(crate) fn forget_mount(&mut self, namespace: &str, mount: &str) {
-        let of_mount =
-            |token: &Token| token.namespace == namespace && token.role.as_ref().is_some_and(|(own, _)| own == mount);
+        let of_mount = |token: &Token| {
+            token.namespace == namespace && token.origin.as_ref().is_some_and(|origin| origin.mount == mount)
+        };
         let gone: Vec<Id> = self.tokens.iter().filter(|(_, token)| of_mount(token)).map(|(id, _)| *id).collect();
+        for id in gone {
+            self.revoke(id);
+        }
+    }
+
+    /// Forgets all tokens that were made at a path that begins like this.
+    pub(crate) fn forget_path(&mut self, namespace: &str, prefix: &str) {
+        let of_path = |token: &Token| token.namespace == namespace && token.path.starts_with(prefix);
+        let gone: Vec<Id> = self.tokens.iter().filter(|(_, token)| of_path(token)).map(|(id, _)| *id).collect();
         for id in gone {
             self.revoke(id);
         }

@@ -60,6 +60,15 @@ fn secrets_of_both_engines_go_to_files_and_variables_and_the_token_back() {
 }
 
 #[test]
+fn a_batch_token_is_not_given_back_as_it_cannot_be() {
+    let world = world(ScriptedHttp::default().answer(200, V1), &[]);
+    let section =
+        json!({ "revoke": true, "secrets": [{ "mount": "kv", "path": "db", "engine": 1, "file": "/run/db" }] });
+    deliver::<VaultSecrets>(section, &token().fact("token_type", "batch"), &world).unwrap();
+    assert_eq!(world.http.requests().len(), 1);
+}
+
+#[test]
 fn rejects_denied_secret_and_writes_nothing() {
     let http = ScriptedHttp::default().answer(200, V1).answer(403, r#"{"errors":["permission denied"]}"#);
     let world = world(http, &[]);

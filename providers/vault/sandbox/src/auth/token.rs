@@ -3,19 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use carnet_trust::Refusal;
+use carnet_vault::trust::TokenFields;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::login;
+use super::issue;
 use crate::{
-    access::{Caller, Place},
+    access::{self, Caller, Place},
     call::Call,
     duration,
     policy::Operation,
     reply::{Answer, ApiError, Data, Reply, Secret},
-    state::{Inner, State},
-    tokens::{self, Id, Token},
+    state::{Inner, Method, State},
+    tokens::{self, Id, Origin, Token},
 };
 
 /// The life of a token when nobody says one.
@@ -30,7 +31,7 @@ pub(crate) fn answer(state: &State, call: &Call, _place: &Place, caller: &Caller
         ("lookup-self", Operation::Read | Operation::Update) => {
             // As it is after this use.
             let token = inner.tokens.find(caller.id, now).unwrap_or(&caller.token);
-            Data::from_value(token.describe(own, now)).answer()
+            describe(&inner, token, own, now)
         }
         ("renew-self", Operation::Update) => renew(&mut inner, call, caller.id, own, now),
         ("revoke-self", Operation::Update) => revoke(&mut inner, caller.id, now),
@@ -42,8 +43,8 @@ pub(crate) fn answer(state: &State, call: &Call, _place: &Place, caller: &Caller
             }
             match rest {
                 "lookup" => {
-                    let about = inner.tokens.find(id, now).map(|token| token.describe(text, now));
-                    Data::from_value(about.unwrap_or_default()).answer()
+                    let token = inner.tokens.find(id, now).ok_or_else(|| unknown(rest))?;
+                    describe(&inner, token, text, now)
                 }
                 "renew" => renew(&mut inner, call, id, text, now),
                 "revoke" => revoke(&mut inner, id, now),
@@ -58,8 +59,9 @@ pub(crate) fn answer(state: &State, call: &Call, _place: &Place, caller: &Caller
             let id = found.ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, ["invalid accessor"]))?;
             match rest {
                 "lookup-accessor" => {
-                    let about = inner.tokens.find(id, now).map(|token| token.describe("", now));
-                    Data::from_value(about.unwrap_or_default()).answer()
+                    let token = inner.tokens.find(id, now);
+                    let invalid = || ApiError::new(StatusCode::FORBIDDEN, ["invalid accessor"]);
+                    describe(&inner, token.ok_or_else(invalid)?, "", now)
                 }
                 "renew-accessor" => renew(&mut inner, call, id, "", now),
                 _ => revoke(&mut inner, id, now),
@@ -73,6 +75,10 @@ pub(crate) fn answer(state: &State, call: &Call, _place: &Place, caller: &Caller
         }
         _ => Err(ApiError::unsupported()),
     }
+}
+
+fn describe(inner: &Inner, token: &Token, id: &str, now: Timestamp) -> Answer {
+    Data::from_value(token.describe(id, &access::identity_policies(inner, token), now)).answer()
 }
 
 /// `lookup` of what is no token: 403 "bad token".
@@ -113,15 +119,14 @@ fn renew(inner: &mut Inner, call: &Call, id: Id, text: &str, now: Timestamp) -> 
             duration::parse(value).ok_or_else(|| ApiError::bad("error converting input for field \"increment\""))?,
         ),
     };
-    let (ttl, period, most) = match &token.role {
+    let (ttl, period, most) = match token.origin.as_ref().filter(|origin| !origin.program) {
         None => (token.ttl, token.period, token.most),
-        Some((mount, name)) => {
-            let method = inner.namespaces.get(&token.namespace).and_then(|namespace| namespace.auths.get(mount));
-            let role = method.and_then(|method| method.roles.get(name));
-            let role =
-                role.ok_or_else(|| ApiError::bad("failed to validate role during renewal: role does not exist"))?;
-            let period = SignedDuration::from_secs(role.role().token_period);
-            (role.lifetime(), period, login::most(role, token.created))
+        Some(origin) => {
+            let fields = role_fields(inner, &token.namespace, origin);
+            let fields =
+                fields.ok_or_else(|| ApiError::bad("failed to validate role during renewal: role does not exist"))?;
+            let period = SignedDuration::from_secs(fields.token_period);
+            (fields.lifetime(), period, issue::most(fields, token.created))
         }
     };
     let more = if period.is_positive() { period } else { asked.filter(SignedDuration::is_positive).unwrap_or(ttl) };
@@ -135,14 +140,23 @@ fn renew(inner: &mut Inner, call: &Call, id: Id, text: &str, now: Timestamp) -> 
             more.as_secs()
         ));
     }
+    let identity = access::identity_policies(inner, &token);
     if let Some(kept) = inner.tokens.find_mut(id) {
         kept.expires = Some(end);
         kept.most = most;
         kept.period = period;
         kept.last_renewal = Some(now);
-        secret.auth = Some(kept.auth(text, now));
+        secret.auth = Some(kept.auth(text, &identity, now));
     }
     Ok(Reply::Secret(Box::new(secret)))
+}
+
+/// What the role of a login says of its tokens now.
+fn role_fields<'a>(inner: &'a Inner, namespace: &str, origin: &Origin) -> Option<&'a TokenFields> {
+    match &inner.namespaces.get(namespace)?.auths.get(&origin.mount)?.method {
+        Method::Jwt(method) => Some(&method.roles.get(&origin.role)?.role().token),
+        Method::Aws(method) => method.token_fields(&origin.role),
+    }
 }
 
 /// A child, or an orphan: its policies are a subset of the caller's, unless the caller is root.
@@ -213,7 +227,8 @@ fn create(state: &State, inner: &mut Inner, call: &Call, caller: &Caller, orphan
         ..Token::root(now)
     };
     let (text, token) = inner.tokens.issue(&state.world, token);
-    let secret = Secret { auth: Some(token.auth(text.expose(), now)), ..Secret::default() };
+    let identity = access::identity_policies(inner, &token);
+    let secret = Secret { auth: Some(token.auth(text.expose(), &identity, now)), ..Secret::default() };
     Ok(Reply::Secret(Box::new(secret)))
 }
 

@@ -19,6 +19,10 @@ const LEASE: i64 = 2_764_800;
 pub(crate) struct Store(BTreeMap<String, Map<String, Value>>);
 
 impl Store {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn contains(&self, path: &str) -> bool {
         self.0.contains_key(path)
     }

@@ -5,7 +5,11 @@
     reason = "helpers of tests, which clippy does not see as tests"
 )]
 
+mod any;
+mod identity;
 mod kv;
 mod login;
+mod many;
+mod refusals;
 mod server;
 mod support;
