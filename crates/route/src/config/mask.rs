@@ -173,7 +173,10 @@ impl<'t> Mask<'t> {
             return self.hide_line(Expect::Nothing);
         }
         let word = self.within().split(|letter| !is_of_word(letter)).next().unwrap_or_default();
-        self.expect = if names_secret(word) { Expect::Sign } else { Expect::Nothing };
+        // On a command line, as in `path=token --to x`, what stands right behind a sign is the value of another name.
+        let after = self.within().get(word.len()..).unwrap_or_default();
+        let is_value = self.masked.ends_with('=') && !word.starts_with('-') && after.starts_with(is_space);
+        self.expect = if names_secret(word) && !is_value { Expect::Sign } else { Expect::Nothing };
         self.word = word;
         self.keep(word.len());
     }

@@ -105,6 +105,7 @@ fn references_and_places_stay() {
         "authority = { tokens = { issuer = 'x' } }\nauthority.tokens.issuer = 'x'\naccess_token_seconds = 1\n",
         "attest = { join-token = { file = 'x' }, token_review = { url = 'x' } }\nclient_secret_env = 'NAME'\n",
         "path = '/run/secrets/token'\n[next]\n# a token\n'next' = ['x']\n[authority.tokens]\na = 'x'\n",
+        "--from file path=token --to x client_secret_file=client-secret region=x",
         "# don't\nregio = \"eu\"\n",
     ] {
         assert_eq!(mask(text), text);
