@@ -73,8 +73,10 @@ fn users(text: &str, places: &mut Vec<Range<usize>>) {
         let scheme = |c: char| c.is_ascii_alphanumeric() || "+.-".contains(c);
         let quote = before.trim_end_matches(scheme).chars().next_back().filter(|c| "\"'`".contains(*c));
         let ends = |c: char| c == '\n' || quote.map_or(c.is_whitespace(), |quote| c == quote);
-        let user = after.get(..user_length(after, ends)).unwrap_or_default();
-        if !user.is_empty() && !EXAMPLES.contains(&user) {
+        let length = if after.contains('@') { user_length(after, ends) } else { 0 };
+        let user = after.get(..length).unwrap_or_default();
+        let is_hidden = || user.bytes().all(|byte| byte == b'*');
+        if !is_hidden() && !EXAMPLES.contains(&user) {
             places.push(start..start.saturating_add(user.len()));
         }
     }

@@ -81,6 +81,7 @@ fn who_asks_in_a_url_is_not_shown() {
 fn an_address_without_a_user_passes() {
     for said in [
         "write postgres://USER@HOST/DATABASE",
+        "https://****@a.example/ is hidden already",
         "as in http://user:password@host:port",
         "https://a.example:8443/x@y",
         "https://[2001:db8::1]:8443/x@y",
