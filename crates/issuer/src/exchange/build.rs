@@ -8,7 +8,7 @@ use carnet_x509::der_to_pem;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Ready, Refused, TokenResponse, Work};
+use super::{Ready, Refused, TokenResponse, Work, origin::Origin};
 use crate::{
     IssueType, Issuer, OAuthCode, OAuthError, X509SvidRequest,
     inbound::Proof,
@@ -30,6 +30,8 @@ pub(super) struct AccessToken {
     pub(super) scope: Option<String>,
     pub(super) act: Option<Value>,
     pub(super) custom: Map<String, Value>,
+    /// Where it comes from, in the form of [`Origin`].
+    pub(super) origin: Value,
 }
 
 impl Issuer {
@@ -87,6 +89,7 @@ impl Issuer {
             scope: (!granted.scopes.is_empty()).then(|| granted.scopes.join(" ")),
             act,
             custom,
+            origin: Origin::of(work, &granted.rule, issued_at).to_value(),
         };
         self.build_access_token(token, work.now, row).await
     }
@@ -105,6 +108,7 @@ impl Issuer {
         // What renewing needs to know besides the row.
         remembered.claims = json!({
             "client_id": token.client_id, "client": token.client, "scope": token.scope, "act": token.act, "custom": claims,
+            "origin": token.origin,
         });
         let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         set("iss", json!(self.issuer_url()));

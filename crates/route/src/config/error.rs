@@ -109,11 +109,14 @@ impl ConfigError {
         problems.dedup();
         let more = problems.len().saturating_sub(limits::REPORTED);
         problems.truncate(limits::REPORTED);
+        let hidden = hidden(text);
         for problem in &mut problems {
-            if let Some(span) = &mut problem.span {
-                *span = clamp(text, span);
+            if let Some(span) = problem.span.take() {
+                let span = problem.span.insert(clamp(text, &span)).clone();
+                problem.redact(|said| without_echo(said, text, &hidden, span.clone()));
                 problem.place = Some(Place::of(text, span.start));
             }
+            problem.redact(|text| carnet_core::redacted(text).into_owned());
             if let Some((span, _)) = &mut problem.related {
                 *span = clamp(text, span);
             }
@@ -121,7 +124,7 @@ impl ConfigError {
         if more > 0 {
             problems.push(Problem::whole(format!("{more} more mistakes")).hint("correct these first"));
         }
-        Self { origin, text: carnet_core::blotted(&mask(text)), problems }
+        Self { origin, text: hidden, problems }
     }
 
     /// The mistakes, in the order of the file.
@@ -212,6 +215,36 @@ pub(crate) fn plain(text: &str) -> String {
         }
         plain
     })
+}
+
+/// The text with everything hidden that could be a secret: by its name, or by how it looks. Each is looked for in the text as it
+/// is, since what is left when one is hidden may no longer look like the other.
+fn hidden(text: &str) -> String {
+    let (masked, blotted) = (mask(text), carnet_core::blotted(text));
+    let is_shown = |at: usize, letter: char| {
+        let same = |copy: &str| copy.get(at..).is_some_and(|rest| rest.starts_with(letter));
+        same(&masked) && same(&blotted)
+    };
+    text.char_indices().fold(String::with_capacity(text.len()), |mut hidden, (at, letter)| {
+        let shown = is_shown(at, letter);
+        hidden.extend(std::iter::repeat_n(if shown { letter } else { '*' }, if shown { 1 } else { letter.len_utf8() }));
+        hidden
+    })
+}
+
+/// What is said about this place of the text, with as much hidden where it quotes the place as is hidden there.
+fn without_echo(said: &str, text: &str, hidden: &str, span: Range<usize>) -> String {
+    let quotes = |letter: char| letter == '"' || letter == '\'';
+    let value = text.get(span.clone()).unwrap_or_default();
+    let start = value.len().saturating_sub(value.trim_start_matches(quotes).len());
+    let value = value.trim_matches(quotes);
+    let from = span.start.saturating_add(start);
+    let shown = hidden.get(from..from.saturating_add(value.len())).unwrap_or_default();
+    if value == shown {
+        return said.to_owned();
+    }
+    let (value, shown) = (plain(value), plain(shown));
+    said.replace(&format!("`{value}`"), &format!("`{shown}`")).replace(&format!("\"{value}\""), &format!("\"{shown}\""))
 }
 
 /// Brings a span into the text and onto the borders of characters; an empty one covers one character, if there is one.
