@@ -146,11 +146,13 @@ async fn the_client_tells_each_partys_refusal_apart() {
 
 #[tokio::test]
 async fn the_client_tells_what_a_token_was_used_for_before() {
-    let sandbox = Sandbox::new();
-    let asked = sandbox.good("crates-io");
-    exchange(&sandbox, &asked).await.unwrap();
-    let error = exchange(&sandbox, &asked).await.unwrap_err();
-    assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Refused, Some("replay")));
+    for party in ["crates-io", "pypi"] {
+        let sandbox = Sandbox::new();
+        let asked = sandbox.good(party);
+        exchange(&sandbox, &asked).await.unwrap();
+        let error = exchange(&sandbox, &asked).await.unwrap_err();
+        assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Refused, Some("replay")), "{party}");
+    }
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ fn each_refusal_tells_kind_clause_and_fix() {
         ("pypi", 422, pypi("invalid-publisher"), Refused, "policy", "environment"),
         ("pypi", 422, pypi("invalid-pending-publisher"), Refused, "policy", "exists already"),
         ("pypi", 422, pypi("invalid-token"), Refused, "subject-token", "PyPI's audience"),
+        ("pypi", 422, pypi("invalid-reuse-token"), Refused, "replay", "counts once"),
         ("pypi", 422, pypi("invalid-payload"), Refused, "request", "check the address"),
         ("pypi", 422, pypi("not-enabled"), Policy, "policy", "switched off"),
         ("crates-io", 400, crates_io("JWT has already been used"), Refused, "replay", "counts once"),
