@@ -66,7 +66,7 @@ impl<'a> Question<'a> {
         let claims = token.unverified_claims();
         check_claims(claims)?;
         let issuer = claims.str("iss").unwrap_or_default();
-        let provider = self.provider.filter(|provider| provider.name() == super::provider::issuer_name(issuer));
+        let provider = self.provider.filter(|provider| provider.url == issuer);
         let Some(provider) = provider else {
             let seen = carnet_core::safe_text(issuer);
             let fix = "create an OpenID Connect provider for exactly this URL in the account of the role";

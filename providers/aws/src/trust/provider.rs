@@ -7,6 +7,9 @@ use jiff::SignedDuration;
 use super::{DEFAULT_SESSION, LONGEST_SESSION, TrustPolicy, refuse};
 use carnet_trust::Refusal;
 
+/// What every issuer's URL begins with, and what its name in ARNs and condition keys lacks.
+const SCHEME: &str = "https://";
+
 /// An OpenID Connect provider of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OidcProvider {
@@ -58,18 +61,13 @@ impl OidcProvider {
 
     /// The issuer without its scheme: what condition keys and the ARN begin and end with.
     pub fn name(&self) -> &str {
-        issuer_name(&self.url)
+        self.url.strip_prefix(SCHEME).unwrap_or(&self.url)
     }
 
     /// `arn:aws:iam::ACCOUNT:oidc-provider/HOST/PATH`.
     pub fn arn(&self) -> String {
         format!("arn:aws:iam::{}:oidc-provider/{}", self.account, self.name())
     }
-}
-
-/// The issuer without `https://`.
-pub(crate) fn issuer_name(issuer: &str) -> &str {
-    issuer.strip_prefix("https://").unwrap_or(issuer)
 }
 
 /// Providers by account and issuer, so that one is found in the same time however many there are.
@@ -87,14 +85,19 @@ impl Providers {
         true
     }
 
-    /// The account's provider for this `iss`. The comparison is byte for byte.
+    /// The account's provider for this `iss`: the whole URL, byte for byte. An issuer without its scheme is another one.
     pub fn find(&self, account: &str, issuer: &str) -> Option<&OidcProvider> {
-        self.0.get(&(account.to_owned(), issuer_name(issuer).to_owned()))
+        self.named(account, issuer.strip_prefix(SCHEME)?)
     }
 
-    /// Takes one away.
-    pub fn remove(&mut self, account: &str, issuer: &str) -> Option<OidcProvider> {
-        self.0.remove(&(account.to_owned(), issuer_name(issuer).to_owned()))
+    /// The account's provider whose ARN ends with this name.
+    pub fn named(&self, account: &str, name: &str) -> Option<&OidcProvider> {
+        self.0.get(&(account.to_owned(), name.to_owned()))
+    }
+
+    /// Takes the one away whose ARN ends with this name.
+    pub fn remove(&mut self, account: &str, name: &str) -> Option<OidcProvider> {
+        self.0.remove(&(account.to_owned(), name.to_owned()))
     }
 
     /// All of an account.

@@ -108,6 +108,36 @@ fn rejects_issuer_without_provider() {
 }
 
 #[test]
+fn rejects_issuer_that_is_not_the_whole_url() {
+    for issuer in
+        ["issuer.example/a", "http://issuer.example/a", "HTTPS://issuer.example/a", "https://issuer.example/a/"]
+    {
+        let refusal = bent(|case| case.claims["iss"] = json!(issuer)).refused("issuer", "InvalidIdentityToken");
+        assert_eq!(refusal.seen, issuer);
+    }
+}
+
+#[test]
+fn a_provider_is_found_by_the_whole_url_alone() {
+    let mut providers = Providers::default();
+    let provider = OidcProvider {
+        account: "123456789012".to_owned(),
+        url: ISSUER.to_owned(),
+        client_ids: Vec::new(),
+        thumbprints: Vec::new(),
+    };
+    assert!(providers.insert(provider));
+    assert!(providers.find("123456789012", ISSUER).is_some());
+    for (account, issuer) in
+        [("123456789012", "issuer.example/a"), ("123456789012", "http://issuer.example/a"), ("1", ISSUER)]
+    {
+        assert!(providers.find(account, issuer).is_none(), "{account} {issuer}");
+    }
+    assert!(providers.named("123456789012", "issuer.example/a").is_some());
+    assert!(providers.remove("123456789012", "issuer.example/a").is_some());
+}
+
+#[test]
 fn rejects_audience_that_is_no_client_id() {
     bent(|case| case.claims["aud"] = json!("other")).refused("audience", "InvalidIdentityToken");
 }

@@ -59,6 +59,13 @@ async fn rejects_issuer_without_provider() {
 }
 
 #[tokio::test]
+async fn rejects_issuer_without_its_scheme() {
+    let name = &seed::GITHUB_ISSUER[8..];
+    let text = format!("No OpenIDConnect provider found in your account for {name}");
+    with(json!({ "iss": name })).await.refused(400, "InvalidIdentityToken", &text);
+}
+
+#[tokio::test]
 async fn rejects_audience_that_is_no_client_id() {
     with(json!({ "aud": "other" })).await.refused(400, "InvalidIdentityToken", "Incorrect token audience");
 }
