@@ -32,14 +32,13 @@ impl OidcProvider {
         let no = |clause, seen: String, wanted: &str| {
             Err(refuse(clause, seen, wanted, "InvalidInput", "correct the request; nothing was made"))
         };
-        let parsed = url::Url::parse(&self.url).ok();
-        let good = parsed.as_ref().is_some_and(|url| {
-            url.scheme() == "https" && url.port().is_none() && url.query().is_none() && url.fragment().is_none()
-        });
-        // The parser drops blanks and folds the scheme; `iss` is compared as it stands.
-        let plain = self.url.starts_with("https://") && self.url.chars().all(|c| c.is_ascii_graphic());
-        if !good || !plain || self.url.len() > 255 {
-            return no("url", carnet_core::safe_text(&self.url), "https, no port, no query, at most 255 characters");
+        let parsed = url::Url::parse(&self.url);
+        // The parser drops blanks, folds the scheme and forgets the port 443; `iss` is compared as it stands.
+        let plain = self.url.starts_with(SCHEME) && self.url.chars().all(|c| c.is_ascii_graphic());
+        let bare = !self.url.contains(['?', '#']) && is_host(self.name().split('/').next().unwrap_or_default());
+        if parsed.is_err() || !plain || !bare || self.url.len() > 255 {
+            let wanted = "https, a host name without user and port, no query, at most 255 characters";
+            return no("url", carnet_core::safe_text(&self.url), wanted);
         }
         if self.client_ids.len() > 100 || self.client_ids.iter().any(|id| id.is_empty() || id.len() > 255) {
             return no(
@@ -68,6 +67,11 @@ impl OidcProvider {
     pub fn arn(&self) -> String {
         format!("arn:aws:iam::{}:oidc-provider/{}", self.account, self.name())
     }
+}
+
+/// Whether a text is a host name and nothing more: no user, no port, no backslash that a parser takes for a slash.
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
 /// Providers by account and issuer, so that one is found in the same time however many there are.

@@ -14,10 +14,10 @@ use crate::{
 const URL: Rule = Rule { shortest: 1, longest: 255, others: None };
 
 pub(super) fn create(ask: &Ask<'_>) -> Answer {
-    let url = ask.parameters.required("Url", URL)?.trim_end_matches('/').to_owned();
     let provider = OidcProvider {
         account: seed::ACCOUNT.to_owned(),
-        url,
+        // A slash at its end stays: it is part of the issuer, of the ARN and of condition keys.
+        url: ask.parameters.required("Url", URL)?.to_owned(),
         client_ids: owned(&ask.parameters.list("ClientIDList", "")),
         thumbprints: owned(&ask.parameters.list("ThumbprintList", "")),
     };

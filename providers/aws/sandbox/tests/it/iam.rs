@@ -53,12 +53,37 @@ async fn rejects_provider_that_is_there_already() {
 }
 
 #[tokio::test]
+async fn a_provider_keeps_the_slash_at_its_end() {
+    let sandbox = Sandbox::new();
+    create(&sandbox, &[("Url", "https://issuer.example/a/")]).await.ok();
+    let (arn, issuer) = (format!("{ARN}/"), "issuer.example/a/");
+    let shown = sandbox.iam(&[("Action", "GetOpenIDConnectProvider"), ("OpenIDConnectProviderArn", &arn)]).await.ok();
+    assert_eq!(shown.xml("Url"), issuer);
+    sandbox.publish("https://issuer.example/a", &[&sandbox.github]);
+    sandbox.name_issuer("https://issuer.example/a", "https://issuer.example/a/");
+    let document = trust(issuer, &json!({ "StringEquals": { format!("{issuer}:aud"): "client" } }));
+    role(&sandbox, "CreateRole", &[("AssumeRolePolicyDocument", &document)]).await.ok();
+    let new = [("RoleArn", "arn:aws:iam::123456789012:role/new")];
+    let token = |issuer: &str| sandbox.job(json!({ "iss": issuer, "aud": "client" }));
+    sandbox.web_identity(&token("https://issuer.example/a/"), &new).await.ok();
+    let text = "No OpenIDConnect provider found in your account for https://issuer.example/a";
+    let reply = sandbox.web_identity(&token("https://issuer.example/a"), &new).await;
+    reply.refused(400, "InvalidIdentityToken", text);
+}
+
+#[tokio::test]
 async fn rejects_providers_bent_in_one_place() {
     let sandbox = Sandbox::new();
     let long = format!("https://issuer.example/{}", "a".repeat(250));
     for (name, value, code) in [
         ("Url", "http://issuer.example", "InvalidInput"),
         ("Url", "https://issuer.example:8443", "InvalidInput"),
+        ("Url", "https://issuer.example:443", "InvalidInput"),
+        ("Url", "https://user:password@issuer.example/", "InvalidInput"),
+        ("Url", "https://user@issuer.example/a", "InvalidInput"),
+        ("Url", "https://other.example\\@issuer.example/a", "InvalidInput"),
+        ("Url", "https:///a", "InvalidInput"),
+        ("Url", "https://issuer.example#a", "InvalidInput"),
         ("Url", "https://issuer.example?a=b", "InvalidInput"),
         ("Url", "issuer.example", "InvalidInput"),
         ("Url", long.as_str(), "ValidationError"),
