@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Mistake, NewFile, Secret,
-    is_variable_name,
+    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Mistake, NewFile, Output,
+    Secret, is_variable_name,
 };
 use http::Method as Verb;
 use schemars::JsonSchema;
@@ -149,6 +149,11 @@ impl Delivery for VaultSecrets {
 
     fn takes(&self) -> Kinds {
         Self::TAKES
+    }
+
+    fn output(&self) -> Output {
+        let has_variables = self.secrets.iter().any(|item| !item.variables.is_empty());
+        if has_variables { Output::Exports } else { Output::Nothing }
     }
 
     fn deliver<'a>(
