@@ -24,8 +24,7 @@ pub fn lint_role(role: &Role, provider: &OidcProvider) -> Vec<Warning> {
             );
         }
         for condition in &subject {
-            if condition.operator().contains("Like") && condition.wanted().split(", ").any(|text| text.starts_with('*'))
-            {
+            if condition.operator().contains("Like") && condition.values().any(|text| text.starts_with('*')) {
                 warn(
                     "subject",
                     format!(

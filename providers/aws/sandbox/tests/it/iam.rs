@@ -165,12 +165,35 @@ async fn rejects_trust_in_a_shared_issuer_without_subject() {
         json!({ "StringEquals": { format!("{issuer}:aud"): "sts.amazonaws.com" } }),
         json!({ "StringLike": { format!("{issuer}:sub"): "*" } }),
         json!({ "StringLike": { format!("{issuer}:sub"): "*:*" } }),
+        json!({ "StringLike": { format!("{issuer}:sub"): "repo:*" } }),
+        json!({ "StringLike": { format!("{issuer}:sub"): "repo:*/app:*" } }),
+        json!({ "StringLike": { format!("{issuer}:sub"): "repo:org*" } }),
+        json!({ "StringLike": { format!("{issuer}:sub"): "repo:${aws:RequestTag/owner}/*" } }),
+        json!({ "StringLike": { format!("{issuer}:sub"): ["repo:o/r:*", "*"] } }),
+        json!({ "StringLike": { format!("{issuer}:sub"): ["repo:o/r:*", "repo:*"] } }),
+        json!({ "StringEquals": { format!("{issuer}:sub"): format!("${{{issuer}:sub}}") } }),
+        json!({ "ForAllValues:StringEquals": { format!("{issuer}:sub"): "repo:o/r" } }),
         json!({ "StringNotEquals": { format!("{issuer}:sub"): "repo:other" } }),
         json!({ "StringEqualsIfExists": { format!("{issuer}:sub"): "repo:o/r" } }),
     ] {
         let document = trust(issuer, &condition);
         let reply = role(&sandbox, "CreateRole", &[("AssumeRolePolicyDocument", document.as_str())]).await;
         reply.refused(400, "MalformedPolicyDocument", "token.actions.githubusercontent.com:sub");
+    }
+}
+
+#[tokio::test]
+async fn a_shared_issuer_is_trusted_for_tenants_that_are_named() {
+    let sandbox = Sandbox::new();
+    let issuer = &seed::GITHUB_ISSUER[8..];
+    for condition in [
+        json!({ "StringLike": { format!("{issuer}:sub"): ["repo:o/r:*", "repo:p/*"] } }),
+        json!({ "StringEquals": { format!("{issuer}:sub"): "repo:o/r:ref:refs/heads/main" } }),
+        json!({ "StringEqualsIgnoreCase": { format!("{issuer}:sub"): "repo:o/r:environment:prod" } }),
+    ] {
+        let document = trust(issuer, &condition);
+        role(&sandbox, "CreateRole", &[("AssumeRolePolicyDocument", &document)]).await.ok();
+        role(&sandbox, "DeleteRole", &[]).await.ok();
     }
 }
 
