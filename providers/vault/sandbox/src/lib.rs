@@ -11,6 +11,7 @@ mod access;
 mod auth;
 mod call;
 mod duration;
+mod fields;
 mod identity;
 mod issuers;
 mod kv;

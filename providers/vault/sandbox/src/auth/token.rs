@@ -1,6 +1,6 @@
 //! `auth/token/…`: what a token may do with itself and others.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod create;
 
 use carnet_trust::Refusal;
 use carnet_vault::trust::TokenFields;
@@ -71,7 +71,7 @@ pub(crate) fn answer(state: &State, call: &Call, _place: &Place, caller: &Caller
             Data::of([("keys", inner.tokens.accessors(&caller.token.namespace).into())]).answer()
         }
         ("create" | "create-orphan", Operation::Update) => {
-            create(state, &mut inner, call, caller, rest == "create-orphan", now)
+            create::create(state, &mut inner, call, caller, rest == "create-orphan", now)
         }
         _ => Err(ApiError::unsupported()),
     }
@@ -157,81 +157,4 @@ fn role_fields<'a>(inner: &'a Inner, namespace: &str, origin: &Origin) -> Option
         Method::Jwt(method) => Some(&method.roles.get(&origin.role)?.role().token),
         Method::Aws(method) => method.token_fields(&origin.role),
     }
-}
-
-/// A child, or an orphan: its policies are a subset of the caller's, unless the caller is root.
-fn create(state: &State, inner: &mut Inner, call: &Call, caller: &Caller, orphan: bool, now: Timestamp) -> Answer {
-    if caller.token.batch {
-        return Err(ApiError::bad("batch tokens cannot create more tokens"));
-    }
-    let root = caller.acl.is_root();
-    let span = |name: &str| match call.body.get(name) {
-        None | Some(Value::Null) => Ok(SignedDuration::ZERO),
-        Some(value) => duration::parse(value)
-            .filter(|span| !span.is_negative())
-            .ok_or_else(|| ApiError::bad(format!("error converting input for field {name:?}"))),
-    };
-    let set = |name: &str, default: bool| call.body.get(name).and_then(Value::as_bool).unwrap_or(default);
-    let mut policies: BTreeSet<String> = match call.body.get("policies") {
-        Some(Value::Array(list)) if !list.is_empty() => {
-            list.iter().filter_map(Value::as_str).map(str::to_lowercase).collect()
-        }
-        _ => caller.token.policies.clone(),
-    };
-    if policies.contains("response-wrapping") {
-        return Err(ApiError::bad("cannot assign policy \"response-wrapping\""));
-    }
-    if !policies.contains("root") && !set("no_default_policy", false) {
-        policies.insert("default".to_owned());
-    }
-    let covered = policies.iter().all(|policy| policy == "default" || caller.token.policies.contains(policy));
-    if !root && !covered {
-        return Err(ApiError::bad("child policies must be subset of parent"));
-    }
-    if orphan_asked(call) && !root && !orphan {
-        return Err(ApiError::bad("root or sudo privileges required to create orphan token"));
-    }
-    let (ttl, explicit, period) = (span("ttl")?, span("explicit_max_ttl")?, span("period")?);
-    let batch = call.text("type") == "batch";
-    if batch && (period.is_positive() || call.body.contains_key("num_uses")) {
-        return Err(ApiError::bad("batch tokens cannot be periodic or have limited uses"));
-    }
-    let forever = policies.contains("root") && ttl.is_zero() && !period.is_positive();
-    let wanted = [period, ttl].into_iter().find(SignedDuration::is_positive).unwrap_or(SYSTEM_TTL);
-    let ttl = if explicit.is_positive() { wanted.min(explicit) } else { wanted }.min(SYSTEM_TTL);
-    let longest = [explicit, if period.is_positive() { SignedDuration::ZERO } else { SYSTEM_TTL }];
-    let most = longest.into_iter().filter(SignedDuration::is_positive).min();
-    let meta: BTreeMap<String, String> = match call.body.get("meta") {
-        Some(Value::Object(meta)) => {
-            meta.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
-        }
-        _ => BTreeMap::new(),
-    };
-    let name = call.text("display_name");
-    let token = Token {
-        policies,
-        path: format!("auth/token/create{}", if orphan { "-orphan" } else { "" }),
-        display_name: if name.is_empty() { "token".to_owned() } else { format!("token-{name}") },
-        meta,
-        num_uses: call.body.get("num_uses").and_then(Value::as_i64).unwrap_or(0).max(0),
-        ttl: if forever { SignedDuration::ZERO } else { ttl },
-        expires: if forever { None } else { now.saturating_add(ttl).ok() },
-        most: most.and_then(|most| now.saturating_add(most).ok()),
-        explicit_max_ttl: explicit,
-        period,
-        renewable: set("renewable", true) && !batch && !forever,
-        batch,
-        entity_id: if orphan { String::new() } else { caller.token.entity_id.clone() },
-        namespace: caller.token.namespace.clone(),
-        parent: if orphan || orphan_asked(call) { None } else { Some(caller.id) },
-        ..Token::root(now)
-    };
-    let (text, token) = inner.tokens.issue(&state.world, token);
-    let identity = access::identity_policies(inner, &token);
-    let secret = Secret { auth: Some(token.auth(text.expose(), &identity, now)), ..Secret::default() };
-    Ok(Reply::Secret(Box::new(secret)))
-}
-
-fn orphan_asked(call: &Call) -> bool {
-    call.body.get("no_parent").and_then(Value::as_bool).unwrap_or(false)
 }

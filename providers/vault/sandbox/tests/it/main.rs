@@ -13,3 +13,4 @@ mod many;
 mod refusals;
 mod server;
 mod support;
+mod tokens;

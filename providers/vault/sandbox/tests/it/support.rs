@@ -68,12 +68,24 @@ impl Sandbox {
         headers: &[(&str, &str)],
         body: Value,
     ) -> (u16, Value) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.send_text(service, method, path, headers, body).await
+    }
+
+    /// With a body that need not be JSON.
+    pub(crate) async fn send_text(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> (u16, Value) {
         let mut request = Request::builder().method(method).uri(format!("/v1/{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let response = self.routers[service].clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let response = self.routers[service].clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         (parts.status.as_u16(), serde_json::from_slice(&body).unwrap_or(Value::Null))
