@@ -150,7 +150,23 @@ fn path(raw: &str) -> Result<String, ApiError> {
     if decoded.split('/').any(|part| part == "." || part == "..") {
         return Err(ApiError::bad("relative paths not supported"));
     }
-    Ok(decoded.trim_start_matches('/').to_owned())
+    Ok(collapsed(&decoded))
+}
+
+/// Without empty segments, as the multiplexer before the server leaves a path: policies must see the path that is answered.
+/// A slash at the end stays.
+fn collapsed(path: &str) -> String {
+    let mut collapsed = String::with_capacity(path.len());
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        if !collapsed.is_empty() {
+            collapsed.push('/');
+        }
+        collapsed.push_str(part);
+    }
+    if path.ends_with('/') && !collapsed.is_empty() {
+        collapsed.push('/');
+    }
+    collapsed
 }
 
 /// JSON whatever the type says; a form only when the type says so and the body does not begin as JSON does.
@@ -167,4 +183,18 @@ fn parse_body(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, A
         let at = format!("line {}, column {}", error.line(), error.column());
         ApiError::bad(format!("failed to parse JSON input: {at}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_no_empty_segments() {
+        for (raw, wanted) in
+            [("a/b", "a/b"), ("a/b/", "a/b/"), ("/a//b///c//", "a/b/c/"), ("a%2F/b", "a/b"), ("", ""), ("//", "")]
+        {
+            assert_eq!(path(&format!("/v1/{raw}")).unwrap(), wanted, "{raw}");
+        }
+    }
 }

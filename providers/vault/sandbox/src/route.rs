@@ -63,7 +63,11 @@ fn secrets(state: &State, call: &Call, place: &Place) -> Answer {
 
 fn place(state: &State, call: &Call) -> Result<Place, ApiError> {
     let inner = state.lock();
-    let (namespace, path) = inner.resolve(&call.namespace, &call.path).ok_or_else(no_namespace)?;
+    let (namespace, mut path) = inner.resolve(&call.namespace, &call.path).ok_or_else(no_namespace)?;
+    // There a slash at the end means nothing but in a list. It goes here: after the policies it would lead around them.
+    if call.operation != Operation::List && path.starts_with("sys/") && path.ends_with('/') {
+        path.pop();
+    }
     let operation = match call.operation {
         Operation::Update if creates(&inner, &namespace, &path) => Operation::Create,
         operation => operation,

@@ -100,7 +100,8 @@ fn leases(state: &State, place: &Place, which: &str, below: &str) -> Answer {
 
 fn namespaces(state: &State, place: &Place, rest: &str) -> Answer {
     let mut inner = state.lock();
-    let name = rest.strip_prefix("namespaces").unwrap_or_default().trim_matches('/');
+    let name = rest.strip_prefix("namespaces").unwrap_or_default();
+    let name = name.strip_prefix('/').unwrap_or(name);
     let path = format!("{}{name}/", place.namespace);
     match place.operation {
         Operation::List if name.is_empty() => {

@@ -185,7 +185,7 @@ pub(super) fn preflight(state: &State, place: &Place, caller: &Caller, path: &st
 
 /// The mount that a path names, with its slash, and whether it is its tuning that is meant.
 fn target(rest: &str) -> (String, bool) {
-    let rest = rest.trim_matches('/');
+    let rest = rest.strip_prefix('/').unwrap_or(rest);
     let (path, tune) = match rest.strip_suffix("/tune") {
         Some(path) => (path, true),
         None => (rest, false),
