@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
-    CLOCK_SKEW, DEFAULT_SESSION, OidcProvider, Role, SHORTEST_SESSION, Session, condition::Context, lint, refuse,
+    CLOCK_SKEW, DEFAULT_SESSION, OidcProvider, Role, SESSION_NAME, SHORTEST_SESSION, Session, condition::Context,
+    is_session_name, lint, refuse,
 };
 
 /// The algorithms of "AssumeRoleWithWebIdentity".
@@ -78,11 +79,9 @@ impl<'a> Question<'a> {
 
     fn check_parameters(&self) -> Result<(), Box<Refusal>> {
         let name = self.session_name;
-        let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-        if !(2..=64).contains(&name.len()) || !name.chars().all(fits) {
-            let wanted = "2 to 64 of letters, digits and _+=,.@-";
+        if !is_session_name(name) {
             let fix = "choose another RoleSessionName";
-            return Err(refuse("session-name", carnet_core::safe_text(name), wanted, "ValidationError", fix));
+            return Err(refuse("session-name", carnet_core::safe_text(name), SESSION_NAME, "ValidationError", fix));
         }
         let Some(duration) = self.duration else { return Ok(()) };
         let longest = self.role.map_or(super::LONGEST_SESSION, Role::longest);

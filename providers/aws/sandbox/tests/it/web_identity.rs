@@ -201,6 +201,20 @@ async fn rejects_tags_where_tag_session_is_not_allowed() {
 }
 
 #[tokio::test]
+async fn rejects_tags_and_source_identity_of_another_form() {
+    let tags = |tags: Value| json!({ "https://aws.amazon.com/tags": { "principal_tags": tags } });
+    with(tags(json!({ "team": ["red"] }))).await.ok();
+    for (changes, part) in [
+        (tags(json!({ "team": "red" })), "session tags"),
+        (tags(json!({ "team": ["red"], "Team": ["blue"] })), "session tags"),
+        (json!({ "https://aws.amazon.com/source_identity": "a<b>&c" }), "source identity"),
+        (json!({ "https://aws.amazon.com/source_identity": "a".repeat(3000) }), "source identity"),
+    ] {
+        with(changes).await.refused(400, "InvalidIdentityToken", part);
+    }
+}
+
+#[tokio::test]
 async fn parameters_keep_to_their_rules() {
     for (name, value, says) in [
         ("RoleArn", "arn", "Value 'arn' at 'roleArn' failed to satisfy constraint: Member must have length greater"),
