@@ -203,9 +203,15 @@ impl Tokens {
         token
     }
 
-    /// A token that has not ended.
+    /// A token that has not ended, nor has any of those that it was made with: a child never outlives its parent.
     pub(crate) fn find(&self, id: Id, now: Timestamp) -> Option<&Token> {
-        self.tokens.get(&id).filter(|token| token.expires.is_none_or(|expires| expires > now))
+        let live = |id: &Id| self.tokens.get(id).filter(|token| token.expires.is_none_or(|expires| expires > now));
+        let token = live(&id)?;
+        let mut above = token.parent;
+        while let Some(parent) = above {
+            above = live(&parent)?.parent;
+        }
+        Some(token)
     }
 
     /// A token to change.

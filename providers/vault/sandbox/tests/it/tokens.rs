@@ -1,6 +1,7 @@
 //! What a token may make of itself, and of whom it may know.
 
 use carnet_vault_sandbox::seed;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::Sandbox;
@@ -43,4 +44,31 @@ async fn rejects_fields_of_a_child_that_have_another_type() {
     }
     let (status, body) = sandbox.root("POST", "auth/token/create", json!({ "num_uses": -1 })).await;
     assert_eq!((status, &body["errors"][0]), (400, &json!("number of uses cannot be negative")));
+}
+
+#[tokio::test]
+async fn a_child_ends_with_its_parent_and_an_orphan_does_not() {
+    let sandbox = Sandbox::new();
+    let parent = made(&sandbox, seed::ROOT_TOKEN, json!({ "ttl": "60s" })).await;
+    let maker = json!({ "policy": "path \"auth/token/create\" { capabilities = [\"update\"] }" });
+    assert_eq!(sandbox.root("PUT", "sys/policies/acl/maker", maker).await.0, 204);
+    let child = made(&sandbox, &parent, json!({ "policies": "maker", "ttl": "700h" })).await;
+    let grandchild = made(&sandbox, &child, json!({ "ttl": "700h" })).await;
+    let orphan = made(&sandbox, &parent, json!({ "policies": "app", "ttl": "700h", "no_parent": true })).await;
+    let lives = async |token: &str| sandbox.with(token, "GET", "auth/token/lookup-self", Value::Null).await.0;
+    for token in [&parent, &child, &grandchild, &orphan] {
+        assert_eq!(lives(token).await, 200);
+    }
+    sandbox.clock.advance(SignedDuration::from_mins(2));
+    for token in [&parent, &child, &grandchild] {
+        assert_eq!(lives(token).await, 403);
+    }
+    assert_eq!(lives(&orphan).await, 200);
+}
+
+/// A token that a token has made.
+async fn made(sandbox: &Sandbox, with: &str, fields: Value) -> String {
+    let (status, body) = sandbox.with(with, "POST", "auth/token/create", fields).await;
+    assert_eq!(status, 200, "{body}");
+    body["auth"]["client_token"].as_str().unwrap().to_owned()
 }
