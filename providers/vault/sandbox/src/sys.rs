@@ -47,7 +47,7 @@ pub(crate) fn answer(state: &State, call: &Call, place: &Place, caller: &Caller,
         ["mounts", ..] => mounts::secrets(state, call, place, rest),
         ["auth", ..] => mounts::auths(state, call, place, rest),
         ["internal", "ui", "mounts", mount @ ..] => mounts::preflight(state, place, caller, &mount.join("/")),
-        ["capabilities-self" | "capabilities"] if writes => capabilities(state, call, caller, rest),
+        ["capabilities-self" | "capabilities"] if writes => capabilities(state, call, place, caller, rest),
         ["wrapping", "wrap"] if writes => match call.wrap_ttl {
             Some(_) => Data(call.body.clone()).answer(),
             None => Err(ApiError::bad("endpoint requires response wrapping to be used")),
@@ -58,10 +58,10 @@ pub(crate) fn answer(state: &State, call: &Call, place: &Place, caller: &Caller,
     }
 }
 
-fn capabilities(state: &State, call: &Call, caller: &Caller, which: &str) -> Answer {
+fn capabilities(state: &State, call: &Call, place: &Place, caller: &Caller, which: &str) -> Answer {
     let acl = if which == "capabilities" {
         let inner = state.lock();
-        let token = inner.tokens.find(tokens::id(call.text("token")), state.now());
+        let token = inner.tokens.find_within(tokens::id(call.text("token")), &place.namespace, state.now());
         access::acl(&inner, token.ok_or_else(|| ApiError::bad("invalid token"))?)
     } else {
         caller.acl.clone()

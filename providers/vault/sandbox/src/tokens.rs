@@ -219,10 +219,15 @@ impl Tokens {
         self.tokens.get_mut(&id)
     }
 
-    /// By accessor.
-    pub(crate) fn by_accessor(&self, accessor: &str) -> Option<Id> {
+    /// [`Tokens::find`] of a token of this namespace or of one below it: who administers a namespace has no say above it.
+    pub(crate) fn find_within(&self, id: Id, namespace: &str, now: Timestamp) -> Option<&Token> {
+        self.find(id, now).filter(|token| token.namespace.starts_with(namespace))
+    }
+
+    /// [`Tokens::find_within`] by accessor.
+    pub(crate) fn by_accessor(&self, accessor: &str, namespace: &str, now: Timestamp) -> Option<Id> {
         let found = self.tokens.iter().find(|(_, token)| !accessor.is_empty() && token.accessor == accessor);
-        found.map(|(id, _)| *id)
+        found.map(|(id, _)| *id).filter(|id| self.find_within(*id, namespace, now).is_some())
     }
 
     /// Takes one use off a token whose uses are counted; the last one ends it.

@@ -23,7 +23,7 @@ use crate::{
 const SYSTEM_TTL: SignedDuration = carnet_vault::trust::SYSTEM_TTL;
 
 /// Answers a request for what is below `auth/token/`. The caller's policies have let it in.
-pub(crate) fn answer(state: &State, call: &Call, _place: &Place, caller: &Caller, rest: &str) -> Answer {
+pub(crate) fn answer(state: &State, call: &Call, place: &Place, caller: &Caller, rest: &str) -> Answer {
     let now = state.now();
     let own = call.token().unwrap_or_default();
     let mut inner = state.lock();
@@ -38,14 +38,9 @@ pub(crate) fn answer(state: &State, call: &Call, _place: &Place, caller: &Caller
         ("lookup" | "renew" | "revoke" | "revoke-orphan", Operation::Update) => {
             let text = call.text("token");
             let id = tokens::id(text);
-            if inner.tokens.find(id, now).is_none() {
-                return Err(unknown(rest));
-            }
+            let token = inner.tokens.find_within(id, &place.namespace, now).ok_or_else(|| unknown(rest))?;
             match rest {
-                "lookup" => {
-                    let token = inner.tokens.find(id, now).ok_or_else(|| unknown(rest))?;
-                    describe(&inner, token, text, now)
-                }
+                "lookup" => describe(&inner, token, text, now),
                 "renew" => renew(&mut inner, call, id, text, now),
                 "revoke" => revoke(&mut inner, id, now),
                 _ => {
@@ -55,20 +50,17 @@ pub(crate) fn answer(state: &State, call: &Call, _place: &Place, caller: &Caller
             }
         }
         ("lookup-accessor" | "renew-accessor" | "revoke-accessor", Operation::Update) => {
-            let found = inner.tokens.by_accessor(call.text("accessor"));
-            let id = found.ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, ["invalid accessor"]))?;
+            let invalid = || ApiError::new(StatusCode::FORBIDDEN, ["invalid accessor"]);
+            let found = inner.tokens.by_accessor(call.text("accessor"), &place.namespace, now);
+            let id = found.ok_or_else(invalid)?;
             match rest {
-                "lookup-accessor" => {
-                    let token = inner.tokens.find(id, now);
-                    let invalid = || ApiError::new(StatusCode::FORBIDDEN, ["invalid accessor"]);
-                    describe(&inner, token.ok_or_else(invalid)?, "", now)
-                }
+                "lookup-accessor" => describe(&inner, inner.tokens.find(id, now).ok_or_else(invalid)?, "", now),
                 "renew-accessor" => renew(&mut inner, call, id, "", now),
                 _ => revoke(&mut inner, id, now),
             }
         }
         ("accessors/", Operation::List) => {
-            Data::of([("keys", inner.tokens.accessors(&caller.token.namespace).into())]).answer()
+            Data::of([("keys", inner.tokens.accessors(&place.namespace).into())]).answer()
         }
         ("create" | "create-orphan", Operation::Update) => {
             create::create(state, &mut inner, call, caller, rest == "create-orphan", now)

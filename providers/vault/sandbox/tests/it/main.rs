@@ -10,6 +10,7 @@ mod identity;
 mod kv;
 mod login;
 mod many;
+mod namespaces;
 mod paths;
 mod refusals;
 mod server;
