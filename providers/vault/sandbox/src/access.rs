@@ -75,7 +75,7 @@ pub(crate) fn authenticate(state: &State, inner: &mut Inner, call: &Call, namesp
     };
     let text = call.token().ok_or_else(|| no("no token", "send `X-Vault-Token`"))?;
     let id = tokens::id(text);
-    let token = inner.tokens.find(id, state.now()).cloned();
+    let token = inner.tokens.find(id, state.now()).cloned().filter(|token| is_at_home(inner, token));
     let token = token.ok_or_else(|| no("an unknown or expired token", "log in again"))?;
     inner.tokens.use_once(id);
     if !namespace.starts_with(&token.namespace) {
@@ -90,6 +90,11 @@ pub(crate) fn authenticate(state: &State, inner: &mut Inner, call: &Call, namesp
     }
     let acl = acl(inner, &token);
     Ok(Caller { id, token, acl })
+}
+
+/// Whether the namespace that a token was made in is the one that has its path now.
+fn is_at_home(inner: &Inner, token: &Token) -> bool {
+    inner.namespaces.get(&token.namespace).is_some_and(|namespace| namespace.id == token.namespace_id)
 }
 
 /// What a token may do. Policies that do not exist grant nothing.

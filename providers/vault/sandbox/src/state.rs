@@ -27,6 +27,9 @@ pub(crate) const MAX_ENTRIES: usize = 1000;
 /// Most roles of an auth method and entities of a namespace: many trusts are to be tried out.
 pub(crate) const MAX_TRUSTS: usize = 20_000;
 
+/// The id of the root namespace.
+pub(crate) const ROOT_NAMESPACE: &str = "root";
+
 /// The world and what is in it.
 pub(crate) struct State {
     pub(crate) world: World,
@@ -135,7 +138,7 @@ impl State {
     /// A server that has never been initialised.
     pub(crate) fn new(world: World, service: &'static str) -> Self {
         let issuers = IssuerKeys::new(&world);
-        let root = Namespace::new("root");
+        let root = Namespace::new(ROOT_NAMESPACE);
         let inner = Inner { namespaces: [(String::new(), root)].into(), ..Inner::default() };
         Self { world, service, issuers, inner: Mutex::new(inner) }
     }

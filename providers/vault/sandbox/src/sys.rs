@@ -129,7 +129,9 @@ fn namespaces(state: &State, place: &Place, rest: &str) -> Answer {
             if inner.namespaces.keys().any(|other| other.starts_with(&path) && *other != path) {
                 return Err(ApiError::bad("namespace contains child namespaces"));
             }
-            inner.namespaces.remove(&path).map(|_| Reply::Nothing).ok_or_else(no_namespace)
+            inner.namespaces.remove(&path).ok_or_else(no_namespace)?;
+            inner.tokens.forget_namespace(&path);
+            Ok(Reply::Nothing)
         }
         _ => Err(ApiError::unsupported()),
     }

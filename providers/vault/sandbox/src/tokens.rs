@@ -10,7 +10,10 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::reply::{seconds_until, time};
+use crate::{
+    reply::{seconds_until, time},
+    state::ROOT_NAMESPACE,
+};
 
 /// Most tokens that are known; beyond it the one that was made first is forgotten.
 const MAX_TOKENS: usize = 10_000;
@@ -44,6 +47,8 @@ pub(crate) struct Token {
     pub(crate) batch: bool,
     pub(crate) entity_id: String,
     pub(crate) namespace: String,
+    /// The id of that namespace: another one may come to have its path.
+    pub(crate) namespace_id: String,
     /// Absent: an orphan.
     pub(crate) parent: Option<Id>,
     /// Networks from which it works. None: all.
@@ -85,6 +90,7 @@ impl Token {
             batch: false,
             entity_id: String::new(),
             namespace: String::new(),
+            namespace_id: ROOT_NAMESPACE.to_owned(),
             parent: None,
             bound: Vec::new(),
             origin: None,
@@ -269,6 +275,15 @@ impl Tokens {
             token.namespace == namespace && token.origin.as_ref().is_some_and(|origin| origin.mount == mount)
         };
         let gone: Vec<Id> = self.tokens.iter().filter(|(_, token)| of_mount(token)).map(|(id, _)| *id).collect();
+        for id in gone {
+            self.revoke(id);
+        }
+    }
+
+    /// Forgets all tokens of a namespace, which is what taking it away does.
+    pub(crate) fn forget_namespace(&mut self, namespace: &str) {
+        let gone: Vec<Id> =
+            self.tokens.iter().filter(|(_, token)| token.namespace == namespace).map(|(id, _)| *id).collect();
         for id in gone {
             self.revoke(id);
         }

@@ -86,6 +86,7 @@ pub(super) fn issue(state: &State, call: &Call, place: &Place, mount: &str, made
         None => String::new(),
     };
     let identity = namespace.identities.policies(&entity_id);
+    let namespace_id = namespace.id.clone();
     let expired = state.world.faults.hits(FaultKind::Expired, state.service, &call.path);
     let ttl = if expired { SignedDuration::ZERO } else { made.token.ttl };
     let (role, program) = made.role;
@@ -96,6 +97,7 @@ pub(super) fn issue(state: &State, call: &Call, place: &Place, mount: &str, made
         expires: Some(now.saturating_add(ttl).unwrap_or(now)),
         entity_id,
         namespace: place.namespace.clone(),
+        namespace_id,
         origin: Some(Origin { mount: mount.to_owned(), role, program }),
         ..made.token
     };

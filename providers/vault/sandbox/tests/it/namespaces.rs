@@ -69,3 +69,16 @@ async fn the_root_administers_tokens_of_a_namespace() {
     assert_eq!(within(&sandbox, seed::ROOT_TOKEN, "POST", "auth/token/revoke-accessor", body).await.0, 204);
     assert_eq!(within(&sandbox, &admin, "GET", "auth/token/lookup-self", Value::Null).await.0, 403);
 }
+
+#[tokio::test]
+async fn tokens_of_a_deleted_namespace_do_not_come_back_with_its_name() {
+    let sandbox = Sandbox::new();
+    let old = administrator(&sandbox).await;
+    assert_eq!(within(&sandbox, &old, "GET", "auth/token/lookup-self", Value::Null).await.0, 200);
+    assert_eq!(sandbox.root("DELETE", "sys/namespaces/team", Value::Null).await.0, 204);
+    let new = administrator(&sandbox).await;
+    assert_eq!(within(&sandbox, &new, "GET", "auth/token/lookup-self", Value::Null).await.0, 200);
+    assert_eq!(within(&sandbox, &old, "GET", "auth/token/lookup-self", Value::Null).await.0, 403);
+    let (status, _) = sandbox.root("POST", "auth/token/lookup", json!({ "token": old })).await;
+    assert_eq!(status, 403);
+}

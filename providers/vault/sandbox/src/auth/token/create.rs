@@ -63,6 +63,7 @@ pub(super) fn create(
         batch,
         entity_id: if orphan { String::new() } else { caller.token.entity_id.clone() },
         namespace: caller.token.namespace.clone(),
+        namespace_id: caller.token.namespace_id.clone(),
         parent: if orphan || no_parent { None } else { Some(caller.id) },
         ..Token::root(now)
     };
