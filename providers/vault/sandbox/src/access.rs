@@ -31,6 +31,8 @@ pub(crate) struct Caller {
     pub(crate) id: Id,
     pub(crate) token: Token,
     pub(crate) acl: Acl,
+    /// Whether the policies grant `sudo` on the path of the request.
+    pub(crate) sudo: bool,
 }
 
 /// Lets the caller in, if its token is good and its policies allow the request. Each request uses the token once, a refused
@@ -40,7 +42,7 @@ pub(crate) struct Caller {
 /// 403.
 pub(crate) fn authorize(state: &State, call: &Call, place: &Place) -> Result<Caller, ApiError> {
     let mut inner = state.lock();
-    let caller = authenticate(state, &mut inner, call, &place.namespace)?;
+    let mut caller = authenticate(state, &mut inner, call, &place.namespace)?;
     // Policies speak of paths below the namespace that they are in.
     let below = place.namespace.strip_prefix(caller.token.namespace.as_str()).unwrap_or_default();
     let path = format!("{below}{}", place.path);
@@ -62,6 +64,7 @@ pub(crate) fn authorize(state: &State, call: &Call, place: &Place) -> Result<Cal
         );
         ApiError::denied(refusal)
     })?;
+    caller.sudo = caller.acl.has_sudo(&path);
     Ok(caller)
 }
 
@@ -89,7 +92,7 @@ pub(crate) fn authenticate(state: &State, inner: &mut Inner, call: &Call, namesp
         return Err(identity::disabled());
     }
     let acl = acl(inner, &token);
-    Ok(Caller { id, token, acl })
+    Ok(Caller { id, token, acl, sudo: false })
 }
 
 /// Whether the namespace that a token was made in is the one that has its path now.

@@ -63,7 +63,7 @@ pub(crate) fn answer(state: &State, call: &Call, place: &Place, caller: &Caller,
             Data::of([("keys", inner.tokens.accessors(&place.namespace).into())]).answer()
         }
         ("create" | "create-orphan", Operation::Update) => {
-            create::create(state, &mut inner, call, caller, rest == "create-orphan", now)
+            create::create(state, &mut inner, (call, place, caller), rest == "create-orphan", now)
         }
         _ => Err(ApiError::unsupported()),
     }

@@ -82,3 +82,30 @@ async fn tokens_of_a_deleted_namespace_do_not_come_back_with_its_name() {
     let (status, _) = sandbox.root("POST", "auth/token/lookup", json!({ "token": old })).await;
     assert_eq!(status, 403);
 }
+
+#[tokio::test]
+async fn a_token_made_in_a_namespace_works_there_only() {
+    let sandbox = Sandbox::new();
+    administrator(&sandbox).await;
+    let body = json!({ "policies": "all" });
+    let (status, made) = within(&sandbox, seed::ROOT_TOKEN, "POST", "auth/token/create", body).await;
+    assert_eq!((status, &made["auth"]["token_policies"]), (200, &json!(["all", "default"])), "{made}");
+    let token = made["auth"]["client_token"].as_str().unwrap();
+    assert_eq!(within(&sandbox, token, "GET", "sys/policies/acl/all", Value::Null).await.0, 200);
+    assert_eq!(sandbox.with(token, "GET", "auth/token/lookup-self", Value::Null).await.0, 403);
+}
+
+#[tokio::test]
+async fn rejects_tokens_made_in_a_namespace_below_without_sudo_or_as_root() {
+    let sandbox = Sandbox::new();
+    administrator(&sandbox).await;
+    let body = json!({ "policies": "root" });
+    let (status, body) = within(&sandbox, seed::ROOT_TOKEN, "POST", "auth/token/create", body).await;
+    assert_eq!((status, &body["errors"][0]), (400, &json!("root tokens may not be created from a parent namespace")));
+    let policy = json!({ "policy": "path \"team/auth/token/create\" { capabilities = [\"update\"] }" });
+    assert_eq!(sandbox.root("PUT", "sys/policies/acl/app", policy).await.0, 204);
+    let token = sandbox.token().await;
+    let (status, body) = within(&sandbox, &token, "POST", "auth/token/create", json!({})).await;
+    let text = "root or sudo privileges required to directly generate a token in a child namespace";
+    assert_eq!((status, &body["errors"][0]), (400, &json!(text)));
+}

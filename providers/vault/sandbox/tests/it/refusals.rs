@@ -95,7 +95,7 @@ async fn rejects_what_batch_tokens_cannot_do() {
 #[tokio::test]
 async fn rejects_children_that_have_more_than_their_parent_and_renewals_without_a_role() {
     let sandbox = Sandbox::new();
-    let policy = json!({ "policy": "path \"auth/token/*\" { capabilities = [\"create\", \"update\", \"sudo\"] }" });
+    let policy = json!({ "policy": "path \"auth/token/*\" { capabilities = [\"create\", \"update\"] }" });
     assert_eq!(sandbox.root("PUT", "sys/policies/acl/app", policy).await.0, 204);
     let token = sandbox.token().await;
     told(

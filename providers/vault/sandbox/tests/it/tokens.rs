@@ -50,8 +50,8 @@ async fn rejects_fields_of_a_child_that_have_another_type() {
 async fn a_child_ends_with_its_parent_and_an_orphan_does_not() {
     let sandbox = Sandbox::new();
     let parent = made(&sandbox, seed::ROOT_TOKEN, json!({ "ttl": "60s" })).await;
-    let maker = json!({ "policy": "path \"auth/token/create\" { capabilities = [\"update\"] }" });
-    assert_eq!(sandbox.root("PUT", "sys/policies/acl/maker", maker).await.0, 204);
+    let may_make = json!({ "policy": "path \"auth/token/create\" { capabilities = [\"update\"] }" });
+    assert_eq!(sandbox.root("PUT", "sys/policies/acl/maker", may_make).await.0, 204);
     let child = made(&sandbox, &parent, json!({ "policies": "maker", "ttl": "700h" })).await;
     let grandchild = made(&sandbox, &child, json!({ "ttl": "700h" })).await;
     let orphan = made(&sandbox, &parent, json!({ "policies": "app", "ttl": "700h", "no_parent": true })).await;
@@ -64,6 +64,64 @@ async fn a_child_ends_with_its_parent_and_an_orphan_does_not() {
         assert_eq!(lives(token).await, 403);
     }
     assert_eq!(lives(&orphan).await, 200);
+}
+
+/// A role `app` whose policy lets it make tokens, with these capabilities on that path.
+async fn maker(sandbox: &Sandbox, capabilities: &str) -> String {
+    let policy = format!("path \"auth/token/create\" {{ capabilities = [{capabilities}] }}");
+    assert_eq!(sandbox.root("PUT", "sys/policies/acl/app", json!({ "policy": policy })).await.0, 204);
+    sandbox.token().await
+}
+
+#[track_caller]
+fn refused((status, body): (u16, Value), text: &str) {
+    assert_eq!((status, &body["errors"][0]), (400, &json!(text)), "{body}");
+}
+
+#[tokio::test]
+async fn rejects_children_of_a_token_whose_uses_are_counted() {
+    let sandbox = Sandbox::new();
+    for uses in [1, 5] {
+        let counted = made(&sandbox, seed::ROOT_TOKEN, json!({ "num_uses": uses })).await;
+        let answer = sandbox.with(&counted, "POST", "auth/token/create", json!({})).await;
+        refused(answer, "restricted use token cannot generate child tokens");
+    }
+}
+
+#[tokio::test]
+async fn a_periodic_token_takes_sudo() {
+    let sandbox = Sandbox::new();
+    let fields = json!({ "period": "1h" });
+    let token = maker(&sandbox, r#""update""#).await;
+    let answer = sandbox.with(&token, "POST", "auth/token/create", fields.clone()).await;
+    refused(answer, "root or sudo privileges required to create periodic token");
+    let token = maker(&sandbox, r#""update", "sudo""#).await;
+    made(&sandbox, &token, fields).await;
+}
+
+#[tokio::test]
+async fn sudo_gives_every_policy_but_root() {
+    let sandbox = Sandbox::new();
+    let token = maker(&sandbox, r#""update", "sudo""#).await;
+    made(&sandbox, &token, json!({ "policies": "other" })).await;
+    let answer = sandbox.with(&token, "POST", "auth/token/create", json!({ "policies": "root" })).await;
+    refused(answer, "root tokens may not be created without parent token being root");
+    let ends = made(&sandbox, seed::ROOT_TOKEN, json!({ "policies": "root", "ttl": "1h" })).await;
+    let answer = sandbox.with(&ends, "POST", "auth/token/create", json!({})).await;
+    refused(answer, "expiring root tokens cannot create non-expiring root tokens");
+}
+
+#[tokio::test]
+async fn a_child_inherits_exactly_what_its_parent_has() {
+    let sandbox = Sandbox::new();
+    let fields = json!({ "policies": "app", "no_default_policy": true });
+    let parent = made(&sandbox, seed::ROOT_TOKEN, fields).await;
+    let policy = json!({ "policy": "path \"auth/token/create\" { capabilities = [\"update\"] }" });
+    assert_eq!(sandbox.root("PUT", "sys/policies/acl/app", policy).await.0, 204);
+    for fields in [json!({}), json!({ "policies": ["app"] })] {
+        let (_, body) = sandbox.with(&parent, "POST", "auth/token/create", fields).await;
+        assert_eq!(body["auth"]["token_policies"], json!(["app"]), "{body}");
+    }
 }
 
 /// A token that a token has made.

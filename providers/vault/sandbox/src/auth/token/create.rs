@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::SYSTEM_TTL;
 use crate::{
-    access::{self, Caller},
+    access::{self, Caller, Place},
     call::Call,
     fields,
     reply::{Answer, ApiError, Reply, Secret},
+    route::no_namespace,
     state::{Inner, State},
     tokens::Token,
 };
@@ -19,21 +20,28 @@ use crate::{
 pub(super) fn create(
     state: &State,
     inner: &mut Inner,
-    call: &Call,
-    caller: &Caller,
+    (call, place, caller): (&Call, &Place, &Caller),
     orphan: bool,
     now: Timestamp,
 ) -> Answer {
     if caller.token.batch {
         return Err(ApiError::bad("batch tokens cannot create more tokens"));
     }
-    let policies = policies(call, caller)?;
+    // Its children would not be counted.
+    if caller.token.num_uses > 0 {
+        return Err(ApiError::bad("restricted use token cannot generate child tokens"));
+    }
+    let namespace_id = inner.namespaces.get(&place.namespace).ok_or_else(no_namespace)?.id.clone();
+    let policies = policies(call, place, caller)?;
     let no_parent = fields::flag(&call.body, "no_parent", false)?;
-    if no_parent && !orphan && !caller.acl.is_root() {
+    if no_parent && !orphan && !caller.sudo {
         return Err(ApiError::bad("root or sudo privileges required to create orphan token"));
     }
     let span = |field: &str| fields::span(&call.body, field);
     let (ttl, explicit, period) = (span("ttl")?, span("explicit_max_ttl")?, span("period")?);
+    if period.is_positive() && !caller.sudo {
+        return Err(ApiError::bad("root or sudo privileges required to create periodic token"));
+    }
     let num_uses = fields::whole(&call.body, "num_uses")?;
     if num_uses < 0 {
         return Err(ApiError::bad("number of uses cannot be negative"));
@@ -43,6 +51,9 @@ pub(super) fn create(
         return Err(ApiError::bad("batch tokens cannot be periodic or have limited uses"));
     }
     let forever = policies.contains("root") && ttl.is_zero() && !period.is_positive();
+    if forever && caller.token.expires.is_some() {
+        return Err(ApiError::bad("expiring root tokens cannot create non-expiring root tokens"));
+    }
     let wanted = [period, ttl].into_iter().find(SignedDuration::is_positive).unwrap_or(SYSTEM_TTL);
     let ttl = if explicit.is_positive() { wanted.min(explicit) } else { wanted }.min(SYSTEM_TTL);
     let longest = [explicit, if period.is_positive() { SignedDuration::ZERO } else { SYSTEM_TTL }];
@@ -62,8 +73,8 @@ pub(super) fn create(
         renewable: fields::flag(&call.body, "renewable", true)? && !batch && !forever,
         batch,
         entity_id: if orphan { String::new() } else { caller.token.entity_id.clone() },
-        namespace: caller.token.namespace.clone(),
-        namespace_id: caller.token.namespace_id.clone(),
+        namespace: place.namespace.clone(),
+        namespace_id,
         parent: if orphan || no_parent { None } else { Some(caller.id) },
         ..Token::root(now)
     };
@@ -73,23 +84,45 @@ pub(super) fn create(
     Ok(Reply::Secret(Box::new(secret)))
 }
 
-/// The policies of the new token: a subset of the caller's, unless the caller is root. Where none are asked for, the caller's.
-fn policies(call: &Call, caller: &Caller) -> Result<BTreeSet<String>, ApiError> {
+/// The policies of the new token. Without `sudo` on the path they are a subset of the caller's; where none are asked for they
+/// are the caller's. In a namespace below the caller's the same names mean other policies: there it takes `sudo`, and nothing
+/// is inherited (`OpenBao` 2.7, `resolveTokenPolicies`).
+fn policies(call: &Call, place: &Place, caller: &Caller) -> Result<BTreeSet<String>, ApiError> {
     let parent = &caller.token.policies;
     let asked = fields::names(&call.body, "policies")?;
     let mut policies: BTreeSet<String> = asked.iter().map(|policy| policy.to_lowercase()).collect();
-    if policies.is_empty() {
+    let with_default = if place.namespace != caller.token.namespace {
+        if !caller.sudo {
+            let text = "root or sudo privileges required to directly generate a token in a child namespace";
+            return Err(ApiError::bad(text));
+        }
+        if policies.contains("root") {
+            return Err(ApiError::bad("root tokens may not be created from a parent namespace"));
+        }
+        true
+    } else if policies.is_empty() {
         policies.clone_from(parent);
+        false
+    } else if caller.sudo {
+        true
+    } else if policies.is_subset(parent) {
+        parent.contains("default")
+    } else {
+        return Err(ApiError::bad("child policies must be subset of parent"));
+    };
+    if policies.contains("root") && !parent.contains("root") {
+        return Err(ApiError::bad("root tokens may not be created without parent token being root"));
     }
     if policies.contains("response-wrapping") {
         return Err(ApiError::bad("cannot assign policy \"response-wrapping\""));
     }
-    if !policies.contains("root") && !fields::flag(&call.body, "no_default_policy", false)? {
-        policies.insert("default".to_owned());
+    if policies.contains("root") {
+        return Ok(["root".to_owned()].into());
     }
-    let covered = policies.iter().all(|policy| policy == "default" || parent.contains(policy));
-    if !caller.acl.is_root() && !covered {
-        return Err(ApiError::bad("child policies must be subset of parent"));
+    if fields::flag(&call.body, "no_default_policy", false)? {
+        policies.remove("default");
+    } else if with_default {
+        policies.insert("default".to_owned());
     }
     Ok(policies)
 }
