@@ -112,7 +112,7 @@ fn aws() -> (Decide, Shown) {
 /// An application with one federated credential.
 fn azure() -> (Decide, Shown) {
     use carnet_azure::trust::{
-        Client, ClientKind, DEFAULT_AUDIENCE, FederatedCredential, FederatedCredentials, Question, TenantPolicy,
+        Client, ClientKind, DEFAULT_AUDIENCE, FederatedCredential, FederatedCredentials, Home, Question, TenantPolicy,
         evaluate,
     };
     let shown = Shown::to(DEFAULT_AUDIENCE);
@@ -134,7 +134,7 @@ fn azure() -> (Decide, Shown) {
     };
     let policy = TenantPolicy::default();
     let decide = move || {
-        let question = Question { client: &client, token: &token, policy: &policy, now: now() };
+        let question = Question { client: &client, token: &token, policy: &policy, home: Home::default(), now: now() };
         evaluate(black_box(&question), Some(&keys)).grant().is_some()
     };
     (Box::new(decide), shown)
