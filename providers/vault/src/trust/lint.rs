@@ -189,7 +189,9 @@ pub(super) fn lint_bounds(claims: &Claims, role: &CheckedRole) -> Vec<Warning> {
         if let Looked::Value(value) = look_up(claims, name)
             && was_cut(value)
         {
-            let message = format!("`{name}` has a fraction that the comparison cuts off: 1.9 passes for 1");
+            let message = format!(
+                "`{name}` is not a whole number of 64 bits, and the comparison cuts it to one: 1.9 passes for 1, 2^64 - 1 for 2^63 - 1"
+            );
             warnings.push(warning("bound-claims", message, "bind a claim that is a text"));
         }
     }
