@@ -194,6 +194,7 @@ fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
             "the token's policies do not grant this path, or the call comes from a network that the role does not allow".to_owned(),
             "KV v2 wants `MOUNT/data/PATH` in the policy".to_owned(),
         ],
+        "path" if *login => vec![format!("nothing answers at auth/{mount} in this namespace ({here})")],
         "path" => vec![format!("check the path, the mount and the namespace ({here})")],
         _ => vec![format!("compare role ({role}), mount ({mount}) and namespace ({here}) with the server's")],
     }
@@ -298,6 +299,17 @@ mod tests {
         let denied = refused(403, &["1 error occurred:\n\t* permission denied\n\n"]);
         assert_eq!((denied.kind(), denied.failed_clause()), (ErrorKind::Policy, Some("permission")));
         assert_eq!(answered(404, r#"{"errors":[]}"#).failed_clause(), Some("path"));
+    }
+
+    #[test]
+    fn a_login_that_is_denied_names_mount_and_namespace() {
+        for (status, body) in [(403, r#"{"errors":["permission denied"]}"#), (404, r#"{"errors":[]}"#)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let response = Response { status, headers: HeaderMap::new(), body: SecretBytes::new(body) };
+            let attempt = Attempt { mount: "jwt-ci", login: true, namespace: Some("team/a"), ..Attempt::default() };
+            let hint = refusal(&response, "log in", &attempt).hints()[0].to_owned();
+            assert!(hint.contains("auth/jwt-ci") && hint.contains("team/a"), "{hint}");
+        }
     }
 
     #[test]
