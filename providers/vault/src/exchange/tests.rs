@@ -95,6 +95,16 @@ fn rejects_wrapped_answer_that_nobody_asked_for() {
 }
 
 #[test]
+fn rejects_token_that_would_end_its_header() {
+    for answer in [login("hvs.a\r\nX-Evil: 1", 60, true), login("hvs.a b", 60, true), login("hvs.\u{e9}", 60, true)] {
+        let world = world(ScriptedHttp::default().answer(200, answer), &[]);
+        let error = exchange::<Vault>(section(), &[jwt()], &world).remove(0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unreachable);
+        assert!(!format!("{error:?}").contains("hvs."), "{error:?}");
+    }
+}
+
+#[test]
 fn unwrapping_looks_at_the_origin_first() {
     let origin = |path: &str| json!({ "data": { "creation_path": path, "creation_ttl": 300 } }).to_string();
     let section = || json!({ "creation_path": "auth/jwt/login" });
