@@ -1,7 +1,7 @@
 //! Applications and managed identities of the tenant, found by hash whatever their number.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -25,6 +25,8 @@ pub(crate) struct Directory {
     by_resource: BTreeMap<String, String>,
     /// Client ids by identifier URI.
     by_uri: HashMap<String, String>,
+    /// Client ids by display name, which several may have.
+    by_name: HashMap<String, BTreeSet<String>>,
 }
 
 /// An application or a managed identity.
@@ -184,6 +186,7 @@ impl Directory {
     }
 
     fn index(&mut self, id: &str, principal: &Principal) {
+        self.by_name.entry(principal.display_name.clone()).or_default().insert(id.to_owned());
         if principal.is_usable() {
             self.by_principal.insert(principal.client.object_id.to_ascii_lowercase(), id.to_owned());
         }
@@ -204,6 +207,12 @@ impl Directory {
     fn take(&mut self, id: &str) -> Option<Principal> {
         let principal = self.clients.remove(id)?;
         self.by_principal.remove(&principal.client.object_id.to_ascii_lowercase());
+        if let Some(ids) = self.by_name.get_mut(&principal.display_name) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.by_name.remove(&principal.display_name);
+            }
+        }
         match &principal.registration {
             Registration::Application(application) => {
                 self.by_application.remove(&application.object_id.to_ascii_lowercase());
@@ -241,6 +250,12 @@ impl Directory {
     /// By identifier URI.
     pub(crate) fn uri(&self, uri: &str) -> Option<&Principal> {
         self.clients.get(self.by_uri.get(uri)?)
+    }
+
+    /// All of this display name.
+    pub(crate) fn named<'a>(&'a self, display_name: &str) -> impl Iterator<Item = &'a Principal> {
+        let ids = self.by_name.get(display_name);
+        ids.into_iter().flatten().filter_map(move |id| self.clients.get(id))
     }
 
     /// All identities whose id begins like this (in lower case), in order.

@@ -9,7 +9,7 @@ use super::{Admin, HOST, error};
 use crate::{
     reply::{Answer, empty, guid, json_reply, ok, seconds, with_header},
     seed,
-    state::{Inner, MAX_ENTRIES, Operation},
+    state::{Inner, Operation},
 };
 
 /// How often it is found unfinished.
@@ -20,10 +20,7 @@ const RETRY_AFTER: &str = "1";
 /// 202 with both addresses.
 pub(super) fn begin(admin: &Admin<'_>, inner: &mut Inner, namespace: &str, result: Value) -> Response {
     let id = guid(&admin.state.world);
-    if inner.operations.len() >= MAX_ENTRIES {
-        inner.operations.pop_first();
-    }
-    inner.operations.insert(id.clone(), Operation { polls: POLLS, started: admin.now, result });
+    inner.operations.begin(id.clone(), Operation { polls: POLLS, started: admin.now, result });
     let version = admin.call.parameter("api-version").unwrap_or_default();
     let version: String = version.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
     let base = format!(
