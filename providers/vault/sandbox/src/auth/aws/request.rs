@@ -5,7 +5,7 @@ use carnet_core::{Request, safe_text};
 use carnet_vault::trust::{AwsCaller, AwsProof};
 use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::{Map, Value};
-use url::Url;
+use url::{Position, Url};
 
 use crate::reply::ApiError;
 
@@ -57,12 +57,16 @@ fn headers(body: &Map<String, Value>) -> Result<Vec<(String, String)>, ApiError>
     if headers.is_empty() { Err(ApiError::bad(format!("missing {NAME}"))) } else { Ok(headers) }
 }
 
-/// The request for this address, with the headers that were signed. Its length is counted anew, and the host is that of the
-/// address: a request that was signed for another one does not count there.
+/// The request for this address, with the headers that were signed. Its length is counted anew. The host is that of the URL
+/// that was signed, as in the product: a configured endpoint may be a proxy or one of a private network, which hand the request
+/// on as it is. At an endpoint of AWS's own the host is the endpoint's: it takes only what is signed for its region, and the
+/// emulated one has no region but its name.
 ///
 /// # Errors
 /// A header that is none, in words.
 pub(super) fn to_send(proof: &AwsProof, target: Url) -> Result<Request, String> {
+    let named = if is_of_aws(&target) { &target } else { &proof.url };
+    let host = named[Position::BeforeHost..Position::AfterPort].to_owned();
     let mut request = Request::new(Method::POST, target).body(proof.body.clone());
     for (name, value) in &proof.headers {
         let wrong = || format!("the header {} cannot be sent", safe_text(name));
@@ -73,7 +77,16 @@ pub(super) fn to_send(proof: &AwsProof, target: Url) -> Result<Request, String> 
         let value = HeaderValue::from_str(value).map_err(|_odd| wrong())?;
         request.headers.append(name, value);
     }
+    let host = HeaderValue::from_str(&host).map_err(|_odd| "the signed URL names no host".to_owned())?;
+    request.headers.insert(header::HOST, host);
     Ok(request)
+}
+
+/// Whether it is a public endpoint of STS ("AWS Security Token Service endpoints and quotas").
+fn is_of_aws(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let name = host.strip_suffix(".cn").unwrap_or(host).strip_suffix(".amazonaws.com");
+    name.is_some_and(|name| matches!(name.split('.').next(), Some("sts" | "sts-fips")))
 }
 
 /// Reads the answer to `GetCallerIdentity`: XML, or JSON where it was asked for.
@@ -116,6 +129,28 @@ mod tests {
 
     const ANSWER: &str = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::1:user/a&amp;b</Arn>\
                           <UserId>AIDA</UserId><Account>1</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+
+    #[test]
+    fn the_signed_host_is_kept_but_at_endpoints_of_aws() {
+        let proof = AwsProof {
+            method: "POST".to_owned(),
+            url: "https://sts.eu-central-1.amazonaws.com/".parse().unwrap(),
+            body: String::new(),
+            headers: vec![("Host".to_owned(), "elsewhere.example".to_owned()), ("X-A".to_owned(), "b".to_owned())],
+        };
+        for (target, host) in [
+            ("https://proxy.example:8443/", "sts.eu-central-1.amazonaws.com"),
+            ("https://vpce-1.sts.eu-central-1.vpce.amazonaws.com/", "sts.eu-central-1.amazonaws.com"),
+            ("https://sts.eu-central-1.amazonaws.com/", "sts.eu-central-1.amazonaws.com"),
+            ("https://sts.amazonaws.com/", "sts.amazonaws.com"),
+            ("https://sts.cn-north-1.amazonaws.com.cn/", "sts.cn-north-1.amazonaws.com.cn"),
+        ] {
+            let request = to_send(&proof, target.parse().unwrap()).unwrap();
+            assert_eq!((request.headers["host"].as_bytes(), request.url.as_str()), (host.as_bytes(), target));
+            assert_eq!(request.headers.get_all("host").iter().count(), 1);
+            assert_eq!(request.headers["x-a"], "b");
+        }
+    }
 
     #[test]
     fn both_forms_of_the_answer_are_read() {
