@@ -15,4 +15,5 @@ mod paths;
 mod refusals;
 mod server;
 mod support;
+mod system;
 mod tokens;
