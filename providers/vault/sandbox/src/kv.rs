@@ -3,6 +3,7 @@
 mod store;
 mod v1;
 mod v2;
+mod weight;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ use crate::{
 };
 use store::Engine;
 
+pub(crate) use weight::{MAX_STORED, of_data as weight_of};
+
 /// Most secrets of one mount, and versions of one secret.
 pub(crate) const MAX_SECRETS: usize = 1000;
 
@@ -26,8 +29,20 @@ pub(crate) const MAX_SECRETS: usize = 1000;
 pub(crate) struct Cubbyholes(BTreeMap<Id, v1::Store>);
 
 impl Cubbyholes {
-    /// Answers a request for what is below `cubbyhole/`.
-    pub(crate) fn answer(&mut self, caller: &Caller, call: &Call, operation: Operation, path: &str) -> Answer {
+    /// How much they take, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.0.values().map(v1::Store::weight).fold(0, usize::saturating_add)
+    }
+
+    /// Answers a request for what is below `cubbyhole/`. `room` is how much more may be stored.
+    pub(crate) fn answer(
+        &mut self,
+        caller: &Caller,
+        call: &Call,
+        operation: Operation,
+        path: &str,
+        room: usize,
+    ) -> Answer {
         if caller.token.batch {
             return Err(ApiError::bad("cubbyhole operations are only supported by \"service\" type tokens"));
         }
@@ -35,7 +50,7 @@ impl Cubbyholes {
             self.0.pop_first();
         }
         let mut store = self.0.remove(&caller.id).unwrap_or_default();
-        let answer = v1::answer(&mut store, call, operation, path);
+        let answer = v1::answer(&mut store, call, operation, path, room);
         if !store.is_empty() {
             self.0.insert(caller.id, store);
         }
@@ -82,11 +97,26 @@ impl Kv {
         }
     }
 
-    /// Answers a request for what is below the mount.
-    pub(crate) fn answer(&mut self, state: &State, call: &Call, operation: Operation, path: &str) -> Answer {
+    /// How much is in it, in bytes.
+    pub(crate) fn weight(&self) -> usize {
         match self {
-            Self::One(store) => v1::answer(store, call, operation, path),
-            Self::Two(engine) => v2::answer(engine, state, call, operation, path),
+            Self::One(store) => store.weight(),
+            Self::Two(engine) => engine.weight(),
+        }
+    }
+
+    /// Answers a request for what is below the mount. `room` is how much more may be stored.
+    pub(crate) fn answer(
+        &mut self,
+        state: &State,
+        call: &Call,
+        operation: Operation,
+        path: &str,
+        room: usize,
+    ) -> Answer {
+        match self {
+            Self::One(store) => v1::answer(store, call, operation, path, room),
+            Self::Two(engine) => v2::answer(engine, state, call, operation, path, room),
         }
     }
 }

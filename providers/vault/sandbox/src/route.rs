@@ -47,18 +47,21 @@ pub(crate) async fn answer(state: &State, call: &Call) -> Answer {
         return identity::answer(state, call, &place, rest);
     }
     if let Some(rest) = place.path.strip_prefix("cubbyhole/") {
-        return state.lock().cubbyholes.answer(&caller, call, place.operation, rest);
+        let mut inner = state.lock();
+        let room = inner.room();
+        return inner.cubbyholes.answer(&caller, call, place.operation, rest, room);
     }
     secrets(state, call, &place)
 }
 
 fn secrets(state: &State, call: &Call, place: &Place) -> Answer {
     let mut inner = state.lock();
+    let room = inner.room();
     let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
     let found = namespace.mount(&place.path).map(|(mount, rest)| (mount.to_owned(), rest.to_owned()));
     let (mount, rest) = found.ok_or_else(|| ApiError::no_route(&place.path))?;
     let mount = namespace.mounts.get_mut(&mount).ok_or_else(|| ApiError::no_route(&place.path))?;
-    mount.kv.answer(state, call, place.operation, &rest)
+    mount.kv.answer(state, call, place.operation, &rest, room)
 }
 
 fn place(state: &State, call: &Call) -> Result<Place, ApiError> {

@@ -15,7 +15,7 @@ use crate::{
     auth::AwsMethod,
     identity::Identities,
     issuers::IssuerKeys,
-    kv::{Cubbyholes, Kv},
+    kv::{Cubbyholes, Kv, MAX_STORED},
     policy::Policy,
     sys::Seal,
     tokens::Tokens,
@@ -213,6 +213,13 @@ fn longest<'m, 'a, T>(mounts: &'m BTreeMap<String, T>, path: &'a str) -> Option<
 }
 
 impl Inner {
+    /// How much more secrets may take, in bytes. They are weighed anew each time, so that no sum can drift from them.
+    pub(crate) fn room(&self) -> usize {
+        let mounts = self.namespaces.values().flat_map(|namespace| namespace.mounts.values());
+        let taken = mounts.map(|mount| mount.kv.weight()).fold(self.cubbyholes.weight(), usize::saturating_add);
+        MAX_STORED.saturating_sub(taken)
+    }
+
     /// The namespace that a header and the beginning of a path name, and the rest of the path.
     pub(crate) fn resolve(&self, header: &str, path: &str) -> Option<(String, String)> {
         let mut namespace = if header.is_empty() { String::new() } else { format!("{header}/") };
