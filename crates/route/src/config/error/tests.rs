@@ -52,7 +52,8 @@ fn programs_are_told_of_a_thousand_mistakes_and_that_there_are_more() {
 
 #[test]
 fn as_many_as_are_shown_are_all() {
-    let error = refused(&format!("version = 1\n{}", (0..20).map(|at| format!("x{at} = 1\n")).collect::<String>()));
+    let lines: Vec<String> = (0..20).map(|at| format!("x{at} = 1\n")).collect();
+    let error = refused(&format!("version = 1\n{}", lines.concat()));
     let shown = error.render(false, 120);
     assert_eq!((error.problems().len(), count(&shown)), (20, 20), "{shown}");
     assert!(!shown.contains("more mistake"), "{shown}");
