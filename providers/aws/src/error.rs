@@ -57,7 +57,7 @@ const fn known(
 }
 
 /// The first entry that fits counts.
-const CATALOGUE: [Known; 25] = [
+const CATALOGUE: [Known; 27] = [
     known(
         "InvalidIdentityToken",
         "No OpenIDConnect provider",
@@ -122,6 +122,20 @@ const CATALOGUE: [Known; 25] = [
         "claims",
         ErrorKind::Refused,
         "the issuer says that the token is invalid or revoked: get a new one",
+    ),
+    known(
+        "AccessDenied",
+        "Untrusted certificate",
+        "chain",
+        ErrorKind::Refused,
+        "the certificate must lead to the trust anchor, be one for end entities with digitalSignature, and not be over",
+    ),
+    known(
+        "AccessDenied",
+        "Untrusted signature",
+        "signature",
+        ErrorKind::Refused,
+        "the key must be that of the certificate, and this machine's clock right: a signature counts for 15 minutes",
     ),
     known(
         "AccessDenied",

@@ -124,6 +124,9 @@ pub(super) fn denied(clause: &'static str, seen: &str, wanted: &str) -> ApiError
     let text = match clause {
         "chain" | "usage" => "Untrusted certificate. Insufficient certificate",
         "policy" => "Unable to assume role, verify that the role's trust policy allows this certificate",
+        "anchor" => "The trust anchor is disabled",
+        "profile" => "The profile is disabled, or does not name the role",
+        "session-name" => "The profile does not accept role session names",
         _ => "Untrusted signature",
     };
     let fix = match clause {

@@ -124,7 +124,9 @@ fn wish(state: &State, call: &Call, body: &Value, region: &str) -> Result<Wish, 
 }
 
 fn session_name(body: &Value, profile: &Profile, signer: &Signer) -> Result<String, ApiError> {
-    let given = ["roleSessionName", "sessionName"].iter().find_map(|name| body.get(*name).and_then(Value::as_str));
+    let given =
+        ["roleSessionName", "sessionName"].iter().find_map(|name| body.get(*name).filter(|name| !name.is_null()));
+    let given = given.map(|name| name.as_str().ok_or_else(|| invalid("roleSessionName must be a text"))).transpose()?;
     let Some(name) = given.filter(|name| !name.is_empty()) else {
         // The serial number in hexadecimal is what sessions are called by default.
         let serial = carnet_core::hex(signer.leaf.serial());
