@@ -128,5 +128,7 @@ fn needs_sudo(path: &str, operation: Operation) -> bool {
         || path.starts_with("sys/raw")
         || path.starts_with("sys/audit")
         || path.starts_with("sys/leases/revoke-prefix/")
+        || path.starts_with("sys/leases/revoke-force/")
+        || path.starts_with("sys/leases/lookup/")
         || (path.starts_with("sys/auth/") && writes)
 }

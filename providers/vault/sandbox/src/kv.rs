@@ -125,7 +125,7 @@ impl Kv {
 ///
 /// # Errors
 /// 404 without a text, when there is none.
-fn list<'a>(paths: impl Iterator<Item = &'a String>, folder: &str) -> Answer {
+pub(crate) fn list<'a>(paths: impl Iterator<Item = &'a String>, folder: &str) -> Answer {
     let mut keys: Vec<String> = paths
         .filter_map(|path| path.strip_prefix(folder))
         .map(|rest| match rest.split_once('/') {

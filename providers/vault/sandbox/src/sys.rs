@@ -1,5 +1,6 @@
 //! `sys/…`: the server itself.
 
+mod leases;
 mod mounts;
 mod policies;
 mod seal;
@@ -52,7 +53,7 @@ pub(crate) fn answer(state: &State, call: &Call, place: &Place, caller: &Caller,
             Some(_) => Data(call.body.clone()).answer(),
             None => Err(ApiError::bad("endpoint requires response wrapping to be used")),
         },
-        ["leases", which, below @ ..] if writes => leases(state, place, which, &below.join("/")),
+        ["leases", which, below @ ..] => leases::answer(state, call, place, which, &below.join("/")),
         ["namespaces", ..] => namespaces(state, place, rest),
         _ => Err(ApiError::no_route(&place.path)),
     }
@@ -82,20 +83,6 @@ fn capabilities(state: &State, call: &Call, place: &Place, caller: &Caller, whic
         data.0.insert("capabilities".to_owned(), acl.capabilities(path.trim_start_matches('/')).into());
     }
     data.flat()
-}
-
-/// `sys/leases/…`. Nothing here has a lease of its own but tokens, which are revoked by the path that made them.
-fn leases(state: &State, place: &Place, which: &str, below: &str) -> Answer {
-    match (which, below) {
-        ("lookup", "") => Err(ApiError::bad("invalid lease")),
-        ("renew", _) => Err(ApiError::bad("lease not found")),
-        ("revoke", _) => Ok(Reply::Nothing),
-        ("revoke-prefix" | "revoke-force", prefix) if !prefix.is_empty() => {
-            state.lock().tokens.forget_path(&place.namespace, prefix);
-            Ok(Reply::Nothing)
-        }
-        _ => Err(ApiError::no_route(&place.path)),
-    }
 }
 
 fn namespaces(state: &State, place: &Place, rest: &str) -> Answer {

@@ -99,6 +99,16 @@ impl Token {
         }
     }
 
+    /// Whether there is a lease on it: batch tokens are not stored, and what never ends has none.
+    fn has_lease(&self) -> bool {
+        !self.batch && self.expires.is_some()
+    }
+
+    /// The name of its lease. `id` is the token's hash, so the name does not tell the token.
+    fn lease(&self, id: Id) -> String {
+        format!("{}/h{}", self.path, carnet_core::hex(&id))
+    }
+
     /// `service` or `batch`.
     pub(crate) const fn kind(&self) -> &'static str {
         if self.batch { "batch" } else { "service" }
@@ -296,6 +306,26 @@ impl Tokens {
         for id in gone {
             self.revoke(id);
         }
+    }
+
+    /// The leases of a namespace: those of all its tokens that are stored and end.
+    pub(crate) fn leases(&self, namespace: &str, now: Timestamp) -> Vec<String> {
+        let own = self
+            .tokens
+            .iter()
+            .filter(|(id, token)| token.namespace == namespace && token.has_lease() && self.find(**id, now).is_some());
+        own.map(|(id, token)| token.lease(*id)).collect()
+    }
+
+    /// The token of a lease.
+    pub(crate) fn of_lease(&self, lease: &str, namespace: &str, now: Timestamp) -> Option<Id> {
+        let of = |(id, token): &(&Id, &Token)| {
+            token.namespace == namespace
+                && token.has_lease()
+                && lease.starts_with(&token.path)
+                && token.lease(**id) == lease
+        };
+        self.tokens.iter().find(of).map(|(id, _)| *id).filter(|id| self.find(*id, now).is_some())
     }
 
     /// The accessors of all tokens of a namespace.

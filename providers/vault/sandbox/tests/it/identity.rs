@@ -1,4 +1,4 @@
-//! Groups, entities, networks, cubbyholes and leases.
+//! Groups, entities, networks and cubbyholes.
 
 use carnet_vault_sandbox::seed;
 use serde_json::{Value, json};
@@ -125,15 +125,4 @@ async fn a_cubbyhole_is_its_tokens_alone() {
     assert_eq!(sandbox.with(&token, "PUT", "cubbyhole/a", json!({ "k": "v" })).await.0, 204);
     assert_eq!(sandbox.with(&token, "GET", "cubbyhole/a", Value::Null).await.1["data"]["k"], "v");
     assert_eq!(sandbox.root("GET", "cubbyhole/a", Value::Null).await.0, 404);
-}
-
-#[tokio::test]
-async fn tokens_end_by_the_path_that_made_them_and_other_leases_are_not_there() {
-    let sandbox = Sandbox::new();
-    let token = sandbox.token().await;
-    for (path, status) in [("sys/leases/lookup", 400), ("sys/leases/renew", 400), ("sys/leases/revoke", 204)] {
-        assert_eq!(sandbox.root("PUT", path, json!({ "lease_id": "secret/x" })).await.0, status, "{path}");
-    }
-    assert_eq!(sandbox.root("PUT", "sys/leases/revoke-prefix/auth/jwt", Value::Null).await.0, 204);
-    assert_eq!(sandbox.with(&token, "GET", "auth/token/lookup-self", Value::Null).await.0, 403);
 }

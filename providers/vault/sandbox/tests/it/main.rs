@@ -8,6 +8,7 @@
 mod any;
 mod identity;
 mod kv;
+mod leases;
 mod login;
 mod many;
 mod namespaces;
