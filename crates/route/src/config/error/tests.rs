@@ -1,8 +1,6 @@
 //! Configurations that are long, or wrong very often: what is said of them stays short and about the right place.
 
-use std::path::Path;
-
-use carnet_core::{Error, MapEnvironment};
+use carnet_core::MapEnvironment;
 
 use super::*;
 use crate::{Config, Registry, testing};
