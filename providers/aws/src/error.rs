@@ -57,7 +57,7 @@ const fn known(
 }
 
 /// The first entry that fits counts.
-const CATALOGUE: [Known; 27] = [
+const CATALOGUE: [Known; 30] = [
     known(
         "InvalidIdentityToken",
         "No OpenIDConnect provider",
@@ -189,6 +189,27 @@ const CATALOGUE: [Known; 27] = [
         "signature",
         ErrorKind::Refused,
         "the secret does not belong to the key id, or something on the way changed the request",
+    ),
+    known(
+        "MissingAuthenticationToken",
+        "",
+        "signature",
+        ErrorKind::Refused,
+        "the request came without its signature: look for a proxy in between that takes headers away",
+    ),
+    known(
+        "IncompleteSignature",
+        "",
+        "signature",
+        ErrorKind::Refused,
+        "the signature came in parts: look for a proxy in between that changes headers",
+    ),
+    known(
+        "InvalidAction",
+        "",
+        "region",
+        ErrorKind::Refused,
+        "this address does not have the action: set `region`, since GetWebIdentityToken is at regional addresses only",
     ),
     known("Throttling", "", "busy", ErrorKind::Unreachable, "too many requests: the same one may succeed later"),
     known(
