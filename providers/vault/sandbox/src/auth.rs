@@ -17,7 +17,7 @@ use crate::{
 
 pub(crate) use aws::AwsMethod;
 pub(crate) use issue::PEER;
-pub(crate) use token::answer as tokens;
+pub(crate) use token::{TokenRole, answer as tokens};
 
 /// A path of an auth method that needs no token.
 pub(crate) async fn login(state: &State, call: &Call, place: &Place, mount: &str, rest: &str) -> Option<Answer> {

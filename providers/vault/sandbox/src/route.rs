@@ -81,6 +81,9 @@ fn place(state: &State, call: &Call) -> Result<Place, ApiError> {
 /// Whether a write makes something: only secrets and roles tell the two apart.
 fn creates(inner: &Inner, namespace: &str, path: &str) -> bool {
     let Some(namespace) = inner.namespaces.get(namespace) else { return false };
+    if let Some(role) = path.strip_prefix("auth/token/roles/") {
+        return !namespace.token_roles.contains_key(role);
+    }
     if let Some((mount, rest)) = path.strip_prefix("auth/").and_then(|path| namespace.auth(path)) {
         let Some(role) = rest.strip_prefix("role/") else { return false };
         let role = role.to_ascii_lowercase();

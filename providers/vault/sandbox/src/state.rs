@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    auth::AwsMethod,
+    auth::{AwsMethod, TokenRole},
     identity::Identities,
     issuers::IssuerKeys,
     kv::{Cubbyholes, Kv, MAX_STORED},
@@ -58,6 +58,8 @@ pub(crate) struct Namespace {
     /// By path below `auth/`, with a slash at the end.
     pub(crate) auths: BTreeMap<String, AuthMount>,
     pub(crate) policies: BTreeMap<String, PolicyEntry>,
+    /// Roles of the tokens' own method.
+    pub(crate) token_roles: BTreeMap<String, TokenRole>,
     pub(crate) identities: Identities,
 }
 
@@ -192,6 +194,7 @@ impl Namespace {
             mounts: BTreeMap::new(),
             auths: BTreeMap::new(),
             policies: [("default".to_owned(), PolicyEntry { text, policy })].into(),
+            token_roles: BTreeMap::new(),
             identities: Identities::default(),
         }
     }

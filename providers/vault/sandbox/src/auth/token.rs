@@ -1,6 +1,7 @@
 //! `auth/token/…`: what a token may do with itself and others.
 
 mod create;
+mod roles;
 
 use carnet_trust::Refusal;
 use carnet_vault::trust::TokenFields;
@@ -8,6 +9,9 @@ use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+pub(crate) use roles::TokenRole;
+
+use self::create::How;
 use super::issue;
 use crate::{
     access::{self, Caller, Place},
@@ -15,6 +19,7 @@ use crate::{
     duration,
     policy::Operation,
     reply::{Answer, ApiError, Data, Reply, Secret},
+    route::no_namespace,
     state::{Inner, Method, State},
     tokens::{self, Id, Origin, Token},
 };
@@ -27,6 +32,10 @@ pub(crate) fn answer(state: &State, call: &Call, place: &Place, caller: &Caller,
     let now = state.now();
     let own = call.token().unwrap_or_default();
     let mut inner = state.lock();
+    if let Some(name) = rest.strip_prefix("roles/") {
+        let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
+        return roles::answer(namespace, call, place.operation, name);
+    }
     match (rest, call.operation) {
         ("lookup-self", Operation::Read | Operation::Update) => {
             // As it is after this use.
@@ -63,7 +72,15 @@ pub(crate) fn answer(state: &State, call: &Call, place: &Place, caller: &Caller,
             Data::of([("keys", inner.tokens.accessors(&place.namespace).into())]).answer()
         }
         ("create" | "create-orphan", Operation::Update) => {
-            create::create(state, &mut inner, (call, place, caller), rest == "create-orphan", now)
+            let how = if rest == "create" { How::Child } else { How::Orphan };
+            create::create(state, &mut inner, (call, place, caller), &how, now)
+        }
+        (_, Operation::Update) if rest.starts_with("create/") => {
+            let name = rest.strip_prefix("create/").unwrap_or_default();
+            let namespace = inner.namespaces.get(&place.namespace).ok_or_else(no_namespace)?;
+            let role = namespace.token_roles.get(name).cloned();
+            let how = How::Role(Box::new(role.ok_or_else(|| ApiError::bad(format!("unknown role {name}")))?));
+            create::create(state, &mut inner, (call, place, caller), &how, now)
         }
         _ => Err(ApiError::unsupported()),
     }

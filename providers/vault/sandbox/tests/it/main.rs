@@ -17,4 +17,5 @@ mod refusals;
 mod server;
 mod support;
 mod system;
+mod token_roles;
 mod tokens;

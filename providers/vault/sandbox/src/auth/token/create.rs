@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::SYSTEM_TTL;
+use super::{SYSTEM_TTL, TokenRole};
 use crate::{
     access::{self, Caller, Place},
     call::Call,
@@ -16,12 +16,37 @@ use crate::{
     tokens::Token,
 };
 
+/// Which path makes a token.
+#[derive(Debug)]
+pub(super) enum How {
+    /// `create`
+    Child,
+    /// `create-orphan`
+    Orphan,
+    /// `create/ROLE`
+    Role(Box<TokenRole>),
+}
+
+impl How {
+    fn role(&self) -> Option<&TokenRole> {
+        if let Self::Role(role) = self { Some(role) } else { None }
+    }
+
+    fn path(&self) -> String {
+        match self {
+            Self::Child => "auth/token/create".to_owned(),
+            Self::Orphan => "auth/token/create-orphan".to_owned(),
+            Self::Role(role) => role.path(),
+        }
+    }
+}
+
 /// A child, or an orphan.
 pub(super) fn create(
     state: &State,
     inner: &mut Inner,
     (call, place, caller): (&Call, &Place, &Caller),
-    orphan: bool,
+    how: &How,
     now: Timestamp,
 ) -> Answer {
     if caller.token.batch {
@@ -32,11 +57,17 @@ pub(super) fn create(
         return Err(ApiError::bad("restricted use token cannot generate child tokens"));
     }
     let namespace_id = inner.namespaces.get(&place.namespace).ok_or_else(no_namespace)?.id.clone();
-    let policies = policies(call, place, caller)?;
+    let role = how.role();
+    let policies = policies(call, place, caller, role)?;
     let no_parent = fields::flag(&call.body, "no_parent", false)?;
-    if no_parent && !orphan && !caller.sudo {
+    if no_parent && matches!(how, How::Child) && !caller.sudo {
         return Err(ApiError::bad("root or sudo privileges required to create orphan token"));
     }
+    let orphan = match how {
+        How::Child => no_parent,
+        How::Orphan => true,
+        How::Role(role) => role.orphan,
+    };
     let span = |field: &str| fields::span(&call.body, field);
     let (ttl, explicit, period) = (span("ttl")?, span("explicit_max_ttl")?, span("period")?);
     if period.is_positive() && !caller.sudo {
@@ -46,7 +77,15 @@ pub(super) fn create(
     if num_uses < 0 {
         return Err(ApiError::bad("number of uses cannot be negative"));
     }
-    let batch = call.text("type") == "batch";
+    // Of role and request the lesser that is set.
+    let lesser = |asked: SignedDuration, of: fn(&TokenRole) -> SignedDuration| {
+        [Some(asked), role.map(of)].into_iter().flatten().filter(SignedDuration::is_positive).min().unwrap_or_default()
+    };
+    let (period, explicit) = (lesser(period, |role| role.period), lesser(explicit, |role| role.explicit_max_ttl));
+    let uses = [num_uses, role.map_or(0, |role| role.num_uses)];
+    let num_uses = uses.into_iter().filter(|uses| *uses > 0).min().unwrap_or(0);
+    let asked = call.text("type");
+    let batch = role.map_or(asked == "batch", |role| role.is_batch(asked));
     if batch && (period.is_positive() || num_uses > 0) {
         return Err(ApiError::bad("batch tokens cannot be periodic or have limited uses"));
     }
@@ -61,7 +100,7 @@ pub(super) fn create(
     let name = call.text("display_name");
     let token = Token {
         policies,
-        path: format!("auth/token/create{}", if orphan { "-orphan" } else { "" }),
+        path: how.path(),
         display_name: if name.is_empty() { "token".to_owned() } else { format!("token-{name}") },
         meta: meta(call)?,
         num_uses,
@@ -70,12 +109,16 @@ pub(super) fn create(
         most: most.and_then(|most| now.saturating_add(most).ok()),
         explicit_max_ttl: explicit,
         period,
-        renewable: fields::flag(&call.body, "renewable", true)? && !batch && !forever,
+        renewable: fields::flag(&call.body, "renewable", true)?
+            && !batch
+            && !forever
+            && role.is_none_or(|role| !role.fixed),
         batch,
         entity_id: if orphan { String::new() } else { caller.token.entity_id.clone() },
         namespace: place.namespace.clone(),
         namespace_id,
-        parent: if orphan || no_parent { None } else { Some(caller.id) },
+        parent: if orphan { None } else { Some(caller.id) },
+        bound: role.map(|role| role.bound.clone()).unwrap_or_default(),
         ..Token::root(now)
     };
     let (text, token) = inner.tokens.issue(&state.world, token);
@@ -86,19 +129,32 @@ pub(super) fn create(
 
 /// The policies of the new token. Without `sudo` on the path they are a subset of the caller's; where none are asked for they
 /// are the caller's. In a namespace below the caller's the same names mean other policies: there it takes `sudo`, and nothing
-/// is inherited (`OpenBao` 2.7, `resolveTokenPolicies`).
-fn policies(call: &Call, place: &Place, caller: &Caller) -> Result<BTreeSet<String>, ApiError> {
+/// is inherited (`OpenBao` 2.7, `resolveTokenPolicies`). A role may have rules of its own in place of the caller's policies.
+fn policies(
+    call: &Call,
+    place: &Place,
+    caller: &Caller,
+    role: Option<&TokenRole>,
+) -> Result<BTreeSet<String>, ApiError> {
     let parent = &caller.token.policies;
     let asked = fields::names(&call.body, "policies")?;
     let mut policies: BTreeSet<String> = asked.iter().map(|policy| policy.to_lowercase()).collect();
-    let with_default = if place.namespace != caller.token.namespace {
+    let elsewhere = place.namespace != caller.token.namespace;
+    let nothing = BTreeSet::new();
+    let inherited = if elsewhere { &nothing } else { parent };
+    let by_role = role.map_or(Ok(None), |role| role.policies(&policies, inherited))?;
+    let with_default = if elsewhere {
         if !caller.sudo {
             let text = "root or sudo privileges required to directly generate a token in a child namespace";
             return Err(ApiError::bad(text));
         }
+        policies = by_role.unwrap_or(policies);
         if policies.contains("root") {
             return Err(ApiError::bad("root tokens may not be created from a parent namespace"));
         }
+        true
+    } else if let Some(by_role) = by_role {
+        policies = by_role;
         true
     } else if policies.is_empty() {
         policies.clone_from(parent);
@@ -119,7 +175,7 @@ fn policies(call: &Call, place: &Place, caller: &Caller) -> Result<BTreeSet<Stri
     if policies.contains("root") {
         return Ok(["root".to_owned()].into());
     }
-    if fields::flag(&call.body, "no_default_policy", false)? {
+    if fields::flag(&call.body, "no_default_policy", false)? || role.is_some_and(|role| role.no_default) {
         policies.remove("default");
     } else if with_default {
         policies.insert("default".to_owned());
