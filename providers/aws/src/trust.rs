@@ -34,10 +34,10 @@ pub const LONGEST_SESSION: SignedDuration = SignedDuration::from_secs(43_200);
 pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(300);
 
 /// What `RoleSessionName` and `SourceIdentity` must be, for people.
-const SESSION_NAME: &str = "2 to 64 of letters, digits and _+=,.@-";
+pub(crate) const SESSION_NAME: &str = "2 to 64 of letters, digits and _+=,.@-";
 
 /// Whether a text can be the name of a session, or a source identity ("AssumeRole").
-fn is_session_name(text: &str) -> bool {
+pub fn is_session_name(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
     (2..=64).contains(&text.len()) && text.chars().all(fits)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carnet_aws::trust::Context;
+use carnet_aws::trust::{Context, is_session_name};
 use carnet_trust::Grant;
 use carnet_x509::Certificate;
 use http::StatusCode;
@@ -135,8 +135,7 @@ fn session_name(body: &Value, profile: &Profile, signer: &Signer) -> Result<Stri
     if !profile.accept_session_name {
         return Err(denied("session-name", name, "none: the profile does not accept role session names"));
     }
-    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-    if !(2..=64).contains(&name.len()) || !name.chars().all(fits) {
+    if !is_session_name(name) {
         return Err(invalid("roleSessionName must be 2 to 64 of letters, digits and _+=,.@-"));
     }
     Ok(name.to_owned())
