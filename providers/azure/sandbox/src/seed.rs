@@ -86,7 +86,7 @@ pub(crate) fn fill(inner: &mut Inner, now: Timestamp) {
     inner.groups.insert(GROUP.to_owned(), group);
     inner.accounts.insert(ACCOUNT.to_owned(), storage(now));
     inner.attached = vec![MACHINE_CLIENT.to_owned(), IDENTITY_CLIENT.to_owned()];
-    for principal in [application(now), user_assigned(now), machine(now)] {
+    for principal in [application(now), user_assigned(), machine()] {
         inner.directory.put(principal);
     }
     let (subscription, account) = (format!("/subscriptions/{SUBSCRIPTION}"), account());
@@ -137,28 +137,28 @@ fn application(now: Timestamp) -> Principal {
         credential("machine", &own_issuer(), MACHINE_PRINCIPAL),
         credential("workload", SVID_ISSUER, WORKLOAD),
     ];
-    let principal = Principal::new(APPLICATION, APPLICATION_PRINCIPAL, "carnet-jobs", registration, now);
+    let principal = Principal::new(APPLICATION, APPLICATION_PRINCIPAL, "carnet-jobs", registration);
     with(principal, ClientKind::Application, credentials)
 }
 
-fn user_assigned(now: Timestamp) -> Principal {
+fn user_assigned() -> Principal {
     let registration = Registration::Identity(Identity {
         resource_id: identity(),
         user_assigned: true,
         location: LOCATION.to_owned(),
         ..Identity::default()
     });
-    let principal = Principal::new(IDENTITY_CLIENT, IDENTITY_PRINCIPAL, IDENTITY, registration, now);
+    let principal = Principal::new(IDENTITY_CLIENT, IDENTITY_PRINCIPAL, IDENTITY, registration);
     with(principal, ClientKind::ManagedIdentity, [credential("github-main", GITHUB_ISSUER, GITHUB_SUBJECT)])
 }
 
-fn machine(now: Timestamp) -> Principal {
+fn machine() -> Principal {
     let registration = Registration::Identity(Identity {
         resource_id: resource(GROUP, &format!("Microsoft.Compute/virtualMachines/{MACHINE}")),
         location: LOCATION.to_owned(),
         ..Identity::default()
     });
-    Principal::new(MACHINE_CLIENT, MACHINE_PRINCIPAL, MACHINE, registration, now)
+    Principal::new(MACHINE_CLIENT, MACHINE_PRINCIPAL, MACHINE, registration)
 }
 
 fn credential(name: &str, issuer: &str, subject: &str) -> FederatedCredential {

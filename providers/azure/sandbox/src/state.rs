@@ -95,6 +95,8 @@ pub(crate) struct Operation {
     /// How often it is still found unfinished.
     pub(crate) polls: u32,
     pub(crate) started: Timestamp,
+    /// Object id of whoever began it.
+    pub(crate) by: String,
     /// What `Location` answers at the end; `Null` for nothing (204).
     pub(crate) result: Value,
 }
@@ -182,7 +184,7 @@ mod tests {
     #[test]
     fn the_oldest_operation_is_forgotten_first() {
         let mut operations = Operations::default();
-        let operation = Operation { polls: 1, started: Timestamp::UNIX_EPOCH, result: Value::Null };
+        let operation = Operation { polls: 1, started: Timestamp::UNIX_EPOCH, by: String::new(), result: Value::Null };
         // The first in order of their ids is the youngest here.
         for number in 0..=MAX_ENTRIES {
             operations.begin(format!("{:04}", MAX_ENTRIES - number), operation.clone());

@@ -93,7 +93,7 @@ fn create(admin: &Admin<'_>) -> Answer {
         return Err(admin.full());
     }
     let registration = Registration::Application(application);
-    let principal = Principal::new(&client_id, "", &name, registration, admin.now);
+    let principal = Principal::new(&client_id, "", &name, registration);
     let answer = created(admin, form(&principal));
     inner.directory.put(principal);
     Ok(answer)
