@@ -211,6 +211,19 @@ mod tests {
     }
 
     #[test]
+    fn rejects_what_the_instance_says_instead_of_keys() {
+        for (code, kind) in [("AssumeRoleUnauthorizedAccess", ErrorKind::Policy), ("Failed", ErrorKind::Refused)] {
+            let said =
+                json!({ "Code": code, "LastUpdated": "2026-11-21T12:00:00Z", "Message": "EC2 cannot" }).to_string();
+            let http = ScriptedHttp::default().answer(200, "t").answer(200, "R").answer(200, said);
+            let error = find("instance", &world(http, &[IMDS])).unwrap_err();
+            let seen = (error.kind(), error.failed_clause(), error.provider_code());
+            assert_eq!(seen, (kind, Some("policy"), Some(code)), "{error:?}");
+            assert!(error.to_string().contains("EC2 cannot") && !error.hints().is_empty(), "{error:?}");
+        }
+    }
+
+    #[test]
     fn an_instance_without_role_and_a_place_without_instance_are_not_here() {
         let http = ScriptedHttp::default().answer(200, "t").answer(404, "");
         assert!(!is_here(find("instance", &world(http, &[IMDS]))));
