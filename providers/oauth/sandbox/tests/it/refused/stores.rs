@@ -66,6 +66,7 @@ async fn pypi_has_six_codes() {
         ("no keys", no_keys, 422, "invalid-token", "malformed or invalid"),
         ("other repository", |_, asked| asked.claim("repository", "x/y"), 422, "invalid-publisher", "valid token"),
         ("other owner", |_, asked| asked.claim("repository_owner_id", "1"), 422, "invalid-publisher", "valid token"),
+        ("no jti", |_, asked| asked.claim("jti", None::<&str>), 422, "invalid-publisher", "valid token"),
         (
             "used before",
             |_, asked| asked.claim("jti", "seen to be good"),
