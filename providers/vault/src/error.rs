@@ -74,6 +74,7 @@ static CATALOGUE: &[Known] = &[
     known("error parsing arn", "principal", ErrorKind::Refused),
     known("auth method iam not allowed", "role-type", ErrorKind::Refused),
     known("entry for role", "role", ErrorKind::Refused),
+    known("client identity during renewal", "certificate", ErrorKind::Refused),
     known("during renewal", "role", ErrorKind::Refused),
     known("tokens cannot be renewed", "renewal", ErrorKind::Refused),
     known("lease is not renewable", "renewal", ErrorKind::Refused),
@@ -86,7 +87,9 @@ static CATALOGUE: &[Known] = &[
     known("could not load configuration", "method", ErrorKind::Refused),
     known("namespace not authorized", "subject", ErrorKind::Policy),
     known("service account name not authorized", "subject", ErrorKind::Policy),
-    known("no client certificate supplied", "certificate", ErrorKind::Refused),
+    known("no client certificate", "certificate", ErrorKind::Refused),
+    known("no chain matching all constraints", "certificate", ErrorKind::Policy),
+    known("missing name in alias", "alias", ErrorKind::Refused),
     known("incorrect (request-target)", "request", ErrorKind::Refused),
     known("invalid tenancy", "tenancy", ErrorKind::Policy),
     known("not a part of any of the role ocids", "group", ErrorKind::Policy),
@@ -165,6 +168,7 @@ fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
         )],
         "method" => vec![format!("the mount {mount} has no configuration yet: write auth/{mount}/config")],
         "certificate" => vec!["the server did not see a certificate that a role of the mount accepts; a proxy that ends TLS before it takes the certificate away".to_owned()],
+        "alias" => vec!["the server names who logs in by the common name of the certificate, and this one has none: let the authority write one into it".to_owned()],
         "tenancy" | "group" | "principal" => {
             vec![format!("the role {role} wants a user or an instance of its home tenancy that is in one of the groups of `ocid_list`")]
         }

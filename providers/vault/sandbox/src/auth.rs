@@ -1,10 +1,12 @@
-//! Auth methods: JWT, programs over its claims, AWS, and tokens themselves.
+//! Auth methods: JWT, programs over its claims, AWS, certificates, and tokens themselves.
 
 mod aws;
 mod cel;
+mod cert;
 mod issue;
 mod jwt;
 mod login;
+mod roles;
 mod token;
 
 use crate::{
@@ -16,6 +18,7 @@ use crate::{
 };
 
 pub(crate) use aws::AwsMethod;
+pub(crate) use cert::CertMethod;
 pub(crate) use issue::PEER;
 pub(crate) use token::{TokenRole, answer as tokens};
 
@@ -33,6 +36,7 @@ pub(crate) async fn login(state: &State, call: &Call, place: &Place, mount: &str
         (Kind::Jwt, "login") => login::login(state, call, place, mount).await,
         (Kind::Jwt, _) => cel::login(state, call, place, mount).await,
         (Kind::Aws, _) => aws::login(state, call, place, mount).await,
+        (Kind::Cert, _) => cert::login(state, call, place, mount),
     })
 }
 
@@ -46,6 +50,7 @@ pub(crate) async fn answer(state: &State, call: &Call, place: &Place, mount: &st
             None => jwt::answer(state, call, place, mount, rest),
         },
         Some(Kind::Aws) => aws::answer(state, call, place, mount, rest),
+        Some(Kind::Cert) => cert::answer(state, call, place, mount, rest),
         None => Err(ApiError::no_route(&place.path)),
     }
 }
@@ -53,6 +58,7 @@ pub(crate) async fn answer(state: &State, call: &Call, place: &Place, mount: &st
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Aws,
+    Cert,
     Jwt,
 }
 
@@ -61,5 +67,6 @@ fn kind(state: &State, place: &Place, mount: &str) -> Option<Kind> {
     Some(match inner.namespaces.get(&place.namespace)?.auths.get(mount)?.method {
         Method::Jwt(_) => Kind::Jwt,
         Method::Aws(_) => Kind::Aws,
+        Method::Cert(_) => Kind::Cert,
     })
 }

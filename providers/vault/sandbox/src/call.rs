@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use carnet_sandbox_kit::ShownCertificates;
 use http::{HeaderMap, Method, StatusCode, header};
 use jiff::SignedDuration;
 use percent_encoding::percent_decode_str;
@@ -39,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) body: Map<String, Value>,
     /// `X-Vault-Wrap-TTL`.
     pub(crate) wrap_ttl: Option<SignedDuration>,
+    /// What the client has shown in TLS.
+    pub(crate) certificates: Option<ShownCertificates>,
 }
 
 /// A router that hands every request to the emulated server.
@@ -46,17 +49,19 @@ pub(crate) fn router(state: Arc<State>) -> Router {
     Router::new().fallback(move |request: Request| {
         let state = Arc::clone(&state);
         async move {
-            let (parts, body) = request.into_parts();
+            let (mut parts, body) = request.into_parts();
             let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
                 return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ["http: request body too large"]).into_response();
             };
-            answer(&state, &parts.method, &parts.uri, parts.headers, &body).await
+            let certificates = parts.extensions.remove();
+            let call = Call::read(&parts.method, &parts.uri, parts.headers, &body);
+            answer(&state, call.map(|call| Call { certificates, ..call })).await
         }
     })
 }
 
-async fn answer(state: &State, method: &Method, uri: &http::Uri, headers: HeaderMap, body: &Bytes) -> Response {
-    let answer = match Call::read(method, uri, headers, body) {
+async fn answer(state: &State, call: Result<Call, ApiError>) -> Response {
+    let answer = match call {
         Ok(call) => match route::answer(state, &call).await {
             Ok(reply) => Ok((reply, call)),
             Err(error) => Err(error),
@@ -102,7 +107,7 @@ impl Call {
         }
         let wrap_ttl = wrap_ttl.filter(SignedDuration::is_positive);
         let namespace = text("x-vault-namespace").trim_matches('/').to_owned();
-        Ok(Self { operation, path, namespace, query, headers, body, wrap_ttl })
+        Ok(Self { operation, path, namespace, query, headers, body, wrap_ttl, certificates: None })
     }
 
     /// The token: `X-Vault-Token`, else `Authorization: Bearer`, whose prefix is compared with case.

@@ -9,7 +9,7 @@ use crate::{
     identity,
     policy::Operation,
     reply::{Answer, ApiError, Data},
-    state::{Inner, Method, State},
+    state::{Inner, State},
     sys, wrapping,
 };
 
@@ -85,12 +85,9 @@ fn creates(inner: &Inner, namespace: &str, path: &str) -> bool {
         return !namespace.token_roles.contains_key(role);
     }
     if let Some((mount, rest)) = path.strip_prefix("auth/").and_then(|path| namespace.auth(path)) {
-        let Some(role) = rest.strip_prefix("role/") else { return false };
-        let role = role.to_ascii_lowercase();
-        return namespace.auths.get(mount).is_some_and(|mount| match &mount.method {
-            Method::Jwt(method) => !method.roles.contains_key(&role),
-            Method::Aws(method) => !method.has_role(&role),
-        });
+        let role = rest.strip_prefix("role/").or_else(|| rest.strip_prefix("certs/"));
+        let Some(role) = role.map(str::to_ascii_lowercase) else { return false };
+        return namespace.auths.get(mount).is_some_and(|mount| !mount.method.has_role(&role));
     }
     let Some((mount, rest)) = namespace.mount(path).filter(|_| !path.starts_with("sys/")) else { return false };
     namespace.mounts.get(mount).is_some_and(|mount| !mount.kv.exists(rest))

@@ -7,12 +7,12 @@ use std::{
 };
 
 use carnet_sandbox_kit::World;
-use carnet_vault::trust::{CheckedCelRole, CheckedConfig, CheckedRole};
+use carnet_vault::trust::{CheckedCelRole, CheckedConfig, CheckedRole, TokenFields};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    auth::{AwsMethod, TokenRole},
+    auth::{AwsMethod, CertMethod, TokenRole},
     identity::Identities,
     issuers::IssuerKeys,
     kv::{Cubbyholes, Kv, MAX_STORED},
@@ -74,7 +74,7 @@ pub(crate) struct Mount {
 #[derive(Clone, Debug)]
 pub(crate) struct AuthMount {
     pub(crate) about: About,
-    /// `jwt` or `oidc`, which are the same, or `aws`.
+    /// `jwt` or `oidc`, which are the same, `aws` or `cert`.
     pub(crate) kind: String,
     pub(crate) method: Method,
 }
@@ -86,6 +86,28 @@ pub(crate) enum Method {
     Jwt(Box<JwtMethod>),
     /// Signed requests to AWS.
     Aws(Box<AwsMethod>),
+    /// Certificates shown in TLS.
+    Cert(Box<CertMethod>),
+}
+
+impl Method {
+    /// Whether there is a role of this name, in lower case.
+    pub(crate) fn has_role(&self, name: &str) -> bool {
+        match self {
+            Self::Jwt(method) => method.roles.contains_key(name),
+            Self::Aws(method) => method.has_role(name),
+            Self::Cert(method) => method.has_role(name),
+        }
+    }
+
+    /// What tokens of a role become.
+    pub(crate) fn token_fields(&self, role: &str) -> Option<&TokenFields> {
+        match self {
+            Self::Jwt(method) => Some(&method.roles.get(role)?.role().token),
+            Self::Aws(method) => method.token_fields(role),
+            Self::Cert(method) => method.token_fields(role),
+        }
+    }
 }
 
 /// A JWT method.

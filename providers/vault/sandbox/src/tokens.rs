@@ -68,6 +68,8 @@ pub(crate) struct Origin {
     pub(crate) role: String,
     /// Whether the role is a program, which renewals do not ask again.
     pub(crate) program: bool,
+    /// Whose certificate must be shown to renew it.
+    pub(crate) certificate: Option<Id>,
 }
 
 impl Token {

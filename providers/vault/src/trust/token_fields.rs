@@ -67,7 +67,7 @@ impl TokenFields {
     ///
     /// # Errors
     /// The first mistake.
-    pub(super) fn check(&self) -> Result<Vec<IpNet>, Mistake> {
+    pub fn check(&self) -> Result<Vec<IpNet>, Mistake> {
         let networks = networks(&self.token_bound_cidrs)?;
         check(self)?;
         Ok(networks)

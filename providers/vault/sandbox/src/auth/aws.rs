@@ -75,6 +75,7 @@ pub(super) async fn login(state: &State, call: &Call, place: &Place, mount: &str
         alias: Some((login.identity.alias, login.identity.metadata)),
         groups: Vec::new(),
         role: (name, false),
+        certificate: None,
         token,
     };
     issue(state, call, place, mount, made, now)

@@ -57,6 +57,7 @@ fn made(role: String, auth: CelAuth, now: Timestamp) -> Made {
         alias: auth.alias.map(|alias| (alias.name, alias.metadata)),
         groups: auth.groups,
         role: (role, true),
+        certificate: None,
         token,
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Made {
     pub(super) groups: Vec<String>,
     /// The role, and whether it is a program.
     pub(super) role: (String, bool),
+    /// Whose certificate it was, for logins that have one.
+    pub(super) certificate: Option<[u8; 32]>,
     /// Without an end, a name and an entity.
     pub(super) token: Token,
 }
@@ -98,7 +100,7 @@ pub(super) fn issue(state: &State, call: &Call, place: &Place, mount: &str, made
         entity_id,
         namespace: place.namespace.clone(),
         namespace_id,
-        origin: Some(Origin { mount: mount.to_owned(), role, program }),
+        origin: Some(Origin { mount: mount.to_owned(), role, program, certificate: made.certificate }),
         ..made.token
     };
     let (text, token) = inner.tokens.issue(&state.world, token);

@@ -41,6 +41,7 @@ pub(super) async fn login(state: &State, call: &Call, place: &Place, mount: &str
         alias: Some((login.identity.alias, login.identity.metadata)),
         groups: login.identity.groups,
         role: (role.name().to_owned(), false),
+        certificate: None,
         token,
     };
     issue(state, call, place, mount, made, now)

@@ -128,6 +128,7 @@ fn renew(inner: &mut Inner, call: &Call, id: Id, text: &str, now: Timestamp) -> 
             duration::parse(value).ok_or_else(|| ApiError::bad("error converting input for field \"increment\""))?,
         ),
     };
+    check_certificate(inner, call, &token)?;
     let (ttl, period, most) = match token.origin.as_ref().filter(|origin| !origin.program) {
         None => (token.ttl, token.period, token.most),
         Some(origin) => {
@@ -160,10 +161,18 @@ fn renew(inner: &mut Inner, call: &Call, id: Id, text: &str, now: Timestamp) -> 
     Ok(Reply::Secret(Box::new(secret)))
 }
 
+/// A login by certificate is renewed with that certificate.
+fn check_certificate(inner: &Inner, call: &Call, token: &Token) -> Result<(), ApiError> {
+    let Some(origin) = &token.origin else { return Ok(()) };
+    let Some(certificate) = origin.certificate else { return Ok(()) };
+    let mount = inner.namespaces.get(&token.namespace).and_then(|namespace| namespace.auths.get(&origin.mount));
+    match mount.map(|mount| &mount.method) {
+        Some(Method::Cert(method)) => method.check_renewal(certificate, call),
+        _ => Err(ApiError::bad("failed to validate role during renewal: role does not exist")),
+    }
+}
+
 /// What the role of a login says of its tokens now.
 fn role_fields<'a>(inner: &'a Inner, namespace: &str, origin: &Origin) -> Option<&'a TokenFields> {
-    match &inner.namespaces.get(namespace)?.auths.get(&origin.mount)?.method {
-        Method::Jwt(method) => Some(&method.roles.get(&origin.role)?.role().token),
-        Method::Aws(method) => method.token_fields(&origin.role),
-    }
+    inner.namespaces.get(namespace)?.auths.get(&origin.mount)?.method.token_fields(&origin.role)
 }

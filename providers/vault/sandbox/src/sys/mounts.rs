@@ -137,8 +137,9 @@ pub(crate) fn enable_auth(
     let method = match kind {
         "jwt" | "oidc" => Method::Jwt(Box::default()),
         "aws" => Method::Aws(Box::default()),
+        "cert" => Method::Cert(Box::default()),
         _ => {
-            let text = format!("plugin not found in the catalog: {kind} (the sandbox has jwt, oidc and aws)");
+            let text = format!("plugin not found in the catalog: {kind} (the sandbox has jwt, oidc, aws and cert)");
             return Err(ApiError::bad(text));
         }
     };

@@ -6,6 +6,7 @@
 )]
 
 mod any;
+mod cert;
 mod identity;
 mod kv;
 mod leases;

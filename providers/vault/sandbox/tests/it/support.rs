@@ -8,7 +8,7 @@ use std::{
 use axum::{Router, body::Body};
 use carnet_core::{BoxFuture, FixedClock, HttpError, HttpErrorKind, HttpSend, SecretBytes, SystemRandom};
 use carnet_jose::{Algorithm, SigningKey, encode_jwt};
-use carnet_sandbox_kit::{Emulator, World};
+use carnet_sandbox_kit::{Emulator, ShownCertificates, World};
 use carnet_vault_sandbox::seed;
 use http::{HeaderMap, Request, StatusCode};
 use jiff::Timestamp;
@@ -85,7 +85,18 @@ impl Sandbox {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.routers[service].clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        self.answer(service, request.body(body.into()).unwrap()).await
+    }
+
+    /// From a client that has shown these certificates in TLS, with a token that may be empty.
+    pub(crate) async fn shown(&self, chain: &[&[u8]], token: &str, path: &str, body: Value) -> (u16, Value) {
+        let chain = ShownCertificates(Arc::new(chain.iter().map(|der| der.to_vec()).collect()));
+        let request = Request::post(format!("/v1/{path}")).header("x-vault-token", token).extension(chain);
+        self.answer("vault", request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    async fn answer(&self, service: &str, request: Request<Body>) -> (u16, Value) {
+        let response = self.routers[service].clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         (parts.status.as_u16(), serde_json::from_slice(&body).unwrap_or(Value::Null))
