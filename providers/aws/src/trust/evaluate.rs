@@ -107,7 +107,7 @@ impl Admitted<'_> {
     pub fn decide(&self, keys: Option<&KeySet>) -> Result<Grant, Box<Refusal>> {
         let claims = self.verify(keys)?;
         let audience = audience(&claims);
-        if !self.provider.client_ids.contains(&audience) {
+        if !self.provider.is_built_in() && !self.provider.client_ids.contains(&audience) {
             let fix = "add this audience to the provider's client ids, or ask the issuer for one that is there; `azp` counts before `aud`";
             let wanted = self.provider.client_ids.join(", ");
             return Err(refuse("audience", carnet_core::safe_text(&audience), wanted, "InvalidIdentityToken", fix));

@@ -42,7 +42,8 @@ pub fn lint_role(role: &Role, provider: &OidcProvider) -> Vec<Warning> {
                 );
             }
         }
-        if on("aud").is_empty() && provider.client_ids.len() > 1 {
+        let open = provider.is_built_in() || provider.client_ids.len() > 1;
+        if open && on("aud").is_empty() && on("oaud").is_empty() {
             warn(
                 "audience",
                 "tokens for any client id of the provider are accepted".to_owned(),

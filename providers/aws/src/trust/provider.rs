@@ -10,6 +10,9 @@ use carnet_trust::Refusal;
 /// What every issuer's URL begins with, and what its name in ARNs and condition keys lacks.
 const SCHEME: &str = "https://";
 
+/// The issuer that every account knows without a provider of its own ("Available keys for AWS OIDC federation", Google).
+const BUILT_IN: &str = "https://accounts.google.com";
+
 /// An OpenID Connect provider of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OidcProvider {
@@ -58,13 +61,32 @@ impl OidcProvider {
         Ok(())
     }
 
+    /// The provider that no account has to make: Google's. Trust policies name it without an ARN, and as any audience is let
+    /// in here, they are to bind it.
+    pub fn built_in(issuer: &str) -> Option<Self> {
+        (issuer == BUILT_IN).then(|| Self {
+            account: String::new(),
+            url: BUILT_IN.to_owned(),
+            client_ids: Vec::new(),
+            thumbprints: Vec::new(),
+        })
+    }
+
+    /// Whether it is that one.
+    pub fn is_built_in(&self) -> bool {
+        self.account.is_empty() && self.url == BUILT_IN
+    }
+
     /// The issuer without its scheme: what condition keys and the ARN begin and end with.
     pub fn name(&self) -> &str {
         self.url.strip_prefix(SCHEME).unwrap_or(&self.url)
     }
 
-    /// `arn:aws:iam::ACCOUNT:oidc-provider/HOST/PATH`.
+    /// What trust policies call it: `arn:aws:iam::ACCOUNT:oidc-provider/HOST/PATH`, or the name of the one that is built in.
     pub fn arn(&self) -> String {
+        if self.is_built_in() {
+            return self.name().to_owned();
+        }
         format!("arn:aws:iam::{}:oidc-provider/{}", self.account, self.name())
     }
 }

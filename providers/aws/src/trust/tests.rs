@@ -140,6 +140,25 @@ fn a_provider_is_found_by_the_whole_url_alone() {
 }
 
 #[test]
+fn google_is_known_without_a_provider() {
+    let google = OidcProvider::built_in("https://accounts.google.com").unwrap();
+    assert_eq!(google.arn(), "accounts.google.com");
+    assert!(OidcProvider::built_in("accounts.google.com").is_none() && OidcProvider::built_in(ISSUER).is_none());
+    let role = |condition: Value| {
+        let policy = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+            "Principal": {"Federated": "accounts.google.com"}, "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": condition}});
+        Role::new("arn:aws:iam::123456789012:role/r", TrustPolicy::parse(&policy.to_string()).unwrap())
+    };
+    let good = json!({"StringEquals": {"accounts.google.com:sub": "1", "accounts.google.com:oaud": "sts"}});
+    assert!(lint_role(&role(good), &google).is_empty());
+    assert_eq!(
+        lint_role(&role(json!({"StringEquals": {"accounts.google.com:sub": "1"}})), &google)[0].clause,
+        "audience"
+    );
+}
+
+#[test]
 fn rejects_audience_that_is_no_client_id() {
     bent(|case| case.claims["aud"] = json!("other")).refused("audience", "InvalidIdentityToken");
 }

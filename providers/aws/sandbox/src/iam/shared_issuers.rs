@@ -1,6 +1,6 @@
 //! Issuers that many tenants share: IAM takes no trust in one of them that does not say whose token it must be.
 
-use carnet_aws::trust::{Condition, TrustPolicy};
+use carnet_aws::trust::{Condition, Statement, TrustPolicy};
 
 use crate::{reply::ApiError, seed};
 
@@ -13,6 +13,9 @@ const SHARED: [(&str, &str); 5] = [
     ("agent.buildkite.com", "sub"),
     ("oidc.circleci.com", "sub"),
 ];
+
+/// How trust policies name Google's provider, which every account has. UNCONFIRMED that IAM wants it bound.
+const BUILT_IN: &str = "accounts.google.com";
 
 /// Refuses a trust policy in which a statement lets any tenant of a shared issuer in.
 ///
@@ -28,7 +31,21 @@ pub(super) fn check(trust: &TrustPolicy) -> Result<(), ApiError> {
             }
         }
     }
-    Ok(())
+    check_built_in(trust)
+}
+
+/// Google's provider is everybody's: a trust in it names subject or audience, exactly.
+fn check_built_in(trust: &TrustPolicy) -> Result<(), ApiError> {
+    let keys = ["sub", "aud", "oaud"].map(|claim| format!("{BUILT_IN}:{claim}"));
+    let exact = |condition: &Condition| {
+        let plain = ["StringEquals", "StringEqualsIgnoreCase"].contains(&condition.operator());
+        plain && keys.iter().any(|key| key == condition.key()) && binds(condition)
+    };
+    let naming = |one: &&Statement| one.is_allow() && one.names(("Federated", BUILT_IN));
+    if trust.statements().iter().filter(naming).all(|one| one.conditions().iter().any(exact)) {
+        return Ok(());
+    }
+    Err(super::malformed(&format!("Missing required condition for {BUILT_IN}:aud")))
 }
 
 /// Whether a condition on the subject leaves one tenant, or some that are named. Its values are alternatives, so each of
