@@ -70,7 +70,8 @@ async fn google_needs_no_provider_and_its_azp_is_the_audience() {
         .to_string()
     };
     let update = async |document: String| {
-        let fields = [("Action", "UpdateAssumeRolePolicy"), ("RoleName", "reader"), ("PolicyDocument", document.as_str())];
+        let fields =
+            [("Action", "UpdateAssumeRolePolicy"), ("RoleName", "reader"), ("PolicyDocument", document.as_str())];
         sandbox.iam(&fields).await
     };
     for open in [json!({}), json!({ "StringLike": { "accounts.google.com:aud": "*" } })] {
