@@ -1,10 +1,11 @@
-//! Auth methods: JWT, programs over its claims, AWS, certificates, and tokens themselves.
+//! Auth methods: JWT, programs over its claims, AWS, certificates, service accounts, and tokens themselves.
 
 mod aws;
 mod cel;
 mod cert;
 mod issue;
 mod jwt;
+mod kubernetes;
 mod login;
 mod roles;
 mod token;
@@ -20,6 +21,7 @@ use crate::{
 pub(crate) use aws::AwsMethod;
 pub(crate) use cert::CertMethod;
 pub(crate) use issue::PEER;
+pub(crate) use kubernetes::KubernetesMethod;
 pub(crate) use token::{TokenRole, answer as tokens};
 
 /// A path of an auth method that needs no token.
@@ -37,6 +39,7 @@ pub(crate) async fn login(state: &State, call: &Call, place: &Place, mount: &str
         (Kind::Jwt, _) => cel::login(state, call, place, mount).await,
         (Kind::Aws, _) => aws::login(state, call, place, mount).await,
         (Kind::Cert, _) => cert::login(state, call, place, mount),
+        (Kind::Kubernetes, _) => kubernetes::login(state, call, place, mount).await,
     })
 }
 
@@ -51,6 +54,7 @@ pub(crate) async fn answer(state: &State, call: &Call, place: &Place, mount: &st
         },
         Some(Kind::Aws) => aws::answer(state, call, place, mount, rest),
         Some(Kind::Cert) => cert::answer(state, call, place, mount, rest),
+        Some(Kind::Kubernetes) => kubernetes::answer(state, call, place, mount, rest),
         None => Err(ApiError::no_route(&place.path)),
     }
 }
@@ -60,6 +64,7 @@ enum Kind {
     Aws,
     Cert,
     Jwt,
+    Kubernetes,
 }
 
 fn kind(state: &State, place: &Place, mount: &str) -> Option<Kind> {
@@ -68,5 +73,6 @@ fn kind(state: &State, place: &Place, mount: &str) -> Option<Kind> {
         Method::Jwt(_) => Kind::Jwt,
         Method::Aws(_) => Kind::Aws,
         Method::Cert(_) => Kind::Cert,
+        Method::Kubernetes(_) => Kind::Kubernetes,
     })
 }

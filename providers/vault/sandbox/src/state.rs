@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    auth::{AwsMethod, CertMethod, TokenRole},
+    auth::{AwsMethod, CertMethod, KubernetesMethod, TokenRole},
     identity::Identities,
     issuers::IssuerKeys,
     kv::{Cubbyholes, Kv, MAX_STORED},
@@ -74,7 +74,7 @@ pub(crate) struct Mount {
 #[derive(Clone, Debug)]
 pub(crate) struct AuthMount {
     pub(crate) about: About,
-    /// `jwt` or `oidc`, which are the same, `aws` or `cert`.
+    /// `jwt` or `oidc`, which are the same, `aws`, `cert` or `kubernetes`.
     pub(crate) kind: String,
     pub(crate) method: Method,
 }
@@ -88,6 +88,8 @@ pub(crate) enum Method {
     Aws(Box<AwsMethod>),
     /// Certificates shown in TLS.
     Cert(Box<CertMethod>),
+    /// Tokens of a cluster's service accounts.
+    Kubernetes(Box<KubernetesMethod>),
 }
 
 impl Method {
@@ -97,6 +99,7 @@ impl Method {
             Self::Jwt(method) => method.roles.contains_key(name),
             Self::Aws(method) => method.has_role(name),
             Self::Cert(method) => method.has_role(name),
+            Self::Kubernetes(method) => method.has_role(name),
         }
     }
 
@@ -106,6 +109,7 @@ impl Method {
             Self::Jwt(method) => Some(&method.roles.get(role)?.role().token),
             Self::Aws(method) => method.token_fields(role),
             Self::Cert(method) => method.token_fields(role),
+            Self::Kubernetes(method) => method.token_fields(role),
         }
     }
 }

@@ -138,8 +138,11 @@ pub(crate) fn enable_auth(
         "jwt" | "oidc" => Method::Jwt(Box::default()),
         "aws" => Method::Aws(Box::default()),
         "cert" => Method::Cert(Box::default()),
+        "kubernetes" => Method::Kubernetes(Box::default()),
         _ => {
-            let text = format!("plugin not found in the catalog: {kind} (the sandbox has jwt, oidc, aws and cert)");
+            let text = format!(
+                "plugin not found in the catalog: {kind} (the sandbox has jwt, oidc, aws, cert and kubernetes)"
+            );
             return Err(ApiError::bad(text));
         }
     };

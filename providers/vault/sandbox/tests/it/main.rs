@@ -8,6 +8,7 @@
 mod any;
 mod cert;
 mod identity;
+mod kubernetes;
 mod kv;
 mod leases;
 mod login;

@@ -19,11 +19,15 @@ use tower::ServiceExt;
 pub(crate) const NOW: i64 = 1_795_262_400;
 
 #[derive(Debug, Default)]
-struct Documents(Mutex<BTreeMap<String, Value>>);
+struct Documents {
+    known: Mutex<BTreeMap<String, Value>>,
+    asked: Mutex<Vec<carnet_core::Request>>,
+}
 
 impl HttpSend for Documents {
     fn send(&self, request: carnet_core::Request) -> BoxFuture<'_, Result<carnet_core::Response, HttpError>> {
-        let found = self.0.lock().unwrap().get(request.url.as_str()).cloned();
+        let found = self.known.lock().unwrap().get(request.url.as_str()).cloned();
+        self.asked.lock().unwrap().push(request.clone());
         Box::pin(async move {
             let Some(document) = found else {
                 let message = format!("{request:?}: nobody is there");
@@ -40,6 +44,7 @@ pub(crate) struct Sandbox {
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) world: World,
     key: SigningKey,
+    documents: Arc<Documents>,
 }
 
 impl Sandbox {
@@ -47,17 +52,28 @@ impl Sandbox {
         let clock = Arc::new(FixedClock::at(Timestamp::from_second(NOW).unwrap()));
         let key = SigningKey::generate(Algorithm::Es256).unwrap().with_kid("github-1");
         let issuer = seed::GITHUB_ISSUER;
-        let documents = Documents(Mutex::new(BTreeMap::from([
+        let known = BTreeMap::from([
             (
                 format!("{issuer}/.well-known/openid-configuration"),
                 json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys") }),
             ),
             (format!("{issuer}/keys"), json!({ "keys": [key.public_jwk()] })),
-        ])));
-        let world = World::new(Arc::clone(&clock) as _, Arc::new(SystemRandom), Arc::new(documents));
+        ]);
+        let documents = Arc::new(Documents { known: Mutex::new(known), ..Documents::default() });
+        let world = World::new(Arc::clone(&clock) as _, Arc::new(SystemRandom), Arc::clone(&documents) as _);
         let emulator = carnet_vault_sandbox::emulator(world.clone());
         let routers = emulator.services().into_iter().map(|service| (service.name, service.router)).collect();
-        Self { routers, clock, world, key }
+        Self { routers, clock, world, key, documents }
+    }
+
+    /// Lets this be answered at an address, whatever is asked there.
+    pub(crate) fn serve(&self, url: &str, document: Value) {
+        self.documents.known.lock().unwrap().insert(url.to_owned(), document);
+    }
+
+    /// What the server has asked of others last.
+    pub(crate) fn asked(&self) -> carnet_core::Request {
+        self.documents.asked.lock().unwrap().last().unwrap().clone()
     }
 
     pub(crate) async fn send(
