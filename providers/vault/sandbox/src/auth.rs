@@ -1,4 +1,4 @@
-//! Auth methods: JWT, programs over its claims, AWS, certificates, service accounts, and tokens themselves.
+//! Auth methods: JWT, programs over its claims, AWS, OCI, certificates, service accounts, and tokens themselves.
 
 mod aws;
 mod cel;
@@ -7,6 +7,7 @@ mod issue;
 mod jwt;
 mod kubernetes;
 mod login;
+mod oci;
 mod roles;
 mod token;
 
@@ -22,12 +23,17 @@ pub(crate) use aws::AwsMethod;
 pub(crate) use cert::CertMethod;
 pub(crate) use issue::PEER;
 pub(crate) use kubernetes::KubernetesMethod;
+pub(crate) use oci::OciMethod;
 pub(crate) use token::{TokenRole, answer as tokens};
 
 /// A path of an auth method that needs no token.
 pub(crate) async fn login(state: &State, call: &Call, place: &Place, mount: &str, rest: &str) -> Option<Answer> {
     let kind = kind(state, place, mount)?;
-    let login = rest == "login" || (kind == Kind::Jwt && rest == "cel/login");
+    let login = match kind {
+        Kind::Jwt => matches!(rest, "login" | "cel/login"),
+        Kind::Oci => rest.starts_with("login/"),
+        _ => rest == "login",
+    };
     if !login {
         return None;
     }
@@ -39,6 +45,9 @@ pub(crate) async fn login(state: &State, call: &Call, place: &Place, mount: &str
         (Kind::Jwt, _) => cel::login(state, call, place, mount).await,
         (Kind::Aws, _) => aws::login(state, call, place, mount).await,
         (Kind::Cert, _) => cert::login(state, call, place, mount),
+        (Kind::Oci, rest) => {
+            oci::login(state, call, place, mount, rest.strip_prefix("login/").unwrap_or_default()).await
+        }
         (Kind::Kubernetes, _) => kubernetes::login(state, call, place, mount).await,
     })
 }
@@ -54,6 +63,7 @@ pub(crate) async fn answer(state: &State, call: &Call, place: &Place, mount: &st
         },
         Some(Kind::Aws) => aws::answer(state, call, place, mount, rest),
         Some(Kind::Cert) => cert::answer(state, call, place, mount, rest),
+        Some(Kind::Oci) => oci::answer(state, call, place, mount, rest),
         Some(Kind::Kubernetes) => kubernetes::answer(state, call, place, mount, rest),
         None => Err(ApiError::no_route(&place.path)),
     }
@@ -65,6 +75,7 @@ enum Kind {
     Cert,
     Jwt,
     Kubernetes,
+    Oci,
 }
 
 fn kind(state: &State, place: &Place, mount: &str) -> Option<Kind> {
@@ -74,5 +85,6 @@ fn kind(state: &State, place: &Place, mount: &str) -> Option<Kind> {
         Method::Aws(_) => Kind::Aws,
         Method::Cert(_) => Kind::Cert,
         Method::Kubernetes(_) => Kind::Kubernetes,
+        Method::Oci(_) => Kind::Oci,
     })
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    auth::{AwsMethod, CertMethod, KubernetesMethod, TokenRole},
+    auth::{AwsMethod, CertMethod, KubernetesMethod, OciMethod, TokenRole},
     identity::Identities,
     issuers::IssuerKeys,
     kv::{Cubbyholes, Kv, MAX_STORED},
@@ -74,7 +74,7 @@ pub(crate) struct Mount {
 #[derive(Clone, Debug)]
 pub(crate) struct AuthMount {
     pub(crate) about: About,
-    /// `jwt` or `oidc`, which are the same, `aws`, `cert` or `kubernetes`.
+    /// `jwt` or `oidc`, which are the same, `aws`, `cert`, `kubernetes` or `oci`.
     pub(crate) kind: String,
     pub(crate) method: Method,
 }
@@ -90,6 +90,8 @@ pub(crate) enum Method {
     Cert(Box<CertMethod>),
     /// Tokens of a cluster's service accounts.
     Kubernetes(Box<KubernetesMethod>),
+    /// Signed requests to OCI.
+    Oci(Box<OciMethod>),
 }
 
 impl Method {
@@ -100,6 +102,7 @@ impl Method {
             Self::Aws(method) => method.has_role(name),
             Self::Cert(method) => method.has_role(name),
             Self::Kubernetes(method) => method.has_role(name),
+            Self::Oci(method) => method.has_role(name),
         }
     }
 
@@ -110,6 +113,7 @@ impl Method {
             Self::Aws(method) => method.token_fields(role),
             Self::Cert(method) => method.token_fields(role),
             Self::Kubernetes(method) => method.token_fields(role),
+            Self::Oci(method) => method.token_fields(role),
         }
     }
 }

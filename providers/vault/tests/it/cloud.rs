@@ -8,7 +8,7 @@ use carnet_core::{
     Material, MemoryFiles, Request, Want, test_context,
 };
 use carnet_jose::SubjectToken;
-use carnet_sandbox_kit::{Emulator, Internet, SandboxClock, World};
+use carnet_sandbox_kit::{Emulator, Internet, SandboxClock, Service, World};
 use carnet_vault_sandbox::seed;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -22,13 +22,21 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     pub(crate) fn new() -> Self {
+        Self::beside(|world| carnet_aws_sandbox::emulator(world).services())
+    }
+
+    /// With OCI in place of AWS: the metadata services of both are at one address.
+    pub(crate) fn with_oci() -> Self {
+        Self::beside(|world| carnet_oci_sandbox::emulator(world).services())
+    }
+
+    fn beside(others: impl FnOnce(World) -> Vec<Service>) -> Self {
         let internet = Arc::new(Internet::default());
         let base = FixedClock::at(Timestamp::from_second(1_795_262_400).unwrap());
         let world = World::new(Arc::new(base), Arc::new(FixedRandom::default()), Arc::clone(&internet) as _);
         let ci = carnet_ci_sandbox::emulator(world.clone());
-        let aws = carnet_aws_sandbox::emulator(world.clone());
         let vault = carnet_vault_sandbox::emulator(world.clone());
-        internet.open([ci.services(), aws.services(), vault.services()].concat());
+        internet.open([ci.services(), others(world.clone()), vault.services()].concat());
         let files = Arc::new(MemoryFiles::default());
         let context = Context {
             clock: Arc::clone(&world.clock) as _,
@@ -65,6 +73,7 @@ impl Cloud {
         let secrets = match &subject.material {
             Material::Jwt(token) => vec![token.expose()],
             Material::AwsKeys(keys) => vec![keys.secret_access_key.expose()],
+            Material::OciSession(session) => vec![session.token.expose()],
             _ => panic!("another kind"),
         };
         assert!(secrets.iter().all(|secret| secret.is_empty() || !shown.contains(secret)), "it is shown: {shown}");

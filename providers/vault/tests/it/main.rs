@@ -7,6 +7,8 @@ mod cel;
 #[cfg(test)]
 mod cloud;
 #[cfg(test)]
+mod oci;
+#[cfg(test)]
 mod refusals;
 
 use carnet_ci_sandbox::{Flaw, Issuer, MintRequest};

@@ -139,9 +139,10 @@ pub(crate) fn enable_auth(
         "aws" => Method::Aws(Box::default()),
         "cert" => Method::Cert(Box::default()),
         "kubernetes" => Method::Kubernetes(Box::default()),
+        "oci" => Method::Oci(Box::default()),
         _ => {
             let text = format!(
-                "plugin not found in the catalog: {kind} (the sandbox has jwt, oidc, aws, cert and kubernetes)"
+                "plugin not found in the catalog: {kind} (the sandbox has jwt, oidc, aws, cert, kubernetes and oci)"
             );
             return Err(ApiError::bad(text));
         }
