@@ -45,6 +45,10 @@ fn path() -> impl Strategy<Value = String> {
         "ui",
         "tune",
         "leases",
+        "roles",
+        "certs",
+        "k8s",
+        "x509",
         "a%2Fb",
         "%ff",
         "..",
@@ -96,6 +100,9 @@ fn any_request_is_answered() {
         runtime.block_on(async {
             // A new one for each case, as requests may seal it or take its policies away.
             let sandbox = Sandbox::new();
+            for (mount, kind) in [("k8s", "kubernetes"), ("x509", "cert")] {
+                sandbox.root("POST", &format!("sys/auth/{mount}"), json!({ "type": kind })).await;
+            }
             let job = sandbox.token().await;
             for (service, method, path, token, wrap, namespace, body) in requests {
                 let Ok(_) = format!("/v1/{path}").parse::<http::Uri>() else { continue };

@@ -52,7 +52,7 @@ impl Cluster {
         self.sandbox.send("vault", "POST", "auth/kubernetes/login", &[], body).await
     }
 
-    fn knows(&self, status: Value) {
+    fn knows(&self, status: &Value) {
         self.sandbox.serve(REVIEW, json!({ "kind": "TokenReview", "status": status }));
     }
 }
@@ -127,7 +127,7 @@ async fn rejects_logins_without_role_token_or_configuration() {
 #[tokio::test]
 async fn without_keys_the_cluster_is_asked() {
     let cluster = cluster(false, json!({ "alias_name_source": "serviceaccount_name" })).await;
-    cluster.knows(status());
+    cluster.knows(&status());
     let (status, body) = cluster.login(json!({})).await;
     assert_eq!(status, 200, "{body}");
     let request = cluster.sandbox.asked();
@@ -148,10 +148,10 @@ async fn rejects_tokens_that_the_cluster_does_not_confirm() {
     ] {
         let mut bent = status();
         *bent.pointer_mut(pointer).unwrap() = value;
-        cluster.knows(bent);
+        cluster.knows(&bent);
         refused(cluster.login(json!({})).await, 403, "permission denied");
     }
-    cluster.knows(status());
+    cluster.knows(&status());
     assert_eq!(cluster.login(json!({})).await.0, 200);
 }
 
