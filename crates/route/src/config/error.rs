@@ -10,7 +10,10 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use carnet_core::{Error, Place};
 use serde::Serialize;
 
-use super::{limits, mask::mask};
+use super::{
+    limits,
+    mask::{mask, mask_each},
+};
 
 /// What the command line is called where a file would have its path.
 const COMMAND_LINE: &str = "command line";
@@ -104,12 +107,21 @@ impl Problem {
 }
 
 impl ConfigError {
-    pub(crate) fn new(origin: TextOrigin, text: &str, mut problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(origin: TextOrigin, text: &str, problems: Vec<Problem>) -> Self {
+        Self::of(origin, text, &mask(text), problems)
+    }
+
+    /// Of a command line; `words` are the places of its names with their values.
+    pub(crate) fn of_words(text: &str, words: impl IntoIterator<Item = Range<usize>>, problems: Vec<Problem>) -> Self {
+        Self::of(TextOrigin::CommandLine, text, &mask_each(text, words), problems)
+    }
+
+    fn of(origin: TextOrigin, text: &str, masked: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
         problems.dedup();
         let more = problems.len().saturating_sub(limits::REPORTED);
         problems.truncate(limits::REPORTED);
-        let hidden = hidden(text);
+        let hidden = hidden(text, masked);
         for problem in &mut problems {
             if let Some(span) = problem.span.take() {
                 let span = problem.span.insert(clamp(text, &span)).clone();
@@ -219,11 +231,11 @@ pub(crate) fn plain(text: &str) -> String {
 
 /// The text with everything hidden that could be a secret: by its name, or by how it looks. Each is looked for in the text as it
 /// is, since what is left when one is hidden may no longer look like the other.
-fn hidden(text: &str) -> String {
-    let (masked, blotted) = (mask(text), carnet_core::blotted(text));
+fn hidden(text: &str, masked: &str) -> String {
+    let blotted = carnet_core::blotted(text);
     let is_shown = |at: usize, letter: char| {
         let same = |copy: &str| copy.get(at..).is_some_and(|rest| rest.starts_with(letter));
-        same(&masked) && same(&blotted)
+        same(masked) && same(&blotted)
     };
     text.char_indices().fold(String::with_capacity(text.len()), |mut hidden, (at, letter)| {
         let shown = is_shown(at, letter);
