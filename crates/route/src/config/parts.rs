@@ -46,7 +46,7 @@ impl Part {
             let message = format!("{flag} needs a name first");
             problems.push(Problem::new(flag.len() + 1..text.len(), message).field(flag).hint(hint));
         }
-        let mut places = Vec::from([flag.len() + 1..text.len()]);
+        let mut places: Vec<Range<usize>> = std::iter::once(flag.len() + 1..text.len()).collect();
         let mut is_lone = false;
         for word in words {
             text.push(' ');
