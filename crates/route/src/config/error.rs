@@ -16,7 +16,10 @@ use carnet_core::{Error, Place};
 use serde::Serialize;
 
 use self::excerpt::Excerpt;
-use super::{limits, mask::mask};
+use super::{
+    limits,
+    mask::{mask, mask_each},
+};
 
 /// What the command line is called where a file would have its path.
 const COMMAND_LINE: &str = "command line";
@@ -113,7 +116,16 @@ impl Problem {
 }
 
 impl ConfigError {
-    pub(crate) fn new(origin: TextOrigin, text: &str, mut problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(origin: TextOrigin, text: &str, problems: Vec<Problem>) -> Self {
+        Self::of(origin, text, &mask(text), problems)
+    }
+
+    /// Of a command line; `words` are the places of its names with their values.
+    pub(crate) fn of_words(text: &str, words: impl IntoIterator<Item = Range<usize>>, problems: Vec<Problem>) -> Self {
+        Self::of(TextOrigin::CommandLine, text, &mask_each(text, words), problems)
+    }
+
+    fn of(origin: TextOrigin, text: &str, masked: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
         problems.dedup();
         let has_more = problems.len() > limits::REPORTED;
@@ -121,7 +133,7 @@ impl ConfigError {
         for span in problems.iter_mut().filter_map(|problem| problem.span.as_mut()) {
             *span = clamp(text, span);
         }
-        let hidden = problems.iter().filter_map(|problem| user_in_url(text, problem)).fold(hidden(text), blot);
+        let hidden = problems.iter().filter_map(|problem| user_in_url(text, problem)).fold(hidden(text, masked), blot);
         for problem in &mut problems {
             if let Some(span) = problem.span.clone() {
                 problem.redact(|said| without_echo(said, text, &hidden, &span));
@@ -259,11 +271,11 @@ pub(crate) fn plain(text: &str) -> String {
 
 /// The text with everything hidden that could be a secret: by its name, or by how it looks. Each is looked for in the text as it
 /// is, since what is left when one is hidden may no longer look like the other.
-fn hidden(text: &str) -> String {
-    let (masked, blotted, users) = (mask(text), carnet_core::blotted(text), quote::without_users(text));
+fn hidden(text: &str, masked: &str) -> String {
+    let (blotted, users) = (carnet_core::blotted(text), quote::without_users(text));
     let is_shown = |at: usize, letter: char| {
         let same = |copy: &str| copy.get(at..).is_some_and(|rest| rest.starts_with(letter));
-        same(&masked) && same(&blotted) && same(&users)
+        same(masked) && same(&blotted) && same(&users)
     };
     text.char_indices().fold(String::with_capacity(text.len()), |mut hidden, (at, letter)| {
         let shown = is_shown(at, letter);

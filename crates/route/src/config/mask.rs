@@ -4,6 +4,8 @@ mod names;
 
 pub(crate) use names::{is_reference, sounds_secret};
 
+use std::ops::Range;
+
 use names::names_secret;
 
 /// Replaces the value behind every name that sounds like a secret by asterisks, byte for byte, so that places stay what
@@ -18,6 +20,18 @@ pub(crate) fn mask(text: &str) -> String {
         mask.step(letter);
     }
     mask.masked
+}
+
+/// The same where it is known which parts of a text are a name and its value, in order, as on a command line: what one of them
+/// says is not about the next.
+pub(crate) fn mask_each(text: &str, parts: impl IntoIterator<Item = Range<usize>>) -> String {
+    let mut masked = String::with_capacity(text.len());
+    for part in parts {
+        masked.push_str(text.get(masked.len()..part.start).unwrap_or_default());
+        masked.push_str(&mask(text.get(part).unwrap_or_default()));
+    }
+    masked.push_str(text.get(masked.len()..).unwrap_or_default());
+    masked
 }
 
 /// The quotes of strings of many lines.
@@ -89,8 +103,8 @@ impl<'t> Mask<'t> {
         }
         let line = self.rest().get(..line_length(self.rest())).unwrap_or_default();
         let name = line.split(']').next().unwrap_or_default();
-        let bare = name.trim_matches(['[', ' ', '\t', '"', '\'']);
-        let is_section = names::names_section(bare);
+        let bare = name.replace(['[', '"', '\'', ' ', '\t'], "");
+        let is_section = names::names_section(&bare);
         self.hiding = is_section.then_some(Hiding { depth: 0, strings: 0, is_section });
         if is_section {
             // A string that it is in was begun by mistake, in a comment for instance.
@@ -150,7 +164,8 @@ impl<'t> Mask<'t> {
             ('=' | ':', Sign | Blank | Below | Value | Quoted) => Value,
             (' ' | '\t', Sign) => Blank,
             ('\\' | ' ' | '\t', expect) => expect,
-            ('"' | '\'', Nothing | Below) => return self.enter_string(),
+            ('"' | '\'', Nothing) => return self.enter_string(),
+            ('"' | '\'', Below) if self.is_quoted_name() => return self.enter_string(),
             ('"' | '\'', _) => return self.hide_string(),
             ('{', _) if names::is_table(self.word) => Nothing,
             ('{' | '[', Sign | Blank | Value | Quoted) => {
@@ -176,9 +191,17 @@ impl<'t> Mask<'t> {
         // On a command line, as in `path=token --to x`, what stands right behind a sign is the value of another name.
         let after = self.within().get(word.len()..).unwrap_or_default();
         let is_value = self.masked.ends_with('=') && !word.starts_with('-') && after.starts_with(is_space);
-        self.expect = if names_secret(word) && !is_value { Expect::Sign } else { Expect::Nothing };
+        // As in `"client_secret".value`.
+        let goes_on = self.expect == Expect::Sign && word.starts_with('.') && !names::is_table(self.word);
+        self.expect = if (names_secret(word) || goes_on) && !is_value { Expect::Sign } else { Expect::Nothing };
         self.word = word;
         self.keep(word.len());
+    }
+
+    /// Whether the string that begins here is a name, before its value.
+    fn is_quoted_name(&self) -> bool {
+        let after = self.within().get(string_length(self.within()).0..).unwrap_or_default();
+        after.trim_start_matches(is_space).starts_with(['=', ':', '.', ']'])
     }
 
     fn enter_string(&mut self) {

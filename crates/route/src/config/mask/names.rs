@@ -1,11 +1,10 @@
 //! Which names are those of secrets.
 
 /// What names of secrets have in them.
-const SECRET: [&str; 12] = [
+const SECRET: [&str; 11] = [
     "secret",
     "password",
     "passwd",
-    "pwd",
     "passphrase",
     "token",
     "assertion",
@@ -16,7 +15,7 @@ const SECRET: [&str; 12] = [
     "cookie",
 ];
 /// How names of secrets end that are too short to be looked for in others.
-const SECRET_END: [&str; 2] = ["sig", "signature"];
+const SECRET_END: [&str; 3] = ["pwd", "sig", "signature"];
 /// How names of what is not the secret itself end.
 const PLACE: [&str; 17] = [
     "_file",
@@ -38,7 +37,7 @@ const PLACE: [&str; 17] = [
     "_seconds",
 ];
 /// Tables of the configuration that are about tokens and hold none.
-const TABLES: [&str; 3] = ["tokens", "join-token", "oci-token"];
+const TABLES: [&str; 4] = ["tokens", "join-token", "oci-token", "oci-signature"];
 
 /// Whether a field of this name holds a secret itself, rather than the place of one.
 pub(crate) fn sounds_secret(key: &str) -> bool {

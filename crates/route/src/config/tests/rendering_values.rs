@@ -1,6 +1,11 @@
 //! What a person sees when a value in a step, or beside the steps, is wrong.
 
-use super::{super::Config, environment, rendering_steps::shown};
+use super::{
+    super::{Config, Part},
+    environment,
+    rendering_steps::shown,
+    spec,
+};
 
 #[test]
 fn a_secret_that_is_written_out() {
@@ -254,4 +259,22 @@ fn a_secret_is_not_shown_whatever_stands_before_it() {
         let shown = shown_with_all(step);
         assert!(shown.contains("\"*******\"") && !shown.contains("HUNTER2"), "{shown}");
     }
+}
+
+#[test]
+fn what_one_word_of_a_command_line_hides_is_not_the_next_word() {
+    for (words, message) in [
+        ("swap url=https://x client_secret=${SECRET} bogus=1", "unknown field `bogus`"),
+        ("swap url=https://x token=x bogus=1", "unknown field `bogus`"),
+    ] {
+        let error = spec(None, &[words], &[]).unwrap_err();
+        let said: Vec<&str> = error.problems().iter().map(|problem| problem.message.as_str()).collect();
+        assert!(said.iter().any(|said| said.starts_with(message)), "{said:?}");
+    }
+    for words in ["swap client_secret=HUNTER2", "swap url=https://x client_secret=HUNTER2 bogus=1"] {
+        let error = spec(None, &[words], &[]).unwrap_err();
+        assert!(!format!("{}{}", error.render(false, 80), error.to_json()).contains("HUNTER2"), "{words}");
+    }
+    let lone = Part::parse("--to", &["swap", "client_secret", "HUNTER2"].map(str::to_owned)).unwrap_err();
+    assert!(!format!("{}{}", lone.render(false, 80), lone.to_json()).contains("HUNTER2"));
 }
