@@ -193,14 +193,14 @@ impl ConfigError {
         if let Some(hint) = &problem.hint {
             report.push(Group::with_title(Level::HELP.secondary_title(hint.as_str())));
         }
-        let rendered = renderer.render(&report);
+        let drawn = renderer.render(&report);
         match (problem.place, excerpt.map_or(0, |excerpt| excerpt.missing)) {
             // The renderer counts columns from where the line was cut.
             (Some(Place { line, column }), missing @ 1..) => {
                 let cut = format!("{name}:{line}:{}", column.saturating_sub(missing));
-                rendered.replacen(&cut, &format!("{name}:{line}:{column}"), 1)
+                drawn.replacen(&cut, &format!("{name}:{line}:{column}"), 1)
             }
-            _ => rendered,
+            _ => drawn,
         }
     }
 
