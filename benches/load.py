@@ -3,6 +3,7 @@
 Whoever measures shares the machine with what is measured, so requests are bytes that were made before, and of an answer only
 what tells its end and its success is read.
 """
+import collections
 import heapq
 import selectors
 import socket
@@ -78,7 +79,8 @@ def open_loop(callers, request, rate, seconds):
     watch = selectors.DefaultSelector()
     for caller in callers:
         watch.register(caller.socket, selectors.EVENT_READ, caller)
-    idle, latencies, due = list(callers), [], []
+    # In turn, so that the server ends none for being idle.
+    idle, latencies, due = collections.deque(callers), [], []
     start = time.perf_counter()
     count = int(rate * seconds)
     for index in range(count):
@@ -86,7 +88,7 @@ def open_loop(callers, request, rate, seconds):
     while len(latencies) < count:
         now = time.perf_counter()
         while due and idle and due[0] <= now:
-            caller = idle.pop()
+            caller = idle.popleft()
             caller.sent = heapq.heappop(due)
             caller.send(request())
         wait = max(0.0, due[0] - time.perf_counter()) if due and idle else 1.0

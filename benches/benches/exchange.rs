@@ -15,6 +15,7 @@ use aws_lc_rs::{
     },
 };
 use axum::{Router, body::Body};
+use carnet_benches::{median, microseconds};
 use carnet_core::{Context, FixedClock, Secret, SystemRandom as Randomness, test_context};
 use carnet_issuer::{Caller, Issuer, IssuerParts, IssuerSettings, Rule, RuleSet, TokenRequest, TrustedIssuer};
 use carnet_jose::{Algorithm, SigningKey, encode_jwt};
@@ -23,7 +24,6 @@ use carnet_spiffe::BundleMap;
 use carnet_store::{Options, open};
 use divan::{Bencher, counter::ItemsCount};
 use jiff::Timestamp;
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
 use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
 use tower::ServiceExt as _;
@@ -189,25 +189,6 @@ impl Limit {
             .expect("it signs");
         black_box(signature);
     }
-}
-
-/// Nanoseconds that all threads of this process have spent on a processor, exact also for what is shorter than a tick.
-fn processor_time() -> i64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
-}
-
-/// Processor time of one of `count`, in microseconds.
-#[expect(clippy::cast_precision_loss, reason = "some milliseconds, some dozens")]
-fn microseconds(count: usize, mut work: impl FnMut()) -> f64 {
-    let before = processor_time();
-    work();
-    processor_time().saturating_sub(before) as f64 / 1000.0 / count as f64
-}
-
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples.get(samples.len() / 2).copied().unwrap_or_default()
 }
 
 fn ratios() {

@@ -8,6 +8,7 @@ mod configuration;
 mod environment;
 mod examples;
 mod markdown;
+pub(crate) mod matrix;
 mod pages;
 mod parties;
 

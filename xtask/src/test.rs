@@ -32,7 +32,11 @@ const CHECKS: &[Step] = &[
     }),
     ("release binary", |root| run(root, "cargo", &["build", "--release", "--locked", "--package", "carnet"])),
     ("documents", |_| super::docs::check().map(say)),
-    ("real clients", |root| run(root, "cargo", &["test", "--locked", "--package", "carnet-e2e"])),
+    ("real clients", |root| {
+        super::docs::matrix::clear(root)?;
+        run(root, "cargo", &["test", "--locked", "--package", "carnet-e2e"])
+    }),
+    ("what they have proven", |_| super::docs::matrix::check().map(say)),
 ];
 
 /// Installs what the tests need into the project's own folders.

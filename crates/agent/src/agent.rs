@@ -9,7 +9,7 @@ use carnet_core::{Context, Error, Result};
 use carnet_net::{Limits, UnixSocket, address_of, listen, serve_unix};
 use carnet_spiffe::SpiffeId;
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -18,7 +18,9 @@ use crate::{
     diagnostics,
     hub::{Hub, Minted, Phase},
     jwt_cache::JwtCache,
-    jwt_calls, keeper, minter, server, sync,
+    jwt_calls, keeper, minter,
+    server::{self, Places},
+    sync,
 };
 
 /// Most connections on the socket: every container of a large node with a sidecar.
@@ -29,6 +31,10 @@ const CONNECTIONS_PER_PROCESS: usize = 4096;
 const STREAMS: u32 = 1000;
 /// Most streams of all connections together.
 const ALL_STREAMS: usize = 65_536;
+/// Most streams of one process, whatever its number of connections: an Envoy has one for each name that its configuration mentions.
+const STREAMS_PER_PROCESS: usize = 4096;
+/// Most streams of all processes of one user: half of all, because most containers of a node run as the same few.
+const STREAMS_PER_USER: usize = ALL_STREAMS / 2;
 /// A connection without a call is closed after this. Clients that call for each token keep theirs.
 const IDLE: std::time::Duration = std::time::Duration::from_hours(1);
 /// Largest head of a call. Nothing in it is large; a small bound keeps idle connections small.
@@ -126,7 +132,7 @@ impl Agent {
             own: watch::Sender::new(None),
             must_attest: watch::Sender::new(()),
             contact: Mutex::default(),
-            streams: Arc::new(Semaphore::new(ALL_STREAMS)),
+            streams: Places::new(ALL_STREAMS, STREAMS_PER_USER, STREAMS_PER_PROCESS),
             stop: CancellationToken::new(),
             settings,
         });

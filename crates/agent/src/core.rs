@@ -9,10 +9,7 @@ use carnet_attest::protocol::RefusalCode;
 use carnet_core::{Context, Error, ErrorKind, chain, safe_text};
 use carnet_spiffe::Bundle;
 use jiff::{SignedDuration, Timestamp};
-use tokio::{
-    sync::{Semaphore, watch},
-    time::sleep,
-};
+use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -20,6 +17,7 @@ use crate::{
     hub::Hub,
     jwt_cache::JwtCache,
     jwt_calls::JwtCalls,
+    server::Places,
     upstream::{AgentIdentity, Upstream, UpstreamError},
 };
 
@@ -45,7 +43,7 @@ pub(crate) struct Core {
     pub(crate) must_attest: watch::Sender<()>,
     pub(crate) contact: Mutex<Contact>,
     /// One for each stream that may still be opened.
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) streams: Arc<Places>,
     pub(crate) stop: CancellationToken,
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use carnet_attest::protocol::{IssuedJwt, JwtRequest};
-use carnet_core::{Error, chain, safe_text};
+use carnet_core::Error;
 use carnet_jose::UnverifiedJwt;
 use carnet_spiffe::Bundle;
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     core::Core,
     hub::{Phase, Snapshot},
+    jwt_calls::copy,
     minter::late,
     upstream::UpstreamError,
     view::Identity,
@@ -56,7 +57,7 @@ struct Slot {
 #[derive(Debug, Default)]
 struct State {
     token: Option<Held>,
-    failure: Option<(Instant, String)>,
+    failure: Option<(Instant, UpstreamError)>,
 }
 
 /// A token, and which key has signed it.
@@ -118,11 +119,10 @@ impl JwtCache {
             }
             Err(error) => {
                 core.heed("get a JWT-SVID for a workload", &error);
-                let text = safe_text(&chain(&error).join(": "));
                 // What the authority refuses for this entry is not given any longer.
                 let refused = error.code().is_some_and(|code| !code.is_retryable());
                 let other = other.filter(|other| !refused && other.counts(core));
-                slot.keep(State { token: other.clone(), failure: Some((Instant::now(), text)) });
+                slot.keep(State { token: other.clone(), failure: Some((Instant::now(), copy(&error))) });
                 other.map(|other| other.token).ok_or(error)
             }
         }
@@ -183,7 +183,7 @@ impl Slot {
         if let Some(other) = other.filter(|_| failed.elapsed() < REST) {
             return Some(Ok(Arc::clone(&other.token)));
         }
-        (*failed >= asked).then(|| Err(Error::unreachable(why.clone()).into()))
+        (*failed >= asked).then(|| Err(copy(why)))
     }
 
     fn keep(&self, state: State) {

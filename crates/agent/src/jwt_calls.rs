@@ -125,8 +125,8 @@ fn settle(answer: JwtAnswer) -> Outcome {
     }
 }
 
-/// What went wrong for all of them, for one of them.
-fn copy(error: &UpstreamError) -> UpstreamError {
+/// What went wrong for several, for one of them.
+pub(crate) fn copy(error: &UpstreamError) -> UpstreamError {
     match error {
         UpstreamError::Refused(refusal) => UpstreamError::Refused(refusal.clone()),
         UpstreamError::Failed(error) => Error::new(error.kind(), safe_text(&chain(error).join(": "))).into(),

@@ -3,6 +3,7 @@
 mod claims;
 mod feed;
 mod health;
+mod places;
 mod sds;
 mod secrets;
 mod workload;
@@ -20,12 +21,15 @@ use carnet_grpc::{
 };
 use carnet_net::Peer;
 use carnet_spiffe::Selector;
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     core::Core,
     hub::{Phase, Snapshot},
 };
+
+use places::Place;
+pub(crate) use places::Places;
 
 /// Largest request. The largest is a JWT-SVID to validate.
 const MAX_REQUEST: usize = 128 << 10;
@@ -73,9 +77,10 @@ impl Core {
 }
 
 /// A place for one more stream; it is given back when the stream ends.
-fn place(core: &Core) -> Result<OwnedSemaphorePermit, Status> {
-    let place = Arc::clone(&core.streams).try_acquire_owned();
-    place.map_err(|_full| Status::resource_exhausted("too many streams are open"))
+fn place(core: &Core, caller: &Extensions) -> Result<Place, Status> {
+    let peer = caller.get::<Peer>().ok_or_else(|| not_attested("there is no peer"))?;
+    let place = core.streams.take(peer);
+    place.ok_or_else(|| Status::resource_exhausted("too many streams are open"))
 }
 
 /// The caller is known, and there is nothing for it. Clients look for this very text.

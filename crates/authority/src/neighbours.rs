@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use carnet_core::{Context, Error};
 use carnet_discovery::{EndpointProfile, Federation, FederationParts, KeepBundle, Relationship};
+use carnet_issuer::ForeignAges;
 use carnet_net::Settings as Network;
 use carnet_spiffe::{Bundle, BundleMap, TrustDomain};
 use carnet_store::{AuditRecord, Commit, Committed, Expect, ObjectKind, Op, Outcome, Store};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -27,13 +29,24 @@ pub struct StoredForeign {
     /// Its first bundle, in the SPIFFE form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<serde_json::Value>,
+    /// Longest life of its JWT-SVIDs (`exp - iat`), in seconds: 86400 unless given. Those without `iat` are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<u32>,
+}
+
+/// A foreign trust domain, wherever it was read.
+#[derive(Clone, Debug)]
+struct Known {
+    relationship: Relationship,
+    max_age: Option<u32>,
 }
 
 /// The federation of an authority, and what follows the store for it.
 #[derive(Debug)]
 pub(crate) struct Neighbours {
     pub(crate) federation: Arc<Federation>,
-    configured: Vec<Relationship>,
+    configured: Vec<Known>,
+    ages: watch::Sender<Arc<ForeignAges>>,
     relationships: watch::Sender<Arc<Vec<Relationship>>>,
     store: Arc<dyn Store>,
 }
@@ -49,9 +62,9 @@ impl Neighbours {
     ) -> Result<Self, Error> {
         let mut configured = Vec::new();
         for one in foreign {
-            configured.push(relationship(one, context)?);
+            configured.push(Known { relationship: relationship(one, context)?, max_age: one.max_age });
         }
-        let all = with_stored(&configured, &**store).await?;
+        let (all, ages) = with_stored(&configured, &**store).await?;
         let relationships = watch::Sender::new(Arc::new(all));
         let federation = Federation::new(FederationParts {
             context: context.clone(),
@@ -61,7 +74,13 @@ impl Neighbours {
             own: Some(own),
             keep: Some(keep(store, context)),
         });
-        Ok(Self { federation, configured, relationships, store: Arc::clone(store) })
+        let ages = watch::Sender::new(Arc::new(ages));
+        Ok(Self { federation, configured, ages, relationships, store: Arc::clone(store) })
+    }
+
+    /// How long JWT-SVIDs of each domain may live, as it changes.
+    pub(crate) fn ages(&self) -> watch::Receiver<Arc<ForeignAges>> {
+        self.ages.subscribe()
     }
 
     /// Polls the bundle endpoints and follows what the admin API changes, until `shutdown`.
@@ -71,14 +90,10 @@ impl Neighbours {
             let mut changes = self.store.changes();
             while let Some(Ok(())) = shutdown.run_until_cancelled(changes.changed()).await {
                 match with_stored(&self.configured, &*self.store).await {
-                    Ok(all) => {
-                        self.relationships.send_if_modified(|old| {
-                            let differs = **old != all;
-                            if differs {
-                                *old = Arc::new(all);
-                            }
-                            differs
-                        });
+                    Ok((all, ages)) => {
+                        // First how long, then by which keys.
+                        replace(&self.ages, ages);
+                        replace(&self.relationships, all);
                     }
                     Err(error) => tracing::error!(%error, "foreign trust domains are not read; the last ones count"),
                 }
@@ -86,6 +101,16 @@ impl Neighbours {
         };
         tokio::join!(polling, following);
     }
+}
+
+fn replace<T: PartialEq>(place: &watch::Sender<Arc<T>>, new: T) {
+    place.send_if_modified(|old| {
+        let differs = **old != new;
+        if differs {
+            *old = Arc::new(new);
+        }
+        differs
+    });
 }
 
 fn relationship(foreign: &Foreign, context: &Context) -> Result<Relationship, Error> {
@@ -102,7 +127,7 @@ fn relationship(foreign: &Foreign, context: &Context) -> Result<Relationship, Er
 }
 
 /// What is configured comes first: of two for one trust domain the first counts.
-async fn with_stored(configured: &[Relationship], store: &dyn Store) -> Result<Vec<Relationship>, Error> {
+async fn with_stored(configured: &[Known], store: &dyn Store) -> Result<(Vec<Relationship>, ForeignAges), Error> {
     let mut all = configured.to_vec();
     for object in store.objects(ObjectKind::FederatedDomain).await? {
         let failed = || Error::configuration(format!("read the foreign trust domain {} of the store", object.name));
@@ -117,9 +142,18 @@ async fn with_stored(configured: &[Relationship], store: &dyn Store) -> Result<V
                 Some(Arc::new(bundle))
             }
         };
-        all.push(Relationship { trust_domain, url: stored.url, profile: stored.profile, bootstrap });
+        let relationship = Relationship { trust_domain, url: stored.url, profile: stored.profile, bootstrap };
+        all.push(Known { relationship, max_age: stored.max_age });
     }
-    Ok(all)
+    let mut ages = ForeignAges::new();
+    for known in all.iter().rev() {
+        let domain = known.relationship.trust_domain.clone();
+        match known.max_age {
+            Some(seconds) => ages.insert(domain, SignedDuration::from_secs(i64::from(seconds))),
+            None => ages.remove(&domain),
+        };
+    }
+    Ok((all.into_iter().map(|known| known.relationship).collect(), ages))
 }
 
 /// The bundles that were kept before.
@@ -159,4 +193,43 @@ fn keep(store: &Arc<dyn Store>, context: &Context) -> KeepBundle {
             }
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use carnet_core::test_context;
+    use carnet_store::Options;
+    use serde_json::json;
+
+    use super::*;
+
+    fn foreign(name: &str, max_age: Option<u32>) -> Foreign {
+        let relationship = Relationship {
+            trust_domain: name.parse().unwrap(),
+            url: "https://bundle.example/".to_owned(),
+            profile: EndpointProfile::HttpsWeb,
+            bootstrap: None,
+        };
+        Foreign { relationship, bundle_file: None, max_age }
+    }
+
+    #[tokio::test]
+    async fn lives_are_bounded_as_configured_and_else_as_stored() {
+        let store: Arc<dyn Store> = carnet_store::open("sqlite::memory:", Options::default()).await.unwrap();
+        let context = test_context();
+        for name in ["both.example", "plain.example", "stored.example"] {
+            let body = json!({ "url": "https://other.example/", "profile": { "type": "https_web" }, "max_age": 60 });
+            let (kind, expect) = (ObjectKind::FederatedDomain, Expect::Any);
+            let op = Op::PutObject { kind, name: name.to_owned(), body, expect };
+            let audit = AuditRecord::new(context.now(), "federation.put", Outcome::Allowed);
+            let done = store.commit(Commit { ops: vec![op], audit, refused: None }).await.unwrap();
+            assert!(matches!(done, Committed::Done { .. }));
+        }
+        let configured = [foreign("both.example", Some(300)), foreign("plain.example", None)];
+        let own = watch::Sender::new(None).subscribe();
+        let neighbours = Neighbours::open(&configured, own, &store, &context, Network::default()).await.unwrap();
+        let ages = neighbours.ages().borrow().clone();
+        let told: Vec<_> = ages.iter().map(|(domain, age)| (domain.as_str(), age.as_secs())).collect();
+        assert_eq!(told, [("both.example", 300), ("stored.example", 60)]);
+    }
 }

@@ -65,7 +65,7 @@ impl Parts {
         let neighbours = Neighbours::open(&settings.federation, bundles.own(), &store, &context, network).await?;
         let rules =
             Rules::open(settings.rules.clone(), Arc::clone(&store), context.clone(), trust_domain.clone()).await?;
-        let issuer = Arc::new(Issuer::new(IssuerParts {
+        let issuer = Issuer::new(IssuerParts {
             issuer_url: settings.issuer.clone(),
             trust_domain: trust_domain.clone(),
             keys: keys.watch(),
@@ -74,7 +74,8 @@ impl Parts {
             bundles: neighbours.federation.watch(),
             context: context.clone(),
             settings: settings.tokens.clone(),
-        })?);
+        })?;
+        let issuer = Arc::new(issuer.with_foreign_ages(neighbours.ages()));
         let mint: Arc<dyn Mint> = Arc::<Issuer>::clone(&issuer);
         let entries = Entries::open(EntriesParts {
             store: Arc::clone(&store),

@@ -210,10 +210,12 @@ pub(crate) struct Get {
     #[command(flatten)]
     pub(crate) route: RouteArgs,
     /// The form of the credential and its fields: json, token, env, header, gcp-executable,
-    /// `oci-signature url=https://…` and every other delivery.
-    #[arg(long, short = 'f', num_args = 1.., value_names = ["FORM", "FIELD=VALUE"], default_values = ["json"])]
+    /// `oci-signature url=https://…` and every other delivery. Without it, what the route's own deliveries have for
+    /// standard output; json where they have nothing.
+    #[arg(long, short = 'f', num_args = 1.., value_names = ["FORM", "FIELD=VALUE"])]
     pub(crate) format: Vec<String>,
-    /// Run the route and its deliveries, but write nothing to standard output.
+    /// Run the route and its deliveries, which write their files, and write nothing to standard output: no form, and not
+    /// what the deliveries have for it.
     #[arg(long)]
     pub(crate) quiet: bool,
     /// Say what would be done, and send nothing.

@@ -4,6 +4,8 @@
 mod args;
 mod command;
 mod deferred;
+#[cfg(test)]
+mod hints;
 mod output;
 mod world;
 

@@ -1,8 +1,8 @@
 //! What the other side repeats of what it was sent.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{borrow::Cow, collections::HashSet, ops::Range};
 
-use crate::{Secret, SecretBytes};
+use crate::{Secret, SecretBytes, redact::is_blank};
 
 /// Shortest piece of a secret that is cut, in bytes. A secret that is shorter is cut as a whole.
 const RUN: usize = 16;
@@ -10,8 +10,9 @@ const RUN: usize = 16;
 const REDACTED: &str = "[redacted]";
 
 /// The text without what it repeats of these secrets: every run of 16 or more bytes that occurs in one of them, and every whole
-/// secret that is shorter, becomes `[redacted]`. For answers to a request that carried them, before anything else is done with
-/// the text: an opaque token looks like nothing in particular, and a server that quotes one may cut it short.
+/// secret that is shorter, becomes `[redacted]`. Blanks in between do not count, whatever they are, and a secret counts as it is
+/// and as it is in a form, with `%XX`. For answers to a request that carried them, before anything else is done with the text:
+/// an opaque token looks like nothing in particular, and a server that quotes one may cut it short.
 ///
 /// ```
 /// use carnet_core::{Secret, without_echo};
@@ -21,22 +22,17 @@ const REDACTED: &str = "[redacted]";
 /// assert_eq!(said, "no such token: [redacted]...");
 /// ```
 pub fn without_echo<'a>(text: &'a str, secrets: &[&Secret]) -> Cow<'a, str> {
-    let echoed = echoed(text, secrets);
+    let sent: Vec<SecretBytes> = secrets.iter().map(|secret| packed(secret.expose()).bytes).collect();
+    let mut echoed = vec![false; text.len()];
+    for seen in [packed(text), packed_form(text)] {
+        mark(&seen, &sent, &mut echoed);
+    }
     if !echoed.contains(&true) {
         return Cow::Borrowed(text);
     }
-    let mut echoed = echoed.into_iter();
-    let (mut clean, mut space, mut within) = (String::with_capacity(text.len()), String::new(), false);
-    for c in text.chars() {
-        if c.is_ascii_whitespace() {
-            space.push(c);
-            continue;
-        }
-        let echo = echoed.by_ref().take(c.len_utf8()).filter(|byte| *byte).count() > 0;
-        if !(echo && within) {
-            clean.push_str(&space);
-        }
-        space.clear();
+    let (mut clean, mut within) = (String::with_capacity(text.len()), false);
+    for (at, c) in text.char_indices() {
+        let echo = echoed.iter().skip(at).take(c.len_utf8()).any(|byte| *byte);
         match (echo, within) {
             (true, false) => clean.push_str(REDACTED),
             (true, true) => {}
@@ -44,28 +40,78 @@ pub fn without_echo<'a>(text: &'a str, secrets: &[&Secret]) -> Cow<'a, str> {
         }
         within = echo;
     }
-    clean.push_str(&space);
     Cow::Owned(clean)
 }
 
-/// Which bytes of the text are an echo, white space not counted: whoever quotes a token may wrap it.
-fn echoed(text: &str, secrets: &[&Secret]) -> Vec<bool> {
-    let packed = |text: &str| text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<u8>>();
-    let sent: Vec<SecretBytes> = secrets.iter().map(|secret| SecretBytes::new(packed(secret.expose()))).collect();
-    let seen = packed(text);
-    let mut echoed = vec![false; seen.len()];
-    let mut mark = |at: usize, length: usize| echoed.iter_mut().skip(at).take(length).for_each(|byte| *byte = true);
+/// A text without blanks: whoever quotes a token may wrap it. Plus signs are blanks in a form and count as such everywhere.
+struct Packed {
+    bytes: SecretBytes,
+    /// Where each byte is in the text.
+    places: Vec<Range<usize>>,
+}
+
+fn packed(text: &str) -> Packed {
+    pack(text.as_bytes(), |at| at..at.saturating_add(1))
+}
+
+/// The text as it was before it was put into a form (application/x-www-form-urlencoded).
+fn packed_form(text: &str) -> Packed {
+    let (mut bytes, mut places) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()));
+    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
+    let mut at = 0_usize;
+    while let Some(byte) = text.as_bytes().get(at) {
+        let ahead = |by: usize| text.as_bytes().get(at.saturating_add(by));
+        let escaped = (*byte == b'%').then(|| digit(ahead(1)).zip(digit(ahead(2)))).flatten();
+        let decoded = escaped.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        let end = at.saturating_add(if decoded.is_some() { 3 } else { 1 });
+        bytes.push(decoded.unwrap_or(*byte));
+        places.push(at..end);
+        at = end;
+    }
+    let bytes = SecretBytes::new(bytes);
+    pack(bytes.expose(), |at| places.get(at).cloned().unwrap_or_default())
+}
+
+fn pack(text: &[u8], place: impl Fn(usize) -> Range<usize>) -> Packed {
+    let (mut bytes, mut places) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()));
+    let mut at = 0_usize;
+    let mut keep = |piece: &[u8], is_kept: bool| {
+        for byte in piece {
+            if is_kept {
+                bytes.push(*byte);
+                places.push(place(at));
+            }
+            at = at.saturating_add(1);
+        }
+    };
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            keep(c.encode_utf8(&mut [0; 4]).as_bytes(), c != '+' && !is_blank(c));
+        }
+        keep(chunk.invalid(), true);
+    }
+    Packed { bytes: SecretBytes::new(bytes), places }
+}
+
+/// Marks which bytes of the text are an echo, those between the first and the last of a run included.
+fn mark(seen: &Packed, sent: &[SecretBytes], echoed: &mut [bool]) {
+    let mut mark = |at: usize, length: usize| {
+        let start = seen.places.get(at).map_or(0, |place| place.start);
+        let end =
+            at.checked_add(length).and_then(|end| seen.places.get(end.checked_sub(1)?)).map_or(0, |place| place.end);
+        echoed.iter_mut().take(end).skip(start).for_each(|byte| *byte = true);
+    };
+    let bytes = seen.bytes.expose();
     // Both may be long, so they are compared by pieces of equal length and not place by place.
     let runs: HashSet<&[u8]> = sent.iter().flat_map(|secret| secret.expose().windows(RUN)).collect();
-    for (at, piece) in seen.windows(RUN).enumerate().filter(|(_, piece)| runs.contains(piece)) {
+    for (at, piece) in bytes.windows(RUN).enumerate().filter(|(_, piece)| runs.contains(piece)) {
         mark(at, piece.len());
     }
     for short in sent.iter().map(SecretBytes::expose).filter(|short| (1..RUN).contains(&short.len())) {
-        for (at, piece) in seen.windows(short.len()).enumerate().filter(|(_, piece)| *piece == short) {
+        for (at, piece) in bytes.windows(short.len()).enumerate().filter(|(_, piece)| *piece == short) {
             mark(at, piece.len());
         }
     }
-    echoed
 }
 
 #[cfg(test)]
@@ -105,6 +151,26 @@ mod tests {
     fn a_secret_that_is_wrapped_is_cut() {
         let said = "bad 0123456789\n abcdefghij token";
         assert_eq!(clean(said, &["0123456789abcdefghij"]), "bad [redacted] token");
+    }
+
+    #[test]
+    fn a_secret_that_is_parted_by_what_is_shown_as_a_blank_is_cut() {
+        for blank in ["\u{a0}", "\u{200b}", "\u{1b}", "\u{feff}\u{7f}", "%C2%A0", "%0a"] {
+            let said = format!("bad 01234567{blank}89abcdef{blank}ghij token");
+            assert_eq!(clean(&said, &["0123456789abcdefghij"]), "bad [redacted] token", "{blank:?}");
+        }
+        let sent = "0123\u{a0}4567 89ab\tcdef ghij";
+        assert_eq!(clean("bad 0123456789abcdefghij token", &[sent]), "bad [redacted] token");
+    }
+
+    #[test]
+    fn a_secret_as_it_is_in_a_form_is_cut() {
+        let sent = "a+b/c==d&e f$g%h:i;j@k";
+        let form = url::form_urlencoded::byte_serialize(sent.as_bytes()).collect::<String>();
+        for said in [sent, &form, &form.to_lowercase(), &form.replace('+', "%20")] {
+            assert_eq!(clean(&format!("no {said}."), &[sent]), "no [redacted].");
+        }
+        assert_eq!(clean("wrong: p%25s, 100%", &["p%s"]), "wrong: [redacted], 100%");
     }
 
     #[test]

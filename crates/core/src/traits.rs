@@ -87,6 +87,18 @@ pub struct Delivered {
     pub shared: Vec<PathBuf>,
 }
 
+/// What a delivery has for standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Its variables, as `export` lines for a shell. Those of several deliveries may follow one another.
+    Exports,
+    /// A token, a document, an answer: whoever reads it expects nothing else on the stream.
+    Whole,
+}
+
 /// Writes a credential in somebody's native form.
 pub trait Delivery: Send + Sync + fmt::Debug {
     /// Its name in configuration, for instance `oci-profile`.
@@ -94,6 +106,12 @@ pub trait Delivery: Send + Sync + fmt::Debug {
 
     /// The kinds it can write.
     fn takes(&self) -> Kinds;
+
+    /// What it has for standard output, as it is configured: [`Delivered::output`] of every run. Known before anything is
+    /// sent, because two that want the stream for themselves do not fit together.
+    fn output(&self) -> Output {
+        Output::Nothing
+    }
 
     /// Writes it. What is on disk is replaced whole or not at all.
     fn deliver<'a>(

@@ -2,7 +2,7 @@
 
 use carnet_core::{BoxFuture, Error};
 use carnet_issuer::{Caller, Issued, IssuedCertificate, Issuer, JwtSvidRequest, X509SvidRequest};
-use carnet_store::AuditRecord;
+use carnet_store::{AuditRecord, Op};
 
 use crate::{By, Mint, MintJwt, MintX509, Minted, MintedJwt};
 
@@ -19,6 +19,10 @@ impl Mint for Issuer {
             let (issued, row) = self.signed_x509_svid(request(wanted, &by)).await?;
             Ok((minted(issued), row))
         })
+    }
+
+    fn refused(&self, record: AuditRecord, ops: Vec<Op>) -> BoxFuture<'_, ()> {
+        Box::pin(self.note_refusal(record, ops))
     }
 
     fn jwt(&self, wanted: Vec<MintJwt>, by: By) -> BoxFuture<'_, Vec<Result<MintedJwt, Error>>> {

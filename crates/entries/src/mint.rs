@@ -4,7 +4,7 @@ use std::fmt;
 
 use carnet_core::{BoxFuture, Error, Secret};
 use carnet_spiffe::SpiffeId;
-use carnet_store::AuditRecord;
+use carnet_store::{AuditRecord, Op};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
@@ -72,6 +72,9 @@ pub trait Mint: Send + Sync + fmt::Debug {
     /// Signs one, and answers the audit row to commit with what it is for. It may be given away when that row is durable. A
     /// refusal has been written when this returns.
     fn sign_x509(&self, wanted: MintX509, by: By) -> BoxFuture<'_, Result<(Minted, AuditRecord), Error>>;
+
+    /// Writes down that somebody was refused, with what that uses up, or counts it when the peer has had too many refusals; nothing is used up then.
+    fn refused(&self, record: AuditRecord, ops: Vec<Op>) -> BoxFuture<'_, ()>;
 
     /// Issues each of these that can be had, in this order.
     fn jwt(&self, wanted: Vec<MintJwt>, by: By) -> BoxFuture<'_, Vec<Result<MintedJwt, Error>>>;

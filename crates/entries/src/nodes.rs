@@ -59,6 +59,7 @@ pub struct Nodes {
     turned_away: TurnedAway,
     /// With which attempts are made so that any authority on the same store knows them.
     attempt_key: [u8; 32],
+    used_attempts: attempt::UsedAttempts,
 }
 
 impl Nodes {
@@ -74,6 +75,7 @@ impl Nodes {
             known: Known::of(&*parts.store),
             turned_away: TurnedAway::of(&*parts.store).await?,
             attempt_key,
+            used_attempts: attempt::UsedAttempts::default(),
             parts,
         }))
     }

@@ -28,14 +28,21 @@ impl Caller {
         Some(address.to_canonical())
     }
 
-    /// Whose refusals are counted together: an address, of IPv6 its first 64 bits, because one host has all addresses below them
-    /// (RFC 4291, 2.5.4); another text as it is.
+    /// Whose refusals are counted together: an address by [`counted_address`]; another text as it is.
     pub(crate) fn counted_as(&self) -> String {
         match self.address() {
-            Some(IpAddr::V6(address)) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).to_string(),
-            Some(IpAddr::V4(address)) => address.to_string(),
+            Some(address) => counted_address(address).to_string(),
             None => self.peer.chars().take(100).collect(),
         }
+    }
+}
+
+/// What stands for a caller where callers are counted by their address: of IPv6 the first 64 bits, because one host has all addresses below them
+/// (RFC 4291, 2.5.4). IPv4 in IPv6 is IPv4.
+pub fn counted_address(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 

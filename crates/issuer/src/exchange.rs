@@ -1,6 +1,7 @@
 //! The token endpoint: from a request to an answer.
 
 mod build;
+mod origin;
 mod refused;
 mod renew;
 

@@ -10,7 +10,7 @@ use carnet_jose::{JwtClause, JwtError, Rules, UnverifiedJwt, VerifiedJwt, sha256
 use carnet_spiffe::{JwtSvidRules, SvidError, verify_jwt_svid_with, verify_x509_svid};
 use carnet_trust::Refusal;
 use carnet_x509::Certificate;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 pub(crate) use keys::KeySets;
@@ -174,18 +174,24 @@ impl Issuer {
 
     fn prove_jwt_svid(&self, token: &Secret, rules: &RuleSet, now: Timestamp) -> Result<Proof, Unproved> {
         let unverified = UnverifiedJwt::parse(token.expose()).map_err(Unproved::from)?;
-        let domain = unverified.unverified_claims().str("sub").and_then(|subject| {
+        let name = unverified.unverified_claims().str("sub").and_then(|subject| {
             let name = subject.strip_prefix("spiffe://")?.split('/').next()?;
-            Some(format!("spiffe://{name}"))
+            Some(name.to_owned())
         });
-        let expected = domain.as_deref().and_then(|domain| rules.of_issuer(domain)).map(|of| &of.expected_audiences);
+        let expected = name
+            .as_ref()
+            .and_then(|name| rules.of_issuer(&format!("spiffe://{name}")))
+            .map(|of| &of.expected_audiences);
+        // Without a domain there is no bundle, and nothing is believed.
+        let domain = name.and_then(|name| name.parse().ok());
+        let max_age = domain.map_or(SignedDuration::ZERO, |domain| self.max_svid_age(&domain));
         let audiences: Vec<&str> =
             std::iter::once(self.issuer_url()).chain(expected.into_iter().flatten().map(String::as_str)).collect();
         let wanted = JwtSvidRules {
             audiences: &audiences,
             leeway: self.settings().leeway,
             strict_header: true,
-            max_lifetime: None,
+            max_lifetime: Some(max_age),
         };
         let svid = verify_jwt_svid_with(token.expose(), &wanted, &self.bundle_map(), now)
             .map_err(|error| Unproved::from(error).of(&unverified))?;

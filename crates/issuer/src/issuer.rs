@@ -1,6 +1,7 @@
 //! The issuer: what it is made of.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -9,12 +10,14 @@ use carnet_core::{Context, Error};
 use carnet_keys::KeyRing;
 use carnet_spiffe::{BundleMap, TrustDomain};
 use carnet_store::Store;
+use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use crate::{
     IssuerSettings, RuleSet,
     inbound::{KeySets, SignedRequests},
     refusals::Refusals,
+    trusted::USUAL_MAX_AGE,
 };
 
 /// What an issuer is made of.
@@ -38,9 +41,13 @@ pub struct IssuerParts {
     pub settings: IssuerSettings,
 }
 
+/// Longest life (`exp - iat`) of JWT-SVIDs, by foreign trust domain. Domains that are not in it have a day.
+pub type ForeignAges = BTreeMap<TrustDomain, SignedDuration>;
+
 /// Issues. One for the whole process, in an [`Arc`]; all calls may run at once.
 pub struct Issuer {
     parts: IssuerParts,
+    foreign_ages: Option<watch::Receiver<Arc<ForeignAges>>>,
     endpoint_base: String,
     key_sets: KeySets,
     signed: SignedRequests,
@@ -87,8 +94,15 @@ impl Issuer {
             key_sets: KeySets::new(parts.context.clone(), parts.settings.fetch_timeout),
             bundles: Mutex::default(),
             refusals: Refusals::new(parts.settings.refusals_per_second),
+            foreign_ages: None,
             parts,
         })
+    }
+
+    /// The same, with bounds for the lives of foreign JWT-SVIDs. They count as they are when one is shown.
+    #[must_use]
+    pub fn with_foreign_ages(self, ages: watch::Receiver<Arc<ForeignAges>>) -> Self {
+        Self { foreign_ages: Some(ages), ..self }
     }
 
     /// `iss` of what it issues.
@@ -136,6 +150,16 @@ impl Issuer {
 
     pub(crate) fn rules(&self) -> Arc<RuleSet> {
         Arc::clone(&self.parts.rules.borrow())
+    }
+
+    /// Longest life of a JWT-SVID of this domain. Of our own domain nothing lives longer than what is issued here.
+    pub(crate) fn max_svid_age(&self, domain: &TrustDomain) -> SignedDuration {
+        if *domain == self.parts.trust_domain {
+            return self.parts.settings.max_lifetime;
+        }
+        let ages = self.foreign_ages.as_ref().map(watch::Receiver::borrow);
+        let age = ages.and_then(|ages| ages.get(domain).copied());
+        age.unwrap_or_else(|| SignedDuration::from_secs(i64::from(USUAL_MAX_AGE)))
     }
 
     /// The bundles that SVIDs are verified with.

@@ -49,13 +49,13 @@ mod svid;
 mod token_type;
 mod trusted;
 
-pub use caller::Caller;
+pub use caller::{Caller, counted_address};
 pub use error::{OAuthCode, OAuthError};
 pub use exchange::TokenResponse;
 pub use form::MAX_FORM;
 pub use inbound::revocation_mark;
 pub use introspect::{Introspection, LookupRequest};
-pub use issuer::{Issuer, IssuerParts};
+pub use issuer::{ForeignAges, Issuer, IssuerParts};
 pub use request::{Grant, ShownToken, TokenRequest};
 pub use rule::{ActorRule, Rule};
 pub use rule_set::{Actor, Asked, Presented, RuleSet};

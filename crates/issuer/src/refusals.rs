@@ -115,7 +115,13 @@ impl Issuer {
     }
 
     /// Writes a refusal down, or counts it. That it cannot be written does not turn it into anything else.
-    pub(crate) async fn write_refusal(&self, mut record: AuditRecord) {
+    pub(crate) async fn write_refusal(&self, record: AuditRecord) {
+        self.note_refusal(record, Vec::new()).await;
+    }
+
+    /// Writes the refusal of somebody else's decision down, with what it uses up, or counts it and uses nothing up: the bound is one for all refusals of a
+    /// peer, whoever refuses. That it cannot be written does not turn it into anything else.
+    pub async fn note_refusal(&self, mut record: AuditRecord, ops: Vec<Op>) {
         tracing::info!(
             action = record.action, clause = record.clause, rule = record.rule, peer = record.peer,
             request_id = record.request_id, details = %serde_json::Value::Object(record.details.clone()), "refused"
@@ -128,8 +134,9 @@ impl Issuer {
                 record.details.insert("suppressed".to_owned(), json!(suppressed));
             }
         }
+        let refused = (!ops.is_empty()).then(|| record.clone());
         // What went wrong is in the log; the answer is no in any case.
-        drop(self.commit(Vec::new(), record, None).await);
+        drop(self.commit(ops, record, refused).await);
     }
 
     /// Writes the counts of refusals that have no row of their own, one row for each peer that has some. To be called every few seconds and

@@ -2,7 +2,7 @@
 
 use carnet_core::{Error, Secret};
 use carnet_jose::Algorithm;
-use carnet_spiffe::{SpiffeId, svid_profile};
+use carnet_spiffe::{ISSUERS_CLAIMS, SpiffeId, svid_profile};
 use carnet_store::{AuditRecord, Outcome};
 use carnet_x509::Certificate;
 use futures_util::future::join_all;
@@ -16,26 +16,6 @@ use crate::{
     refusals::record,
 };
 
-/// Claims that the issuer writes itself. A custom claim of such a name would be believed to be its word.
-pub(crate) const RESERVED_CLAIMS: [&str; 17] = [
-    "carnet",
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "nbf",
-    "iat",
-    "jti",
-    "act",
-    "may_act",
-    "client_id",
-    "scope",
-    "cnf",
-    "azp",
-    "auth_time",
-    "acr",
-    "amr",
-];
 /// Most certificates of one call.
 const MAX_BATCH: usize = 1000;
 /// Signatures of one call that are made before others get their turn: 2 ms of RS256.
@@ -365,7 +345,7 @@ fn check_audiences(audiences: &[String]) -> Result<(), Error> {
 }
 
 fn check_claims(claims: &Map<String, Value>) -> Result<(), Error> {
-    match claims.keys().find(|name| RESERVED_CLAIMS.contains(&name.as_str())) {
+    match claims.keys().find(|name| ISSUERS_CLAIMS.contains(&name.as_str())) {
         Some(name) => {
             Err(Error::refused(format!("claim {name:?} is written by the issuer and cannot be set")).clause("claims"))
         }

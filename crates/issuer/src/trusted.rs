@@ -24,7 +24,7 @@ const PLAIN: &str = "keys would come from another machine over plain http, where
 /// What to do about it.
 const PLAIN_HINT: &str = "write https; http is for loopback only; or pin the keys with jwks";
 /// Longest life of a token unless configured, in seconds. Workload tokens live for minutes, Kubernetes' for an hour.
-const USUAL_MAX_AGE: u32 = 86_400;
+pub(crate) const USUAL_MAX_AGE: u32 = 86_400;
 
 /// An issuer whose tokens are taken. One that is named in a rule only has the defaults: its keys are where its discovery document says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -46,10 +46,12 @@ pub(crate) mod limits {
     pub(crate) const NAME: usize = 64;
     /// Mistakes that are reported for one section.
     pub(crate) const MISTAKES: usize = 50;
-    /// Mistakes that are looked for at all.
-    pub(crate) const COLLECTED: usize = 1000;
-    /// Mistakes that are reported with their places.
-    pub(crate) const REPORTED: usize = 100;
+    /// Mistakes that are looked for at all: one more than is reported, so that it can be said that there are more.
+    pub(crate) const COLLECTED: usize = REPORTED + 1;
+    /// Mistakes that are reported to programs.
+    pub(crate) const REPORTED: usize = 1000;
+    /// Mistakes that are shown to people.
+    pub(crate) const SHOWN: usize = 20;
 }
 
 /// The version of the file format that this build reads.

@@ -26,7 +26,8 @@ mod tests {
 
     #[test]
     fn a_request_shows_its_own_certificate_where_tls_would_be() {
-        let identity = X509Identity { chain: vec![vec![1], vec![2]], private_key: SecretBytes::new(*b"key") };
+        let identity =
+            X509Identity { chain: vec![vec![1], vec![2]], private_key: SecretBytes::new(*b"key"), bundle: Vec::new() };
         let identity = Arc::new(identity);
         let shown =
             |url: &str| ShownCertificates::of(&Request::get(url.parse().unwrap()).identity(Arc::clone(&identity)));

@@ -35,7 +35,7 @@ mod sandbox;
 mod seed;
 
 pub use carnet_ci_sandbox::{Flaw, Issuer, MintRequest};
-pub use carnet_sandbox_kit::{Fault, FaultKind, ServiceUrls, Urls};
+pub use carnet_sandbox_kit::{Fault, FaultKind, Host, LazyKey, Service, ServiceUrls, Urls};
 pub use emulators::Emulators;
 pub use environment::Flavour;
 pub use sandbox::{Options, Sandbox};

@@ -12,7 +12,7 @@ use axum::{Router, middleware::map_request};
 use carnet_ci_sandbox::{CiEmulator, MintRequest};
 use carnet_core::{Clock, Error, HttpSend, Random, Secret};
 use carnet_net::{Limits, TlsServerConfig, serve_with};
-use carnet_sandbox_kit::{Fault, Faults, SandboxClock, ServiceUrls, Urls, World};
+use carnet_sandbox_kit::{Fault, Faults, SandboxClock, Service, ServiceUrls, Urls, World};
 use tokio::{net::TcpListener, sync::OnceCell};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
@@ -44,6 +44,9 @@ pub struct Options {
     pub control_port: u16,
     /// How long fault `slow` takes.
     pub slow: Duration,
+    /// Services of the owner's own, which answer under their host names beside the clouds: issuers, for instance, whose
+    /// documents the emulators are to fetch.
+    pub guests: Vec<Service>,
     /// Cancel it to stop the sandbox. The control API's `/shutdown` cancels it too.
     pub shutdown: CancellationToken,
 }
@@ -56,6 +59,7 @@ impl Default for Options {
             proxy_port: 0,
             control_port: 0,
             slow: Faults::SLOW,
+            guests: Vec::new(),
             shutdown: CancellationToken::new(),
         }
     }
@@ -110,7 +114,7 @@ impl Sandbox {
         let emulators = emulators(&world);
         let control_token = Secret::new(world.random_hex::<32>());
 
-        let Bound { listeners, urls, routes } = Bound::all(&emulators, &world, options.slow).await?;
+        let Bound { listeners, urls, routes } = Bound::all(&emulators, options.guests, &world, options.slow).await?;
         http.bind(&routes);
         let names = Arc::clone(&routes);
         // The port is not part of a certificate; loopback names are there anyway.
@@ -284,11 +288,11 @@ struct Listeners {
 }
 
 impl Bound {
-    async fn all(emulators: &Emulators, world: &World, slow: Duration) -> Result<Self, Error> {
+    async fn all(emulators: &Emulators, guests: Vec<Service>, world: &World, slow: Duration) -> Result<Self, Error> {
         let mut urls = Urls::new();
         let mut services: Vec<Route> = Vec::new();
         let mut listeners = Vec::new();
-        for service in emulators.iter().flat_map(|(_, emulator)| emulator.services()) {
+        for service in emulators.iter().flat_map(|(_, emulator)| emulator.services()).chain(guests) {
             if services.iter().any(|known| known.name == service.name) {
                 return Err(Error::internal(format!("start two services named {}", service.name)));
             }

@@ -84,3 +84,22 @@ pub fn seed() -> Value {
         "gcp_service_account": gcp::READER,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_cloud_trusts_is_what_the_other_issues() {
+        assert_eq!((oci::AWS_ISSUER, oci::AWS_ROLE), (aws::OUTBOUND_ISSUER, aws::MACHINE_ROLE));
+        assert_eq!(oci::AZURE_ISSUER, azure::own_issuer());
+        assert_eq!((oci::AZURE_TENANT, oci::AZURE_AUDIENCE), (azure::TENANT, azure::APPLICATION));
+        assert_eq!(oci::AZURE_PRINCIPAL, azure::MACHINE_PRINCIPAL);
+        let svids = [
+            (aws::SVID_ISSUER, aws::WORKLOAD),
+            (azure::SVID_ISSUER, azure::WORKLOAD),
+            (vault::SVID_ISSUER, vault::WORKLOAD),
+        ];
+        assert!(svids.iter().all(|one| *one == svids[0]), "{svids:?}");
+    }
+}

@@ -145,6 +145,7 @@ mod tests {
         X509Identity {
             chain: chain.iter().map(|certificate| certificate.to_vec()).collect(),
             private_key: key.to_pkcs8().unwrap(),
+            bundle: Vec::new(),
         }
     }
 
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn rejects_chain_without_leaf() {
-        let identity = X509Identity { chain: Vec::new(), private_key: SecretBytes::new(*b"x") };
+        let identity = X509Identity { chain: Vec::new(), private_key: SecretBytes::new(*b"x"), bundle: Vec::new() };
         assert!(CertificateSigner::new(&identity, &[1]).unwrap_err().to_string().contains("empty"));
     }
 

@@ -1,11 +1,13 @@
 //! What sections have in common, and their checks.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use carnet_core::Mistake;
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::trust::{self, is_session_name, is_tag_character};
 
 /// Life of a session in seconds ("AssumeRoleWithWebIdentity", DurationSeconds; "CreateSession").
 pub(crate) const SESSION: RangeInclusive<i64> = 900..=43_200;
@@ -88,21 +90,26 @@ fn is_account(text: &str) -> bool {
 
 /// 2 to 64 of letters, digits and `_+=,.@-`.
 pub(crate) fn check_session_name(field: &str, name: &str, mistakes: &mut Vec<Mistake>) {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-    if !(2..=64).contains(&name.len()) || !name.chars().all(fits) {
-        mistakes
-            .push(Mistake::new(field, "is not the name of a session").hint("2 to 64 of letters, digits and _+=,.@-"));
+    if !is_session_name(name) {
+        mistakes.push(Mistake::new(field, "is not the name of a session").hint(trust::SESSION_NAME));
     }
 }
 
 /// Session tags within AWS's bounds.
 pub(crate) fn check_tags(field: &str, tags: &[Tag], mistakes: &mut Vec<Mistake>) {
-    let good = |tag: &Tag| (1..=128).contains(&tag.key.chars().count()) && tag.value.chars().count() <= 256;
+    let good = |tag: &Tag| {
+        (1..=128).contains(&tag.key.chars().count())
+            && tag.value.chars().count() <= 256
+            && tag.key.chars().chain(tag.value.chars()).all(is_tag_character)
+    };
     if tags.len() > 50 || !tags.iter().all(good) {
-        mistakes.push(
-            Mistake::new(field, "passes the bounds of session tags")
-                .hint("at most 50; keys to 128, values to 256 characters"),
-        );
+        let hint = "at most 50; keys to 128, values to 256 letters, digits, blanks and _.:/=+-@";
+        mistakes.push(Mistake::new(field, "passes the bounds of session tags").hint(hint));
+        return;
+    }
+    let keys: BTreeSet<String> = tags.iter().map(|tag| tag.key.to_lowercase()).collect();
+    if keys.len() < tags.len() {
+        mistakes.push(Mistake::new(field, "has a key twice").hint("keys differ in more than upper and lower case"));
     }
 }
 
@@ -112,6 +119,9 @@ pub(crate) fn check_hops(hops: &[Hop], mistakes: &mut Vec<Mistake>) {
         check_tags("then.tags", &hop.tags, mistakes);
         if let Some(name) = &hop.session_name {
             check_session_name("then.session_name", name, mistakes);
+        }
+        if let Some(who) = &hop.source_identity {
+            check_session_name("then.source_identity", who, mistakes);
         }
     }
 }
@@ -161,6 +171,30 @@ mod tests {
             let mut mistakes = Vec::new();
             check_role("role_arn", arn, &mut mistakes);
             assert_eq!(mistakes.is_empty(), good, "{arn}");
+        }
+    }
+
+    #[test]
+    fn rejects_tags_and_source_identities_that_sts_refuses() {
+        let tag = |key: &str, value: &str| Tag { key: key.to_owned(), value: value.to_owned(), transitive: false };
+        let hop = |tags: Vec<Tag>, who: Option<&str>| Hop {
+            role_arn: "arn:aws:iam::123456789012:role/r".to_owned(),
+            external_id: None,
+            session_name: None,
+            source_identity: who.map(str::to_owned),
+            tags,
+        };
+        for (hop, field) in [
+            (hop(vec![tag("team", "red"), tag("stage", "")], Some("alice@example.org")), None),
+            (hop(vec![tag("team", "red"), tag("Team", "blue")], None), Some("then.tags")),
+            (hop(vec![tag("team", "<red>")], None), Some("then.tags")),
+            (hop(vec![tag("", "red")], None), Some("then.tags")),
+            (hop(Vec::new(), Some("a<b>&c")), Some("then.source_identity")),
+            (hop(Vec::new(), Some("a")), Some("then.source_identity")),
+        ] {
+            let mut mistakes = Vec::new();
+            check_hops(&[hop], &mut mistakes);
+            assert_eq!(mistakes.first().map(|mistake| mistake.field.as_str()), field);
         }
     }
 

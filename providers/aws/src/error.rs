@@ -57,7 +57,7 @@ const fn known(
 }
 
 /// The first entry that fits counts.
-const CATALOGUE: [Known; 25] = [
+const CATALOGUE: [Known; 30] = [
     known(
         "InvalidIdentityToken",
         "No OpenIDConnect provider",
@@ -125,6 +125,20 @@ const CATALOGUE: [Known; 25] = [
     ),
     known(
         "AccessDenied",
+        "Untrusted certificate",
+        "chain",
+        ErrorKind::Refused,
+        "the certificate must lead to the trust anchor, be one for end entities with digitalSignature, and not be over",
+    ),
+    known(
+        "AccessDenied",
+        "Untrusted signature",
+        "signature",
+        ErrorKind::Refused,
+        "the key must be that of the certificate, and this machine's clock right: a signature counts for 15 minutes",
+    ),
+    known(
+        "AccessDenied",
         "",
         "policy",
         ErrorKind::Policy,
@@ -175,6 +189,27 @@ const CATALOGUE: [Known; 25] = [
         "signature",
         ErrorKind::Refused,
         "the secret does not belong to the key id, or something on the way changed the request",
+    ),
+    known(
+        "MissingAuthenticationToken",
+        "",
+        "signature",
+        ErrorKind::Refused,
+        "the request came without its signature: look for a proxy in between that takes headers away",
+    ),
+    known(
+        "IncompleteSignature",
+        "",
+        "signature",
+        ErrorKind::Refused,
+        "the signature came in parts: look for a proxy in between that changes headers",
+    ),
+    known(
+        "InvalidAction",
+        "",
+        "region",
+        ErrorKind::Refused,
+        "this address does not have the action: set `region`, since GetWebIdentityToken is at regional addresses only",
     ),
     known("Throttling", "", "busy", ErrorKind::Unreachable, "too many requests: the same one may succeed later"),
     known(
@@ -241,6 +276,7 @@ pub(crate) fn malformed(what: &str, response: &Response, wrong: &'static str) ->
 #[cfg(test)]
 mod tests {
     use carnet_core::SecretBytes;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -292,5 +328,20 @@ mod tests {
     fn somebody_else_is_not_taken_for_aws() {
         assert_eq!(refusal("x", &answer(403, "<html>"), None).kind(), ErrorKind::Unreachable);
         assert_eq!(refusal("x", &answer(503, &xml("AccessDenied", "")), None).kind(), ErrorKind::Unreachable);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_shows_no_control_character(
+            body in proptest::collection::vec(any::<u8>(), 0..200), code in "\\PC{0,20}", message in "[ -~\\x00-\\x1f]{0,60}",
+        ) {
+            drop(parse_error(&body));
+            let json = serde_json::json!({ "__type": code, "message": message }).to_string();
+            for body in [xml(&code, &message), json] {
+                let said = parse_error(body.as_bytes());
+                let shown = said.code.iter().chain(&said.message);
+                prop_assert!(shown.clone().all(|text| !text.chars().any(char::is_control)), "{:?}", said);
+            }
+        }
     }
 }

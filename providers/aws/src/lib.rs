@@ -41,7 +41,7 @@ pub use login::sign_login;
 #[cfg(feature = "client")]
 pub use source::{AwsIdentity, Place};
 #[cfg(feature = "client")]
-pub use wire::{SessionKeys, parse_json_keys, parse_session, parse_web_identity_token};
+pub use wire::{SessionKeys, parse_json_keys, parse_roles_anywhere, parse_session, parse_web_identity_token};
 
 /// Names the sources, exchanges and deliveries of this crate.
 #[cfg(feature = "client")]

@@ -162,6 +162,44 @@ mod tests {
     }
 
     #[test]
+    fn each_refusal_of_the_container_endpoint_has_its_clause() {
+        use ErrorKind::{Expired, Policy, Refused, Unreachable};
+        let variables = [
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "the-token"),
+        ];
+        for (status, body, kind, clause, code) in [
+            (400, "Service account token cannot be empty", Refused, "authorization", "400"),
+            (400, "Service account token is expired", Expired, "expired", "400"),
+            (400, "(ExpiredTokenException): over, fault: client", Expired, "expired", "ExpiredTokenException"),
+            (400, "(InvalidTokenException): no, fault: client", Refused, "authorization", "InvalidTokenException"),
+            (400, "(AccessDeniedException): no, fault: client", Policy, "policy", "AccessDeniedException"),
+            (
+                404,
+                "(ResourceNotFoundException): no, fault: client",
+                Refused,
+                "association",
+                "ResourceNotFoundException",
+            ),
+            (403, r#"{"code":"InvalidToken","message":"not valid"}"#, Refused, "authorization", "InvalidToken"),
+            (401, "", Refused, "authorization", "401"),
+            (404, "404 page not found", Refused, "request", "404"),
+            (429, "slow down", Unreachable, "unavailable", "429"),
+            (503, "<html>", Unreachable, "unavailable", "503"),
+        ] {
+            let error =
+                find("container", &world(ScriptedHttp::default().answer(status, body), &variables)).unwrap_err();
+            let seen = (error.kind(), error.failed_clause(), error.provider_code());
+            assert_eq!(seen, (kind, Some(clause), Some(code)), "{body}: {error:?}");
+            assert!(!error.hints().is_empty(), "{body}");
+        }
+        for body in ["cannot read the-token", r#"{"message":"cannot read the-token"}"#] {
+            let error = find("container", &world(ScriptedHttp::default().answer(400, body), &variables)).unwrap_err();
+            assert!(!format!("{error:?}").contains("the-token"), "{error:?}");
+        }
+    }
+
+    #[test]
     fn the_instance_is_asked_with_a_session_token() {
         let http = ScriptedHttp::default().answer(200, "imds-token").answer(200, "R\n").answer(200, KEYS);
         let world = world(http, &[IMDS]);
@@ -170,6 +208,19 @@ mod tests {
         assert_eq!(requests[0].method, http::Method::PUT);
         assert_eq!(requests[2].headers["x-aws-ec2-metadata-token"], "imds-token");
         assert_eq!(requests[2].url.path(), "/latest/meta-data/iam/security-credentials/R");
+    }
+
+    #[test]
+    fn rejects_what_the_instance_says_instead_of_keys() {
+        for (code, kind) in [("AssumeRoleUnauthorizedAccess", ErrorKind::Policy), ("Failed", ErrorKind::Refused)] {
+            let said =
+                json!({ "Code": code, "LastUpdated": "2026-11-21T12:00:00Z", "Message": "EC2 cannot" }).to_string();
+            let http = ScriptedHttp::default().answer(200, "t").answer(200, "R").answer(200, said);
+            let error = find("instance", &world(http, &[IMDS])).unwrap_err();
+            let seen = (error.kind(), error.failed_clause(), error.provider_code());
+            assert_eq!(seen, (kind, Some("policy"), Some(code)), "{error:?}");
+            assert!(error.to_string().contains("EC2 cannot") && !error.hints().is_empty(), "{error:?}");
+        }
     }
 
     #[test]

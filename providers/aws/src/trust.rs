@@ -19,7 +19,7 @@ pub use evaluate::{Admitted, Question, evaluate};
 pub use lint::lint_role;
 pub use policy::{Denied, PolicyError, Statement, TrustPolicy};
 pub use provider::{OidcProvider, Providers, Role};
-pub use session::Session;
+pub use session::{Session, is_tag_character};
 
 use carnet_trust::Refusal;
 use jiff::SignedDuration;
@@ -33,6 +33,15 @@ pub const LONGEST_SESSION: SignedDuration = SignedDuration::from_secs(43_200);
 /// How far `iat` and `nbf` may lie in the future. UNCONFIRMED: AWS does not say. `exp` has no tolerance, as the text of
 /// its refusal says ("current date/time must be before the expiration date/time").
 pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(300);
+
+/// What `RoleSessionName` and `SourceIdentity` must be, for people.
+pub(crate) const SESSION_NAME: &str = "2 to 64 of letters, digits and _+=,.@-";
+
+/// Whether a text can be the name of a session, or a source identity ("AssumeRole").
+pub fn is_session_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    (2..=64).contains(&text.len()) && text.chars().all(fits)
+}
 
 fn refuse(
     clause: &'static str,

@@ -168,7 +168,7 @@ pub fn parse_json_keys(body: &[u8]) -> Result<SessionKeys, &'static str> {
 ///
 /// # Errors
 /// What is wrong with it, without any of its values.
-pub(crate) fn parse_roles_anywhere(body: &[u8]) -> Result<SessionKeys, &'static str> {
+pub fn parse_roles_anywhere(body: &[u8]) -> Result<SessionKeys, &'static str> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Raw {
@@ -195,6 +195,10 @@ pub(crate) fn parse_roles_anywhere(body: &[u8]) -> Result<SessionKeys, &'static 
     }
     let raw: Raw = serde_json::from_slice(body).ok().ok_or("it is not JSON with `credentialSet`")?;
     let set = raw.credential_set.into_iter().next().ok_or("`credentialSet` is empty")?;
+    let keys = &set.credentials;
+    if keys.access_key_id.is_empty() || keys.secret_access_key.is_empty() || keys.session_token.is_empty() {
+        return Err("a key is empty");
+    }
     Ok(SessionKeys {
         expires_at: Some(set.credentials.expiration.parse().ok().ok_or("`expiration` is not a time (ISO 8601)")?),
         keys: AwsKeys {
@@ -208,6 +212,8 @@ pub(crate) fn parse_roles_anywhere(body: &[u8]) -> Result<SessionKeys, &'static 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SESSION: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><AssumedRoleUser><Arn>arn:aws:sts::123456789012:assumed-role/R/s</Arn></AssumedRoleUser><Credentials><AccessKeyId>ASIAX</AccessKeyId><SecretAccessKey>x</SecretAccessKey><SessionToken>y</SessionToken><Expiration>2026-11-21T13:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
@@ -248,5 +254,49 @@ mod tests {
         let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names[2..4], ["Audience.member.1", "Audience.member.2"]);
         assert_eq!(names[6..], ["Tags.member.1.Key", "Tags.member.1.Value"]);
+    }
+
+    const ROLES_ANYWHERE: &str = r#"{"credentialSet":[{"assumedRoleUser":{"arn":"arn:aws:sts::123456789012:assumed-role/R/s"},"credentials":{"accessKeyId":"ASIAX","secretAccessKey":"x","sessionToken":"y","expiration":"2026-11-21T13:00:00Z"}}]}"#;
+
+    #[test]
+    fn rejects_sessions_of_certificates_bent_in_one_place() {
+        assert_eq!(parse_roles_anywhere(ROLES_ANYWHERE.as_bytes()).unwrap().keys.access_key_id, "ASIAX");
+        for (from, to, says) in [
+            ("credentialSet", "set", "it is not JSON with `credentialSet`"),
+            ("[", "[]}", "it is not JSON with `credentialSet`"),
+            (r#""ASIAX""#, r#""""#, "a key is empty"),
+            (r#""x""#, r#""""#, "a key is empty"),
+            (r#""y""#, r#""""#, "a key is empty"),
+            ("2026-11-21T13:00:00Z", "soon", "`expiration` is not a time (ISO 8601)"),
+        ] {
+            assert_eq!(
+                parse_roles_anywhere(ROLES_ANYWHERE.replacen(from, to, 1).as_bytes()).unwrap_err(),
+                says,
+                "{from}"
+            );
+        }
+        assert_eq!(parse_roles_anywhere(br#"{"credentialSet":[]}"#).unwrap_err(), "`credentialSet` is empty");
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(parse_session(&body, "AssumeRole").is_err());
+            prop_assert!(parse_web_identity_token(&body).is_err());
+            prop_assert!(parse_json_keys(&body).is_err());
+            prop_assert!(parse_roles_anywhere(&body).is_err());
+        }
+
+        #[test]
+        fn keys_are_taken_as_they_are(key in "[!-~]{0,12}", end in "[0-9TZ:.-]{0,24}") {
+            let json = serde_json::json!({ "AccessKeyId": key, "SecretAccessKey": "x", "Expiration": end });
+            if let Ok(session) = parse_json_keys(json.to_string().as_bytes()) {
+                prop_assert_eq!(&session.keys.access_key_id, &key);
+                prop_assert!(!key.is_empty());
+            }
+            let plain = key.chars().all(|c| c.is_ascii_alphanumeric());
+            let xml = parse_session(SESSION.replacen("ASIAX", &key, 1).as_bytes(), "AssumeRole");
+            prop_assert!(!plain || key.is_empty() || xml.is_ok_and(|session| session.keys.access_key_id == key));
+        }
     }
 }

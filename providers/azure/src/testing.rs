@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use carnet_core::{
-    Context, Credential, Delivered, DeliveryConfig, Error, ExchangeConfig, MapEnvironment, MemoryFiles, Request,
-    ScriptedHttp, Secret, Want, test_context,
+    Context, Credential, Delivered, DeliveryConfig, Error, ExchangeConfig, MapEnvironment, MemoryFiles, Output,
+    Request, ScriptedHttp, Secret, Want, test_context,
 };
 use carnet_jose::SubjectToken;
 use futures_util::FutureExt;
@@ -73,7 +73,11 @@ pub(crate) fn deliver<C: DeliveryConfig>(
 ) -> Result<Delivered, Error> {
     let delivery = serde_json::from_value::<C>(section).unwrap().build().unwrap();
     assert!(delivery.takes().contains(credential.kind()));
-    delivery.deliver(&world.context, credential).now_or_never().expect("nothing here waits")
+    let done = delivery.deliver(&world.context, credential).now_or_never().expect("nothing here waits");
+    if let Ok(done) = &done {
+        assert_eq!(done.output.is_some(), delivery.output() != Output::Nothing, "it says so before");
+    }
+    done
 }
 
 /// The fields of a form.

@@ -15,6 +15,7 @@ mod evaluate;
 mod expression;
 mod lint;
 mod outward;
+mod own;
 mod request;
 
 pub use client::{Client, ClientKind, FederatedCredentials, MAX_CREDENTIALS};
@@ -24,6 +25,7 @@ pub use evaluate::{Admitted, Allowed, Question, TenantPolicy, evaluate};
 pub use expression::{Condition, MatchingExpression, Operator};
 pub use lint::lint_credential;
 pub use outward::{Presented, Stamp, TokenError, old_mismatch, token_error};
+pub use own::Home;
 #[cfg(feature = "client")]
 pub(crate) use request::is_guid;
 pub use request::{check_tenant, parse_scope, unknown_application, unknown_resource, unknown_tenant};

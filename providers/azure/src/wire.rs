@@ -4,7 +4,7 @@ use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use carnet_core::Secret;
+use carnet_core::{Secret, check_token};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -67,6 +67,7 @@ impl Raw {
         if raw.access_token.is_empty() {
             return Err("`access_token` is empty");
         }
+        check_token(&raw.access_token).map_err(|_wrong| "`access_token` is not one word of visible ASCII")?;
         if raw.token_type.as_deref().is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
             return Err("`token_type` is not Bearer");
         }
@@ -160,6 +161,8 @@ mod tests {
     fn rejects_answers_bent_in_one_place() {
         for (from, to, says) in [
             (r#""t""#, r#""""#, "`access_token` is empty"),
+            (r#""t""#, r#""t\r\nX-Evil: 1""#, "`access_token` is not one word of visible ASCII"),
+            (r#""t""#, r#""t t""#, "`access_token` is not one word of visible ASCII"),
             ("Bearer", "pop", "`token_type` is not Bearer"),
             (r#""token_type":"Bearer","#, "", "`token_type` is missing"),
             (r#""expires_in":3599,"#, "", "`expires_in` is missing"),
@@ -170,6 +173,8 @@ mod tests {
         }
         let bent = IMDS.replace("1795348799", "soon");
         assert!(parse_managed_answer(bent.as_bytes(), now()).unwrap_err().contains("since 1970"));
+        let bent = IMDS.replacen(r#""t""#, r#""t\n""#, 1);
+        assert!(parse_managed_answer(bent.as_bytes(), now()).unwrap_err().contains("visible ASCII"));
         assert!(parse_managed_answer(br#"{"access_token":"t"}"#, now()).unwrap_err().contains("neither"));
     }
 

@@ -184,7 +184,7 @@ impl Federation {
         if response.status.is_success() {
             Ok(response)
         } else {
-            Err(error::impersonation(&response, account, token, attempt))
+            Err(error::impersonation(&response, account, &federated.token, attempt))
         }
     }
 

@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use carnet_core::{
     BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake,
-    NewFile, Secret, SecretBytes, check_token, is_variable_name,
+    NewFile, Output, Secret, SecretBytes, check_token, is_variable_name,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -67,6 +67,10 @@ impl Delivery for TokenOutput {
 
     fn takes(&self) -> Kinds {
         Self::TAKES
+    }
+
+    fn output(&self) -> Output {
+        Output::Whole
     }
 
     fn deliver<'a>(
@@ -157,6 +161,10 @@ impl Delivery for Header {
         Self::TAKES
     }
 
+    fn output(&self) -> Output {
+        Output::Whole
+    }
+
     fn deliver<'a>(
         &'a self,
         _context: &'a Context,
@@ -202,6 +210,10 @@ impl Delivery for Env {
 
     fn takes(&self) -> Kinds {
         Self::TAKES
+    }
+
+    fn output(&self) -> Output {
+        Output::Exports
     }
 
     fn deliver<'a>(

@@ -1,7 +1,7 @@
 //! Tokens and ways to ask, for the tests here.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use carnet_core::{Context, Credential, Delivered, DeliveryConfig, Error, Found, SourceConfig, Want};
+use carnet_core::{Context, Credential, Delivered, DeliveryConfig, Error, Found, Output, SourceConfig, Want};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 
@@ -55,7 +55,11 @@ pub(crate) fn try_deliver<C: DeliveryConfig>(
 ) -> Result<Delivered, Error> {
     let delivery = serde_json::from_value::<C>(section).unwrap().build().unwrap();
     assert!(delivery.takes().contains(credential.kind()));
-    delivery.deliver(context, credential).now_or_never().expect("nothing here waits")
+    let done = delivery.deliver(context, credential).now_or_never().expect("nothing here waits");
+    if let Ok(done) = &done {
+        assert_eq!(done.output.is_some(), delivery.output() != Output::Nothing, "it says so before");
+    }
+    done
 }
 
 /// The mistakes of a section, by field.

@@ -56,7 +56,7 @@ pub(crate) enum SecretPlace {
 pub(crate) struct Proof {
     pub(crate) fields: Vec<(&'static str, Secret)>,
     pub(crate) header: Option<HeaderValue>,
-    /// What no error may quote, in every form in which it is sent.
+    /// What no error may quote. As it is in a form is known to who looks for it.
     pub(crate) secrets: Vec<Secret>,
 }
 
@@ -125,7 +125,6 @@ impl Client {
             }
             Self::Secret { client_id, place, in_form } => {
                 let secret = place.read(context)?;
-                proof.secrets.push(encoded(secret.expose()));
                 if *in_form {
                     proof.fields.extend(id_field(Some(client_id)));
                     proof.fields.push(("client_secret", secret.clone()));

@@ -61,8 +61,27 @@ pub struct Entry {
     pub revision: u64,
 }
 
-/// Claims that the authority sets itself (RFC 7519, 4.1).
-const REGISTERED_CLAIMS: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+/// Claims that an issuer writes itself (RFC 7519, 4.1; RFC 8693, 4.1 to 4.4; RFC 7800, 3.1; OpenID Connect Core, 2), and the one with
+/// which an access token of ours stands by itself. A custom claim of such a name would be believed to be its word.
+pub const ISSUERS_CLAIMS: [&str; 17] = [
+    "carnet",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "act",
+    "may_act",
+    "client_id",
+    "scope",
+    "cnf",
+    "azp",
+    "auth_time",
+    "acr",
+    "amr",
+];
 /// First segments of paths that belong to authorities and agents: ours, and SPIRE's.
 const RESERVED_PATHS: [&str; 2] = ["carnet", "spire"];
 /// Further claims, serialized: more would make tokens that HTTP servers refuse.
@@ -156,8 +175,8 @@ impl Entry {
             let message = format!("has more than {} bytes, or holds a control character", Self::MAX_HINT);
             mistakes.push(Mistake::new("hint", message));
         }
-        for claim in self.jwt_claims.keys().filter(|claim| REGISTERED_CLAIMS.contains(&claim.as_str())) {
-            let mistake = Mistake::new(format!("jwt_claims.{claim}"), "is set by the authority itself");
+        for claim in self.jwt_claims.keys().filter(|claim| ISSUERS_CLAIMS.contains(&claim.as_str())) {
+            let mistake = Mistake::new(format!("jwt_claims.{claim}"), "is written by the authority itself");
             mistakes.push(mistake.hint("give it another name"));
         }
         if serde_json::to_string(&self.jwt_claims).map_or(0, |json| json.len()) > MAX_CLAIMS_LENGTH {

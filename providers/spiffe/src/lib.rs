@@ -30,7 +30,7 @@ mod x509_svid;
 
 pub use bundle::{Bundle, BundleError};
 pub use bundle_map::BundleMap;
-pub use entry::Entry;
+pub use entry::{Entry, ISSUERS_CLAIMS};
 pub use id::{IdError, SpiffeId};
 pub use jwt_svid::{JwtSvidRules, VerifiedJwtSvid, verify_jwt_svid, verify_jwt_svid_with};
 pub use profile::{authority_profile, svid_profile};

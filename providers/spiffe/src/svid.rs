@@ -88,7 +88,7 @@ impl SvidClause {
             Self::Chain => "send the intermediate certificates too, and refresh the bundle of the trust domain",
             Self::Expired => "get a new SVID, and compare this machine's clock with the issuer's",
             Self::NotYet => "compare this machine's clock with the issuer's",
-            Self::Lifetime => "let the issuer give shorter lives",
+            Self::Lifetime => "let the issuer write iat and give shorter lives, or raise max_age of its domain here",
             Self::Claim => "let the issuer write sub, aud and exp as JWT-SVID, 3 has them",
             Self::Audience => "ask the Workload API for a token whose audience is this verifier's name",
             Self::Authority => "send the workload's own certificate first, not its issuer's",

@@ -31,23 +31,38 @@ pub enum Method {
     Cert,
     /// A request signed with an OCI key or session (auth method `oci`; Vault only).
     Oci,
+    /// A request to AWS signed with AWS keys (auth method `aws`, type `iam`; Vault only).
+    Aws,
+    /// A JWT of any issuer, at a role that is a CEL program (auth method `jwt`; OpenBao only).
+    Cel,
 }
 
 impl Method {
-    /// Its name, which is also the usual mount.
+    /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Jwt => "jwt",
             Self::Kubernetes => "kubernetes",
             Self::Cert => "cert",
             Self::Oci => "oci",
+            Self::Aws => "aws",
+            Self::Cel => "cel",
+        }
+    }
+
+    /// Where it usually is.
+    pub const fn mount(self) -> &'static str {
+        match self {
+            Self::Cel => "jwt",
+            method => method.name(),
         }
     }
 
     /// What it takes.
     pub const fn takes(self) -> Kinds {
         match self {
-            Self::Jwt | Self::Kubernetes => Kinds::of(&[Kind::Jwt]),
+            Self::Aws => Kinds::of(&[Kind::AwsKeys]),
+            Self::Cel | Self::Jwt | Self::Kubernetes => Kinds::of(&[Kind::Jwt]),
             Self::Cert => Kinds::of(&[Kind::X509]),
             Self::Oci => Kinds::of(&[Kind::OciApiKey, Kind::OciSession]),
         }
@@ -68,18 +83,26 @@ pub struct Vault {
     /// `VAULT_CACERT`.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// `jwt` (default), `kubernetes`, `cert` or `oci`.
+    /// `jwt` (default), `kubernetes`, `cert`, `oci`, `aws` or `cel`.
     #[serde(default)]
     pub method: Method,
-    /// Where the auth method is mounted, without `auth/`. By default the name of the method.
+    /// Where the auth method is mounted, without `auth/`. By default the name of the method, and `jwt` for `cel`.
     #[serde(default)]
     pub mount: Option<String>,
-    /// The role. Needed for `kubernetes` and `oci`; without it a `jwt` mount takes its default role, and a `cert` mount tries all.
+    /// The role. Needed for `kubernetes` and `oci`; without it a `jwt` mount takes its default role, a `cert` mount tries all, and
+    /// an `aws` mount takes that of the principal's name.
     #[serde(default)]
     pub role: Option<String>,
     /// The audience that the JWT must name: one of `bound_audiences` of the role.
     #[serde(default)]
     pub audience: Option<String>,
+    /// With `aws`: the region whose STS the server asks. By default the global one, as servers do.
+    #[serde(default)]
+    pub aws_region: Option<String>,
+    /// With `aws`: the server that the proof is for, `iam_server_id_header_value` of the mount. Without it the proof logs in at every
+    /// server that asks for none.
+    #[serde(default)]
+    pub server_id: Option<String>,
     /// Wraps the token: what is given then is a token that gives it once, within this time, for instance `5m`.
     #[serde(default)]
     pub wrap_ttl: Option<String>,
@@ -90,8 +113,8 @@ pub struct Vault {
 
 impl ExchangeConfig for Vault {
     const NAME: &'static str = "vault";
-    const ABOUT: &'static str = "a JWT, a certificate or an OCI identity to a token of Vault or OpenBao";
-    const TAKES: Kinds = Kinds::of(&[Kind::Jwt, Kind::OciApiKey, Kind::OciSession, Kind::X509]);
+    const ABOUT: &'static str = "a JWT, a certificate, AWS keys or an OCI identity to a token of Vault or OpenBao";
+    const TAKES: Kinds = Kinds::of(&[Kind::AwsKeys, Kind::Jwt, Kind::OciApiKey, Kind::OciSession, Kind::X509]);
     const GIVES: Kinds = Kinds::of(&[Kind::AccessToken]);
 
     fn build(self) -> Result<Arc<dyn Exchange>, Vec<Mistake>> {
@@ -104,7 +127,7 @@ impl Vault {
     pub(crate) fn check(self) -> Result<Login, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let server = Server::check(self.address.as_deref(), self.namespace.as_deref(), self.ca_file, &mut mistakes);
-        let mount = self.mount.unwrap_or_else(|| self.method.name().to_owned());
+        let mount = self.mount.unwrap_or_else(|| self.method.mount().to_owned());
         let mount = mount.trim_matches('/').to_owned();
         if mount.starts_with("auth/") {
             mistakes.push(Mistake::new("mount", "begins with `auth/`").hint("leave `auth/` out: it is added"));
@@ -116,11 +139,24 @@ impl Vault {
         } else if matches!(self.method, Method::Kubernetes | Method::Oci) {
             mistakes.push(Mistake::new("role", format!("is needed for the method `{}`", self.method.name())));
         }
-        if self.audience.is_some() && !matches!(self.method, Method::Jwt | Method::Kubernetes) {
+        if self.audience.is_some() && !matches!(self.method, Method::Cel | Method::Jwt | Method::Kubernetes) {
             mistakes.push(Mistake::new("audience", "only applies to tokens").hint("leave it out"));
         }
         if self.audience.as_deref().is_some_and(str::is_empty) {
             mistakes.push(Mistake::new("audience", "is empty").hint("one of `bound_audiences` of the role"));
+        }
+        for (field, given) in [("aws_region", &self.aws_region), ("server_id", &self.server_id)] {
+            if given.is_some() && self.method != Method::Aws {
+                mistakes.push(Mistake::new(field, "only applies to the method `aws`").hint("leave it out"));
+            }
+        }
+        if self.aws_region.as_deref().is_some_and(|region| !is_region(region)) {
+            mistakes
+                .push(Mistake::new("aws_region", "is not the name of a region").hint("for instance `eu-central-1`"));
+        }
+        if self.server_id.as_deref().is_some_and(|id| id.is_empty() || !id.chars().all(|c| c.is_ascii_graphic())) {
+            let hint = "`iam_server_id_header_value` of the mount, for instance `vault.example`";
+            mistakes.push(Mistake::new("server_id", "is not one word of visible ASCII").hint(hint));
         }
         let wrap_ttl = self.wrap_ttl.as_deref().and_then(|text| {
             let seconds = parse_seconds(text).filter(|seconds| (1..=MAX_WRAP).contains(seconds));
@@ -143,11 +179,22 @@ impl Vault {
             mount,
             role: self.role,
             audience: self.audience,
+            aws_region: self.aws_region,
+            server_id: self.server_id,
             wrap_ttl,
             renew: self.renew,
             held: Mutex::new(None),
         })
     }
+}
+
+/// It becomes part of a host name, so nothing else passes.
+fn is_region(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !text.is_empty()
+        && text.len() <= 32
+        && text.chars().all(plain)
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
 /// Takes a wrapping token and gives the token inside. Before that it asks where the token was made, so that an answer that
@@ -210,6 +257,11 @@ mod tests {
             (json!({ "method": "oci" }), "role"),
             (json!({ "method": "cert", "audience": "a" }), "audience"),
             (json!({ "audience": "" }), "audience"),
+            (json!({ "aws_region": "eu-central-1" }), "aws_region"),
+            (json!({ "server_id": "vault.example" }), "server_id"),
+            (json!({ "method": "aws", "aws_region": "evil.example/" }), "aws_region"),
+            (json!({ "method": "aws", "server_id": "a b" }), "server_id"),
+            (json!({ "method": "aws", "audience": "a" }), "audience"),
             (json!({ "wrap_ttl": "25h" }), "wrap_ttl"),
             (json!({ "wrap_ttl": "soon" }), "wrap_ttl"),
             (json!({ "wrap_ttl": "5m", "renew": true }), "renew"),
@@ -220,12 +272,17 @@ mod tests {
 
     #[test]
     fn the_method_says_what_is_taken_and_where_it_is_mounted() {
-        for (method, kind) in
-            [("jwt", Kind::Jwt), ("kubernetes", Kind::Jwt), ("cert", Kind::X509), ("oci", Kind::OciSession)]
-        {
+        for (method, kind, mount) in [
+            ("jwt", Kind::Jwt, "jwt"),
+            ("kubernetes", Kind::Jwt, "kubernetes"),
+            ("cert", Kind::X509, "cert"),
+            ("oci", Kind::OciSession, "oci"),
+            ("aws", Kind::AwsKeys, "aws"),
+            ("cel", Kind::Jwt, "jwt"),
+        ] {
             let section: Vault = serde_json::from_value(json!({ "method": method, "role": "r" })).unwrap();
             let login = section.check().unwrap();
-            assert!(login.takes().contains(kind) && login.mount == method);
+            assert!(login.takes().contains(kind) && Vault::TAKES.contains(kind) && login.mount == mount);
         }
     }
 }

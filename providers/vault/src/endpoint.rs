@@ -212,3 +212,31 @@ pub(crate) fn check_path(field: &str, path: &str) -> Result<(), Mistake> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_path_that_passes_leads_where_it_says(path in "[a-zA-Z0-9./_?#%:@;&=+~ \\\\\"<>{}|^`é-]{0,30}") {
+            let base = check_url("address", "https://vault.example:8200").unwrap();
+            let connection = Connection { base, namespace: None, ca_pem: None };
+            if check_path("path", &path).is_ok() {
+                let url = connection.url(&path).unwrap();
+                prop_assert_eq!(url.as_str(), format!("https://vault.example:8200/v1/{path}"));
+                prop_assert!(url.query().is_none() && url.fragment().is_none());
+            }
+        }
+
+        #[test]
+        fn tokens_leave_by_tls_only_but_for_this_machine(text in "(https?://)?(127\\.0\\.0\\.1|[a-z.:@]{0,16})[/?#v1]{0,6}") {
+            if let Ok(url) = check_url("address", &text) {
+                prop_assert!(url.scheme() == "https" || is_loopback(&url));
+                prop_assert!(url.username().is_empty() && url.query().is_none() && url.fragment().is_none());
+            }
+        }
+    }
+}

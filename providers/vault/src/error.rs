@@ -12,6 +12,8 @@ use serde_json::Value;
 #[derive(Debug, Default)]
 pub(crate) struct Attempt<'a> {
     pub(crate) mount: &'a str,
+    /// Whether it was a login, which has no token yet.
+    pub(crate) login: bool,
     pub(crate) role: Option<&'a str>,
     pub(crate) namespace: Option<&'a str>,
     /// `aud`, `iss` and `sub` of the token that was shown, if known.
@@ -19,6 +21,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) issuer: Option<&'a str>,
     pub(crate) subject: Option<&'a str>,
 }
+
+/// The clause of a policy that is a template and cannot be rendered. The one refusal that comes as a server's error.
+const TEMPLATE: &str = "policy-template";
 
 struct Known {
     text: &'static str,
@@ -31,7 +36,7 @@ const fn known(text: &'static str, clause: &'static str, kind: ErrorKind) -> Kno
 }
 
 /// Texts by a part that does not vary, in lower case, most telling first.
-const CATALOGUE: [Known; 33] = [
+static CATALOGUE: &[Known] = &[
     known("audience claim found in jwt but no audiences bound", "audience", ErrorKind::Refused),
     known("invalid audience (aud) claim", "audience", ErrorKind::Refused),
     known("invalid issuer (iss) claim", "issuer", ErrorKind::Refused),
@@ -44,14 +49,36 @@ const CATALOGUE: [Known; 33] = [
     known("missing kid header", "key", ErrorKind::Refused),
     known("no key found with kid", "key", ErrorKind::Refused),
     known("error configuring token validator", "keys", ErrorKind::Refused),
+    known("missing token", "form", ErrorKind::Refused),
+    known("malformed token", "form", ErrorKind::Refused),
     known("error verifying token signature", "signature", ErrorKind::Refused),
     known("case variant of registered claim", "claim-name", ErrorKind::Refused),
     known("does not match any associated bound claim values", "bound-claims", ErrorKind::Policy),
+    known("received claim is not a string, bool, int or list", "bound-claims", ErrorKind::Policy),
     known("error validating claims", "claim-missing", ErrorKind::Policy),
+    known("failed to fetch groups", "groups", ErrorKind::Refused),
+    known("could not be converted to string list", "groups", ErrorKind::Refused),
+    known("in groups claim could not be parsed", "groups", ErrorKind::Refused),
     known("not found in token", "user-claim", ErrorKind::Refused),
     known("could not be converted to string", "user-claim", ErrorKind::Refused),
     known("error converting claim", "claim-mapping", ErrorKind::Refused),
-    known("failed to fetch groups", "groups", ErrorKind::Refused),
+    known("map has no entry for key", TEMPLATE, ErrorKind::Refused),
+    known("policy template", TEMPLATE, ErrorKind::Refused),
+    known("blocked authorization", "condition", ErrorKind::Policy),
+    known("error executing cel program", "program", ErrorKind::Refused),
+    known("error converting proto auth", "program", ErrorKind::Refused),
+    known("auth methods cannot create root tokens", "policy", ErrorKind::Policy),
+    known("error validating x-vault-aws-iam-server-id header", "server-id", ErrorKind::Refused),
+    known("error making upstream request", "caller-identity", ErrorKind::Refused),
+    known("iam principal", "bound-principal", ErrorKind::Policy),
+    known("error parsing arn", "principal", ErrorKind::Refused),
+    known("auth method iam not allowed", "role-type", ErrorKind::Refused),
+    known("entry for role", "role", ErrorKind::Refused),
+    known("client identity during renewal", "certificate", ErrorKind::Refused),
+    known("during renewal", "role", ErrorKind::Refused),
+    known("tokens cannot be renewed", "renewal", ErrorKind::Refused),
+    known("lease is not renewable", "renewal", ErrorKind::Refused),
+    known("namespace not found", "namespace", ErrorKind::Refused),
     known("oidc role_type is not allowed", "role-type", ErrorKind::Refused),
     known("could not be found", "role", ErrorKind::Refused),
     known("invalid role name", "role", ErrorKind::Refused),
@@ -60,7 +87,9 @@ const CATALOGUE: [Known; 33] = [
     known("could not load configuration", "method", ErrorKind::Refused),
     known("namespace not authorized", "subject", ErrorKind::Policy),
     known("service account name not authorized", "subject", ErrorKind::Policy),
-    known("no client certificate supplied", "certificate", ErrorKind::Refused),
+    known("no client certificate", "certificate", ErrorKind::Refused),
+    known("no chain matching all constraints", "certificate", ErrorKind::Policy),
+    known("missing name in alias", "alias", ErrorKind::Refused),
     known("incorrect (request-target)", "request", ErrorKind::Refused),
     known("invalid tenancy", "tenancy", ErrorKind::Policy),
     known("not a part of any of the role ocids", "group", ErrorKind::Policy),
@@ -77,11 +106,12 @@ pub fn parse_errors(body: &[u8]) -> Vec<String> {
 /// A refusal of `what`, which was attempted at a login or with its token.
 pub(crate) fn refusal(response: &Response, what: &str, attempt: &Attempt<'_>) -> Error {
     let texts = parse_errors(response.body.expose());
-    if let Some(error) = not_an_answer(response, what, &texts) {
-        return error;
-    }
     let said = texts.join("; ").to_lowercase();
     let by_text = CATALOGUE.iter().find(|known| said.contains(known.text));
+    let answered = by_text.is_some_and(|known| known.clause == TEMPLATE);
+    if let Some(error) = not_an_answer(response, what, &texts).filter(|_| !answered) {
+        return error;
+    }
     let (clause, kind) = match (by_text, response.status) {
         (Some(known), _) => (known.clause, known.kind),
         (None, _) if said.contains("oci authentication failed") || said.contains("wrong principal type") => {
@@ -95,7 +125,8 @@ pub(crate) fn refusal(response: &Response, what: &str, attempt: &Attempt<'_>) ->
 }
 
 fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
-    let Attempt { mount, role, namespace, audience, issuer, subject } = attempt;
+    let Attempt { mount, login, role, namespace, audience, issuer, subject } = attempt;
+    let here = namespace.unwrap_or("none: the root");
     let role = role.unwrap_or("the mount's default role");
     let read = format!("`vault read auth/{mount}/role/{role}` shows the role");
     let configuration = format!("`vault read auth/{mount}/config`");
@@ -133,21 +164,43 @@ fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
         }
         "role-type" => vec![format!("set `role_type` of {role} to `jwt`: the default is the login by browser")],
         "role" => vec![format!(
-            "check the role's name, the mount ({mount}) and the namespace ({})",
-            namespace.unwrap_or("none: the root")
+            "check the role's name, the mount ({mount}) and the namespace ({here})"
         )],
         "method" => vec![format!("the mount {mount} has no configuration yet: write auth/{mount}/config")],
         "certificate" => vec!["the server did not see a certificate that a role of the mount accepts; a proxy that ends TLS before it takes the certificate away".to_owned()],
+        "alias" => vec!["the server names who logs in by the common name of the certificate, and this one has none: let the authority write one into it".to_owned()],
         "tenancy" | "group" | "principal" => {
             vec![format!("the role {role} wants a user or an instance of its home tenancy that is in one of the groups of `ocid_list`")]
         }
         "wrapping" => vec!["the token was unwrapped before, or is over: if nobody of yours did, treat what is in it as stolen".to_owned()],
+        "form" => vec!["send the token as the issuer gave it: one line, three parts with dots between them".to_owned()],
+        "condition" | "program" => vec![format!(
+            "compare the token's claims (`carnet inspect`) with the program of the role {role} (`bao read auth/{mount}/cel/role/{role}`)"
+        )],
+        TEMPLATE => vec![format!(
+            "`token_policies` of the role {role} are made of claims that the token lacks: let the issuer add them ({read})"
+        )],
+        "policy" => vec![format!("the role {role} gives the policy `root`, which no login can have ({read})")],
+        "server-id" => vec!["set `server_id` of the exchange to `iam_server_id_header_value` of the mount".to_owned()],
+        "caller-identity" => vec![
+            "AWS did not accept the signature, or the server could not ask it: look at the keys and the clock".to_owned(),
+            format!("the region must be that of `sts_endpoint` of the mount: `aws_region` of the exchange (`vault read auth/{mount}/config/client`)"),
+        ],
+        "bound-principal" => vec![format!(
+            "add the role's or user's ARN to `bound_iam_principal_arn` of the role {role}; of a session that is arn:aws:iam::ACCOUNT:role/NAME ({read})"
+        )],
+        "renewal" => vec!["a batch token, or one that is not renewable, is not renewed: log in anew (leave `renew` out)".to_owned()],
+        "namespace" => vec![format!("there is no such namespace: {here}")],
+        "permission" if *login => vec![
+            format!("either nothing is mounted at auth/{mount} in this namespace ({here}), or the role takes logins from other networks (`token_bound_cidrs`), or the entity is disabled"),
+        ],
         "permission" => vec![
             "the token's policies do not grant this path, or the call comes from a network that the role does not allow".to_owned(),
             "KV v2 wants `MOUNT/data/PATH` in the policy".to_owned(),
         ],
-        "path" => vec![format!("check the path, the mount and the namespace ({})", namespace.unwrap_or("none: the root"))],
-        _ => vec![format!("compare role ({role}), mount ({mount}) and namespace ({}) with the server's", namespace.unwrap_or("none: the root"))],
+        "path" if *login => vec![format!("nothing answers at auth/{mount} in this namespace ({here})")],
+        "path" => vec![format!("check the path, the mount and the namespace ({here})")],
+        _ => vec![format!("compare role ({role}), mount ({mount}) and namespace ({here}) with the server's")],
     }
 }
 
@@ -200,6 +253,7 @@ fn base(kind: ErrorKind, what: &str, response: &Response, texts: &[String]) -> E
 mod tests {
     use carnet_core::SecretBytes;
     use http::HeaderMap;
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -218,7 +272,7 @@ mod tests {
 
     #[test]
     fn every_text_of_the_catalogue_tells_clause_and_fix() {
-        for known in &CATALOGUE {
+        for known in CATALOGUE {
             let error = refused(400, &[&format!("error validating token: {}: x", known.text)]);
             assert_eq!((error.failed_clause(), error.kind()), (Some(known.clause), known.kind), "{}", known.text);
             assert!(!error.hints().is_empty() && error.provider_code() == Some("400"), "{}", known.text);
@@ -252,6 +306,17 @@ mod tests {
     }
 
     #[test]
+    fn a_login_that_is_denied_names_mount_and_namespace() {
+        for (status, body) in [(403, r#"{"errors":["permission denied"]}"#), (404, r#"{"errors":[]}"#)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let response = Response { status, headers: HeaderMap::new(), body: SecretBytes::new(body) };
+            let attempt = Attempt { mount: "jwt-ci", login: true, namespace: Some("team/a"), ..Attempt::default() };
+            let hint = refusal(&response, "log in", &attempt).hints()[0].to_owned();
+            assert!(hint.contains("auth/jwt-ci") && hint.contains("team/a"), "{hint}");
+        }
+    }
+
+    #[test]
     fn outages_can_be_tried_again() {
         for (status, clause) in [
             (307, Some("standby")),
@@ -277,5 +342,16 @@ mod tests {
     fn tokens_in_texts_are_not_shown() {
         let error = refused(400, &["bad eyJhbGciOi.x.y and hvs.CAES"]);
         assert!(!format!("{error:?}").contains("CAES") && !format!("{error:?}").contains("eyJ"));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_shows_no_control_character(
+            body in proptest::collection::vec(any::<u8>(), 0..200), texts in proptest::collection::vec(any::<String>(), 0..3),
+        ) {
+            prop_assert!(parse_errors(&body).is_empty());
+            let shown = parse_errors(json!({ "errors": texts }).to_string().as_bytes());
+            prop_assert!(shown.iter().all(|text| !text.is_empty() && !text.chars().any(char::is_control)));
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Logging in, keeping the token alive, and giving it back.
 
+mod aws;
 mod login;
 mod oci;
 mod unwrap;
 
-use carnet_core::{AccessToken, Context, Credential, Error, Material, Response, Secret};
+use std::sync::Arc;
+
+use carnet_core::{AccessToken, Context, Credential, Error, Material, Response, Secret, X509Identity};
 use http::Method as Verb;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -94,10 +97,17 @@ pub(crate) fn token(credential: &Credential) -> Result<&Secret, Error> {
 }
 
 /// Renews the token of a credential (`auth/token/renew-self`). The credential that is given has the same token and a new end.
-async fn renew(context: &Context, connection: &Connection, old: &Credential) -> Result<Credential, Error> {
+/// A login by certificate is renewed with the certificate that made it.
+async fn renew(
+    context: &Context,
+    connection: &Connection,
+    old: &Credential,
+    certificate: Option<Arc<X509Identity>>,
+) -> Result<Credential, Error> {
     let what = "renew the Vault token";
     let body = json!({});
-    let request = connection.request(Verb::POST, "auth/token/renew-self", Some(token(old)?), Some(&body))?;
+    let mut request = connection.request(Verb::POST, "auth/token/renew-self", Some(token(old)?), Some(&body))?;
+    request.identity = certificate;
     let now = context.now();
     let response = send(context, request, what).await?;
     if !response.status.is_success() {

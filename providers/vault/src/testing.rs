@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use carnet_core::{
     AccessToken, Context, Credential, Delivered, DeliveryConfig, Error, ExchangeConfig, MapEnvironment, Material,
-    MemoryFiles, ScriptedHttp, Secret, Want, test_context,
+    MemoryFiles, Output, ScriptedHttp, Secret, Want, test_context,
 };
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -70,5 +70,9 @@ pub(crate) fn deliver<C: DeliveryConfig>(
     world: &World,
 ) -> Result<Delivered, Error> {
     let delivery = serde_json::from_value::<C>(section).unwrap().build().unwrap();
-    delivery.deliver(&world.context, credential).now_or_never().expect("nothing here waits")
+    let done = delivery.deliver(&world.context, credential).now_or_never().expect("nothing here waits");
+    if let Ok(done) = &done {
+        assert_eq!(done.output.is_some(), delivery.output() != Output::Nothing, "it says so before");
+    }
+    done
 }

@@ -5,22 +5,35 @@
 //! a warning of the grant and of [`lint_role`]. Sources: OpenBao 2.6 (`builtin/credential/jwt`), `vault-plugin-auth-jwt`
 //! and `hashicorp/cap` (2026-07), "JWT/OIDC auth method (API)".
 
+mod aws;
+mod cel;
 mod claims;
 mod config;
 mod identity;
 mod lint;
 mod login;
+mod proof;
 mod role;
+mod template;
 mod times;
+mod token_fields;
 mod wire_types;
 
+pub use aws::{
+    AwsCaller, AwsClientConfig, AwsIdentityConfig, AwsLogin, AwsPrincipal, AwsProof, AwsQuestion, AwsRole,
+    CheckedAwsRole, SERVER_ID, lint_aws,
+};
+pub use cel::{
+    Alias, CelAdmitted, CelAuth, CelLogin, CelProgram, CelQuestion, CelRole, CelVariable, CheckedCelRole, evaluate_cel,
+};
 pub use claims::{Looked, look_up};
 pub use config::{CheckedConfig, JwksPair, KeyOrigin, MethodConfig};
 pub use identity::Identity;
-pub use lint::{lint_config, lint_role};
+pub use lint::{lint_cel_role, lint_config, lint_role};
 pub use login::{Admitted, Login, Question, evaluate, role_name, status};
 pub use role::{CheckedRole, Role};
 pub use times::Leeways;
+pub use token_fields::TokenFields;
 pub use wire_types::parse_seconds;
 
 use carnet_trust::Refusal;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use carnet_core::Secret;
+use carnet_core::{Secret, check_token};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -78,9 +78,15 @@ pub fn parse_issued(body: &[u8]) -> Result<Issued, &'static str> {
     let envelope: Envelope = serde_json::from_slice(body).map_err(|_quoting| "it is not the JSON of a login")?;
     match (envelope.auth, envelope.wrap_info) {
         (Some(auth), _) if auth.client_token.is_empty() => Err("the token is empty"),
+        (Some(auth), _) if check_token(&auth.client_token).is_err() => {
+            Err("the token is not one word of visible ASCII")
+        }
         (Some(auth), _) if auth.lease_duration < 0 => Err("the life of the token is negative"),
         (Some(auth), _) => Ok(Issued::Auth(auth)),
         (None, Some(wrapped)) if wrapped.token.is_empty() => Err("the wrapping token is empty"),
+        (None, Some(wrapped)) if check_token(&wrapped.token).is_err() => {
+            Err("the wrapping token is not one word of visible ASCII")
+        }
         (None, Some(wrapped)) if wrapped.ttl <= 0 => Err("the wrapping token is over"),
         (None, Some(wrapped)) => Ok(Issued::Wrapped(wrapped)),
         (None, None) => Err("it has neither `auth` nor `wrap_info`"),
@@ -111,6 +117,8 @@ pub(crate) fn parse_creation_path(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The answer of a login, from "JWT/OIDC auth method (API), Login".
@@ -140,6 +148,12 @@ mod tests {
             ("<html>", "it is not the JSON of a login"),
             ("{}", "it has neither `auth` nor `wrap_info`"),
             (r#"{"auth":{"client_token":""}}"#, "the token is empty"),
+            (r#"{"auth":{"client_token":"x\r\nX-Evil: 1"}}"#, "the token is not one word of visible ASCII"),
+            (r#"{"auth":{"client_token":"x y"}}"#, "the token is not one word of visible ASCII"),
+            (
+                r#"{"wrap_info":{"token":"x\u0000","ttl":1,"creation_path":"x"}}"#,
+                "the wrapping token is not one word of visible ASCII",
+            ),
             (r#"{"auth":{"client_token":"x","lease_duration":-1}}"#, "the life of the token is negative"),
             (r#"{"wrap_info":{"token":"","ttl":1,"creation_path":"x"}}"#, "the wrapping token is empty"),
             (r#"{"wrap_info":{"token":"x","ttl":0,"creation_path":"x"}}"#, "the wrapping token is over"),
@@ -160,5 +174,31 @@ mod tests {
         assert!(parse_secret(br#"{"data":{"k":"v"}}"#, true).unwrap_err().ends_with("KV v1"));
         assert_eq!(parse_secret(b"{}", false).unwrap_err(), "it has no `data`");
         assert_eq!(parse_secret(br#"{"data":[]}"#, false).unwrap_err(), "`data` is not an object");
+    }
+
+    fn is_word(token: &str) -> bool {
+        !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(parse_issued(&body).is_err() && parse_creation_path(&body).is_none());
+            prop_assert!(parse_secret(&body, false).is_err() && parse_secret(&body, true).is_err());
+        }
+
+        #[test]
+        fn a_token_that_is_taken_is_there_and_has_not_ended(
+            token in ".{0,8}", seconds in any::<i64>(), kind in "auth|wrap_info|data", member in "client_token|token",
+        ) {
+            let body = serde_json::json!({
+                kind: { member: token, "lease_duration": seconds, "ttl": seconds, "creation_path": "x" }
+            });
+            match parse_issued(body.to_string().as_bytes()) {
+                Ok(Issued::Auth(auth)) => prop_assert!(auth.client_token.expose() == token && is_word(&token) && seconds >= 0),
+                Ok(Issued::Wrapped(inner)) => prop_assert!(inner.token.expose() == token && is_word(&token) && seconds > 0),
+                Err(_) => {}
+            }
+        }
     }
 }

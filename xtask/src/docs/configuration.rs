@@ -81,6 +81,13 @@ pub(super) fn page(schema: &str) -> anyhow::Result<String> {
     Ok(book.text)
 }
 
+/// The names of all sources, in the order of the registry.
+pub(super) fn sources(schema: &Value) -> anyhow::Result<Vec<String>> {
+    let place = "/properties/route/additionalProperties/properties/source";
+    let part = schema.pointer(place).context("find the sources in the schema")?;
+    Ok(entries(part)?.into_iter().map(|(name, _)| name.clone()).collect())
+}
+
 /// The sections of services: all members of the file but its version and the routes.
 fn services(schema: &Value) -> Vec<(&String, &Value)> {
     let members = schema.get("properties").and_then(Value::as_object).into_iter().flatten();

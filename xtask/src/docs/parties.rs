@@ -123,13 +123,25 @@ pub(super) fn page(root: &Path) -> anyhow::Result<String> {
         "# Relying parties\n\n{NOTICE}\nThe services that the exchange `relying-party` knows by name. How it is configured \
          stands on the page of [OAuth token exchange](../providers/oauth.md).\n"
     );
-    let folder = root.join(CATALOGUE);
-    for name in names(&folder)?.into_iter().filter(|name| Path::new(name).extension() == Some("toml".as_ref())) {
-        let text = fs::read_to_string(folder.join(&name)).with_context(|| format!("read {name}"))?;
-        let party: Party = toml::from_str(&text).with_context(|| format!("read {name}"))?;
+    for party in catalogue(root)? {
         section(&party, &mut page)?;
     }
     Ok(page)
+}
+
+/// Name and title of every party.
+pub(super) fn titles(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    Ok(catalogue(root)?.into_iter().map(|party| (party.name, party.title)).collect())
+}
+
+fn catalogue(root: &Path) -> anyhow::Result<Vec<Party>> {
+    let folder = root.join(CATALOGUE);
+    let files = names(&folder)?.into_iter().filter(|name| Path::new(name).extension() == Some("toml".as_ref()));
+    let read = |name: String| {
+        let text = fs::read_to_string(folder.join(&name)).with_context(|| format!("read {name}"))?;
+        toml::from_str(&text).with_context(|| format!("read {name}"))
+    };
+    files.map(read).collect()
 }
 
 fn section(party: &Party, page: &mut String) -> anyhow::Result<()> {

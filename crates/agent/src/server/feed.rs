@@ -3,15 +3,18 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use carnet_core::SecretBytes;
-use carnet_grpc::{prost::Message, tonic::Status};
+use carnet_grpc::{
+    prost::Message,
+    tonic::{Extensions, Status},
+};
 use carnet_spiffe::Selector;
 use futures_util::{Stream, stream};
 use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
+    sync::watch,
     time::{Instant, sleep_until},
 };
 
-use super::{place, shutting_down};
+use super::{place, places::Place, shutting_down};
 use crate::{
     core::Core,
     hub::{Snapshot, Wish},
@@ -49,9 +52,10 @@ struct Feed<S> {
 /// When too many streams are open.
 pub(super) fn feed<S: Subject>(
     core: &Arc<Core>,
+    caller: &Extensions,
     subject: S,
 ) -> Result<impl Stream<Item = Result<S::Message, Status>> + Send + use<S>, Status> {
-    let open = Open { place: place(core)?, feed: Feed::new(core, subject), ended: false };
+    let open = Open { place: place(core, caller)?, feed: Feed::new(core, subject), ended: false };
     Ok(stream::unfold(open, |mut open| async move {
         if open.ended {
             return None;
@@ -70,7 +74,7 @@ pub(super) async fn once<S: Subject>(core: &Arc<Core>, subject: S) -> Result<S::
 /// A stream that is open.
 struct Open<S> {
     #[expect(dead_code, reason = "it is held until the stream ends")]
-    place: OwnedSemaphorePermit,
+    place: Place,
     feed: Feed<S>,
     ended: bool,
 }

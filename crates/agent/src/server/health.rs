@@ -45,7 +45,7 @@ impl health_server::Health for Health {
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let known = is_known(&request.get_ref().service);
-        Ok(Response::new(Box::pin(feed(&self.0, Serving { known })?)))
+        Ok(Response::new(Box::pin(feed(&self.0, request.extensions(), Serving { known })?)))
     }
 }
 

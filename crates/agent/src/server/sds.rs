@@ -13,19 +13,21 @@ use carnet_grpc::{
 };
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
+    sync::watch,
     time::{Instant, sleep_until},
 };
 
 use super::{
     feed::{Next, Subject, once},
-    place,
+    no_identity, place,
+    places::Place,
     secrets::{Secrets, type_url, wants_plain},
     shutting_down,
 };
 use crate::{
     core::Core,
     hub::{Snapshot, Wish},
+    view::identities,
 };
 
 /// Most names in one request.
@@ -55,8 +57,12 @@ impl SecretDiscoveryService for Sds {
         request: Request<Streaming<DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamSecretsStream>, Status> {
         let selectors = self.0.caller(request.extensions()).await?;
+        if identities(&self.0.hub.now(), &selectors, self.0.context.now()).is_empty() {
+            return Err(no_identity());
+        }
         let conversation = Conversation {
-            place: place(&self.0)?,
+            place: place(&self.0, request.extensions())?,
+            first_until: Some(Instant::now() + self.0.settings.patience),
             snapshots: self.0.hub.watch(),
             wish: self.0.hub.wish(),
             core: Arc::clone(&self.0),
@@ -98,7 +104,9 @@ impl SecretDiscoveryService for Sds {
 /// One stream.
 struct Conversation {
     #[expect(dead_code, reason = "it is held until the stream ends")]
-    place: OwnedSemaphorePermit,
+    place: Place,
+    /// Until when the first request may come; nothing once it has.
+    first_until: Option<Instant>,
     core: Arc<Core>,
     requests: Streaming<DiscoveryRequest>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -126,8 +134,9 @@ impl Conversation {
                 return Ok(Some(answer));
             }
             drop(snapshot);
+            let first_until = self.first_until;
             let late = async {
-                match until {
+                match until.or(first_until) {
                     Some(until) => sleep_until(until).await,
                     None => std::future::pending().await,
                 }
@@ -140,7 +149,9 @@ impl Conversation {
                     None => return Ok(None),
                 },
                 changed = self.snapshots.changed() => changed.map_err(|_closed| shutting_down())?,
-                () = late => {}
+                () = late => if first_until.is_some() {
+                    return Err(Status::deadline_exceeded("no request has come"));
+                },
             }
         }
     }
@@ -171,6 +182,7 @@ impl Conversation {
 
     /// Takes up a question, an acknowledgement or a complaint.
     fn heed(&mut self, request: DiscoveryRequest) -> Result<(), Status> {
+        self.first_until = None;
         check(&request)?;
         let first = self.last.is_none() && self.asked.is_none();
         // Of later requests Envoy leaves the node out.

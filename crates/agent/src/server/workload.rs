@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
-use carnet_attest::protocol::{MAX_AUDIENCE, MAX_AUDIENCES};
+use carnet_attest::protocol::{MAX_AUDIENCE, MAX_AUDIENCES, RefusalCode};
 use carnet_core::{chain, safe_text};
 use carnet_grpc::{
     SECURITY_HEADER,
@@ -51,7 +51,7 @@ impl SpiffeWorkloadApi for Workload {
         request: Request<X509svidRequest>,
     ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
         let selectors = self.caller(&request).await?;
-        Ok(Response::new(Box::pin(feed(&self.0, X509Svids(selectors))?)))
+        Ok(Response::new(Box::pin(feed(&self.0, request.extensions(), X509Svids(selectors))?)))
     }
 
     async fn fetch_x509_bundles(
@@ -59,7 +59,7 @@ impl SpiffeWorkloadApi for Workload {
         request: Request<X509BundlesRequest>,
     ) -> Result<Response<Self::FetchX509BundlesStream>, Status> {
         let selectors = self.caller(&request).await?;
-        Ok(Response::new(Box::pin(feed(&self.0, X509Bundles(selectors))?)))
+        Ok(Response::new(Box::pin(feed(&self.0, request.extensions(), X509Bundles(selectors))?)))
     }
 
     async fn fetch_jwtsvid(&self, request: Request<JwtsvidRequest>) -> Result<Response<JwtsvidResponse>, Status> {
@@ -83,7 +83,7 @@ impl SpiffeWorkloadApi for Workload {
         request: Request<JwtBundlesRequest>,
     ) -> Result<Response<Self::FetchJWTBundlesStream>, Status> {
         let selectors = self.caller(&request).await?;
-        Ok(Response::new(Box::pin(feed(&self.0, JwtBundles(selectors))?)))
+        Ok(Response::new(Box::pin(feed(&self.0, request.extensions(), JwtBundles(selectors))?)))
     }
 
     async fn validate_jwtsvid(
@@ -140,8 +140,12 @@ impl Workload {
 
     async fn jwt_svid(&self, identity: &Identity, audiences: &[String]) -> Result<Jwtsvid, Status> {
         let token = self.0.jwt.get(&self.0, identity, audiences).await.map_err(|error| {
-            let why = safe_text(&chain(&error).join(": "));
-            Status::unavailable(format!("could not fetch JWT-SVID: {why}"))
+            let why = format!("could not fetch JWT-SVID: {}", safe_text(&chain(&error).join(": ")));
+            match error.code() {
+                // Of what goes to the authority only the audiences are the caller's, and they are no better when it asks again.
+                Some(RefusalCode::Invalid) => Status::invalid_argument(why),
+                _ => Status::unavailable(why),
+            }
         })?;
         Ok(Jwtsvid {
             spiffe_id: identity.spiffe_id.to_string(),

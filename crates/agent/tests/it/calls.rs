@@ -152,6 +152,24 @@ async fn a_call_that_fails_fails_for_all_that_it_was_made_for() {
 }
 
 #[tokio::test]
+async fn rejects_audiences_that_the_authority_cannot_serve_together_for_good() {
+    let desk = Desk::new();
+    desk.change(|mood| mood.entries = vec![entry("api", 0)]);
+    let node = Node::serving(&desk).await;
+    let channel = node.channel().await;
+    // Those that share the call are told the same.
+    let calls = (0..8).map(|_| {
+        let mut client = SpiffeWorkloadApiClient::new(channel.clone());
+        let message = JwtsvidRequest { audience: vec!["one".into(), "other".into()], spiffe_id: String::new() };
+        async move { client.fetch_jwtsvid(request(message)).await.unwrap_err() }
+    });
+    for status in futures_util::future::join_all(calls).await {
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        assert!(status.message().contains("take different algorithms"), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn bundles_are_the_own_and_those_that_the_entries_name() {
     let desk = Desk::new();
     let [one, other] = ["one.org", "other.org"].map(|name| Keys::of(&name.parse().unwrap(), desk.now()));

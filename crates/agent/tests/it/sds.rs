@@ -93,6 +93,28 @@ async fn node() -> (std::sync::Arc<Desk>, Node, SecretDiscoveryServiceClient<Cha
 }
 
 #[tokio::test]
+async fn rejects_a_stream_of_a_process_without_identity_at_the_call() {
+    let desk = Desk::new();
+    let node = Node::serving(&desk).await;
+    let mut client = SecretDiscoveryServiceClient::new(node.channel().await);
+    // It never asks anything.
+    let status = client.stream_secrets(stream::pending()).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::PermissionDenied, "no identity issued"));
+}
+
+#[tokio::test]
+async fn a_stream_that_asks_nothing_is_ended() {
+    let desk = Desk::new();
+    desk.change(|mood| mood.entries = vec![entry("a", 0)]);
+    let node = Node::start_with(&desk, |settings| settings.patience = std::time::Duration::ZERO);
+    node.agent.reach(carnet_agent::Phase::Serving).await.unwrap();
+    let mut client = SecretDiscoveryServiceClient::new(node.channel().await);
+    let mut answers = client.stream_secrets(stream::pending()).await.unwrap().into_inner();
+    let status = next(&mut answers).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "no request has come"));
+}
+
+#[tokio::test]
 async fn each_name_means_what_it_means_in_spire() {
     let (_desk, _node, mut client) = node().await;
     let everything = client.fetch_secrets(ask(&[])).await.unwrap().into_inner();

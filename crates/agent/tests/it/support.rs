@@ -166,6 +166,10 @@ impl Desk {
         let Some(entry) = self.entry(&request.entry_id).and_then(|entry| entry.resolve(&request.selectors).ok()) else {
             return JwtAnswer::Refused(Refusal::new(RefusalCode::NotAuthorized, "no such entry"));
         };
+        if ["one", "other"].iter().all(|kind| request.audiences.iter().any(|audience| audience == kind)) {
+            let message = "the audiences \"one\" and \"other\" take different algorithms";
+            return JwtAnswer::Refused(Refusal::new(RefusalCode::Invalid, message));
+        }
         let (now, life, number) =
             (self.now(), self.mood.lock().unwrap().jwt_life, self.number.fetch_add(1, Ordering::SeqCst));
         let (sub, exp) = (entry.spiffe_id, (now + life).as_second());

@@ -20,7 +20,7 @@ pub fn verify(evidence: &Value) -> Result<Attested, Error> {
     let Payload { token } = payload(Kind::JoinToken, evidence)?;
     if token.len() > MAX_LENGTH || !token.expose().starts_with(PREFIX) {
         return Err(refused(Kind::JoinToken, "form", "this is no join token")
-            .hint("make one with: carnet authority token create"));
+            .hint("make one with `carnet authority join-token create`"));
     }
     let hash = hash(&token);
     Ok(Attested {

@@ -22,6 +22,8 @@ use crate::{
 const KIND: Kind = Kind::K8s;
 /// Tolerance for clocks that disagree.
 const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
+/// Longest life of a token unless configured, in seconds. Kubernetes gives projected tokens an hour.
+const USUAL_MAX_AGE: u32 = 86_400;
 /// What the signers of service account tokens use.
 const ALGORITHMS: [Algorithm; 6] =
     [Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512];
@@ -49,6 +51,10 @@ pub struct ClusterConfig {
     /// Ask the API server instead; it also knows which pods are gone.
     #[serde(default)]
     pub token_review: Option<ReviewConfig>,
+    /// Longest life of a token (`exp - iat`) that is believed by keys, in seconds: 86400 unless given. Tokens without `iat` are refused.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub max_age: Option<u32>,
 }
 
 /// See [`K8sConfig`].
@@ -68,7 +74,7 @@ struct Cluster {
 
 #[derive(Debug)]
 enum Way {
-    Keys { issuer: String, keys: Keys },
+    Keys { issuer: String, keys: Keys, max_age: SignedDuration },
     Review(ReviewConfig),
 }
 
@@ -96,6 +102,15 @@ pub(crate) fn check(config: &K8sConfig, mistakes: &mut Vec<Mistake>) {
         } else if cluster.token_review.is_none() && cluster.issuer.is_none() {
             let mistake = Mistake::new(field("issuer"), "is missing");
             mistakes.push(mistake.hint("write what `kubectl get --raw /.well-known/openid-configuration` has"));
+        }
+        match cluster.max_age {
+            Some(0) => mistakes.push(Mistake::new(field("max_age"), "no token lives for 0 seconds")),
+            Some(_) if cluster.token_review.is_some() => {
+                let mistake =
+                    Mistake::new(field("max_age"), "with token_review the API server says how long a token counts");
+                mistakes.push(mistake.hint("take it away, or let the tokens be believed by the cluster's keys"));
+            }
+            _ => {}
         }
         load::keys_url(&field("jwks_url"), cluster.jwks_url.as_ref(), mistakes);
         if cluster.token_review.as_ref().is_some_and(|review| review.url.scheme() != "https") {
@@ -140,7 +155,24 @@ impl K8sVerifier {
         })?;
         let bound = match &cluster.way {
             Way::Review(review) => review.ask(&self.context, &token, &cluster.audience).await?,
-            Way::Keys { issuer, keys } => self.by_keys(&token, issuer, keys, &cluster.audience).await?,
+            Way::Keys { issuer, keys, max_age } => {
+                let keys = match keys {
+                    Keys::Pinned(keys) => Arc::clone(keys),
+                    Keys::At(url) => self.fetched(issuer, url, &token).await?,
+                };
+                let wanted = Wanted {
+                    kind: KIND,
+                    issuer,
+                    audience: &cluster.audience,
+                    algorithms: &ALGORITHMS,
+                    leeway: LEEWAY,
+                    max_lifetime: Some(*max_age),
+                };
+                let token = shown::parse(KIND, &token)?;
+                let verified = wanted.verify(&token, &keys, self.context.now())?;
+                let bound = carnet_kubernetes::Bound::of_claims(verified.claims());
+                Bound::of(bound.map_err(|refusal| not_believed(&refusal))?)?
+            }
         };
         let account = bound.account.to_string();
         if !cluster.service_accounts.contains(&account) {
@@ -150,20 +182,10 @@ impl K8sVerifier {
         bound.attested(&name)
     }
 
-    async fn by_keys(&self, token: &Secret, issuer: &str, keys: &Keys, audience: &str) -> Result<Bound, Error> {
+    async fn fetched(&self, issuer: &str, url: &Url, token: &Secret) -> Result<Arc<KeySet>, Error> {
         let token = shown::parse(KIND, token)?;
-        let keys = match keys {
-            Keys::Pinned(keys) => Arc::clone(keys),
-            Keys::At(url) => {
-                let source = KeySource::Url(url.clone(), Destination::Configured);
-                self.fetched.keys(issuer, &source, token.unverified_kid()).await?
-            }
-        };
-        let wanted =
-            Wanted { kind: KIND, issuer, audience, algorithms: &ALGORITHMS, leeway: LEEWAY, max_lifetime: None };
-        let verified = wanted.verify(&token, &keys, self.context.now())?;
-        let bound = carnet_kubernetes::Bound::of_claims(verified.claims());
-        Bound::of(bound.map_err(|refusal| not_believed(&refusal))?)
+        let source = KeySource::Url(url.clone(), Destination::Configured);
+        self.fetched.keys(issuer, &source, token.unverified_kid()).await
     }
 }
 
@@ -190,7 +212,8 @@ impl ClusterConfig {
             (None, None, Some(url)) => Keys::At(url.clone()),
             _ => return None,
         };
-        Some(Way::Keys { issuer: self.issuer.clone()?, keys })
+        let max_age = SignedDuration::from_secs(i64::from(self.max_age.unwrap_or(USUAL_MAX_AGE)));
+        Some(Way::Keys { issuer: self.issuer.clone()?, keys, max_age })
     }
 }
 

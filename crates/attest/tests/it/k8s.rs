@@ -25,13 +25,18 @@ fn claims() -> Value {
 }
 
 fn by_keys() -> (Context, Attestors) {
+    by_keys_with(&json!({}))
+}
+
+fn by_keys_with(members: &Value) -> (Context, Attestors) {
     let files = Arc::new(MemoryFiles::default());
     files.put("/jwks.json", jwks());
     let context = world(files);
-    let cluster = json!({
+    let mut cluster = json!({
         "audience": "carnet", "service_accounts": ["carnet:agent"], "issuer": "https://kubernetes.default.svc",
         "jwks_file": "/jwks.json",
     });
+    cluster.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     let attestors = attestors(&context, json!({"k8s": {"prod": cluster}}));
     (context, attestors)
 }
@@ -84,6 +89,26 @@ async fn rejects_another_issuer() {
 async fn rejects_a_token_that_has_expired_or_never_does() {
     assert_eq!(refused(|claims| claims["exp"] = json!(now().as_second() - 60)).await, "expired");
     assert_eq!(refused(|claims| drop(claims.as_object_mut().unwrap().remove("exp"))).await, "claim");
+}
+
+#[tokio::test]
+async fn rejects_a_token_that_lives_longer_than_a_day() {
+    let lives = |life: i64| refused(move |claims| claims["exp"] = json!(now().as_second() + life));
+    assert_eq!(lives(86_401).await, "lifetime");
+    assert_eq!(lives(50 * 365 * 86_400).await, "lifetime");
+}
+
+#[tokio::test]
+async fn rejects_a_token_that_does_not_say_since_when_it_lives() {
+    assert_eq!(refused(|claims| drop(claims.as_object_mut().unwrap().remove("iat"))).await, "lifetime");
+}
+
+#[tokio::test]
+async fn the_bound_is_that_of_the_cluster() {
+    let (_, attestors) = by_keys_with(&json!({ "max_age": 600 }));
+    attestors.verify(Kind::K8s, &evidence(&claims()), &NONCE).await.unwrap();
+    let (_, attestors) = by_keys_with(&json!({ "max_age": 599 }));
+    assert_eq!(clause(&attestors, Kind::K8s, &evidence(&claims())).await, "lifetime");
 }
 
 #[tokio::test]
@@ -189,4 +214,8 @@ fn rejects_a_cluster_with_two_ways_or_none_or_no_account() {
     assert_eq!(bent("service_accounts", json!([])), ["k8s.prod.service_accounts"]);
     assert_eq!(bent("issuer", Value::Null), ["k8s.prod.issuer"]);
     assert_eq!(bent("audience", json!("")), ["k8s.prod.audience"]);
+    assert_eq!(bent("max_age", json!(0)), ["k8s.prod.max_age"]);
+    let review = json!({"url": "https://10.0.0.1:6443", "ca_file": "/ca.pem", "token_file": "/own"});
+    let asked = json!({"audience": "a", "service_accounts": ["a:b"], "token_review": review, "max_age": 60});
+    assert_eq!(with(asked), ["k8s.prod.max_age"]);
 }

@@ -192,6 +192,9 @@ async fn refresh(
 fn check(domain: &TrustDomain, foreign: &StoredForeign) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let mut bootstrap = None;
+    if foreign.max_age == Some(0) {
+        mistakes.push(Mistake::new("max_age", "no token lives for 0 seconds"));
+    }
     if let Some(document) = &foreign.bundle {
         match Bundle::parse(domain, document.to_string().as_bytes()) {
             Ok(bundle) => bootstrap = Some(Arc::new(bundle)),

@@ -20,6 +20,10 @@ pub(super) struct FederationSection {
     /// File with its first bundle, which `https_spiffe` cannot do without.
     #[serde(default)]
     bundle_file: Option<PathBuf>,
+    /// Longest life of its JWT-SVIDs (`exp - iat`), in seconds: 86400 unless given. Those without `iat` are refused.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    max_age: Option<u32>,
 }
 
 /// It, checked.
@@ -29,6 +33,8 @@ pub struct Foreign {
     pub relationship: Relationship,
     /// File with its first bundle.
     pub bundle_file: Option<PathBuf>,
+    /// Longest life of its JWT-SVIDs, in seconds; a day unless given.
+    pub max_age: Option<u32>,
 }
 
 impl FederationSection {
@@ -48,11 +54,14 @@ impl FederationSection {
             let mistake = Mistake::new("bundle_file", "https_spiffe needs a first bundle from elsewhere");
             mistakes.push(mistake.hint("ask the other side for its bundle and name the file here"));
         }
+        if self.max_age == Some(0) {
+            mistakes.push(Mistake::new("max_age", "no token lives for 0 seconds"));
+        }
         mistakes.extend(check_endpoint_url("url", &self.url).err());
         match (trust_domain, profile) {
             (Some(trust_domain), Some(profile)) if mistakes.is_empty() => {
                 let relationship = Relationship { trust_domain, url: self.url, profile, bootstrap: None };
-                Ok(Foreign { relationship, bundle_file: self.bundle_file })
+                Ok(Foreign { relationship, bundle_file: self.bundle_file, max_age: self.max_age })
             }
             _ => Err(mistakes),
         }

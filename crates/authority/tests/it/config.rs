@@ -177,8 +177,12 @@ fn reads_foreign_trust_domains_and_refuses_those_that_nobody_could_believe() {
     let foreign = |value: Value| with("federates_with", value);
     let settings = check(foreign(json!({ "b.example": { "url": "https://b.example/bundle" } }))).unwrap();
     assert_eq!(settings.federation[0].relationship.profile, EndpointProfile::HttpsWeb);
+    assert_eq!(settings.federation[0].max_age, None);
+    let bounded = foreign(json!({ "b.example": { "url": "https://b.example/bundle", "max_age": 300 } }));
+    assert_eq!(check(bounded).unwrap().federation[0].max_age, Some(300));
     for (value, field) in [
         (json!({ "b.example": { "url": "http://b.example" } }), "federates_with.b.example.url"),
+        (json!({ "b.example": { "url": "https://b.example", "max_age": 0 } }), "federates_with.b.example.max_age"),
         (json!({ "B": { "url": "https://b.example" } }), "federates_with.B"),
         (json!({ "example.org": { "url": "https://b.example" } }), "federates_with.example.org"),
         (

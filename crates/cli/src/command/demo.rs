@@ -1,17 +1,21 @@
 //! `carnet demo`: every route of the manual, end to end, in the sandbox, and identities of a trust
 //! domain of its own, as a table; then what must be refused.
 
+mod bent;
 mod calls;
 mod clouds;
+mod cluster;
 mod crossings;
 mod denials;
 mod domain;
+mod gate;
 mod identities;
 mod refusals;
 mod report;
 mod rotation;
 mod stage;
 mod verifier;
+mod workloads;
 
 use carnet_core::Error;
 
@@ -35,7 +39,7 @@ async fn play(only: Option<&str>, terminal: Terminal) -> Result<Report, Error> {
     let wanted = |name: &str| only.is_none_or(|only| name.to_lowercase().contains(&only.to_lowercase()));
     let stage = Stage::open().await?;
     let mut report = Report::default();
-    let crossings = crossings::all().into_iter().chain(clouds::all()).chain(identities::all());
+    let crossings = crossings::all().into_iter().chain(clouds::all()).chain(workloads::all()).chain(identities::all());
     for crossing in crossings.filter(|crossing| wanted(crossing.name)) {
         let row = crossings::cross(&stage, &crossing).await;
         if !terminal.is_json() {
@@ -45,6 +49,13 @@ async fn play(only: Option<&str>, terminal: Terminal) -> Result<Report, Error> {
     }
     for refusal in refusals::all().into_iter().filter(|refusal| wanted(refusal.name)) {
         let row = refusals::refuse(&stage, &refusal).await;
+        if !terminal.is_json() {
+            terminal.text(row.text())?;
+        }
+        report.refusals.push(row);
+    }
+    for bent in bent::all().into_iter().filter(|bent| wanted(bent.name())) {
+        let row = bent::refuse(&stage, &bent).await;
         if !terminal.is_json() {
             terminal.text(row.text())?;
         }

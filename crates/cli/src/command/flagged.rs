@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use carnet_core::{BoxFuture, Context, Credential, Delivered, Delivery, Error, Kinds};
+use carnet_core::{BoxFuture, Context, Credential, Delivered, Delivery, Error, Kinds, Output};
 use carnet_route::{Registry, Route};
 
 /// Adds the delivery that came with this flag.
@@ -35,6 +35,10 @@ impl Delivery for Flagged {
     /// Whatever comes: a route that takes several kinds finds out only when it runs, and would use its own words then.
     fn takes(&self) -> Kinds {
         Kinds::ANY
+    }
+
+    fn output(&self) -> Output {
+        self.delivery.output()
     }
 
     fn deliver<'a>(

@@ -1,6 +1,6 @@
 //! `carnet get ROUTE`: the credential on standard output.
 
-use carnet_core::{Context, Delivered, DeliveryConfig as _, Error};
+use carnet_core::{Context, Delivered, DeliveryConfig as _, Error, Output};
 use carnet_gcp::{GcpExecutable, executable_failure};
 use carnet_route::{Registry, Route, RouteRun};
 use clap::ArgMatches;
@@ -13,10 +13,16 @@ use crate::{
     world,
 };
 
+/// The form of a route that has nothing for standard output itself.
+const USUAL: &str = "json";
+
 pub(super) fn run(global: &Global, args: &Get, matches: Option<&ArgMatches>, terminal: Terminal) -> Result<u8, Error> {
-    match get(global, args, matches, terminal) {
+    let context = world::context();
+    let route = prepared(global, args, matches, &context);
+    let google = answers_google(args, route.as_ref().ok());
+    match route.and_then(|route| get(&route, args, google, &context, terminal)) {
         // Its libraries show the message of an answer; of a program that fails, most show only the exit code.
-        Err(error) if answers_google(args) && !args.dry_run => {
+        Err(error) if google && !args.dry_run => {
             terminal.data(executable_failure(&error).expose())?;
             Ok(0)
         }
@@ -26,31 +32,49 @@ pub(super) fn run(global: &Global, args: &Get, matches: Option<&ArgMatches>, ter
 
 /// Whether one of Google's libraries reads the output: one JSON object, and nothing on standard error, which the
 /// Python library reads as part of it.
-fn answers_google(args: &Get) -> bool {
-    !args.quiet && args.format.first().is_some_and(|form| form == GcpExecutable::NAME)
+fn answers_google(args: &Get, route: Option<&Route>) -> bool {
+    let delivers = || route.is_some_and(|route| route.deliveries().iter().any(|one| one.name() == GcpExecutable::NAME));
+    !args.quiet && args.format.first().map_or_else(delivers, |form| form == GcpExecutable::NAME)
 }
 
-fn get(global: &Global, args: &Get, matches: Option<&ArgMatches>, terminal: Terminal) -> Result<u8, Error> {
-    let context = world::context();
-    let mut routes = route_args::routes(global, &args.route, matches, &context)?;
+fn get(route: &Route, args: &Get, google: bool, context: &Context, terminal: Terminal) -> Result<u8, Error> {
+    if args.dry_run {
+        return plan(route, terminal);
+    }
+    world::block_on(async {
+        let run = route.run(context).await.map_err(Error::from)?;
+        if !google {
+            warn(&run, terminal);
+        }
+        let delivered = route.deliver(context, &run.credential).await?;
+        for done in &delivered {
+            log(done);
+        }
+        if !args.quiet {
+            write(route, &delivered, terminal)?;
+        }
+        Ok(0)
+    })
+}
+
+/// The route that the arguments name, with the form for standard output.
+fn prepared(global: &Global, args: &Get, matches: Option<&ArgMatches>, context: &Context) -> Result<Route, Error> {
+    let mut routes = route_args::routes(global, &args.route, matches, context)?;
     let Some(route) = routes.pop().filter(|_| routes.is_empty()) else {
         return Err(Error::configuration("get the credential of several routes at once")
             .hint("give one route; `carnet run` takes several"));
     };
-    let route = if args.quiet { route } else { with_format(route, &args.format, &context)? };
-    if args.dry_run {
-        return plan(&route, terminal);
+    if args.quiet {
+        return Ok(route);
     }
-    world::block_on(async {
-        let run = route.run(&context).await.map_err(Error::from)?;
-        if !answers_google(args) {
-            warn(&run, terminal);
-        }
-        for delivered in route.deliver(&context, &run.credential).await? {
-            write(&delivered, terminal)?;
-        }
-        Ok(0)
-    })
+    let has_output = route.deliveries().iter().any(|delivery| delivery.output() != Output::Nothing);
+    let route = match args.format.as_slice() {
+        [] if has_output => route,
+        [] => with_format(route, &[USUAL.to_owned()], context)?,
+        words => with_format(route, words, context)?,
+    };
+    check_stream(&route, !args.format.is_empty())?;
+    Ok(route)
 }
 
 /// The form on standard output is one more delivery.
@@ -59,6 +83,23 @@ fn with_format(route: Route, words: &[String], context: &Context) -> Result<Rout
     let registry = Registry::standard();
     let delivery = part.delivery(&registry, &*context.environment).map_err(route_args::told)?;
     flagged::deliver_also(route, &part.flag, delivery, &registry)
+}
+
+/// Refuses two that want standard output for themselves, before anything is sent.
+fn check_stream(route: &Route, has_format: bool) -> Result<(), Error> {
+    let whole = route.deliveries().iter().filter(|delivery| delivery.output() == Output::Whole);
+    let names: Vec<String> = whole.map(|delivery| format!("`{}`", delivery.name())).collect();
+    if names.len() < 2 {
+        return Ok(());
+    }
+    let hint = if has_format {
+        "leave out --format: the route writes to standard output itself"
+    } else {
+        "keep one of them; the others can have a route of their own"
+    };
+    Err(Error::configuration(format!("write {} to one standard output", names.join(" and ")))
+        .hint(hint)
+        .hint("with --quiet none of them is written, and files are"))
 }
 
 /// Says what the steps of a route warned of.
@@ -70,15 +111,23 @@ pub(super) fn warn(run: &RouteRun, terminal: Terminal) {
     }
 }
 
-fn write(delivered: &Delivered, terminal: Terminal) -> Result<(), Error> {
+fn log(delivered: &Delivered) {
     for file in delivered.files.iter().chain(&delivered.shared) {
         tracing::info!(file.path = %file.display(), "wrote a file");
     }
-    let Some(output) = &delivered.output else { return Ok(()) };
-    terminal.data(output.expose())?;
-    // A prompt must not stand behind a token; a pipe gets the exact bytes.
-    if Terminal::stdout_is_terminal() && !output.expose().ends_with(b"\n") {
-        terminal.data(b"\n")?;
+}
+
+/// What wants the stream for itself gets it; otherwise lines for a shell follow one another.
+fn write(route: &Route, delivered: &[Delivered], terminal: Terminal) -> Result<(), Error> {
+    let forms = || route.deliveries().iter().map(|delivery| delivery.output());
+    let wanted = if forms().any(|form| form == Output::Whole) { Output::Whole } else { Output::Exports };
+    for (_, done) in forms().zip(delivered).filter(|(form, _)| *form == wanted) {
+        let Some(output) = &done.output else { continue };
+        terminal.data(output.expose())?;
+        // A prompt must not stand behind a token; a pipe gets the exact bytes.
+        if Terminal::stdout_is_terminal() && !output.expose().ends_with(b"\n") {
+            terminal.data(b"\n")?;
+        }
     }
     Ok(())
 }

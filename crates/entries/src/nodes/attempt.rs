@@ -4,6 +4,11 @@
 //! follows from it. Whoever begins a million attempts costs nothing, and one that was begun at one authority may be
 //! ended at another. That an attempt is used once is the store's business.
 
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
 use carnet_attest::Kind;
 use carnet_core::{Context, Error, hex};
 use carnet_jose::sha256;
@@ -15,6 +20,8 @@ use serde_json::json;
 pub(super) const LIFETIME: SignedDuration = SignedDuration::from_secs(60);
 /// Longest text that is looked at.
 const MAX_LENGTH: usize = 200;
+/// Most used attempts that are remembered here: a minute of 300 a second.
+const MOST_USED: usize = 20_000;
 const NAME: &str = "node-attempt-key";
 
 /// An attempt that one of our authorities has begun.
@@ -52,7 +59,34 @@ pub(super) fn open(key: &[u8; 32], text: &str, now: Timestamp) -> Option<Attempt
 /// What the store remembers of a used attempt.
 pub(super) fn use_once(text: &str, attempt: &Attempt) -> Op {
     // Longer than it is good for, by as much as the clocks of two authorities may differ.
-    Op::UseOnce { key: sha256(format!("node-attempt:{text}").as_bytes()), until: later(attempt.expires_at, LIFETIME) }
+    Op::UseOnce { key: key_of(text), until: later(attempt.expires_at, LIFETIME) }
+}
+
+fn key_of(text: &str) -> [u8; 32] {
+    sha256(format!("node-attempt:{text}").as_bytes())
+}
+
+/// The attempts that this authority has let somebody end, as long as they are good: who shows one again is refused before anything is looked at or written.
+/// Of those that were ended at another authority, or that did not fit in here, the store knows.
+#[derive(Debug, Default)]
+pub(super) struct UsedAttempts(Mutex<HashMap<[u8; 32], Timestamp>>);
+
+impl UsedAttempts {
+    /// Whether nobody has ended it here before.
+    pub(super) fn begin(&self, text: &str, attempt: &Attempt, now: Timestamp) -> bool {
+        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = key_of(text);
+        if used.contains_key(&key) {
+            return false;
+        }
+        if used.len() >= MOST_USED {
+            used.retain(|_, until| now < *until);
+        }
+        if used.len() < MOST_USED {
+            used.insert(key, attempt.expires_at);
+        }
+        true
+    }
 }
 
 /// The key of this store. The first authority makes it.
@@ -130,6 +164,22 @@ mod tests {
         let (context, text, _) = attempt();
         assert!(open(&KEY, &text, later(context.now(), LIFETIME - SignedDuration::from_secs(1))).is_some());
         assert!(open(&KEY, &text, later(context.now(), LIFETIME)).is_none());
+    }
+
+    #[test]
+    fn rejects_an_attempt_that_was_used_and_forgets_those_that_are_over() {
+        let (context, text, _) = attempt();
+        let now = context.now();
+        let used = UsedAttempts::default();
+        let opened = open(&KEY, &text, now).unwrap();
+        assert!(used.begin(&text, &opened, now));
+        assert!(!used.begin(&text, &opened, now));
+        for number in 0..MOST_USED {
+            assert!(used.begin(&number.to_string(), &opened, now), "one that does not fit in is the store's business");
+        }
+        assert_eq!(used.0.lock().unwrap().len(), MOST_USED);
+        assert!(used.begin("next", &opened, opened.expires_at));
+        assert_eq!(used.0.lock().unwrap().len(), 1);
     }
 
     #[test]

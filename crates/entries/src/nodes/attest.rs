@@ -41,6 +41,12 @@ impl Nodes {
         let attempt = attempt.filter(|attempt| attempt.kind == request.kind).ok_or_else(|| {
             Refusal::new(RefusalCode::NotAttested, "there is no such attempt, or its time is over").hint("begin again")
         })?;
+        if !self.used_attempts.begin(&request.attempt, &attempt, now) {
+            let refused = used_attempt();
+            let record = refusal(&self.attest_record(by, request.kind, ""), "once", &refused.message);
+            self.parts.mint.refused(record, Vec::new()).await;
+            return Err(refused);
+        }
         let used = attempt::use_once(&request.attempt, &attempt);
         let attested = match self.attestors().verify(request.kind, &request.payload, &attempt.nonce).await {
             Ok(attested) => attested,
@@ -166,13 +172,10 @@ impl Nodes {
         record
     }
 
-    /// Writes a refusal, and that the attempt is used.
+    /// Writes a refusal, and that the attempt is used; beyond the bound of written refusals only this authority knows that it is.
     async fn note_used(&self, used: Op, record: AuditRecord) {
         debug_assert_eq!(record.outcome, Outcome::Refused, "only refusals come here");
-        let refused = Some(record.clone());
-        if let Err(error) = self.store().commit(Commit { ops: vec![used], audit: record, refused }).await {
-            tracing::error!(%error, "a refusal could not be written to the audit log");
-        }
+        self.parts.mint.refused(record, vec![used]).await;
     }
 }
 

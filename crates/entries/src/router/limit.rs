@@ -8,6 +8,7 @@ use std::{
 };
 
 use carnet_attest::protocol::{Refusal, RefusalCode};
+use carnet_issuer::counted_address;
 use carnet_spiffe::SpiffeId;
 use jiff::Timestamp;
 
@@ -45,7 +46,7 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn stranger(&self, caller: &Caller, now: Timestamp) -> Result<(), Refusal> {
-        take(&self.strangers, caller.ip(), STRANGER, 1, now)
+        take(&self.strangers, caller.ip().map(counted_address), STRANGER, 1, now)
     }
 
     /// `cost` is the number of SVIDs asked for.
@@ -104,6 +105,21 @@ mod tests {
         assert!(ask(1, 1, 500));
         assert!(!ask(1, 1, 500));
         assert!(!ask(3, 4, 0), "more than ever at once");
+    }
+
+    #[test]
+    fn addresses_of_one_network_of_ipv6_are_one_caller() {
+        let limits = Limits::default();
+        let now = Timestamp::from_second(1_795_262_400).unwrap();
+        let ask = |address: &str| {
+            let address = Some(std::net::SocketAddr::new(address.parse().unwrap(), 1));
+            limits.stranger(&Caller { address, certificates: None }, now).is_ok()
+        };
+        let let_through = (0..200).filter(|host| ask(&format!("2001:db8::{host:x}"))).count();
+        assert_eq!(let_through, 100);
+        assert!(ask("2001:db8:0:1::1"), "another network is another matter");
+        let each = (0..200).filter(|host| ask(&format!("192.0.2.{host}"))).count();
+        assert_eq!(each, 200);
     }
 
     #[test]

@@ -7,9 +7,10 @@ use carnet_attest::protocol::{
     IssuedJwt, IssuedX509, JwtAnswer, JwtRequest, MAX_AUDIENCE, MAX_AUDIENCES, MAX_BATCH, Refusal, RefusalCode,
     X509Answer, X509Request,
 };
-use carnet_core::ErrorKind;
+use carnet_core::{ErrorKind, safe_text};
 use carnet_spiffe::{Entry, Selector};
 use carnet_x509::CertificateRequest;
+use futures_util::future::join_all;
 use jiff::SignedDuration;
 
 use super::{
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::{
     Agent, By, MintJwt, MintX509, Minted, MintedJwt,
+    by::refusal,
     nodes::{told, unavailable},
 };
 
@@ -31,7 +33,9 @@ pub(super) async fn x509(State(api): State<Arc<Api>>, caller: Caller, body: Byte
     check_count(requests.len())?;
     api.limits.agent(&agent, requests.len().max(1), api.parts.context.now())?;
     let by = caller.by(&api.parts.context, agent.id.as_str());
+    let asked = requests.iter().map(|request| Asked::of(&request.entry_id, &[])).collect();
     let wanted = api.wanted(&agent, requests);
+    api.note_refused("svid.x509", "csr", asked, &wanted, &by).await;
     Ok(json(&api.mint_all(wanted, &by).await))
 }
 
@@ -41,7 +45,9 @@ pub(super) async fn jwt(State(api): State<Arc<Api>>, caller: Caller, body: Bytes
     check_count(requests.len())?;
     api.limits.agent(&agent, requests.len().max(1), api.parts.context.now())?;
     let by = caller.by(&api.parts.context, agent.id.as_str());
+    let asked = requests.iter().map(|request| Asked::of(&request.entry_id, &request.audiences)).collect();
     let wanted: Vec<_> = requests.into_iter().map(|request| api.wanted_jwt(&agent, request)).collect();
+    api.note_refused("svid.jwt", "audience", asked, &wanted, &by).await;
     let good = wanted.iter().filter_map(|wanted| Some(wanted.as_ref().ok()?.mint.clone())).collect();
     let mut minted = api.parts.mint.jwt(good, by).await.into_iter();
     let mut issued = |wanted: Result<Wanted<MintJwt>, Refusal>| {
@@ -68,7 +74,45 @@ struct Wanted<T> {
     revision: u64,
 }
 
+/// What was asked for, cut where nothing good is longer.
+struct Asked {
+    entry: String,
+    audiences: Vec<String>,
+}
+
+impl Asked {
+    fn of(entry: &str, audiences: &[String]) -> Self {
+        let cut = |text: &String| text.chars().take(MAX_AUDIENCE).collect();
+        Self {
+            entry: entry.chars().take(MAX_AUDIENCE).collect(),
+            audiences: audiences.iter().take(MAX_AUDIENCES).map(cut).collect(),
+        }
+    }
+}
+
 impl Api {
+    /// Writes down what is refused before the issuer is asked, as far as refusals of this caller are written. `invalid` is the clause of those that are
+    /// no requests; that of the others is `entry`.
+    async fn note_refused<T: Sync>(
+        &self,
+        action: &str,
+        invalid: &str,
+        asked: Vec<Asked>,
+        wanted: &[Result<Wanted<T>, Refusal>],
+        by: &By,
+    ) {
+        let now = self.parts.context.now();
+        let refused = asked.into_iter().zip(wanted).filter_map(|(asked, wanted)| Some((asked, wanted.as_ref().err()?)));
+        let written = refused.map(|(Asked { entry, audiences }, why)| {
+            let clause = if why.code == RefusalCode::Invalid { invalid } else { "entry" };
+            let mut record = refusal(&by.record(now, action, ""), clause, &why.message);
+            record.audiences = audiences.iter().map(|audience| safe_text(audience)).collect();
+            record.details.insert("entry".to_owned(), serde_json::json!(safe_text(&entry)));
+            self.parts.mint.refused(record, Vec::new())
+        });
+        join_all(written).await;
+    }
+
     fn wanted_jwt(&self, agent: &Agent, request: JwtRequest) -> Result<Wanted<MintJwt>, Refusal> {
         let JwtRequest { entry_id, selectors, audiences } = request;
         let length = |audience: &String| !audience.is_empty() && audience.len() <= MAX_AUDIENCE;

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use carnet_attest::{Kind, Registration, protocol::*};
 use carnet_spiffe::{Bundle, BundleMap, verify_jwt_svid, verify_x509_svid};
+use carnet_store::Outcome;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -220,6 +221,10 @@ async fn rejects_the_entry_of_another_agent_and_serves_the_rest_of_the_batch() {
         .collect();
     let no = Some(RefusalCode::NotAuthorized);
     assert_eq!(codes, [no, None, Some(RefusalCode::Invalid), no]);
+    assert_eq!(
+        refused_rows(&world, "svid.x509", &agent).await,
+        [("entry", theirs.entry.id.as_str()), ("csr", mine.as_str()), ("entry", "none")].map(owned)
+    );
     let batch = [
         token_wanted(&theirs.entry.id, &["a"]),
         token_wanted(&mine, &["a"]),
@@ -237,6 +242,86 @@ async fn rejects_the_entry_of_another_agent_and_serves_the_rest_of_the_batch() {
         })
         .collect();
     assert_eq!(codes, [no, None, Some(RefusalCode::Invalid), Some(RefusalCode::Invalid)]);
+    assert_eq!(
+        refused_rows(&world, "svid.jwt", &agent).await,
+        [("entry", theirs.entry.id.as_str()), ("audience", mine.as_str()), ("audience", mine.as_str())].map(owned)
+    );
+}
+
+fn owned((clause, entry): (&str, &str)) -> (String, String) {
+    (clause.to_owned(), entry.to_owned())
+}
+
+/// Clauses and entries of what this agent was refused.
+async fn refused_rows(world: &World, action: &str, agent: &TestAgent) -> Vec<(String, String)> {
+    let rows = world.rows().await.into_iter();
+    let rows = rows.filter(|row| row.action == action && row.outcome == Outcome::Refused);
+    let told = rows.map(|row| {
+        assert_eq!(row.actor, agent.id.as_str());
+        let entry = row.details.get("entry").and_then(Value::as_str).unwrap_or_default();
+        (row.clause.unwrap_or_default(), entry.to_owned())
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn rejects_audiences_that_take_different_algorithms_as_no_request() {
+    let (world, agent, mine) = with_entry().await;
+    let batch = [token_wanted(&mine, &["sts.amazonaws.com", "a"])];
+    let (_, body) = world.send(Some(&agent), "POST", paths::JWT, Some(&batch)).await;
+    let answers: Vec<JwtAnswer> = serde_json::from_value(body).unwrap();
+    let [JwtAnswer::Refused(refusal)] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!((refusal.code, refusal.hint.as_deref()), (RefusalCode::Invalid, Some("ask for a token for each")));
+    assert_eq!(refused_rows(&world, "svid.jwt", &agent).await, [owned(("audience", mine.as_str()))]);
+}
+
+#[tokio::test]
+async fn an_agent_does_not_fill_the_audit_with_refusals() {
+    let (world, agent, mine) = with_entry().await;
+    let batch = vec![token_wanted("none", &["a"]); 200];
+    let (status, _) = world.send(Some(&agent), "POST", paths::JWT, Some(&batch)).await;
+    assert_eq!(status, 200);
+    assert_eq!(refused_rows(&world, "svid.jwt", &agent).await.len(), 50);
+    // What is allowed has its row all the same.
+    let before = world.rows().await.len();
+    world.send(Some(&agent), "POST", paths::JWT, Some(&[token_wanted(&mine, &["a"])])).await;
+    assert_eq!(world.rows().await.len(), before + 1);
+}
+
+#[tokio::test]
+async fn a_stranger_does_not_fill_the_audit() {
+    let world = World::new().await;
+    let token = world.token(None, &[]).await;
+    let before = world.rows().await.len();
+    let bad = |request: AttestRequest| AttestRequest { payload: serde_json::json!({ "token": "none" }), ..request };
+    // With a new attempt each time, and with one over and over.
+    let same = bad(world.attempt(&token).await);
+    for number in 0..95 {
+        let request = if number % 2 == 0 { bad(world.attempt(&token).await) } else { same.clone() };
+        let (status, body) = world.send(None, "POST", paths::ATTEST, Some(&request)).await;
+        assert_eq!((status, code(&body)), (403, "not-attested"), "{body}");
+    }
+    assert_eq!(world.rows().await.len() - before, 50);
+    assert_eq!(world.issuer.flush_refusals().await.unwrap(), 45);
+    assert_eq!(world.rows().await.pop().unwrap().action, "refusals.suppressed");
+    // Whoever is believed comes in all the same, and has its rows.
+    let good = world.attempt(&token).await;
+    assert_eq!(world.send(None, "POST", paths::ATTEST, Some(&good)).await.0, 200);
+    assert_eq!(world.audit().await[0].0, "node.attest");
+}
+
+#[tokio::test]
+async fn rejects_an_attempt_whose_refusal_was_not_written() {
+    let world = World::new().await;
+    let token = world.token(None, &[]).await;
+    let bad = |request: AttestRequest| AttestRequest { payload: serde_json::json!({ "token": "none" }), ..request };
+    for _ in 0..60 {
+        world.send(None, "POST", paths::ATTEST, Some(&bad(world.attempt(&token).await))).await;
+    }
+    let good = world.attempt(&token).await;
+    world.send(None, "POST", paths::ATTEST, Some(&bad(good.clone()))).await;
+    let (status, body) = world.send(None, "POST", paths::ATTEST, Some(&good)).await;
+    assert_eq!((status, body["message"].as_str()), (403, Some("this attempt was used")), "{body}");
 }
 
 #[tokio::test]

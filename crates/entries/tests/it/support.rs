@@ -34,6 +34,7 @@ pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) shutdown: CancellationToken,
     pub(crate) bundles: watch::Sender<Arc<BundleMap>>,
+    pub(crate) issuer: Arc<Issuer>,
     keys: Arc<KeyManager>,
     parts: NodesParts,
 }
@@ -125,7 +126,8 @@ impl World {
             context: context.clone(),
             settings: IssuerSettings::default(),
         });
-        let mint: Arc<dyn Mint> = Arc::new(issuer.unwrap());
+        let issuer = Arc::new(issuer.unwrap());
+        let mint: Arc<dyn Mint> = Arc::<Issuer>::clone(&issuer);
         let entries = Entries::open(EntriesParts {
             store: Arc::clone(&store),
             context: context.clone(),
@@ -152,7 +154,7 @@ impl World {
             context: context.clone(),
             shutdown: shutdown.clone(),
         });
-        Self { store, clock, files, context, entries, nodes, router, shutdown, bundles, keys, parts }
+        Self { store, clock, files, context, entries, nodes, router, shutdown, bundles, issuer, keys, parts }
     }
 
     /// What another authority on the same store is made of.

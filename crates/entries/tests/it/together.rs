@@ -9,7 +9,7 @@ use std::{
 use carnet_attest::{Registration, protocol::*};
 use carnet_core::{BoxFuture, Error};
 use carnet_entries::*;
-use carnet_store::{AuditRecord, Options, testing::TestPostgres};
+use carnet_store::{AuditRecord, Op, Options, testing::TestPostgres};
 use serde_json::Value;
 
 use crate::support::*;
@@ -70,6 +70,10 @@ impl Mint for Meanwhile {
             }
             self.inner.sign_x509(wanted, by).await
         })
+    }
+
+    fn refused(&self, record: AuditRecord, ops: Vec<Op>) -> BoxFuture<'_, ()> {
+        self.inner.refused(record, ops)
     }
 
     fn jwt(&self, wanted: Vec<MintJwt>, by: By) -> BoxFuture<'_, Vec<Result<MintedJwt, Error>>> {

@@ -8,7 +8,7 @@ use carnet_x509::der_to_pem;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Ready, Refused, TokenResponse, Work};
+use super::{Ready, Refused, TokenResponse, Work, origin::Origin};
 use crate::{
     IssueType, Issuer, OAuthCode, OAuthError, X509SvidRequest,
     inbound::{Proof, STATED},
@@ -32,6 +32,8 @@ pub(super) struct AccessToken {
     pub(super) custom: Map<String, Value>,
     /// Whether nothing is remembered of it.
     pub(super) stateless: bool,
+    /// Where it comes from, in the form of [`Origin`].
+    pub(super) origin: Value,
 }
 
 impl Issuer {
@@ -90,6 +92,7 @@ impl Issuer {
             act,
             custom,
             stateless: granted.rule.rule.stateless,
+            origin: Origin::of(work, &granted.rule, issued_at).to_value(),
         };
         self.build_access_token(token, work.now, row).await
     }
@@ -108,6 +111,7 @@ impl Issuer {
         // What renewing needs to know besides the row.
         remembered.claims = json!({
             "client_id": token.client_id, "client": token.client, "scope": token.scope, "act": token.act, "custom": claims,
+            "origin": token.origin,
         });
         let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         set("iss", json!(self.issuer_url()));

@@ -1,4 +1,5 @@
-//! Renewing: an access token of ours for another like it, up to the end that its rule has set.
+//! Renewing: an access token of ours for another like it, up to the end that its rule has set, as long
+//! as its rule grants it.
 //!
 //! The old one is revoked in the same commit, which fails when it is revoked already: so of one first issue one token is good at a time, it is
 //! renewed once only, also by two nodes at once, and one that was revoked on the way gets no successor.
@@ -8,7 +9,11 @@ use carnet_store::{AuditRecord, ConflictReason, Op, TokenRow};
 use carnet_trust::Refusal;
 use serde_json::{Map, Value, json};
 
-use super::{Ready, Refused, Work, build::AccessToken};
+use super::{
+    Ready, Refused, Work,
+    build::AccessToken,
+    origin::{Missing, Origin},
+};
 use crate::{
     IssueType, Issuer,
     mint::{later, whole_seconds},
@@ -39,15 +44,25 @@ impl Issuer {
         let deny = |clause: &'static str, seen: String, wanted: &str, fix: &str| {
             Refused::denied(work.request.grant, Box::new(Refusal::new(clause, seen, wanted, "access_denied", fix)))
         };
-        let Some(rule) =
-            work.rules.compiled(&old.rule).filter(|rule| rule.rule.issue.contains(&IssueType::AccessToken))
-        else {
+        let found = work.rules.compiled(&old.rule).filter(|rule| rule.rule.issue.contains(&IssueType::AccessToken));
+        let Some((rule, origin)) = found.zip(Origin::read(old)) else {
+            let seen = if found.is_none() {
+                "the rule of the token is gone"
+            } else {
+                "it is not known what it was issued for"
+            };
             let fix = "exchange the subject's own token again";
-            return Err(deny("rule", "the rule of the token is gone".to_owned(), "a rule that issues it", fix));
+            return Err(deny("rule", seen.to_owned(), "a rule that issues it", fix));
         };
-        if rule.rule.max_lifetime.is_none() || old.max_expires_at <= work.now {
+        origin.still_granted(old, rule).map_err(|Missing { clause, seen, wanted }| {
+            let fix = "exchange the subject's own token again, if the rule is to grant it";
+            deny(clause, carnet_core::safe_text(&seen), &wanted, fix)
+        })?;
+        let most = rule.max_lifetime().map(|most| self.bounded_lifetime(most));
+        let end = most.map_or(work.now, |most| origin.end(old, most));
+        if end <= work.now {
             let fix = "exchange the subject's own token again, or set max_lifetime in the rule";
-            return Err(deny("max-lifetime", old.max_expires_at.to_string(), "a later end", fix));
+            return Err(deny("max-lifetime", end.to_string(), "a later end", fix));
         }
         if !rule.admits(work.caller.address()) {
             let seen = work.caller.address().map_or_else(|| "no address".to_owned(), |address| address.to_string());
@@ -70,7 +85,9 @@ impl Issuer {
             row: TokenRow {
                 id: self.context().random_hex::<16>(),
                 issued_at,
-                expires_at: later(issued_at, lifetime).min(old.max_expires_at),
+                expires_at: later(issued_at, lifetime).min(end),
+                max_expires_at: end,
+                networks: rule.rule.networks.clone(),
                 ..old.clone()
             },
             algorithm,
@@ -80,6 +97,7 @@ impl Issuer {
             act: old.claims.get("act").filter(|act| act.is_object()).cloned(),
             custom,
             stateless: false,
+            origin: origin.to_value(),
         };
         let mut ready = self.build_access_token(token, work.now, row).await?;
         row.details.insert("issued".to_owned(), json!(IssueType::AccessToken.name()));

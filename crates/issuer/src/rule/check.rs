@@ -2,7 +2,7 @@
 
 use carnet_core::Mistake;
 use carnet_jose::Algorithm;
-use carnet_spiffe::{SpiffeId, TrustDomain};
+use carnet_spiffe::{ISSUERS_CLAIMS, SpiffeId, TrustDomain};
 use carnet_trust::Expression;
 use ipnet::IpNet;
 use serde_json::Value;
@@ -18,7 +18,6 @@ use super::{
 use crate::{
     IssueType, SubjectType,
     signed_issuer::{self, SignedIssuer},
-    svid::RESERVED_CLAIMS,
 };
 
 /// What a condition may read.
@@ -269,7 +268,7 @@ impl Checker {
         let mut custom = Vec::new();
         for (name, value) in &rule.custom_claims {
             let field = format!("custom_claims.{name}");
-            if RESERVED_CLAIMS.contains(&name.as_str()) {
+            if ISSUERS_CLAIMS.contains(&name.as_str()) {
                 self.mistake(&field, "the issuer writes this claim itself");
             }
             let made = match value {

@@ -112,6 +112,7 @@ pub(crate) struct World {
     pub(crate) keys: Arc<KeyManager>,
     pub(crate) rules: watch::Sender<Arc<RuleSet>>,
     pub(crate) bundles: watch::Sender<Arc<BundleMap>>,
+    pub(crate) context: Context,
     pub(crate) issuer: Arc<Issuer>,
     pub(crate) router: Router,
 }
@@ -167,13 +168,27 @@ impl World {
             store: Arc::clone(&store),
             rules: rules.subscribe(),
             bundles: bundles.subscribe(),
-            context,
+            context: context.clone(),
             settings,
         })
         .unwrap();
         let issuer = Arc::new(issuer);
         let router = Arc::clone(&issuer).router();
-        Self { random, store, clock, network, keys, rules, bundles, issuer, router }
+        Self { random, store, clock, network, keys, rules, bundles, context, issuer, router }
+    }
+
+    /// What another issuer on the same store is made of.
+    pub(crate) fn parts(&self) -> IssuerParts {
+        IssuerParts {
+            issuer_url: AUTHORITY.to_owned(),
+            trust_domain: domain(),
+            keys: self.keys.watch(),
+            store: Arc::clone(&self.store),
+            rules: self.rules.subscribe(),
+            bundles: self.bundles.subscribe(),
+            context: self.context.clone(),
+            settings: IssuerSettings::default(),
+        }
     }
 
     /// The outcomes so far; what the key manager did is left out.

@@ -280,7 +280,7 @@ async fn an_identity_goes_with_ordinary_trust_in_the_server() {
 fn identity(authority: &Authority, uri: &str) -> Arc<X509Identity> {
     let issued = authority.issue(&leaf(&[], &[uri])).unwrap();
     let private_key = SecretBytes::new(issued.private_key.expose());
-    Arc::new(X509Identity { chain: vec![issued.certificate], private_key })
+    Arc::new(X509Identity { chain: vec![issued.certificate], private_key, bundle: Vec::new() })
 }
 
 #[tokio::test]
@@ -321,7 +321,7 @@ async fn rejects_a_requests_identity_that_is_no_certificate_or_goes_over_plain_h
     let authority = authority();
     let url = server(&authority, ClientCertificates::None).await;
     let private_key = SecretBytes::new(b"key".to_vec());
-    let broken = Arc::new(X509Identity { chain: vec![b"leaf".to_vec()], private_key });
+    let broken = Arc::new(X509Identity { chain: vec![b"leaf".to_vec()], private_key, bundle: Vec::new() });
     let client = client(ClientTls::new().verifier(only(SERVER)));
     let error = client.send(get(&url).identity(broken)).await.unwrap_err();
     assert_eq!(error.kind, HttpErrorKind::Tls);

@@ -1,5 +1,10 @@
 //! What is wrong, where, and what to do about it.
 
+mod excerpt;
+mod quote;
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     ops::Range,
@@ -10,7 +15,11 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use carnet_core::{Error, Place};
 use serde::Serialize;
 
-use super::{limits, mask::mask};
+use self::excerpt::Excerpt;
+use super::{
+    limits,
+    mask::{mask, mask_each},
+};
 
 /// What the command line is called where a file would have its path.
 const COMMAND_LINE: &str = "command line";
@@ -22,6 +31,8 @@ pub struct ConfigError {
     /// What was read, with everything hidden that could be a secret. Same length as the original.
     text: String,
     problems: Vec<Problem>,
+    /// Whether there are more mistakes than those.
+    has_more: bool,
 }
 
 /// Where a text came from.
@@ -47,7 +58,8 @@ pub struct Problem {
     /// Where it is. `None` when it is about the whole file.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
-    /// The field, dotted, for instance `route.reader.through[0].gcp.audience`. Empty when it is in no field.
+    /// The field, dotted, for instance `route.reader.through[0].gcp.audience`. Empty when it is in no field. Cut where it is
+    /// long.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub field: String,
     /// What is wrong.
@@ -88,7 +100,7 @@ impl Problem {
     }
 
     pub(crate) fn field(mut self, field: impl AsRef<str>) -> Self {
-        self.field = plain(field.as_ref());
+        self.field = plain(&quote::short_name(field.as_ref()));
         self
     }
 
@@ -104,27 +116,39 @@ impl Problem {
 }
 
 impl ConfigError {
-    pub(crate) fn new(origin: TextOrigin, text: &str, mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
-        problems.dedup();
-        let more = problems.len().saturating_sub(limits::REPORTED);
-        problems.truncate(limits::REPORTED);
-        for problem in &mut problems {
-            if let Some(span) = &mut problem.span {
-                *span = clamp(text, span);
-                problem.place = Some(Place::of(text, span.start));
-            }
-            if let Some((span, _)) = &mut problem.related {
-                *span = clamp(text, span);
-            }
-        }
-        if more > 0 {
-            problems.push(Problem::whole(format!("{more} more mistakes")).hint("correct these first"));
-        }
-        Self { origin, text: carnet_core::blotted(&mask(text)), problems }
+    pub(crate) fn new(origin: TextOrigin, text: &str, problems: Vec<Problem>) -> Self {
+        Self::of(origin, text, &mask(text), problems)
     }
 
-    /// The mistakes, in the order of the file.
+    /// Of a command line; `words` are the places of its names with their values.
+    pub(crate) fn of_words(text: &str, words: impl IntoIterator<Item = Range<usize>>, problems: Vec<Problem>) -> Self {
+        Self::of(TextOrigin::CommandLine, text, &mask_each(text, words), problems)
+    }
+
+    fn of(origin: TextOrigin, text: &str, masked: &str, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
+        problems.dedup();
+        let has_more = problems.len() > limits::REPORTED;
+        problems.truncate(limits::REPORTED);
+        for span in problems.iter_mut().filter_map(|problem| problem.span.as_mut()) {
+            *span = clamp(text, span);
+        }
+        let hidden = problems.iter().filter_map(|problem| user_in_url(text, problem)).fold(hidden(text, masked), blot);
+        for problem in &mut problems {
+            if let Some(span) = problem.span.clone() {
+                problem.redact(|said| without_echo(said, text, &hidden, &span));
+                problem.place = Some(Place::of(text, span.start));
+            }
+            problem.redact(|text| quote::short(&carnet_core::redacted(text)));
+            if let Some((span, label)) = &mut problem.related {
+                *span = clamp(text, span);
+                *label = quote::short(label);
+            }
+        }
+        Self { origin, text: hidden, problems, has_more }
+    }
+
+    /// The mistakes, in the order of the file; of very many the first 1000.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -137,38 +161,66 @@ impl ConfigError {
         }
     }
 
-    /// For people: each mistake under the lines it is about. `width` is that of the terminal.
+    /// For people: each mistake under the lines it is about; of many the first 20. `width` is that of the terminal.
     pub fn render(&self, colour: bool, width: usize) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.term_width(width);
-        let name = self.origin.name();
-        let mut parts: Vec<String> = Vec::with_capacity(self.problems.len());
-        for problem in &self.problems {
-            let title = Level::ERROR.primary_title(problem.message.as_str());
-            let mut report = vec![match &problem.span {
-                Some(span) => {
-                    let mut snippet = Snippet::source(self.text.as_str())
-                        .path(name.as_str())
-                        .annotation(AnnotationKind::Primary.span(span.clone()));
-                    if let Some((span, label)) = &problem.related {
-                        let context = AnnotationKind::Context.span(span.clone()).label(label.as_str());
-                        snippet = snippet.annotation(context);
-                    }
-                    title.element(snippet)
-                }
-                None => title.element(annotate_snippets::Origin::path(name.as_str())),
-            }];
-            if let Some(hint) = &problem.hint {
-                report.push(Group::with_title(Level::HELP.secondary_title(hint.as_str())));
-            }
-            parts.push(renderer.render(&report));
-        }
+        let more = self.more(limits::SHOWN);
+        let shown = self.problems.iter().take(limits::SHOWN).chain(&more);
+        let parts: Vec<String> = shown.map(|problem| self.rendered(problem, &renderer)).collect();
         parts.join("\n\n")
     }
 
-    /// For programs.
+    fn rendered(&self, problem: &Problem, renderer: &Renderer) -> String {
+        let name = self.origin.name();
+        let title = Level::ERROR.primary_title(problem.message.as_str());
+        let related = problem.related.as_ref();
+        let excerpt = problem.span.as_ref().map(|span| Excerpt::of(&self.text, span, related.map(|(span, _)| span)));
+        let mut report = vec![match &excerpt {
+            Some(Excerpt { text, first_line, span, related: near, .. }) => {
+                let mut snippet = Snippet::source(*text)
+                    .line_start(*first_line)
+                    .path(name.as_str())
+                    .annotation(AnnotationKind::Primary.span(span.clone()));
+                if let (Some(span), Some((_, label))) = (near, related) {
+                    let context = AnnotationKind::Context.span(span.clone()).label(label.as_str());
+                    snippet = snippet.annotation(context);
+                }
+                title.element(snippet)
+            }
+            None => title.element(annotate_snippets::Origin::path(name.as_str())),
+        }];
+        if let Some(hint) = &problem.hint {
+            report.push(Group::with_title(Level::HELP.secondary_title(hint.as_str())));
+        }
+        let drawn = renderer.render(&report);
+        match (problem.place, excerpt.map_or(0, |excerpt| excerpt.missing)) {
+            // The renderer counts columns from where the line was cut.
+            (Some(Place { line, column }), missing @ 1..) => {
+                let cut = format!("{name}:{line}:{}", column.saturating_sub(missing));
+                drawn.replacen(&cut, &format!("{name}:{line}:{column}"), 1)
+            }
+            _ => drawn,
+        }
+    }
+
+    /// That there are more mistakes than so many, if there are.
+    fn more(&self, shown: usize) -> Option<Problem> {
+        let message = match (self.problems.len().saturating_sub(shown), self.has_more) {
+            (0, false) => return None,
+            (0, true) => format!("there are more mistakes than these {shown}"),
+            (1, false) => "1 more mistake".to_owned(),
+            (more, false) => format!("{more} more mistakes"),
+            (more, true) => format!("more than {more} more mistakes"),
+        };
+        Some(Problem::whole(message).hint("correct these first"))
+    }
+
+    /// For programs: 1000 mistakes at most, and one without a place that says so where there are more.
     pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({ "version": 1, "file": self.origin.name(), "mistakes": self.problems })
+        let more = self.more(self.problems.len());
+        let mistakes: Vec<&Problem> = self.problems.iter().chain(&more).collect();
+        serde_json::json!({ "version": 1, "file": self.origin.name(), "mistakes": mistakes })
     }
 }
 
@@ -177,6 +229,7 @@ impl fmt::Display for ConfigError {
         let name = self.origin.name();
         match self.problems.len() {
             1 => write!(f, "read {name}: 1 mistake"),
+            count if self.has_more => write!(f, "read {name}: more than {count} mistakes"),
             count => write!(f, "read {name}: {count} mistakes"),
         }
     }
@@ -184,12 +237,14 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Each mistake becomes a hint with its place, so that nothing is lost where the error is shown as any other.
+/// Each mistake becomes a hint with its place, so that nothing is lost where the error is shown as any other; of many the
+/// first 20.
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
         let name = error.origin.name();
         let mut outer = Self::configuration(error.to_string());
-        for Problem { place, message, hint, .. } in &error.problems {
+        let more = error.more(limits::SHOWN);
+        for Problem { place, message, hint, .. } in error.problems.iter().take(limits::SHOWN).chain(&more) {
             let place = place.map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
             let hint = hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
             outer = outer.hint(format!("{name}{place}: {message}{hint}"));
@@ -212,6 +267,61 @@ pub(crate) fn plain(text: &str) -> String {
         }
         plain
     })
+}
+
+/// The text with everything hidden that could be a secret: by its name, or by how it looks. Each is looked for in the text as it
+/// is, since what is left when one is hidden may no longer look like the other.
+fn hidden(text: &str, masked: &str) -> String {
+    let (blotted, users) = (carnet_core::blotted(text), quote::without_users(text));
+    let is_shown = |at: usize, letter: char| {
+        let same = |copy: &str| copy.get(at..).is_some_and(|rest| rest.starts_with(letter));
+        same(masked) && same(&blotted) && same(&users)
+    };
+    text.char_indices().fold(String::with_capacity(text.len()), |mut hidden, (at, letter)| {
+        let shown = is_shown(at, letter);
+        hidden.extend(std::iter::repeat_n(if shown { letter } else { '*' }, if shown { 1 } else { letter.len_utf8() }));
+        hidden
+    })
+}
+
+/// Where somebody's name and password stand in what the field of a URL refused: without a scheme, before an `@`.
+fn user_in_url(text: &str, problem: &Problem) -> Option<Range<usize>> {
+    let span = problem.span.clone().filter(|_| quote::is_url_field(&problem.field))?;
+    let (start, value) = unquoted(text, &span);
+    let user = quote::user_of(value).filter(|user| !user.contains("://") && !user.contains(['"', '\'', '\n']))?;
+    Some(start..start.saturating_add(user.len()))
+}
+
+/// The text with a place hidden.
+fn blot(mut text: String, place: Range<usize>) -> String {
+    let stars = "*".repeat(place.len());
+    if text.get(place.clone()).is_some() {
+        text.replace_range(place, &stars);
+    }
+    text
+}
+
+/// What stands at a place without its quotes, and where that begins.
+fn unquoted<'t>(text: &'t str, span: &Range<usize>) -> (usize, &'t str) {
+    let quotes = |letter: char| letter == '"' || letter == '\'';
+    let value = text.get(span.clone()).unwrap_or_default();
+    let start = value.len().saturating_sub(value.trim_start_matches(quotes).len());
+    (span.start.saturating_add(start), value.trim_matches(quotes))
+}
+
+/// What is said about this place of the text, with as much hidden where it quotes the place as is hidden there.
+fn without_echo(said: &str, text: &str, hidden: &str, span: &Range<usize>) -> String {
+    let (from, value) = unquoted(text, span);
+    let shown = hidden.get(from..from.saturating_add(value.len())).unwrap_or_default();
+    if value == shown {
+        return said.to_owned();
+    }
+    let said = match quote::user_of(value).map(|user| (user, shown.get(..user.len()).unwrap_or_default())) {
+        Some((user, stars)) if user != stars => said.replace(&format!("{}@", plain(user)), &format!("{stars}@")),
+        _ => said.to_owned(),
+    };
+    let (value, shown) = (plain(value), plain(shown));
+    said.replace(&format!("`{value}`"), &format!("`{shown}`")).replace(&format!("\"{value}\""), &format!("\"{shown}\""))
 }
 
 /// Brings a span into the text and onto the borders of characters; an empty one covers one character, if there is one.

@@ -54,7 +54,7 @@ pub(crate) fn read(
     }
     let (tree, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        let problems = errors.iter().take(limits::MISTAKES).map(not_toml).collect();
+        let problems = errors.iter().take(limits::COLLECTED).map(not_toml).collect();
         return Err(ConfigError::new(origin, text, problems));
     }
     let span = tree.span();

@@ -46,10 +46,19 @@ impl Part {
             let message = format!("{flag} needs a name first");
             problems.push(Problem::new(flag.len() + 1..text.len(), message).field(flag).hint(hint));
         }
+        let mut places: Vec<Range<usize>> = std::iter::once(flag.len() + 1..text.len()).collect();
+        let mut is_lone = false;
         for word in words {
             text.push(' ');
             let start = text.len();
             text.push_str(word);
+            // Words without a sign may be a name and its value.
+            let lone = !word.contains('=');
+            match places.last_mut().filter(|_| lone && is_lone) {
+                Some(place) => place.end = text.len(),
+                None => places.push(start..text.len()),
+            }
+            is_lone = lone;
             match word.split_once('=') {
                 Some((field, value)) if !field.is_empty() => part.fields.push((field.to_owned(), value.to_owned())),
                 _ => problems.push(
@@ -59,7 +68,7 @@ impl Part {
                 ),
             }
         }
-        if problems.is_empty() { Ok(part) } else { Err(ConfigError::new(TextOrigin::CommandLine, &text, problems)) }
+        if problems.is_empty() { Ok(part) } else { Err(ConfigError::of_words(&text, places, problems)) }
     }
 
     /// Builds the delivery that this names, for instance of `--format`.
@@ -198,6 +207,12 @@ impl<'p> Layout<'p> {
         layout
     }
 
+    /// Where the fields stand, each with its value.
+    fn words(&self) -> impl Iterator<Item = Range<usize>> {
+        let fields = self.parts.iter().flat_map(|(_, line)| &line.fields);
+        fields.map(|(field, value)| field.start..value.end)
+    }
+
     fn push(&mut self, word: &str) -> Range<usize> {
         let start = self.text.len();
         self.text.push_str(word);
@@ -209,7 +224,6 @@ impl<'p> Layout<'p> {
         environment: &dyn Environment,
         read: impl FnOnce(&mut Reader<'_>, Vec<(&'p Part, Line)>) -> Option<T>,
     ) -> Result<T, ConfigError> {
-        let origin = TextOrigin::CommandLine;
         let mut problems = Vec::new();
         let mut expansions = expand::Expansions::default();
         for (part, line) in &self.parts {
@@ -218,12 +232,12 @@ impl<'p> Layout<'p> {
                 expand::expand(&mut node, &self.text, environment, &mut problems, &mut expansions);
             }
         }
-        let name = origin.name();
+        let name = TextOrigin::CommandLine.name();
         let mut reader = Reader { text: &self.text, name, expansions, problems, settings: Vec::new(), untyped: true };
         let built = read(&mut reader, self.parts.clone());
         match built {
             Some(built) if reader.problems.is_empty() => Ok(built),
-            _ => Err(ConfigError::new(origin, &self.text, reader.problems)),
+            _ => Err(ConfigError::of_words(&self.text, self.words(), reader.problems)),
         }
     }
 }

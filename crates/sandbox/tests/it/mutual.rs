@@ -26,7 +26,7 @@ fn identity(uri: &str) -> Arc<X509Identity> {
     };
     let issued = Authority::root("stranger", Algorithm::Es256, from, until).unwrap().issue(&profile).unwrap();
     let private_key = SecretBytes::new(issued.private_key.expose());
-    Arc::new(X509Identity { chain: vec![issued.certificate], private_key })
+    Arc::new(X509Identity { chain: vec![issued.certificate], private_key, bundle: Vec::new() })
 }
 
 /// What the service sees of who comes to this URL, with the proxy or without.

@@ -9,12 +9,13 @@ use std::{
 };
 
 use carnet_core::HttpErrorKind;
+use carnet_sandbox::{Host, Options, Service};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
-use crate::support::{Stage, start};
+use crate::support::{Stage, start, start_with};
 
 /// Sends bytes to the proxy and reads until the text is there or the connection ends.
 async fn converse(stream: &mut TcpStream, bytes: &str, until: &str) -> String {
@@ -41,6 +42,20 @@ async fn https_under_a_real_name() {
     let answer = stage.proxied("https://auth.us-ashburn-1.example.com/v1/x%2Fy?z").await.unwrap();
     let text = answer.text().unwrap();
     assert!(text.starts_with("test-token GET /v1/x%2Fy?z auth.us-ashburn-1.example.com "), "{text}");
+}
+
+#[tokio::test]
+async fn a_guest_answers_under_its_own_name_to_clients_and_emulators() {
+    let router = axum::Router::new().route("/keys", axum::routing::get(|| async { "the guest's keys" }));
+    let guest = Service::new("guest", [Host::Exact("issuer.demo.test")], router);
+    let stage = start_with(Options { guests: vec![guest], ..Options::default() }).await;
+    let answer = stage.proxied("https://issuer.demo.test/keys").await.unwrap();
+    assert_eq!(answer.text(), Some("the guest's keys"));
+    let url = "https://issuer.demo.test/keys".parse().unwrap();
+    let answer = stage.http().send(carnet_core::Request::get(url)).await.unwrap();
+    assert_eq!(answer.text(), Some("the guest's keys"));
+    let other = "https://other.demo.test/keys".parse().unwrap();
+    stage.http().send(carnet_core::Request::get(other)).await.unwrap_err();
 }
 
 #[tokio::test]

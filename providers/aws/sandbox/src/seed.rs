@@ -32,6 +32,10 @@ pub const GITHUB_ISSUER: &str = "https://token.actions.githubusercontent.com";
 pub const REPOSITORY: &str = "carnet-sandbox/app";
 /// The issuer of the cluster's service accounts.
 pub const CLUSTER_ISSUER: &str = "https://oidc.eks.eu-central-1.amazonaws.com/id/CA12E7000000000000000000000000C1";
+/// Issuer of JWT-SVIDs: an authority of the sandbox's owner, as `carnet demo` has one. Nobody answers there otherwise.
+pub const SVID_ISSUER: &str = "https://authority.demo.test";
+/// The workload that may become [`ROLE`] by its JWT-SVID.
+pub const WORKLOAD: &str = "spiffe://demo.test/app";
 /// The cluster.
 pub const CLUSTER: &str = "carnet-sandbox";
 /// A namespace and service account that have a role, by web identity and by pod identity.
@@ -40,7 +44,7 @@ pub const SERVICE_ACCOUNT: (&str, &str) = ("default", "app");
 pub const AUDIENCE: &str = "sts.amazonaws.com";
 /// The audience of pod identity.
 pub const POD_AUDIENCE: &str = "pods.eks.amazonaws.com";
-/// The role of jobs and pods: lists and reads buckets, asks for tokens, may become [`NEXT_ROLE`].
+/// The role of jobs, workload and pods: lists and reads buckets, asks for tokens, may become [`NEXT_ROLE`].
 pub const ROLE: &str = "arn:aws:iam::123456789012:role/carnet/reader";
 /// The role behind it: writes reports.
 pub const NEXT_ROLE: &str = "arn:aws:iam::123456789012:role/carnet/writer";
@@ -65,7 +69,7 @@ pub const OBJECT: (&str, &str) = ("2026/11/report.txt", "carnet sandbox report\n
 
 /// Fills an empty world.
 pub(crate) fn fill(inner: &mut Inner, now: Timestamp) {
-    for url in [GITHUB_ISSUER, CLUSTER_ISSUER] {
+    for url in [GITHUB_ISSUER, CLUSTER_ISSUER, SVID_ISSUER] {
         let provider = OidcProvider {
             account: ACCOUNT.to_owned(),
             url: url.to_owned(),
@@ -135,7 +139,7 @@ fn add(inner: &mut Inner, arn: &str, id: &str, trust: &Value, permissions: &Valu
     inner.roles.insert(entry.role.name().to_ascii_lowercase(), entry);
 }
 
-/// Jobs of the repository, the service account by web identity, and pods by pod identity.
+/// Jobs of the repository, the service account and the workload by web identity, and pods by pod identity.
 fn reader_trust() -> Value {
     let provider = |issuer: &str| {
         format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{}", issuer.strip_prefix("https://").unwrap_or(issuer))
@@ -153,6 +157,10 @@ fn reader_trust() -> Value {
           "Condition": { "StringEquals": {
             key(CLUSTER_ISSUER, "aud"): AUDIENCE,
             key(CLUSTER_ISSUER, "sub"): format!("system:serviceaccount:{namespace}:{account}") } } },
+        { "Sid": "Workload", "Effect": "Allow", "Principal": { "Federated": provider(SVID_ISSUER) }, "Action": actions,
+          "Condition": { "StringEquals": {
+            key(SVID_ISSUER, "aud"): AUDIENCE,
+            key(SVID_ISSUER, "sub"): WORKLOAD } } },
         { "Sid": "Pods", "Effect": "Allow", "Principal": { "Service": "pods.eks.amazonaws.com" },
           "Action": ["sts:AssumeRole", "sts:TagSession"] },
     ] })

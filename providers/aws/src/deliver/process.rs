@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Mistake, SecretBytes,
+    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Mistake, Output,
+    SecretBytes,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -33,6 +34,10 @@ impl Delivery for AwsProcess {
 
     fn takes(&self) -> Kinds {
         Self::TAKES
+    }
+
+    fn output(&self) -> Output {
+        Output::Whole
     }
 
     fn deliver<'a>(

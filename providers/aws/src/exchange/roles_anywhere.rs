@@ -184,7 +184,11 @@ mod tests {
         };
         let issued = root.issue(&profile).unwrap();
         let private_key = issued.private_key.clone();
-        Credential::new(Material::X509(X509Identity { chain: vec![issued.certificate], private_key }))
+        Credential::new(Material::X509(X509Identity {
+            chain: vec![issued.certificate],
+            private_key,
+            bundle: Vec::new(),
+        }))
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::{path::Path, time::Duration};
 
-use carnet_core::{Context, Destination, Error, Found, Request, Secret, is_loopback};
-use http::{HeaderValue, header};
+use carnet_core::{Context, Destination, Error, ErrorKind, Found, Request, Response, Secret, is_loopback, safe_text};
+use http::{HeaderValue, StatusCode, header};
 use url::{Host, Url};
 
 use crate::{error, wire};
@@ -17,6 +17,8 @@ const ECS: &str = "http://169.254.170.2";
 const PLAIN: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_TOKEN: usize = 64 * 1024;
+/// Longest text of a refusal that is shown.
+const MAX_LINE: usize = 500;
 
 pub(super) async fn find(context: &Context) -> Result<Found, Error> {
     let (variable, text) = match (context.env(RELATIVE), context.env(FULL)) {
@@ -37,7 +39,8 @@ pub(super) async fn find(context: &Context) -> Result<Found, Error> {
         .destination(destination)
         .timeout(TIMEOUT)
         .max_response(MAX_TOKEN);
-    if let Some(token) = token(context)? {
+    let token = token(context)?;
+    if let Some(token) = &token {
         let mut value = HeaderValue::from_str(token.expose()).map_err(|_unprintable| {
             Error::configuration("send the container's authorization: it is not one line of visible ASCII")
                 .hint("write the token file without a newline at its end")
@@ -48,20 +51,71 @@ pub(super) async fn find(context: &Context) -> Result<Found, Error> {
     let what = "ask the container endpoint for keys";
     let response = error::send(context, request, what).await?;
     if !response.status.is_success() {
-        let said = error::parse_error(response.body.expose());
-        let message = said.message.unwrap_or_else(|| "no description".to_owned());
-        let failed = format!("{what}: HTTP {}: {message}", response.status.as_u16());
-        return Err(if response.status.is_server_error() {
-            Error::unreachable(failed)
-        } else {
-            Error::refused(failed)
-        }
-        .code(said.code.unwrap_or_else(|| response.status.as_str().to_owned()))
-        .hint("check the task's role or the pod identity association, and that the authorization token is fresh"));
+        return Err(refused(what, &response, token.as_ref()));
     }
     let keys =
         wire::parse_json_keys(response.body.expose()).map_err(|wrong| error::malformed(what, &response, wrong))?;
     Ok(Found::credential(keys.into_credential()))
+}
+
+/// Why it gives no keys: JSON of ECS, or one line of the agent of EKS, which passes on what the service behind it says as
+/// `(CODE): TEXT, fault: client`.
+fn refused(what: &str, response: &Response, token: Option<&Secret>) -> Error {
+    let body = response.body.expose();
+    let said = error::parse_error(body);
+    let quotes = |text: &str| token.is_some_and(|token| !token.is_empty() && text.contains(token.expose()));
+    let line = std::str::from_utf8(body).ok().map(str::trim).filter(|line| is_line(line) && !quotes(line));
+    let passed_on = line.and_then(|line| line.strip_prefix('(')?.split_once(')')).map(|(code, _)| safe_text(code));
+    let message = said.message.filter(|text| !quotes(text)).or_else(|| line.map(safe_text));
+    let message = message.unwrap_or_else(|| "no description".to_owned());
+    let code = said.code.or(passed_on).unwrap_or_else(|| response.status.as_str().to_owned());
+    let (kind, clause, fix) = meaning(response.status, &code, &message);
+    let failed = format!("{what}: HTTP {}: {message}", response.status.as_u16());
+    Error::new(kind, failed).clause(clause).code(code).hint(fix)
+}
+
+/// Whether a body is a line for people, and no document.
+fn is_line(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_LINE && !text.starts_with(['{', '<']) && !text.contains('\n')
+}
+
+fn meaning(status: StatusCode, code: &str, message: &str) -> (ErrorKind, &'static str, &'static str) {
+    let says = |word: &str| code.contains(word) || message.contains(word);
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return (
+            ErrorKind::Unreachable,
+            "unavailable",
+            "the endpoint is busy or broken; the same request may succeed later",
+        );
+    }
+    if says("ExpiredToken") || says("expired") {
+        return (
+            ErrorKind::Expired,
+            "expired",
+            "the authorization token is over: let the kubelet or the agent renew its file",
+        );
+    }
+    if code.starts_with("ResourceNotFound") {
+        return (
+            ErrorKind::Refused,
+            "association",
+            "create a pod identity association for this cluster, namespace and service account",
+        );
+    }
+    if code.starts_with("AccessDenied") {
+        let fix = "let the role's trust policy allow its service (pods.eks.amazonaws.com, ecs-tasks.amazonaws.com) sts:AssumeRole, \
+                   and for pods sts:TagSession";
+        return (ErrorKind::Policy, "policy", fix);
+    }
+    if says("oken") || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        let fix = "give the content of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE; for pods a token for the audience pods.eks.amazonaws.com";
+        return (ErrorKind::Refused, "authorization", fix);
+    }
+    (
+        ErrorKind::Refused,
+        "request",
+        "check the address in the variable, and the task's role or the pod identity association",
+    )
 }
 
 fn is_endpoint(url: &Url) -> bool {

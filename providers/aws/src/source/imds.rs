@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use carnet_core::{Context, Destination, Error, Found, Request, Response};
+use carnet_core::{Context, Destination, Error, ErrorKind, Found, Request, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use url::Url;
 
@@ -46,8 +46,22 @@ pub(super) async fn find(context: &Context) -> Result<Found, Error> {
     if !keys.status.is_success() {
         return Err(error::malformed(what, &keys, "it gives no keys"));
     }
+    if let Some(error) = denied(what, &keys) {
+        return Err(error);
+    }
     let session = wire::parse_json_keys(keys.body.expose()).map_err(|wrong| error::malformed(what, &keys, wrong))?;
     Ok(Found::credential(session.into_credential().fact("role", role)))
+}
+
+/// What the service says instead of keys, with status 200: that EC2 may not assume the role, for instance.
+fn denied(what: &str, response: &Response) -> Option<Error> {
+    let said = error::parse_error(response.body.expose());
+    let code = said.code.filter(|code| code != "Success")?;
+    let message = said.message.unwrap_or_else(|| "no description".to_owned());
+    let kind = if code.starts_with("AssumeRole") { ErrorKind::Policy } else { ErrorKind::Refused };
+    let fix = "let the role's trust policy allow ec2.amazonaws.com sts:AssumeRole, and look whether the role is still there; the \
+               instance sees a change after some minutes";
+    Some(Error::new(kind, format!("{what}: {code}: {message}")).clause("policy").code(code).hint(fix))
 }
 
 fn base(context: &Context) -> Result<Url, Error> {

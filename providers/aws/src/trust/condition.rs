@@ -113,9 +113,14 @@ impl Condition {
         &self.key
     }
 
+    /// The values as they are written. One of them is enough.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(Pattern::text)
+    }
+
     /// The values as they are written, joined by commas.
     pub fn wanted(&self) -> String {
-        self.values.iter().map(Pattern::text).collect::<Vec<_>>().join(", ")
+        self.values().collect::<Vec<_>>().join(", ")
     }
 
     /// Whether it holds. A key that is absent fails the operators that compare, and passes those that compare negatively,

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
-    CLOCK_SKEW, DEFAULT_SESSION, OidcProvider, Role, SHORTEST_SESSION, Session, condition::Context, lint, refuse,
+    CLOCK_SKEW, DEFAULT_SESSION, OidcProvider, Role, SESSION_NAME, SHORTEST_SESSION, Session, condition::Context,
+    is_session_name, lint, refuse,
 };
 
 /// The algorithms of "AssumeRoleWithWebIdentity".
@@ -66,7 +67,7 @@ impl<'a> Question<'a> {
         let claims = token.unverified_claims();
         check_claims(claims)?;
         let issuer = claims.str("iss").unwrap_or_default();
-        let provider = self.provider.filter(|provider| provider.name() == super::provider::issuer_name(issuer));
+        let provider = self.provider.filter(|provider| provider.url == issuer);
         let Some(provider) = provider else {
             let seen = carnet_core::safe_text(issuer);
             let fix = "create an OpenID Connect provider for exactly this URL in the account of the role";
@@ -78,11 +79,9 @@ impl<'a> Question<'a> {
 
     fn check_parameters(&self) -> Result<(), Box<Refusal>> {
         let name = self.session_name;
-        let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-        if !(2..=64).contains(&name.len()) || !name.chars().all(fits) {
-            let wanted = "2 to 64 of letters, digits and _+=,.@-";
+        if !is_session_name(name) {
             let fix = "choose another RoleSessionName";
-            return Err(refuse("session-name", carnet_core::safe_text(name), wanted, "ValidationError", fix));
+            return Err(refuse("session-name", carnet_core::safe_text(name), SESSION_NAME, "ValidationError", fix));
         }
         let Some(duration) = self.duration else { return Ok(()) };
         let longest = self.role.map_or(super::LONGEST_SESSION, Role::longest);
@@ -108,7 +107,7 @@ impl Admitted<'_> {
     pub fn decide(&self, keys: Option<&KeySet>) -> Result<Grant, Box<Refusal>> {
         let claims = self.verify(keys)?;
         let audience = audience(&claims);
-        if !self.provider.client_ids.contains(&audience) {
+        if !self.provider.is_built_in() && !self.provider.client_ids.contains(&audience) {
             let fix = "add this audience to the provider's client ids, or ask the issuer for one that is there; `azp` counts before `aud`";
             let wanted = self.provider.client_ids.join(", ");
             return Err(refuse("audience", carnet_core::safe_text(&audience), wanted, "InvalidIdentityToken", fix));

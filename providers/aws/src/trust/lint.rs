@@ -24,8 +24,7 @@ pub fn lint_role(role: &Role, provider: &OidcProvider) -> Vec<Warning> {
             );
         }
         for condition in &subject {
-            if condition.operator().contains("Like") && condition.wanted().split(", ").any(|text| text.starts_with('*'))
-            {
+            if condition.operator().contains("Like") && condition.values().any(|text| text.starts_with('*')) {
                 warn(
                     "subject",
                     format!(
@@ -43,7 +42,8 @@ pub fn lint_role(role: &Role, provider: &OidcProvider) -> Vec<Warning> {
                 );
             }
         }
-        if on("aud").is_empty() && provider.client_ids.len() > 1 {
+        let open = provider.is_built_in() || provider.client_ids.len() > 1;
+        if open && on("aud").is_empty() && on("oaud").is_empty() {
             warn(
                 "audience",
                 "tokens for any client id of the provider are accepted".to_owned(),

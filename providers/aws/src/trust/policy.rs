@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::condition::{Condition, Context};
+use super::{
+    condition::{Condition, Context},
+    pattern::Pattern,
+};
 
 /// Longest trust policy in characters, white space not counted ("IAM and STS quotas": 2048, up to 8192 on request).
 const LONGEST: usize = 8192;
@@ -22,10 +25,18 @@ pub struct Statement {
     allow: bool,
     /// Type (`Federated`, `AWS`, `Service`, or `*` for everybody) and value.
     principals: Vec<(String, String)>,
-    actions: Vec<String>,
+    actions: Vec<Action>,
     /// The list holds what is *not* meant.
     not_action: bool,
     conditions: Vec<Condition>,
+}
+
+/// The name of an action, with wildcards; read once, asked at every decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Action {
+    written: String,
+    /// In lower case: names of actions are compared without it.
+    pattern: Pattern,
 }
 
 /// Why a document is no trust policy; IAM answers `MalformedPolicyDocument`.
@@ -168,7 +179,7 @@ impl Statement {
             sid: members.get("Sid").and_then(Value::as_str).map(carnet_core::safe_text),
             allow,
             principals,
-            actions,
+            actions: actions.into_iter().map(Action::new).collect(),
             not_action,
             conditions: conditions(members.get("Condition"), variables)?,
         })
@@ -191,11 +202,8 @@ impl Statement {
 
     /// Whether it is about this action. Names of actions are compared without case.
     pub fn covers(&self, action: &str) -> bool {
-        let wanted = |pattern: &String| {
-            let pattern = super::pattern::Pattern::new(&pattern.to_ascii_lowercase(), false);
-            pattern.matches(&action.to_ascii_lowercase(), &Context::default())
-        };
-        self.actions.iter().any(wanted) != self.not_action
+        let (action, nothing) = (action.to_ascii_lowercase(), Context::default());
+        self.actions.iter().any(|wanted| wanted.pattern.matches(&action, &nothing)) != self.not_action
     }
 
     fn matches(&self, action: &str, principal: (&str, &str), context: &Context) -> Result<(), Denied> {
@@ -205,7 +213,8 @@ impl Statement {
             return denied("principal", principal.1.to_owned(), carnet_core::safe_text(&names));
         }
         if !self.covers(action) {
-            return denied("action", action.to_owned(), carnet_core::safe_text(&self.actions.join(", ")));
+            let written = self.actions.iter().map(|wanted| wanted.written.as_str()).collect::<Vec<_>>().join(", ");
+            return denied("action", action.to_owned(), carnet_core::safe_text(&written));
         }
         match self.conditions.iter().find(|condition| !condition.holds(context)) {
             None => Ok(()),
@@ -215,6 +224,12 @@ impl Statement {
                 carnet_core::safe_text(&format!("{} {}", failed.operator(), failed.wanted())),
             ),
         }
+    }
+}
+
+impl Action {
+    fn new(written: String) -> Self {
+        Self { pattern: Pattern::new(&written.to_ascii_lowercase(), false), written }
     }
 }
 

@@ -7,6 +7,12 @@ use jiff::SignedDuration;
 use super::{DEFAULT_SESSION, LONGEST_SESSION, TrustPolicy, refuse};
 use carnet_trust::Refusal;
 
+/// What every issuer's URL begins with, and what its name in ARNs and condition keys lacks.
+const SCHEME: &str = "https://";
+
+/// The issuer that every account knows without a provider of its own ("Available keys for AWS OIDC federation", Google).
+const BUILT_IN: &str = "https://accounts.google.com";
+
 /// An OpenID Connect provider of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OidcProvider {
@@ -29,12 +35,13 @@ impl OidcProvider {
         let no = |clause, seen: String, wanted: &str| {
             Err(refuse(clause, seen, wanted, "InvalidInput", "correct the request; nothing was made"))
         };
-        let parsed = url::Url::parse(&self.url).ok();
-        let good = parsed.as_ref().is_some_and(|url| {
-            url.scheme() == "https" && url.port().is_none() && url.query().is_none() && url.fragment().is_none()
-        });
-        if !good || self.url.len() > 255 {
-            return no("url", carnet_core::safe_text(&self.url), "https, no port, no query, at most 255 characters");
+        let parsed = url::Url::parse(&self.url);
+        // The parser drops blanks, folds the scheme and forgets the port 443; `iss` is compared as it stands.
+        let plain = self.url.starts_with(SCHEME) && self.url.chars().all(|c| c.is_ascii_graphic());
+        let bare = !self.url.contains(['?', '#']) && is_host(self.name().split('/').next().unwrap_or_default());
+        if parsed.is_err() || !plain || !bare || self.url.len() > 255 {
+            let wanted = "https, a host name without user and port, no query, at most 255 characters";
+            return no("url", carnet_core::safe_text(&self.url), wanted);
         }
         if self.client_ids.len() > 100 || self.client_ids.iter().any(|id| id.is_empty() || id.len() > 255) {
             return no(
@@ -54,20 +61,39 @@ impl OidcProvider {
         Ok(())
     }
 
-    /// The issuer without its scheme: what condition keys and the ARN begin and end with.
-    pub fn name(&self) -> &str {
-        issuer_name(&self.url)
+    /// The provider that no account has to make: Google's. Trust policies name it without an ARN, and as any audience is let
+    /// in here, they are to bind it.
+    pub fn built_in(issuer: &str) -> Option<Self> {
+        (issuer == BUILT_IN).then(|| Self {
+            account: String::new(),
+            url: BUILT_IN.to_owned(),
+            client_ids: Vec::new(),
+            thumbprints: Vec::new(),
+        })
     }
 
-    /// `arn:aws:iam::ACCOUNT:oidc-provider/HOST/PATH`.
+    /// Whether it is that one.
+    pub fn is_built_in(&self) -> bool {
+        self.account.is_empty() && self.url == BUILT_IN
+    }
+
+    /// The issuer without its scheme: what condition keys and the ARN begin and end with.
+    pub fn name(&self) -> &str {
+        self.url.strip_prefix(SCHEME).unwrap_or(&self.url)
+    }
+
+    /// What trust policies call it: `arn:aws:iam::ACCOUNT:oidc-provider/HOST/PATH`, or the name of the one that is built in.
     pub fn arn(&self) -> String {
+        if self.is_built_in() {
+            return self.name().to_owned();
+        }
         format!("arn:aws:iam::{}:oidc-provider/{}", self.account, self.name())
     }
 }
 
-/// The issuer without `https://`.
-pub(crate) fn issuer_name(issuer: &str) -> &str {
-    issuer.strip_prefix("https://").unwrap_or(issuer)
+/// Whether a text is a host name and nothing more: no user, no port, no backslash that a parser takes for a slash.
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
 /// Providers by account and issuer, so that one is found in the same time however many there are.
@@ -85,14 +111,19 @@ impl Providers {
         true
     }
 
-    /// The account's provider for this `iss`. The comparison is byte for byte.
+    /// The account's provider for this `iss`: the whole URL, byte for byte. An issuer without its scheme is another one.
     pub fn find(&self, account: &str, issuer: &str) -> Option<&OidcProvider> {
-        self.0.get(&(account.to_owned(), issuer_name(issuer).to_owned()))
+        self.named(account, issuer.strip_prefix(SCHEME)?)
     }
 
-    /// Takes one away.
-    pub fn remove(&mut self, account: &str, issuer: &str) -> Option<OidcProvider> {
-        self.0.remove(&(account.to_owned(), issuer_name(issuer).to_owned()))
+    /// The account's provider whose ARN ends with this name.
+    pub fn named(&self, account: &str, name: &str) -> Option<&OidcProvider> {
+        self.0.get(&(account.to_owned(), name.to_owned()))
+    }
+
+    /// Takes the one away whose ARN ends with this name.
+    pub fn remove(&mut self, account: &str, name: &str) -> Option<OidcProvider> {
+        self.0.remove(&(account.to_owned(), name.to_owned()))
     }
 
     /// All of an account.

@@ -1,9 +1,12 @@
 //! One valid request, bent in one place.
 
+mod session;
+
 use carnet_core::Secret;
 use carnet_jose::{Algorithm, KeySet, PublicKey, SigningKey, encode_jwt};
 use carnet_trust::{Decision, Refusal};
 use jiff::Timestamp;
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -107,6 +110,55 @@ fn rejects_issuer_without_provider() {
 }
 
 #[test]
+fn rejects_issuer_that_is_not_the_whole_url() {
+    for issuer in
+        ["issuer.example/a", "http://issuer.example/a", "HTTPS://issuer.example/a", "https://issuer.example/a/"]
+    {
+        let refusal = bent(|case| case.claims["iss"] = json!(issuer)).refused("issuer", "InvalidIdentityToken");
+        assert_eq!(refusal.seen, issuer);
+    }
+}
+
+#[test]
+fn a_provider_is_found_by_the_whole_url_alone() {
+    let mut providers = Providers::default();
+    let provider = OidcProvider {
+        account: "123456789012".to_owned(),
+        url: ISSUER.to_owned(),
+        client_ids: Vec::new(),
+        thumbprints: Vec::new(),
+    };
+    assert!(providers.insert(provider));
+    assert!(providers.find("123456789012", ISSUER).is_some());
+    for (account, issuer) in
+        [("123456789012", "issuer.example/a"), ("123456789012", "http://issuer.example/a"), ("1", ISSUER)]
+    {
+        assert!(providers.find(account, issuer).is_none(), "{account} {issuer}");
+    }
+    assert!(providers.named("123456789012", "issuer.example/a").is_some());
+    assert!(providers.remove("123456789012", "issuer.example/a").is_some());
+}
+
+#[test]
+fn google_is_known_without_a_provider() {
+    let google = OidcProvider::built_in("https://accounts.google.com").unwrap();
+    assert_eq!(google.arn(), "accounts.google.com");
+    assert!(OidcProvider::built_in("accounts.google.com").is_none() && OidcProvider::built_in(ISSUER).is_none());
+    let role = |condition: Value| {
+        let policy = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+            "Principal": {"Federated": "accounts.google.com"}, "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": condition}});
+        Role::new("arn:aws:iam::123456789012:role/r", TrustPolicy::parse(&policy.to_string()).unwrap())
+    };
+    let good = json!({"StringEquals": {"accounts.google.com:sub": "1", "accounts.google.com:oaud": "sts"}});
+    assert!(lint_role(&role(good), &google).is_empty());
+    assert_eq!(
+        lint_role(&role(json!({"StringEquals": {"accounts.google.com:sub": "1"}})), &google)[0].clause,
+        "audience"
+    );
+}
+
+#[test]
 fn rejects_audience_that_is_no_client_id() {
     bent(|case| case.claims["aud"] = json!("other")).refused("audience", "InvalidIdentityToken");
 }
@@ -160,21 +212,12 @@ fn rejects_subject_of_another_repository_and_says_which_claim() {
 }
 
 #[test]
-fn rejects_tags_without_tag_session() {
-    let tags = json!({"principal_tags": {"team": ["x"]}});
-    let tagged = bent(|case| case.claims["https://aws.amazon.com/tags"] = tags.clone());
-    tagged.refused("action", "AccessDenied");
-    let allowed = bent(|case| {
-        case.claims["https://aws.amazon.com/tags"] = tags;
-        case.policy["Statement"][0]["Action"] = json!("sts:*");
-    });
-    assert_eq!(allowed.decide().grant().unwrap().attributes["tag/team"], "x");
-}
-
-#[test]
-fn rejects_tag_of_two_values() {
-    bent(|case| case.claims["https://aws.amazon.com/tags"] = json!({"principal_tags": {"team": ["x", "y"]}}))
-        .refused("tags", "InvalidIdentityToken");
+fn actions_are_compared_without_case_and_told_as_written() {
+    let asking = |action: &str| bent(|case| case.policy["Statement"][0]["Action"] = json!([action]));
+    for action in ["STS:assumerolewithwebidentity", "sts:AssumeRoleWith*", "sts:AssumeRoleWithWebIdentit?", "*"] {
+        assert!(asking(action).decide().grant().is_some(), "{action}");
+    }
+    assert_eq!(asking("sts:AssumeRole").refused("action", "AccessDenied").wanted, "sts:AssumeRole");
 }
 
 #[test]
@@ -263,5 +306,40 @@ fn rejects_policies_bent_in_one_place() {
         ("}", ""),
     ] {
         assert!(TrustPolicy::parse(&good.replacen(from, to, 1)).is_err(), "{from} as {to}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_policy_is_read_and_only_one_that_allows_allows(
+        text in ".{0,80}",
+        effect in "Allow|Deny|allow",
+        action in "sts:[A-Za-z*?]{0,30}|\\*|s3:.{0,8}",
+        operator in "(ForA(ll|ny)Values?:)?(String|Numeric|Date|Bool|Arn|Null|Ip)(Like|Equals|Address|LessThan)?(IfExists)?",
+        value in "\\PC{0,20}",
+    ) {
+        prop_assert!(TrustPolicy::parse(&text).is_err());
+        let principal = ("Federated", "arn:aws:iam::123456789012:oidc-provider/issuer.example/a");
+        let document = json!({ "Version": "2012-10-17", "Statement": { "Effect": effect,
+            "Principal": { "Federated": principal.1 }, "Action": action, "Condition": { operator: { "a:sub": value } } } });
+        if let Ok(policy) = TrustPolicy::parse(&document.to_string()) {
+            for context in [Context::default(), Context::default().with("a:sub", [value.clone()])] {
+                let allowed = policy.allows("sts:AssumeRoleWithWebIdentity", principal, &context);
+                prop_assert!(allowed.is_err() || effect == "Allow", "{}", document);
+            }
+        }
+    }
+
+    #[test]
+    fn a_provider_is_named_as_it_was_given(url in "(https|HTTPS|http)?(://)?[ a-z0-9./:?#\\t-]{0,30}") {
+        let provider = OidcProvider {
+            account: "123456789012".to_owned(),
+            url: url.clone(),
+            client_ids: vec!["a".to_owned()],
+            thumbprints: Vec::new(),
+        };
+        if provider.check().is_ok() {
+            prop_assert_eq!(format!("https://{}", provider.name()), url);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! AWS and GitHub in memory, and a client among them.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use carnet_aws_sandbox::seed;
 use carnet_ci_sandbox::{CiEmulator, MintRequest};
@@ -9,13 +9,14 @@ use carnet_core::{
     MemoryFiles, Request, Response, Secret, SourceConfig, Want, test_context,
 };
 use carnet_jose::SubjectToken;
-use carnet_sandbox_kit::{Emulator, Internet, SandboxClock, World};
+use carnet_sandbox_kit::{Emulator, Internet, SandboxClock, Urls, World};
 use carnet_sigv4::{Scope, sign};
 use jiff::Timestamp;
 use serde_json::Value;
 
 pub(crate) struct Cloud {
     ci: CiEmulator,
+    aws: Box<dyn Emulator>,
     pub(crate) clock: Arc<SandboxClock>,
     pub(crate) files: Arc<MemoryFiles>,
     context: Context,
@@ -27,7 +28,8 @@ impl Cloud {
         let base = FixedClock::at(Timestamp::from_second(1_795_262_400).unwrap());
         let world = World::new(Arc::new(base), Arc::new(FixedRandom::default()), Arc::clone(&internet) as _);
         let ci = carnet_ci_sandbox::emulator(world.clone());
-        internet.open([ci.services(), carnet_aws_sandbox::emulator(world.clone()).services()].concat());
+        let aws = carnet_aws_sandbox::emulator(world.clone());
+        internet.open([ci.services(), aws.services()].concat());
         let files = Arc::new(MemoryFiles::default());
         let context = Context {
             clock: Arc::clone(&world.clock) as _,
@@ -36,7 +38,13 @@ impl Cloud {
             environment: Arc::new(MapEnvironment::of(variables)),
             ..test_context()
         };
-        Self { ci, clock: world.clock, files, context }
+        Self { ci, aws: Box::new(aws), clock: world.clock, files, context }
+    }
+
+    /// A file that the emulator writes, for instance the token of a pod.
+    pub(crate) fn file(&self, name: &str) -> Vec<u8> {
+        let files = self.aws.files(&Urls::new(), Path::new("/nowhere")).unwrap();
+        files.into_iter().find(|(path, _)| path.ends_with(name)).unwrap().1
     }
 
     /// A job's token as the emulated issuer makes it.
@@ -54,12 +62,16 @@ impl Cloud {
     }
 
     pub(crate) async fn find<C: SourceConfig>(&self, section: Value, audience: Option<&str>) -> Credential {
-        let source = serde_json::from_value::<C>(section).unwrap().build().unwrap();
-        let want = Want { audience: audience.map(ToOwned::to_owned) };
-        match source.find(&self.context, &want).await.unwrap() {
+        match self.look::<C>(section, audience).await.unwrap() {
             Found::Credential(credential) => *credential,
             Found::NotHere(reason) => panic!("{reason}"),
         }
+    }
+
+    pub(crate) async fn look<C: SourceConfig>(&self, section: Value, audience: Option<&str>) -> Result<Found, Error> {
+        let source = serde_json::from_value::<C>(section).unwrap().build().unwrap();
+        let want = Want { audience: audience.map(ToOwned::to_owned) };
+        source.find(&self.context, &want).await
     }
 
     /// A signed request.

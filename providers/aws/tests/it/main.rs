@@ -1,14 +1,14 @@
 //! The client against the emulator: they share no wire code, so each reads the documents for itself.
 
 #[cfg(test)]
+mod certificate;
+#[cfg(test)]
 mod cloud;
 
-use carnet_aws::{Aws, AwsIdentity, AwsRolesAnywhere, AwsWebIdentityToken};
+use carnet_aws::{Aws, AwsIdentity, AwsWebIdentityToken};
 use carnet_aws_sandbox::seed;
 use carnet_ci_sandbox::{Flaw, Issuer, MintRequest};
-use carnet_core::{Credential, ErrorKind, Kind, Material, X509Identity};
-use carnet_jose::Algorithm;
-use carnet_x509::{Authority, LeafProfile};
+use carnet_core::{ErrorKind, Kind, Material};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ async fn a_session_may_do_no_more_than_its_policy() {
 }
 
 #[tokio::test]
-async fn instance_task_and_pod_have_keys() {
+async fn instance_and_task_have_keys() {
     let task = format!("http://169.254.170.2{}", seed::CONTAINER_PATH);
     let task = [
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", task.as_str()),
@@ -68,6 +68,44 @@ async fn instance_task_and_pod_have_keys() {
         let keys = cloud.find::<AwsIdentity>(json!({ "place": place }), None).await;
         assert_eq!(cloud.buckets(&keys).await.0, 200, "{place}");
     }
+}
+
+/// What a pod of the cluster has in its environment.
+const POD: [(&str, &str); 2] = [
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/token"),
+];
+
+#[tokio::test]
+async fn a_pod_has_keys() {
+    let cloud = Cloud::new(&POD);
+    cloud.files.put("/token", cloud.file("eks-pod-identity-token"));
+    let keys = cloud.find::<AwsIdentity>(json!({ "place": "container" }), None).await;
+    assert_eq!(keys.remaining(cloud.now()).map(|left| left.as_secs()), Some(21_600));
+    assert_eq!(cloud.buckets(&keys).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_pod_is_told_why_it_has_none() {
+    let pod = |token: Vec<u8>| {
+        let cloud = Cloud::new(&POD);
+        cloud.files.put("/token", token);
+        cloud
+    };
+    let told = async |cloud: Cloud| {
+        let error = cloud.look::<AwsIdentity>(json!({ "place": "container" }), None).await.unwrap_err();
+        assert!(!error.hints().is_empty() && !format!("{error:?}").contains("eyJ"), "{error:?}");
+        (error.kind(), error.failed_clause().unwrap_or_default().to_owned())
+    };
+    let (web, good) = {
+        let cloud = Cloud::new(&POD);
+        (cloud.file("web-identity-token"), cloud.file("eks-pod-identity-token"))
+    };
+    assert_eq!(told(pod(b"opaque".to_vec())).await, (ErrorKind::Refused, "authorization".to_owned()));
+    assert_eq!(told(pod(web)).await, (ErrorKind::Refused, "authorization".to_owned()), "another audience");
+    let late = pod(good);
+    late.clock.advance(SignedDuration::from_hours(25));
+    assert_eq!(told(late).await, (ErrorKind::Expired, "expired".to_owned()));
 }
 
 #[tokio::test]
@@ -91,40 +129,6 @@ async fn a_machine_shows_a_jwt_to_others() {
     let token = cloud.exchange::<AwsWebIdentityToken>(section, &keys).await.unwrap();
     assert_eq!((token.kind(), token.facts["issuer"].as_str()), (Kind::Jwt, seed::OUTBOUND_ISSUER));
     assert_eq!(token.facts["audience"], "https://api.example");
-}
-
-#[tokio::test]
-async fn a_certificate_is_a_role_under_its_anchor_only() {
-    let cloud = Cloud::new(&[]);
-    let now = cloud.now();
-    let root = |name| Authority::root(name, Algorithm::Es256, now, now + SignedDuration::from_hours(24)).unwrap();
-    let (trusted, stranger) = (root("Root"), root("Stranger"));
-    let source = json!({ "sourceType": "CERTIFICATE_BUNDLE", "sourceData": { "x509CertificateData": trusted.certificate_pem() } });
-    let anchor = cloud.set_up("/trustanchors", &json!({ "name": "a", "enabled": true, "source": source })).await;
-    let profile = json!({ "name": "p", "enabled": true, "roleArns": [seed::CERTIFICATE_ROLE] });
-    let profile = cloud.set_up("/profiles", &profile).await;
-    let section = json!({ "trust_anchor_arn": anchor["trustAnchor"]["trustAnchorArn"],
-        "profile_arn": profile["profile"]["profileArn"], "role_arn": seed::CERTIFICATE_ROLE });
-    let leaf = LeafProfile {
-        subject: vec![("CN", "app".to_owned())],
-        dns: Vec::new(),
-        ip: Vec::new(),
-        uri: vec!["spiffe://example.org/app".to_owned()],
-        server: false,
-        client: true,
-        not_before: now,
-        not_after: now + SignedDuration::from_hours(1),
-        key: Algorithm::Es256,
-    };
-    let identity = |authority: &Authority| {
-        let issued = authority.issue(&leaf).unwrap();
-        let identity = X509Identity { chain: vec![issued.certificate], private_key: issued.private_key };
-        Credential::new(Material::X509(identity))
-    };
-    let keys = cloud.exchange::<AwsRolesAnywhere>(section.clone(), &identity(&trusted)).await.unwrap();
-    assert_eq!(cloud.buckets(&keys).await.0, 200);
-    let error = cloud.exchange::<AwsRolesAnywhere>(section, &identity(&stranger)).await.unwrap_err();
-    assert_eq!(error.provider_code(), Some("AccessDeniedException"), "{error:?}");
 }
 
 #[tokio::test]

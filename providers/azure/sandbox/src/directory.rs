@@ -1,7 +1,7 @@
 //! Applications and managed identities of the tenant, found by hash whatever their number.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -11,6 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 /// Most applications and identities. With one federated credential each, ten thousand must fit; a credential costs a
 /// kilobyte at most.
 pub(crate) const MAX_CLIENTS: usize = 20_000;
+
+/// How many former states of one are kept for those who learn late.
+const MAX_OLDER: usize = 8;
 
 /// The tenant's applications and identities.
 #[derive(Debug, Default)]
@@ -25,6 +28,8 @@ pub(crate) struct Directory {
     by_resource: BTreeMap<String, String>,
     /// Client ids by identifier URI.
     by_uri: HashMap<String, String>,
+    /// Client ids by display name, which several may have.
+    by_name: HashMap<String, BTreeSet<String>>,
 }
 
 /// An application or a managed identity.
@@ -32,9 +37,8 @@ pub(crate) struct Directory {
 pub(crate) struct Principal {
     /// As it was configured last.
     pub(crate) client: Arc<Client>,
-    /// As it was before that.
-    before: Arc<Client>,
-    changed: Timestamp,
+    /// As it was before that, oldest first, each with the time of the change that ended it.
+    older: VecDeque<(Timestamp, Arc<Client>)>,
     pub(crate) display_name: String,
     pub(crate) registration: Registration,
 }
@@ -76,13 +80,7 @@ pub(crate) struct Identity {
 
 impl Principal {
     /// One without credentials.
-    pub(crate) fn new(
-        client_id: &str,
-        object_id: &str,
-        display_name: &str,
-        registration: Registration,
-        now: Timestamp,
-    ) -> Self {
+    pub(crate) fn new(client_id: &str, object_id: &str, display_name: &str, registration: Registration) -> Self {
         let kind = match registration {
             Registration::Application(_) => ClientKind::Application,
             Registration::Identity(_) => ClientKind::ManagedIdentity,
@@ -93,13 +91,13 @@ impl Principal {
             object_id: object_id.to_owned(),
             credentials: FederatedCredentials::default(),
         });
-        Self { before: Arc::clone(&client), client, changed: now, display_name: display_name.to_owned(), registration }
+        Self { client, older: VecDeque::new(), display_name: display_name.to_owned(), registration }
     }
 
     /// As the token service knows it, which learns of a change so much later.
     pub(crate) fn known(&self, now: Timestamp, delay: SignedDuration) -> &Arc<Client> {
-        let acts = self.changed.saturating_add(delay).unwrap_or(Timestamp::MAX);
-        if acts <= now { &self.client } else { &self.before }
+        let is_known = |changed: Timestamp| changed.saturating_add(delay).unwrap_or(Timestamp::MAX) <= now;
+        self.older.iter().find(|(changed, _)| !is_known(*changed)).map_or(&self.client, |(_, client)| client)
     }
 
     /// Changes the federated credentials; nothing happens where the change fails.
@@ -110,8 +108,10 @@ impl Principal {
     ) -> Result<T, E> {
         let mut client = Client::clone(&self.client);
         let outcome = change(&mut client.credentials)?;
-        self.before = std::mem::replace(&mut self.client, Arc::new(client));
-        self.changed = now;
+        if self.older.len() >= MAX_OLDER {
+            self.older.pop_front();
+        }
+        self.older.push_back((now, std::mem::replace(&mut self.client, Arc::new(client))));
         Ok(outcome)
     }
 
@@ -119,7 +119,7 @@ impl Principal {
     pub(crate) fn set_object_id(&mut self, object_id: &str) {
         let client = Client { object_id: object_id.to_owned(), ..Client::clone(&self.client) };
         self.client = Arc::new(client);
-        self.before = Arc::clone(&self.client);
+        self.older.clear();
     }
 
     /// Whether somebody can be it: an application needs a service principal.
@@ -184,6 +184,7 @@ impl Directory {
     }
 
     fn index(&mut self, id: &str, principal: &Principal) {
+        self.by_name.entry(principal.display_name.clone()).or_default().insert(id.to_owned());
         if principal.is_usable() {
             self.by_principal.insert(principal.client.object_id.to_ascii_lowercase(), id.to_owned());
         }
@@ -204,6 +205,12 @@ impl Directory {
     fn take(&mut self, id: &str) -> Option<Principal> {
         let principal = self.clients.remove(id)?;
         self.by_principal.remove(&principal.client.object_id.to_ascii_lowercase());
+        if let Some(ids) = self.by_name.get_mut(&principal.display_name) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.by_name.remove(&principal.display_name);
+            }
+        }
         match &principal.registration {
             Registration::Application(application) => {
                 self.by_application.remove(&application.object_id.to_ascii_lowercase());
@@ -243,6 +250,12 @@ impl Directory {
         self.clients.get(self.by_uri.get(uri)?)
     }
 
+    /// All of this display name.
+    pub(crate) fn named<'a>(&'a self, display_name: &str) -> impl Iterator<Item = &'a Principal> {
+        let ids = self.by_name.get(display_name);
+        ids.into_iter().flatten().filter_map(move |id| self.clients.get(id))
+    }
+
     /// All identities whose id begins like this (in lower case), in order.
     pub(crate) fn resources<'a>(&'a self, start: &'a str) -> impl Iterator<Item = &'a Principal> {
         let from = self.by_resource.range(start.to_owned()..);
@@ -274,7 +287,7 @@ mod tests {
             ..Application::default()
         };
         let object_id = format!("sp-{client_id}");
-        Principal::new(client_id, &object_id, "x", Registration::Application(application), Timestamp::UNIX_EPOCH)
+        Principal::new(client_id, &object_id, "x", Registration::Application(application))
     }
 
     #[test]
@@ -308,6 +321,11 @@ mod tests {
         assert!(principal.known(at(109), delay).credentials.is_empty());
         assert_eq!(principal.known(at(110), delay).credentials.len(), 1);
         assert_eq!(principal.known(at(100), SignedDuration::ZERO).credentials.len(), 1);
+        // A second change does not bring the first one forward.
+        principal.change(at(105), |own| if own.remove("main") { Ok(()) } else { Err(()) }).unwrap();
+        for (seconds, known) in [(109, 0), (110, 1), (114, 1), (115, 0)] {
+            assert_eq!(principal.known(at(seconds), delay).credentials.len(), known, "{seconds}");
+        }
     }
 
     #[test]

@@ -228,6 +228,16 @@ impl Assignments {
         Some(removed)
     }
 
+    /// Takes away all at this scope and below it: what they were for is gone.
+    pub(crate) fn remove_below(&mut self, scope: &str) {
+        let start = format!("{}/", scope.trim_end_matches('/').to_ascii_lowercase());
+        let from = self.by_id.range(start.clone()..).map(|(id, _)| id);
+        let gone: Vec<String> = from.take_while(|id| id.starts_with(&start)).cloned().collect();
+        for id in gone {
+            self.remove(&id);
+        }
+    }
+
     /// Those of one principal.
     pub(crate) fn of<'a>(&'a self, principal: &str) -> impl Iterator<Item = &'a Assignment> {
         let ids = self.by_principal.get(&principal.to_ascii_lowercase());

@@ -55,6 +55,10 @@ pub const GITHUB_SUBJECT: &str = "repo:carnet-sandbox/app:ref:refs/heads/main";
 pub const GITLAB_ISSUER: &str = "https://gitlab.com";
 /// The subject of GitLab's jobs.
 pub const GITLAB_SUBJECT: &str = "project_path:carnet-sandbox/app:ref_type:branch:ref:main";
+/// Issuer of JWT-SVIDs: an authority of the sandbox's owner, as `carnet demo` has one. Nobody answers there otherwise.
+pub const SVID_ISSUER: &str = "https://authority.demo.test";
+/// The workload that becomes the application by its JWT-SVID.
+pub const WORKLOAD: &str = "spiffe://demo.test/app";
 
 /// The issuer of the tenant's own tokens, second version.
 pub fn own_issuer() -> String {
@@ -82,7 +86,7 @@ pub(crate) fn fill(inner: &mut Inner, now: Timestamp) {
     inner.groups.insert(GROUP.to_owned(), group);
     inner.accounts.insert(ACCOUNT.to_owned(), storage(now));
     inner.attached = vec![MACHINE_CLIENT.to_owned(), IDENTITY_CLIENT.to_owned()];
-    for principal in [application(now), user_assigned(now), machine(now)] {
+    for principal in [application(now), user_assigned(), machine()] {
         inner.directory.put(principal);
     }
     let (subscription, account) = (format!("/subscriptions/{SUBSCRIPTION}"), account());
@@ -109,7 +113,7 @@ pub(crate) fn fill(inner: &mut Inner, now: Timestamp) {
 }
 
 fn application(now: Timestamp) -> Principal {
-    let names = ["github-main", "gitlab", "machine"];
+    let names = ["github-main", "gitlab", "machine", "workload"];
     let ids = (0_u32..).map(|number| format!("c0ffee00-0000-4000-8000-00000000f{number:03}"));
     let registration = Registration::Application(Application {
         object_id: APPLICATION_OBJECT.to_owned(),
@@ -131,29 +135,30 @@ fn application(now: Timestamp) -> Principal {
             ..credential("gitlab", GITLAB_ISSUER, "")
         },
         credential("machine", &own_issuer(), MACHINE_PRINCIPAL),
+        credential("workload", SVID_ISSUER, WORKLOAD),
     ];
-    let principal = Principal::new(APPLICATION, APPLICATION_PRINCIPAL, "carnet-jobs", registration, now);
+    let principal = Principal::new(APPLICATION, APPLICATION_PRINCIPAL, "carnet-jobs", registration);
     with(principal, ClientKind::Application, credentials)
 }
 
-fn user_assigned(now: Timestamp) -> Principal {
+fn user_assigned() -> Principal {
     let registration = Registration::Identity(Identity {
         resource_id: identity(),
         user_assigned: true,
         location: LOCATION.to_owned(),
         ..Identity::default()
     });
-    let principal = Principal::new(IDENTITY_CLIENT, IDENTITY_PRINCIPAL, IDENTITY, registration, now);
+    let principal = Principal::new(IDENTITY_CLIENT, IDENTITY_PRINCIPAL, IDENTITY, registration);
     with(principal, ClientKind::ManagedIdentity, [credential("github-main", GITHUB_ISSUER, GITHUB_SUBJECT)])
 }
 
-fn machine(now: Timestamp) -> Principal {
+fn machine() -> Principal {
     let registration = Registration::Identity(Identity {
         resource_id: resource(GROUP, &format!("Microsoft.Compute/virtualMachines/{MACHINE}")),
         location: LOCATION.to_owned(),
         ..Identity::default()
     });
-    Principal::new(MACHINE_CLIENT, MACHINE_PRINCIPAL, MACHINE, registration, now)
+    Principal::new(MACHINE_CLIENT, MACHINE_PRINCIPAL, MACHINE, registration)
 }
 
 fn credential(name: &str, issuer: &str, subject: &str) -> FederatedCredential {
@@ -216,9 +221,9 @@ mod tests {
         let mut inner = Inner::default();
         fill(&mut inner, Timestamp::UNIX_EPOCH);
         let count = |client| inner.directory.client(client).unwrap().client.credentials.len();
-        assert_eq!((count(APPLICATION), count(IDENTITY_CLIENT), count(MACHINE_CLIENT)), (3, 1, 0));
+        assert_eq!((count(APPLICATION), count(IDENTITY_CLIENT), count(MACHINE_CLIENT)), (4, 1, 0));
         let ids = &inner.directory.client(APPLICATION).unwrap().application().unwrap().credential_ids;
         let names: Vec<_> = ids.keys().map(String::as_str).collect();
-        assert_eq!(names, ["github-main", "gitlab", "machine"]);
+        assert_eq!(names, ["github-main", "gitlab", "machine", "workload"]);
     }
 }

@@ -1,7 +1,7 @@
 //! All that the emulated services know, in one place and bounded.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap, VecDeque},
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -15,7 +15,9 @@ use serde_json::{Map, Value};
 
 use crate::{behaviour::Behaviour, directory::Directory, issuers::IssuerKeys, roles::Assignments, seed};
 
-/// Most entries of each kind but clients. A sandbox that somebody fills by mistake refuses and goes on.
+/// Most role assignments. Each of ten thousand identities must be able to have one; Azure's own quota is 4000.
+pub(crate) const MAX_ASSIGNMENTS: usize = 20_000;
+/// Most entries of each other kind, clients apart ([`crate::directory::MAX_CLIENTS`]). A sandbox that somebody fills by mistake refuses and goes on.
 pub(crate) const MAX_ENTRIES: usize = 1000;
 /// Most bytes of all blobs together.
 pub(crate) const MAX_STORED: usize = 64 << 20;
@@ -43,8 +45,7 @@ pub(crate) struct Inner {
     pub(crate) groups: BTreeMap<String, Group>,
     /// By name, which is in lower case and unique in the world.
     pub(crate) accounts: BTreeMap<String, Account>,
-    /// By id.
-    pub(crate) operations: BTreeMap<String, Operation>,
+    pub(crate) operations: Operations,
 }
 
 /// A resource group.
@@ -94,8 +95,35 @@ pub(crate) struct Operation {
     /// How often it is still found unfinished.
     pub(crate) polls: u32,
     pub(crate) started: Timestamp,
+    /// Object id of whoever began it.
+    pub(crate) by: String,
     /// What `Location` answers at the end; `Null` for nothing (204).
     pub(crate) result: Value,
+}
+
+/// Operations by id; the oldest are forgotten first.
+#[derive(Debug, Default)]
+pub(crate) struct Operations {
+    known: HashMap<String, Operation>,
+    order: VecDeque<String>,
+}
+
+impl Operations {
+    /// Remembers a new one.
+    pub(crate) fn begin(&mut self, id: String, operation: Operation) {
+        while self.order.len() >= MAX_ENTRIES {
+            if let Some(oldest) = self.order.pop_front() {
+                self.known.remove(&oldest);
+            }
+        }
+        self.order.push_back(id.clone());
+        self.known.insert(id, operation);
+    }
+
+    /// The one of this id.
+    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Operation> {
+        self.known.get_mut(id)
+    }
 }
 
 impl State {
@@ -146,5 +174,23 @@ impl Account {
     /// Resource Manager's id of one of its containers.
     pub(crate) fn container_id(&self, container: &str) -> String {
         format!("{}/blobServices/default/containers/{container}", self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_operation_is_forgotten_first() {
+        let mut operations = Operations::default();
+        let operation = Operation { polls: 1, started: Timestamp::UNIX_EPOCH, by: String::new(), result: Value::Null };
+        // The first in order of their ids is the youngest here.
+        for number in 0..=MAX_ENTRIES {
+            operations.begin(format!("{:04}", MAX_ENTRIES - number), operation.clone());
+        }
+        assert!(operations.get_mut(&format!("{MAX_ENTRIES:04}")).is_none());
+        assert!(operations.get_mut(&format!("{:04}", MAX_ENTRIES - 1)).is_some());
+        assert!(operations.get_mut("0000").is_some());
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake,
+    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake, Output,
     is_variable_name,
 };
 use schemars::JsonSchema;
@@ -39,6 +39,10 @@ impl Delivery for AzureEnv {
 
     fn takes(&self) -> Kinds {
         Self::TAKES
+    }
+
+    fn output(&self) -> Output {
+        Output::Exports
     }
 
     fn deliver<'a>(

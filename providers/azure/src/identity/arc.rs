@@ -77,6 +77,8 @@ fn read_key(context: &Context, path: &Path) -> Result<Secret, Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -98,6 +100,18 @@ mod tests {
             "Basic realm=/..",
         ] {
             assert_eq!(key_file(challenge), None, "{challenge}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_challenge_leads_out_of_the_folder(
+            challenge in "(Basic realm=|basic Realm=|Bearer realm=)?[\"./a-zA-Z0-9_= \\\\é-]{0,40}(\\.key)?",
+        ) {
+            if let Some(path) = key_file(&challenge) {
+                prop_assert_eq!(path.parent(), Some(Path::new(FOLDER)));
+                prop_assert_eq!(path.extension().and_then(std::ffi::OsStr::to_str), Some("key"));
+            }
         }
     }
 }

@@ -129,13 +129,22 @@ fn refused(response: &Response, what: &str) -> Result<Asked, Error> {
     if status == StatusCode::FORBIDDEN && said.contains("unreachable") {
         return Ok(Asked::NotHere("what answers there is not Azure's metadata service".to_owned()));
     }
-    if said.contains("Identity not found") {
-        return Err(Error::refused(failed)
-            .code(text("error").unwrap_or_else(|| status.as_str().to_owned()))
-            .clause("client")
-            .hint("assign a managed identity to this machine or app, or correct `client_id`"));
-    }
-    let error = Error::refused(failed).code(text("error").unwrap_or_else(|| status.as_str().to_owned()));
-    let error = error.hint("check `resource` and `client_id`; a request that went through a proxy is refused");
+    let code = text("error").unwrap_or_else(|| status.as_str().to_owned());
+    let (clause, fix) = meaning(status, &code, &said);
+    let error = Error::refused(failed).code(code).clause(clause).hint(fix);
     Err(if said.is_empty() { error } else { error.because(Error::refused(said)) })
+}
+
+/// What a refusal is about. App Service has texts of its own.
+fn meaning(status: StatusCode, code: &str, said: &str) -> (&'static str, &'static str) {
+    if said.contains("Identity not found") || said.contains("No User Assigned") {
+        return ("client", "assign a managed identity to this machine or app, or correct `client_id`");
+    }
+    if code == "invalid_resource" || said.contains("AADSTS500011") {
+        return ("resource", "correct `resource`: the tenant has none of this name");
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        return ("identity-header", "read the environment anew: IDENTITY_HEADER changes when the app starts again");
+    }
+    ("request", "check `resource` and `client_id`; a request that went through a proxy is refused")
 }

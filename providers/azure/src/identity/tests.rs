@@ -71,6 +71,22 @@ fn rejects_refusals_of_the_endpoint() {
 }
 
 #[test]
+fn each_refusal_of_the_endpoint_has_its_clause() {
+    for (status, body, clause) in [
+        (400, r#"{"error":"invalid_request","error_description":"Identity not found"}"#, "client"),
+        (400, r#"{"statusCode":400,"message":"No User Assigned or Delegated Managed Identity found"}"#, "client"),
+        (400, r#"{"error":"invalid_resource","error_description":"AADSTS500011: no"}"#, "resource"),
+        (400, r#"{"statusCode":400,"message":"ExceptionMessage: AADSTS500011: no"}"#, "resource"),
+        (401, r#"{"statusCode":401,"message":"no"}"#, "identity-header"),
+        (400, r#"{"error":"bad_request_103","error_description":"no"}"#, "request"),
+    ] {
+        let error = find(access(), &world(ScriptedHttp::default().answer(status, body), APP)).unwrap_err();
+        assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Refused, Some(clause)), "{body}: {error:?}");
+        assert!(!error.hints().is_empty(), "{body}");
+    }
+}
+
+#[test]
 fn arc_is_shown_the_key_file() {
     const REALM: &[(&str, &str)] = &[("www-authenticate", "Basic realm=/elsewhere/k.key")];
     let world = world(ScriptedHttp::default().answer_with(401, REALM, "").answer(200, ANSWER), ARC);

@@ -7,8 +7,8 @@ use carnet_trust::{Decision, Grant, Refusal};
 use jiff::Timestamp;
 
 use super::{
-    CLOCK_SKEW, Client, ClientKind, Code, FederatedCredential, MAX_TOKEN_AUDIENCES, TOKEN_LIFETIME, client::Entry,
-    lint, refuse,
+    CLOCK_SKEW, Client, ClientKind, Code, FederatedCredential, Home, MAX_TOKEN_AUDIENCES, TOKEN_LIFETIME,
+    client::Entry, lint, own::own_tenant, refuse,
 };
 
 /// What the token service verifies, in the order in which its own error text lists them (AADSTS5002738). Microsoft says
@@ -18,9 +18,6 @@ const ALGORITHMS: [Algorithm; 6] =
 
 /// Claims that a token must have, in the order in which they are looked for.
 const REQUIRED_CLAIMS: [&str; 4] = ["iss", "sub", "aud", "exp"];
-
-/// What the issuers of Entra's own tokens begin with, v2 and v1.
-const OWN_ISSUERS: [&str; 2] = ["https://login.microsoftonline.com/", "https://sts.windows.net/"];
 
 /// What GitHub's issuers begin with; the tenant's policy about enterprises is for them alone.
 const GITHUB: &str = "https://token.actions.githubusercontent.com";
@@ -41,6 +38,8 @@ pub struct Question<'a> {
     pub token: &'a carnet_core::Secret,
     /// What the tenant demands.
     pub policy: &'a TenantPolicy,
+    /// What the client's directory knows of the token's subject.
+    pub home: Home<'a>,
     /// The time.
     pub now: Timestamp,
 }
@@ -109,6 +108,7 @@ impl<'a> Question<'a> {
         let candidates = self.of_issuer(issuer)?;
         held.push("issuer");
         let candidates = of_subject(&candidates, subject, claims)?;
+        self.home.check(issuer)?;
         held.push("subject");
         let (entry, audience) = of_audience(&candidates, claims)?;
         held.push("audience");
@@ -124,18 +124,23 @@ impl<'a> Question<'a> {
             let fix = "create a federated identity credential on this client, or correct the client id";
             return Err(refuse("credential", seen, "a federated credential", Code::NO_CREDENTIALS, fix));
         }
-        let own = OWN_ISSUERS.iter().any(|own| issuer.starts_with(own));
-        if own && client.kind == ClientKind::ManagedIdentity {
+        let own = own_tenant(issuer);
+        if own.is_some() && client.kind == ClientKind::ManagedIdentity {
             let fix = "use the token of another issuer, or an application: only applications trust managed identities";
             return Err(refuse("own-issuer", issuer, "an issuer outside Entra", Code::OWN_ISSUER, fix));
         }
         let entries = client.credentials.entries();
         let fitting: Vec<&Entry> = entries.iter().filter(|entry| entry.credential.issuer == issuer).collect();
+        if own.is_some_and(|tenant| !tenant.eq_ignore_ascii_case(self.home.tenant)) {
+            let fix = "use a managed identity of the tenant in which the application is registered";
+            let wanted = format!("an issuer outside Entra, or the tenant {}", self.home.tenant);
+            return Err(refuse("own-issuer", issuer, wanted, Code::OWN_ISSUER, fix));
+        }
         if !fitting.is_empty() {
             return Ok(fitting);
         }
         let wanted = || entries.iter().map(|entry| entry.credential.issuer.as_str());
-        if own {
+        if own.is_some() {
             let fix = "Entra's own tokens are no proof, but for those of a managed identity whose issuer and object id a \
                        credential of the application names";
             return Err(refuse("own-issuer", issuer, list(wanted()), Code::OWN_ISSUER, fix));

@@ -66,6 +66,8 @@ pub(crate) fn is_guid(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -104,6 +106,22 @@ mod tests {
             (unknown_resource("r", "t"), "AADSTS500011"),
         ] {
             assert_eq!(refusal.code, code);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_tenant_is_one_part_of_a_path(text in "[a-zA-Z0-9./?#%@:\\\\ é-]{0,40}") {
+            let one = check_tenant(&text).is_ok();
+            prop_assert!(!one || text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)));
+            prop_assert!(!one || !text.split('.').any(str::is_empty));
+        }
+
+        #[test]
+        fn a_resource_is_the_scope_without_its_end(text in "[a-z:/. ]{0,30}(/\\.default)?") {
+            if let Ok(resource) = parse_scope(&text) {
+                prop_assert_eq!(format!("{resource}/.default"), text);
+            }
         }
     }
 }

@@ -52,12 +52,16 @@ impl Cloud {
     }
 
     pub(crate) async fn find<C: SourceConfig>(&self, section: Value, audience: Option<&str>) -> Credential {
-        let source = serde_json::from_value::<C>(section).unwrap().build().unwrap();
-        let want = Want { audience: audience.map(ToOwned::to_owned) };
-        match source.find(&self.context, &want).await.unwrap() {
+        match self.look::<C>(section, audience).await.unwrap() {
             Found::Credential(credential) => *credential,
             Found::NotHere(reason) => panic!("{reason}"),
         }
+    }
+
+    pub(crate) async fn look<C: SourceConfig>(&self, section: Value, audience: Option<&str>) -> Result<Found, Error> {
+        let source = serde_json::from_value::<C>(section).unwrap().build().unwrap();
+        let want = Want { audience: audience.map(ToOwned::to_owned) };
+        source.find(&self.context, &want).await
     }
 
     /// A request for a blob or a container, shown an access token.

@@ -111,10 +111,42 @@ async fn rejects_each_token_that_is_bent_in_one_place() {
         (job().flaw(Flaw::NotYet), ErrorKind::Expired, "AADSTS700024", "expired"),
         (job().flaw(Flaw::WrongKey), ErrorKind::Refused, "AADSTS50027", "form"),
         (job().flaw(Flaw::UnknownKid), ErrorKind::Refused, "AADSTS7000272", "key"),
+        (job().flaw(Flaw::NoKid), ErrorKind::Refused, "AADSTS5002723", "key-id"),
+        (job().flaw(Flaw::Es256), ErrorKind::Refused, "AADSTS5002738", "algorithm"),
     ] {
         let error = refused(&request, section(seed::APPLICATION)).await;
         let seen = (error.kind(), error.provider_code(), error.failed_clause());
         assert_eq!(seen, (kind, Some(code), Some(clause)), "{request:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn rejects_clients_that_trust_nobody_and_tokens_of_entra_for_identities() {
+    let error = refused(&job(), section(seed::MACHINE_CLIENT)).await;
+    assert_eq!((error.provider_code(), error.failed_clause()), (Some("AADSTS70025"), Some("credential")), "{error:?}");
+    let cloud = Cloud::new(&[]);
+    let machine = cloud.find::<AzureIdentity>(json!({ "token": "identity" }), Some(AUDIENCE)).await;
+    let error = cloud.exchange::<Entra>(section(seed::IDENTITY_CLIENT), &machine).await.unwrap_err();
+    assert_eq!((error.provider_code(), error.failed_clause()), (Some("AADSTS700222"), Some("own-issuer")), "{error:?}");
+}
+
+#[tokio::test]
+async fn rejects_identities_and_resources_that_the_machine_does_not_have() {
+    let app =
+        [("IDENTITY_ENDPOINT", "http://azure-app-service.test/msi/token"), ("IDENTITY_HEADER", seed::IDENTITY_HEADER)];
+    let other = [app[0], ("IDENTITY_HEADER", "another")];
+    let good = json!({ "resource": STORAGE });
+    for (variables, section, clause) in [
+        (&[][..], json!({ "resource": STORAGE, "client_id": seed::APPLICATION }), "client"),
+        (&[][..], json!({ "resource": "https://nobody.example" }), "resource"),
+        (&app[..], json!({ "resource": STORAGE, "client_id": seed::APPLICATION }), "client"),
+        (&app[..], json!({ "resource": "https://nobody.example" }), "resource"),
+        (&other[..], good, "identity-header"),
+    ] {
+        let error = Cloud::new(variables).look::<AzureIdentity>(section.clone(), None).await.unwrap_err();
+        let seen = (error.kind(), error.failed_clause());
+        assert_eq!(seen, (ErrorKind::Refused, Some(clause)), "{section}: {error:?}");
+        assert!(!error.hints().is_empty());
     }
 }
 

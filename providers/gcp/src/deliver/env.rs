@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake, Secret,
-    SecretBytes, check_token,
+    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake, Output,
+    Secret, SecretBytes, check_token,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -54,6 +54,10 @@ impl Delivery for GcpEnv {
 
     fn takes(&self) -> Kinds {
         Self::TAKES
+    }
+
+    fn output(&self) -> Output {
+        Output::Exports
     }
 
     fn deliver<'a>(

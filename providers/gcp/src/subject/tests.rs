@@ -23,6 +23,7 @@ fn certificate() -> Credential {
     Credential::new(Material::X509(X509Identity {
         chain: vec![vec![0x30, 1], vec![0x30, 2]],
         private_key: SecretBytes::new(vec![3]),
+        bundle: Vec::new(),
     }))
     .fact("subject", "spiffe://example.org/app")
 }

@@ -85,7 +85,7 @@ fn svid(root: &Authority) -> Credential {
     };
     let issued = root.issue(&profile).unwrap();
     let private_key = SecretBytes::new(issued.private_key.expose());
-    Credential::new(Material::X509(X509Identity { chain: vec![issued.certificate], private_key }))
+    Credential::new(Material::X509(X509Identity { chain: vec![issued.certificate], private_key, bundle: Vec::new() }))
 }
 
 async fn with_svid(trusted: &Authority, svid: &Credential) -> (Cloud, Result<Credential, Error>) {

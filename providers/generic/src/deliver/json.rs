@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake, Secret,
-    SecretBytes,
+    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake, Output,
+    Secret, SecretBytes,
 };
 use carnet_jose::{Algorithm, SigningKey};
 use schemars::JsonSchema;
@@ -41,6 +41,10 @@ impl Delivery for Json {
 
     fn takes(&self) -> Kinds {
         Self::TAKES
+    }
+
+    fn output(&self) -> Output {
+        Output::Whole
     }
 
     fn deliver<'a>(

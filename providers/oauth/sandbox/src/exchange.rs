@@ -45,7 +45,10 @@ pub(crate) async fn exchange(
         Lookup::Trust | Lookup::TrustAndKeys => by_trust(state, face, &asked, &token, now).await?,
         Lookup::Token | Lookup::AnyIssuer => by_token(state, face, &asked, &token, now).await?,
     };
-    if face.replay == Replay::Once {
+    if face.replay == Replay::OnceById && accepted.claims.str("jti").is_none() {
+        return Err(Failure::new(Reason::Claims, "no `jti`", "a `jti`"));
+    }
+    if matches!(face.replay, Replay::Once | Replay::OnceById) {
         use_once(state, face, &accepted.claims)?;
     }
     state.world.decisions.allowed(face.service, &accepted.grant);

@@ -119,6 +119,8 @@ pub(crate) enum Replay {
     Any,
     /// Once; the first time is remembered when the exchange succeeds.
     Once,
+    /// The same, and one without `jti` does not count at all.
+    OnceById,
     /// Once; the first time is remembered before a trust is looked for.
     OnceEvenIfRefused,
 }

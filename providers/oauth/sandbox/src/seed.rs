@@ -1,5 +1,5 @@
 //! What is there when the sandbox starts: at each party one trust in a CI job of the sandbox's repository, and, where
-//! the party takes others than CI systems, one in a workload of OCI.
+//! the party takes others than CI systems, one in a workload of OCI and one in a pod of a Kubernetes cluster.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,11 @@ pub const OWNER_ID: &str = "71000000";
 pub const ORACLE_ISSUER: &str = "https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.identity.oraclecloud.com";
 /// Subject of the workload: the instance.
 pub const ORACLE_SUBJECT: &str = "ocid1.instance.oc1.iad.anuwcljtcarnetsandboxinstance000000000000000000000000000001";
+/// Issuer of a Kubernetes cluster (OKE with OpenID Connect discovery): one of the sandbox's owner, as `carnet demo` has one.
+/// Nobody answers there otherwise.
+pub const CLUSTER_ISSUER: &str = "https://cluster.demo.test";
+/// Subject of its pods: a service account.
+pub const CLUSTER_SUBJECT: &str = "system:serviceaccount:shop:checkout";
 /// The account at Databricks, which is the audience of its policies.
 pub const DATABRICKS_ACCOUNT: &str = "c0ffee00-0000-4000-8000-00000000da7a";
 /// The organization at Claude.
@@ -31,18 +36,21 @@ pub const PACKAGE: &str = "@carnet-sandbox/app";
 pub enum Who {
     /// A job of GitHub Actions.
     Job,
+    /// A pod of a Kubernetes cluster, with the projected token of its service account.
+    Pod,
     /// An instance of OCI, with a token of the identity domain.
     Workload,
 }
 
 impl Who {
-    /// Both of them.
-    pub const ALL: [Self; 2] = [Self::Job, Self::Workload];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Job, Self::Pod, Self::Workload];
 
     /// Its issuer.
     pub const fn issuer(self) -> &'static str {
         match self {
             Self::Job => GITHUB_ISSUER,
+            Self::Pod => CLUSTER_ISSUER,
             Self::Workload => ORACLE_ISSUER,
         }
     }
@@ -51,6 +59,7 @@ impl Who {
     pub const fn subject(self) -> &'static str {
         match self {
             Self::Job => GITHUB_SUBJECT,
+            Self::Pod => CLUSTER_SUBJECT,
             Self::Workload => ORACLE_SUBJECT,
         }
     }
@@ -58,6 +67,7 @@ impl Who {
     const fn name(self) -> &'static str {
         match self {
             Self::Job => "job",
+            Self::Pod => "pod",
             Self::Workload => "workload",
         }
     }
@@ -65,6 +75,7 @@ impl Who {
     const fn identity(self) -> &'static str {
         match self {
             Self::Job => "c0ffee00-0000-4000-8000-0000000000a1",
+            Self::Pod => "c0ffee00-0000-4000-8000-0000000000a3",
             Self::Workload => "c0ffee00-0000-4000-8000-0000000000a2",
         }
     }

@@ -109,6 +109,23 @@ fn nothing_of_a_foreign_body_passes_but_code_and_description() {
 }
 
 #[test]
+fn what_was_sent_is_not_shown_as_it_was_in_the_form() {
+    let (subject, actor, secret) = ("a/b=c/d=e/f=g/h=i/j=", "k/l=m/n=o/p=q/r=s/t=", "p%/w");
+    let form = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    for (sent, echoed) in
+        [subject, actor, secret].into_iter().flat_map(|sent| [(sent, sent.to_owned()), (sent, form(sent))])
+    {
+        let body = json!({"error": "invalid_grant", "error_description": format!("no {echoed} here")}).to_string();
+        let world = world(ScriptedHttp::default().answer(400, body.as_str()));
+        world.files.put("/actor", actor);
+        world.files.put("/secret", secret);
+        let section = json!({"token_url": TOKEN_URL, "actor_token_file": "/actor", "client_id": "app", "client_secret_file": "/secret"});
+        let error = exchange_for::<OAuth>(&section, &world, &opaque(subject), None).unwrap_err();
+        assert_eq!(chain(&error)[1], "invalid_grant: no description", "{sent}");
+    }
+}
+
+#[test]
 fn what_is_no_code_is_not_taken_for_one() {
     for code in ["", "two words", &"x".repeat(65)] {
         assert_eq!(parse_error(json!({ "error": code }).to_string().as_bytes()), OAuthError::default(), "{code}");

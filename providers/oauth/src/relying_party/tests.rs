@@ -1,3 +1,4 @@
+mod any;
 mod config;
 mod parties;
 mod refusals;

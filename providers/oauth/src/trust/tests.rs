@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use carnet_jose::Claims;
 use carnet_trust::{Decision, Refusal};
 use jiff::Timestamp;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -160,4 +161,37 @@ fn rejects_a_misspelt_field() {
     let text = r#"{"id":"a","issuer":"b","principal":"c"}"#;
     assert!(serde_json::from_str::<Trust>(text).is_ok());
     assert!(serde_json::from_str::<Trust>(&text.replace("\"id\"", "\"subjct\":\"x\",\"id\"")).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_trust_is_read_and_every_grant_is_of_its_issuer(
+        issuer in "(https://i\\.example)?[a-z/]{0,4}", subject in proptest::option::of("[a-z:*/]{0,8}"), seen in "[a-z:*/é]{0,8}",
+        claim in "[a-z.]{0,4}", wanted in proptest::collection::vec("[a-z*/]{0,4}", 0..3), leeway in 0_i64..400,
+    ) {
+        let trust = Trust {
+            issuer: issuer.clone(),
+            subject,
+            audiences: wanted.clone(),
+            claims: [(claim.clone(), wanted)].into(),
+            ..Trust::default()
+        };
+        let text = serde_json::to_string(&trust).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Trust>(&text).unwrap(), &trust);
+        let shown = json!({ "iss": "https://i.example", "sub": seen, "aud": [seen], claim: seen });
+        let claims = Claims(shown.as_object().unwrap().clone());
+        for matching in [Matching::Exact, Matching::Glob, Matching::Segments] {
+            let manner = Manner {
+                matching,
+                order: [Check::Claims, Check::Subject, Check::Audience],
+                leeway: SignedDuration::from_secs(leeway),
+                expiry_needed: false,
+                audience: Some("a"),
+            };
+            let (members, now) = (BTreeMap::new(), Timestamp::UNIX_EPOCH);
+            let decision = evaluate(&Question { claims: &claims, members: &members, trust: &trust, manner: &manner, now });
+            prop_assert!(decision.grant().is_none() || claims.str("iss") == Some(issuer.as_str()));
+        }
+        drop(lint(&trust));
+    }
 }

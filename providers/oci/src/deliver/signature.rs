@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Mistake, Request,
+    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Mistake, Output, Request,
     SecretBytes, may_carry_tokens,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -190,6 +190,10 @@ impl Delivery for Signature {
 
     fn takes(&self) -> Kinds {
         SignatureConfig::TAKES
+    }
+
+    fn output(&self) -> Output {
+        Output::Whole
     }
 
     fn deliver<'a>(

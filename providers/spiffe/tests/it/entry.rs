@@ -121,7 +121,7 @@ fn rejects_hints_that_are_too_long_or_not_one_line() {
 
 #[test]
 fn rejects_claims_that_the_authority_sets() {
-    for claim in ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"] {
+    for claim in ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "act", "client_id", "scope", "cnf", "amr"] {
         let field = format!("jwt_claims.{claim}");
         assert_eq!(mistakes(|entry| drop(entry.jwt_claims.insert(claim.to_owned(), json!(1)))), [field]);
     }

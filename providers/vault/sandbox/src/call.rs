@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use carnet_sandbox_kit::ShownCertificates;
 use http::{HeaderMap, Method, StatusCode, header};
 use jiff::SignedDuration;
 use percent_encoding::percent_decode_str;
@@ -39,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) body: Map<String, Value>,
     /// `X-Vault-Wrap-TTL`.
     pub(crate) wrap_ttl: Option<SignedDuration>,
+    /// What the client has shown in TLS.
+    pub(crate) certificates: Option<ShownCertificates>,
 }
 
 /// A router that hands every request to the emulated server.
@@ -46,17 +49,19 @@ pub(crate) fn router(state: Arc<State>) -> Router {
     Router::new().fallback(move |request: Request| {
         let state = Arc::clone(&state);
         async move {
-            let (parts, body) = request.into_parts();
+            let (mut parts, body) = request.into_parts();
             let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
                 return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ["http: request body too large"]).into_response();
             };
-            answer(&state, &parts.method, &parts.uri, parts.headers, &body).await
+            let certificates = parts.extensions.remove();
+            let call = Call::read(&parts.method, &parts.uri, parts.headers, &body);
+            answer(&state, call.map(|call| Call { certificates, ..call })).await
         }
     })
 }
 
-async fn answer(state: &State, method: &Method, uri: &http::Uri, headers: HeaderMap, body: &Bytes) -> Response {
-    let answer = match Call::read(method, uri, headers, body) {
+async fn answer(state: &State, call: Result<Call, ApiError>) -> Response {
+    let answer = match call {
         Ok(call) => match route::answer(state, &call).await {
             Ok(reply) => Ok((reply, call)),
             Err(error) => Err(error),
@@ -102,7 +107,7 @@ impl Call {
         }
         let wrap_ttl = wrap_ttl.filter(SignedDuration::is_positive);
         let namespace = text("x-vault-namespace").trim_matches('/').to_owned();
-        Ok(Self { operation, path, namespace, query, headers, body, wrap_ttl })
+        Ok(Self { operation, path, namespace, query, headers, body, wrap_ttl, certificates: None })
     }
 
     /// The token: `X-Vault-Token`, else `Authorization: Bearer`, whose prefix is compared with case.
@@ -150,7 +155,23 @@ fn path(raw: &str) -> Result<String, ApiError> {
     if decoded.split('/').any(|part| part == "." || part == "..") {
         return Err(ApiError::bad("relative paths not supported"));
     }
-    Ok(decoded.trim_start_matches('/').to_owned())
+    Ok(collapsed(&decoded))
+}
+
+/// Without empty segments, as the multiplexer before the server leaves a path: policies must see the path that is answered.
+/// A slash at the end stays.
+fn collapsed(path: &str) -> String {
+    let mut collapsed = String::with_capacity(path.len());
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        if !collapsed.is_empty() {
+            collapsed.push('/');
+        }
+        collapsed.push_str(part);
+    }
+    if path.ends_with('/') && !collapsed.is_empty() {
+        collapsed.push('/');
+    }
+    collapsed
 }
 
 /// JSON whatever the type says; a form only when the type says so and the body does not begin as JSON does.
@@ -167,4 +188,18 @@ fn parse_body(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, A
         let at = format!("line {}, column {}", error.line(), error.column());
         ApiError::bad(format!("failed to parse JSON input: {at}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_no_empty_segments() {
+        for (raw, wanted) in
+            [("a/b", "a/b"), ("a/b/", "a/b/"), ("/a//b///c//", "a/b/c/"), ("a%2F/b", "a/b"), ("", ""), ("//", "")]
+        {
+            assert_eq!(path(&format!("/v1/{raw}")).unwrap(), wanted, "{raw}");
+        }
+    }
 }

@@ -26,6 +26,9 @@ pub(crate) fn parse_text(text: &str) -> Option<SignedDuration> {
         Some(rest) => (true, rest),
         None => (false, text),
     };
+    if rest.is_empty() {
+        return None;
+    }
     let mut milliseconds = 0_i64;
     while !rest.is_empty() {
         let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
@@ -46,6 +49,8 @@ pub(crate) fn parse_text(text: &str) -> Option<SignedDuration> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -61,9 +66,21 @@ mod tests {
 
     #[test]
     fn rejects_what_is_no_time() {
-        for text in ["x", "5x", "h", "1h x", "99999999999999999999s", "9223372036854775807d", "1.5h", "--1s"] {
+        for text in ["x", "5x", "h", "-", "1h x", "99999999999999999999s", "9223372036854775807d", "1.5h", "--1s"] {
             assert_eq!(parse_text(text), None, "{text}");
         }
         assert_eq!(parse(&Value::Bool(true)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_time_is_the_sum_of_its_parts(hours in 0_i64..10_000, seconds in 0_i64..10_000, text in "-?[0-9msh d.é-]{0,24}") {
+            let wanted = Some(SignedDuration::from_secs(hours * 3600 + seconds));
+            prop_assert_eq!(parse_text(&format!("{hours}h{seconds}s")), wanted);
+            prop_assert_eq!(parse(&Value::from(format!("{hours}h{seconds}"))), None);
+            if let Some(time) = parse_text(&text) {
+                prop_assert!(time.is_zero() || text.contains(|c: char| c.is_ascii_digit()), "{}", text);
+            }
+        }
     }
 }

@@ -11,6 +11,8 @@ mod access;
 mod auth;
 mod call;
 mod duration;
+mod fields;
+mod identity;
 mod issuers;
 mod kv;
 pub mod policy;

@@ -1,13 +1,13 @@
 //! What is there when the sandbox starts.
 
 use carnet_core::Secret;
-use carnet_vault::trust::{CheckedConfig, CheckedRole, MethodConfig, Role};
+use carnet_vault::trust::{CheckedConfig, CheckedRole, MethodConfig, Role, TokenFields};
 use serde_json::{Value, json};
 
 use crate::{
     kv::Kv,
     policy::parse_policy,
-    state::{PolicyEntry, State},
+    state::{AuthMount, PolicyEntry, State},
     sys::{self, Seal},
     tokens::Token,
 };
@@ -22,6 +22,12 @@ pub const ROLE: &str = "app";
 pub const AUDIENCE: &str = "vault";
 /// The repository whose jobs log in.
 pub const REPOSITORY: &str = "carnet-sandbox/app";
+/// The mount, below `auth/`, whose method takes JWT-SVIDs. It has a role [`ROLE`], too.
+pub const SVID_MOUNT: &str = "spiffe";
+/// Their issuer: an authority of the sandbox's owner, as `carnet demo` has one. Nobody answers there otherwise.
+pub const SVID_ISSUER: &str = "https://authority.demo.test";
+/// The workload that logs in by its JWT-SVID.
+pub const WORKLOAD: &str = "spiffe://demo.test/app";
 /// The secret that the role may read, below `secret/`, and the neighbour's.
 pub const SECRETS: [&str; 2] = ["app/db", "neighbour/db"];
 /// The policy [`ROLE`].
@@ -29,7 +35,7 @@ pub const POLICY: &str = r#"path "secret/data/app/*" { capabilities = ["read"] }
 path "secret/metadata/app/*" { capabilities = ["read", "list"] }
 "#;
 
-/// Fills a new server: open, KV v2 at `secret/`, JWT at `auth/jwt`.
+/// Fills a new server: open, KV v2 at `secret/`, JWT at `auth/jwt` and, for SVIDs, at `auth/spiffe`.
 pub(crate) fn fill(state: &State) {
     let now = state.now();
     let mut inner = state.lock();
@@ -39,6 +45,7 @@ pub(crate) fn fill(state: &State) {
     // A test shows that each of these is accepted; what is not would simply be missing.
     drop(sys::enable_secrets(state, root, "secret/", "2", "key/value secret storage"));
     drop(sys::enable_auth(state, root, "jwt/", "jwt", ""));
+    drop(sys::enable_auth(state, root, &format!("{SVID_MOUNT}/"), "jwt", ""));
     if let Ok(policy) = parse_policy(POLICY) {
         root.policies.insert(ROLE.to_owned(), PolicyEntry { text: POLICY.to_owned(), policy });
     }
@@ -50,23 +57,30 @@ pub(crate) fn fill(state: &State) {
             let _ = engine.write(path, data.as_object().cloned().unwrap_or_default(), None, now);
         }
     }
-    let Some(method) = root.auths.get_mut("jwt/") else { return };
-    let config = MethodConfig {
-        oidc_discovery_url: GITHUB_ISSUER.to_owned(),
-        bound_issuer: GITHUB_ISSUER.to_owned(),
-        ..MethodConfig::default()
-    };
-    method.config = CheckedConfig::new(config).ok();
-    let role = Role {
+    let jobs = Role { bound_claims: [("repository".to_owned(), Value::from(REPOSITORY))].into(), ..role() };
+    let workload = Role { bound_subject: WORKLOAD.to_owned(), ..role() };
+    let svids = format!("{SVID_MOUNT}/");
+    for (mount, issuer, role) in [("jwt/", GITHUB_ISSUER, jobs), (&*svids, SVID_ISSUER, workload)] {
+        let Some(method) = root.auths.get_mut(mount).and_then(AuthMount::jwt_mut) else { continue };
+        let config = MethodConfig {
+            oidc_discovery_url: issuer.to_owned(),
+            bound_issuer: issuer.to_owned(),
+            ..MethodConfig::default()
+        };
+        method.config = CheckedConfig::new(config).ok();
+        if let Ok(role) = CheckedRole::new(ROLE, role) {
+            method.roles.insert(ROLE.to_owned(), role);
+        }
+    }
+}
+
+/// What the role is to everybody who logs in.
+fn role() -> Role {
+    Role {
         role_type: "jwt".to_owned(),
         bound_audiences: vec![AUDIENCE.to_owned()],
-        bound_claims: [("repository".to_owned(), Value::from(REPOSITORY))].into(),
         user_claim: "sub".to_owned(),
-        token_policies: vec![ROLE.to_owned()],
-        token_ttl: 3600,
+        token: TokenFields { token_policies: vec![ROLE.to_owned()], token_ttl: 3600, ..TokenFields::default() },
         ..Role::default()
-    };
-    if let Ok(role) = CheckedRole::new(ROLE, role) {
-        method.roles.insert(ROLE.to_owned(), role);
     }
 }

@@ -7,21 +7,28 @@ use std::{
 };
 
 use carnet_sandbox_kit::World;
-use carnet_vault::trust::{CheckedConfig, CheckedRole};
+use carnet_vault::trust::{CheckedCelRole, CheckedConfig, CheckedRole, TokenFields};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    auth::{AwsMethod, CertMethod, KubernetesMethod, OciMethod, TokenRole},
+    identity::Identities,
     issuers::IssuerKeys,
-    kv::Kv,
-    policy::{Entity, Policy},
+    kv::{Cubbyholes, Kv, MAX_STORED},
+    policy::Policy,
     sys::Seal,
     tokens::Tokens,
     wrapping::Wrapped,
 };
 
-/// Most entries of each kind in a namespace.
+/// Most entries of each other kind in a namespace.
 pub(crate) const MAX_ENTRIES: usize = 1000;
+/// Most roles of an auth method and entities of a namespace: many trusts are to be tried out.
+pub(crate) const MAX_TRUSTS: usize = 20_000;
+
+/// The id of the root namespace.
+pub(crate) const ROOT_NAMESPACE: &str = "root";
 
 /// The world and what is in it.
 pub(crate) struct State {
@@ -39,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) namespaces: BTreeMap<String, Namespace>,
     pub(crate) tokens: Tokens,
     pub(crate) wrapped: Wrapped,
+    pub(crate) cubbyholes: Cubbyholes,
 }
 
 /// What one namespace holds.
@@ -50,8 +58,9 @@ pub(crate) struct Namespace {
     /// By path below `auth/`, with a slash at the end.
     pub(crate) auths: BTreeMap<String, AuthMount>,
     pub(crate) policies: BTreeMap<String, PolicyEntry>,
-    /// By id.
-    pub(crate) entities: BTreeMap<String, Entity>,
+    /// Roles of the tokens' own method.
+    pub(crate) token_roles: BTreeMap<String, TokenRole>,
+    pub(crate) identities: Identities,
 }
 
 /// A secrets engine.
@@ -65,10 +74,57 @@ pub(crate) struct Mount {
 #[derive(Clone, Debug)]
 pub(crate) struct AuthMount {
     pub(crate) about: About,
-    /// `jwt` or `oidc`, which are the same.
+    /// `jwt` or `oidc`, which are the same, `aws`, `cert`, `kubernetes` or `oci`.
     pub(crate) kind: String,
+    pub(crate) method: Method,
+}
+
+/// What an auth method knows.
+#[derive(Clone, Debug)]
+pub(crate) enum Method {
+    /// Tokens of an issuer.
+    Jwt(Box<JwtMethod>),
+    /// Signed requests to AWS.
+    Aws(Box<AwsMethod>),
+    /// Certificates shown in TLS.
+    Cert(Box<CertMethod>),
+    /// Tokens of a cluster's service accounts.
+    Kubernetes(Box<KubernetesMethod>),
+    /// Signed requests to OCI.
+    Oci(Box<OciMethod>),
+}
+
+impl Method {
+    /// Whether there is a role of this name, in lower case.
+    pub(crate) fn has_role(&self, name: &str) -> bool {
+        match self {
+            Self::Jwt(method) => method.roles.contains_key(name),
+            Self::Aws(method) => method.has_role(name),
+            Self::Cert(method) => method.has_role(name),
+            Self::Kubernetes(method) => method.has_role(name),
+            Self::Oci(method) => method.has_role(name),
+        }
+    }
+
+    /// What tokens of a role become.
+    pub(crate) fn token_fields(&self, role: &str) -> Option<&TokenFields> {
+        match self {
+            Self::Jwt(method) => Some(&method.roles.get(role)?.role().token),
+            Self::Aws(method) => method.token_fields(role),
+            Self::Cert(method) => method.token_fields(role),
+            Self::Kubernetes(method) => method.token_fields(role),
+            Self::Oci(method) => method.token_fields(role),
+        }
+    }
+}
+
+/// A JWT method.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JwtMethod {
     pub(crate) config: Option<CheckedConfig>,
     pub(crate) roles: BTreeMap<String, CheckedRole>,
+    /// Roles that are programs, by their names as they were written.
+    pub(crate) cel_roles: BTreeMap<String, CheckedCelRole>,
 }
 
 /// What a mount says of itself.
@@ -88,11 +144,33 @@ pub(crate) struct PolicyEntry {
     pub(crate) policy: Policy,
 }
 
+impl AuthMount {
+    /// A JWT method.
+    pub(crate) fn jwt(&self) -> Option<&JwtMethod> {
+        if let Method::Jwt(method) = &self.method { Some(method) } else { None }
+    }
+
+    /// A JWT method to change.
+    pub(crate) fn jwt_mut(&mut self) -> Option<&mut JwtMethod> {
+        if let Method::Jwt(method) = &mut self.method { Some(method) } else { None }
+    }
+
+    /// A method of AWS.
+    pub(crate) fn aws(&self) -> Option<&AwsMethod> {
+        if let Method::Aws(method) = &self.method { Some(method) } else { None }
+    }
+
+    /// A method of AWS to change.
+    pub(crate) fn aws_mut(&mut self) -> Option<&mut AwsMethod> {
+        if let Method::Aws(method) = &mut self.method { Some(method) } else { None }
+    }
+}
+
 impl State {
     /// A server that has never been initialised.
     pub(crate) fn new(world: World, service: &'static str) -> Self {
         let issuers = IssuerKeys::new(&world);
-        let root = Namespace::new("root");
+        let root = Namespace::new(ROOT_NAMESPACE);
         let inner = Inner { namespaces: [(String::new(), root)].into(), ..Inner::default() };
         Self { world, service, issuers, inner: Mutex::new(inner) }
     }
@@ -146,7 +224,8 @@ impl Namespace {
             mounts: BTreeMap::new(),
             auths: BTreeMap::new(),
             policies: [("default".to_owned(), PolicyEntry { text, policy })].into(),
-            entities: BTreeMap::new(),
+            token_roles: BTreeMap::new(),
+            identities: Identities::default(),
         }
     }
 
@@ -167,6 +246,13 @@ fn longest<'m, 'a, T>(mounts: &'m BTreeMap<String, T>, path: &'a str) -> Option<
 }
 
 impl Inner {
+    /// How much more secrets may take, in bytes. They are weighed anew each time, so that no sum can drift from them.
+    pub(crate) fn room(&self) -> usize {
+        let mounts = self.namespaces.values().flat_map(|namespace| namespace.mounts.values());
+        let taken = mounts.map(|mount| mount.kv.weight()).fold(self.cubbyholes.weight(), usize::saturating_add);
+        MAX_STORED.saturating_sub(taken)
+    }
+
     /// The namespace that a header and the beginning of a path name, and the rest of the path.
     pub(crate) fn resolve(&self, header: &str, path: &str) -> Option<(String, String)> {
         let mut namespace = if header.is_empty() { String::new() } else { format!("{header}/") };

@@ -1,5 +1,6 @@
 //! `sys/…`: the server itself.
 
+mod leases;
 mod mounts;
 mod policies;
 mod seal;
@@ -26,6 +27,9 @@ path "auth/token/revoke-self" { capabilities = ["update"] }
 path "sys/capabilities-self" { capabilities = ["update"] }
 path "sys/internal/ui/resultant-acl" { capabilities = ["read"] }
 path "sys/internal/ui/mounts/*" { capabilities = ["read"] }
+path "sys/leases/lookup" { capabilities = ["update"] }
+path "sys/leases/renew" { capabilities = ["update"] }
+path "cubbyhole/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "sys/wrapping/wrap" { capabilities = ["update"] }
 path "sys/wrapping/lookup" { capabilities = ["update"] }
 path "sys/wrapping/unwrap" { capabilities = ["update"] }
@@ -44,20 +48,21 @@ pub(crate) fn answer(state: &State, call: &Call, place: &Place, caller: &Caller,
         ["mounts", ..] => mounts::secrets(state, call, place, rest),
         ["auth", ..] => mounts::auths(state, call, place, rest),
         ["internal", "ui", "mounts", mount @ ..] => mounts::preflight(state, place, caller, &mount.join("/")),
-        ["capabilities-self" | "capabilities"] if writes => capabilities(state, call, caller, rest),
+        ["capabilities-self" | "capabilities"] if writes => capabilities(state, call, place, caller, rest),
         ["wrapping", "wrap"] if writes => match call.wrap_ttl {
             Some(_) => Data(call.body.clone()).answer(),
             None => Err(ApiError::bad("endpoint requires response wrapping to be used")),
         },
+        ["leases", which, below @ ..] => leases::answer(state, call, place, which, &below.join("/")),
         ["namespaces", ..] => namespaces(state, place, rest),
         _ => Err(ApiError::no_route(&place.path)),
     }
 }
 
-fn capabilities(state: &State, call: &Call, caller: &Caller, which: &str) -> Answer {
+fn capabilities(state: &State, call: &Call, place: &Place, caller: &Caller, which: &str) -> Answer {
     let acl = if which == "capabilities" {
         let inner = state.lock();
-        let token = inner.tokens.find(tokens::id(call.text("token")), state.now());
+        let token = inner.tokens.find_within(tokens::id(call.text("token")), &place.namespace, state.now());
         access::acl(&inner, token.ok_or_else(|| ApiError::bad("invalid token"))?)
     } else {
         caller.acl.clone()
@@ -82,7 +87,8 @@ fn capabilities(state: &State, call: &Call, caller: &Caller, which: &str) -> Ans
 
 fn namespaces(state: &State, place: &Place, rest: &str) -> Answer {
     let mut inner = state.lock();
-    let name = rest.strip_prefix("namespaces").unwrap_or_default().trim_matches('/');
+    let name = rest.strip_prefix("namespaces").unwrap_or_default();
+    let name = name.strip_prefix('/').unwrap_or(name);
     let path = format!("{}{name}/", place.namespace);
     match place.operation {
         Operation::List if name.is_empty() => {
@@ -110,7 +116,9 @@ fn namespaces(state: &State, place: &Place, rest: &str) -> Answer {
             if inner.namespaces.keys().any(|other| other.starts_with(&path) && *other != path) {
                 return Err(ApiError::bad("namespace contains child namespaces"));
             }
-            inner.namespaces.remove(&path).map(|_| Reply::Nothing).ok_or_else(no_namespace)
+            inner.namespaces.remove(&path).ok_or_else(no_namespace)?;
+            inner.tokens.forget_namespace(&path);
+            Ok(Reply::Nothing)
         }
         _ => Err(ApiError::unsupported()),
     }

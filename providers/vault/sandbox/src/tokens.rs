@@ -6,10 +6,14 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use carnet_core::Secret;
 use carnet_jose::sha256;
 use carnet_sandbox_kit::World;
+use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::reply::{seconds_until, time};
+use crate::{
+    reply::{seconds_until, time},
+    state::ROOT_NAMESPACE,
+};
 
 /// Most tokens that are known; beyond it the one that was made first is forgotten.
 const MAX_TOKENS: usize = 10_000;
@@ -43,12 +47,29 @@ pub(crate) struct Token {
     pub(crate) batch: bool,
     pub(crate) entity_id: String,
     pub(crate) namespace: String,
+    /// The id of that namespace: another one may come to have its path.
+    pub(crate) namespace_id: String,
     /// Absent: an orphan.
     pub(crate) parent: Option<Id>,
-    /// The mount below `auth/` and the role, for tokens of a login.
-    pub(crate) role: Option<(String, String)>,
+    /// Networks from which it works. None: all.
+    pub(crate) bound: Vec<IpNet>,
+    /// For tokens of a login.
+    pub(crate) origin: Option<Origin>,
     pub(crate) last_renewal: Option<Timestamp>,
     pub(crate) number: u64,
+}
+
+/// Where a token of a login comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// The mount below `auth/`.
+    pub(crate) mount: String,
+    /// The role.
+    pub(crate) role: String,
+    /// Whether the role is a program, which renewals do not ask again.
+    pub(crate) program: bool,
+    /// Whose certificate must be shown to renew it.
+    pub(crate) certificate: Option<Id>,
 }
 
 impl Token {
@@ -71,11 +92,23 @@ impl Token {
             batch: false,
             entity_id: String::new(),
             namespace: String::new(),
+            namespace_id: ROOT_NAMESPACE.to_owned(),
             parent: None,
-            role: None,
+            bound: Vec::new(),
+            origin: None,
             last_renewal: None,
             number: 0,
         }
+    }
+
+    /// Whether there is a lease on it: batch tokens are not stored, and what never ends has none.
+    fn has_lease(&self) -> bool {
+        !self.batch && self.expires.is_some()
+    }
+
+    /// The name of its lease. `id` is the token's hash, so the name does not tell the token.
+    fn lease(&self, id: Id) -> String {
+        format!("{}/h{}", self.path, carnet_core::hex(&id))
     }
 
     /// `service` or `batch`.
@@ -83,8 +116,9 @@ impl Token {
         if self.batch { "batch" } else { "service" }
     }
 
-    /// What `lookup` says. `id` is the token itself, empty where the caller knows the accessor only.
-    pub(crate) fn describe(&self, id: &str, now: Timestamp) -> Value {
+    /// What `lookup` says. `id` is the token itself, empty where the caller knows the accessor only; `identity` are the policies
+    /// of its entity.
+    pub(crate) fn describe(&self, id: &str, identity: &BTreeSet<String>, now: Timestamp) -> Value {
         let mut about = json!({
             "id": id,
             "accessor": self.accessor,
@@ -105,8 +139,14 @@ impl Token {
             "renewable": self.renewable,
         });
         if let Some(members) = about.as_object_mut() {
-            if let Some((_, role)) = &self.role {
-                members.insert("role".to_owned(), role.as_str().into());
+            if let Some(origin) = &self.origin {
+                members.insert("role".to_owned(), origin.role.as_str().into());
+            }
+            if !self.bound.is_empty() {
+                members.insert("bound_cidrs".to_owned(), self.bound.iter().map(ToString::to_string).collect());
+            }
+            if !identity.is_empty() {
+                members.insert("identity_policies".to_owned(), json!(identity));
             }
             if self.period.is_positive() {
                 members.insert("period".to_owned(), self.period.as_secs().into());
@@ -122,12 +162,13 @@ impl Token {
         about
     }
 
-    /// The `auth` of an answer.
-    pub(crate) fn auth(&self, id: &str, now: Timestamp) -> Value {
-        json!({
+    /// The `auth` of an answer, with the policies of the token's entity.
+    pub(crate) fn auth(&self, id: &str, identity: &BTreeSet<String>, now: Timestamp) -> Value {
+        let policies: BTreeSet<&String> = self.policies.union(identity).collect();
+        let mut auth = json!({
             "client_token": id,
             "accessor": self.accessor,
-            "policies": self.policies,
+            "policies": policies,
             "token_policies": self.policies,
             "metadata": if self.meta.is_empty() { Value::Null } else { json!(self.meta) },
             "lease_duration": self.expires.map_or(0, |expires| seconds_until(expires, now)),
@@ -137,7 +178,11 @@ impl Token {
             "orphan": self.parent.is_none(),
             "mfa_requirement": null,
             "num_uses": self.num_uses,
-        })
+        });
+        if let Some(members) = auth.as_object_mut().filter(|_| !identity.is_empty()) {
+            members.insert("identity_policies".to_owned(), json!(identity));
+        }
+        auth
     }
 }
 
@@ -176,9 +221,15 @@ impl Tokens {
         token
     }
 
-    /// A token that has not ended.
+    /// A token that has not ended, nor has any of those that it was made with: a child never outlives its parent.
     pub(crate) fn find(&self, id: Id, now: Timestamp) -> Option<&Token> {
-        self.tokens.get(&id).filter(|token| token.expires.is_none_or(|expires| expires > now))
+        let live = |id: &Id| self.tokens.get(id).filter(|token| token.expires.is_none_or(|expires| expires > now));
+        let token = live(&id)?;
+        let mut above = token.parent;
+        while let Some(parent) = above {
+            above = live(&parent)?.parent;
+        }
+        Some(token)
     }
 
     /// A token to change.
@@ -186,10 +237,15 @@ impl Tokens {
         self.tokens.get_mut(&id)
     }
 
-    /// By accessor.
-    pub(crate) fn by_accessor(&self, accessor: &str) -> Option<Id> {
+    /// [`Tokens::find`] of a token of this namespace or of one below it: who administers a namespace has no say above it.
+    pub(crate) fn find_within(&self, id: Id, namespace: &str, now: Timestamp) -> Option<&Token> {
+        self.find(id, now).filter(|token| token.namespace.starts_with(namespace))
+    }
+
+    /// [`Tokens::find_within`] by accessor.
+    pub(crate) fn by_accessor(&self, accessor: &str, namespace: &str, now: Timestamp) -> Option<Id> {
         let found = self.tokens.iter().find(|(_, token)| !accessor.is_empty() && token.accessor == accessor);
-        found.map(|(id, _)| *id)
+        found.map(|(id, _)| *id).filter(|id| self.find_within(*id, namespace, now).is_some())
     }
 
     /// Takes one use off a token whose uses are counted; the last one ends it.
@@ -227,12 +283,51 @@ impl Tokens {
 
     /// Forgets all tokens of logins at a mount, which is what taking it away does.
     pub(crate) fn forget_mount(&mut self, namespace: &str, mount: &str) {
-        let of_mount =
-            |token: &Token| token.namespace == namespace && token.role.as_ref().is_some_and(|(own, _)| own == mount);
+        let of_mount = |token: &Token| {
+            token.namespace == namespace && token.origin.as_ref().is_some_and(|origin| origin.mount == mount)
+        };
         let gone: Vec<Id> = self.tokens.iter().filter(|(_, token)| of_mount(token)).map(|(id, _)| *id).collect();
         for id in gone {
             self.revoke(id);
         }
+    }
+
+    /// Forgets all tokens of a namespace, which is what taking it away does.
+    pub(crate) fn forget_namespace(&mut self, namespace: &str) {
+        let gone: Vec<Id> =
+            self.tokens.iter().filter(|(_, token)| token.namespace == namespace).map(|(id, _)| *id).collect();
+        for id in gone {
+            self.revoke(id);
+        }
+    }
+
+    /// Forgets all tokens that were made at a path that begins like this.
+    pub(crate) fn forget_path(&mut self, namespace: &str, prefix: &str) {
+        let of_path = |token: &Token| token.namespace == namespace && token.path.starts_with(prefix);
+        let gone: Vec<Id> = self.tokens.iter().filter(|(_, token)| of_path(token)).map(|(id, _)| *id).collect();
+        for id in gone {
+            self.revoke(id);
+        }
+    }
+
+    /// The leases of a namespace: those of all its tokens that are stored and end.
+    pub(crate) fn leases(&self, namespace: &str, now: Timestamp) -> Vec<String> {
+        let own = self
+            .tokens
+            .iter()
+            .filter(|(id, token)| token.namespace == namespace && token.has_lease() && self.find(**id, now).is_some());
+        own.map(|(id, token)| token.lease(*id)).collect()
+    }
+
+    /// The token of a lease.
+    pub(crate) fn of_lease(&self, lease: &str, namespace: &str, now: Timestamp) -> Option<Id> {
+        let of = |(id, token): &(&Id, &Token)| {
+            token.namespace == namespace
+                && token.has_lease()
+                && lease.starts_with(&token.path)
+                && token.lease(**id) == lease
+        };
+        self.tokens.iter().find(of).map(|(id, _)| *id).filter(|id| self.find(*id, now).is_some())
     }
 
     /// The accessors of all tokens of a namespace.

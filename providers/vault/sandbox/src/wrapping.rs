@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     access::Place,
     call::Call,
+    kv::{MAX_STORED, weight_of},
     policy::Operation,
     reply::{Answer, ApiError, Data, Reply, Secret, time},
     state::State,
@@ -29,9 +30,17 @@ struct Entry {
     created: Timestamp,
     ttl: SignedDuration,
     path: String,
+    /// What the answer takes, in bytes.
+    weight: usize,
 }
 
 impl Wrapped {
+    /// Whether there is room for one more of this weight.
+    fn has_room(&self, weight: usize) -> bool {
+        let taken = self.0.values().map(|entry| entry.weight).fold(weight, usize::saturating_add);
+        self.0.len() < MAX_WRAPPED && taken <= MAX_STORED
+    }
+
     fn live(&self, id: Id, now: Timestamp) -> Option<&Entry> {
         self.0.get(&id).filter(|entry| entry.created.saturating_add(entry.ttl).is_ok_and(|end| end > now))
     }
@@ -60,13 +69,12 @@ fn wrap_up(state: &State, secret: Secret, ttl: SignedDuration, path: &str) -> Va
             ..Token::root(now)
         },
     );
-    if inner.wrapped.0.len() >= MAX_WRAPPED {
+    let weight = secret.data.as_ref().map_or(0, weight_of);
+    if !inner.wrapped.has_room(weight) {
         inner.wrapped.0.retain(|_, entry| entry.created.saturating_add(entry.ttl).is_ok_and(|end| end > now));
     }
-    if inner.wrapped.0.len() >= MAX_WRAPPED {
-        inner.wrapped.0.pop_first();
-    }
-    let entry = Entry { secret, created: now, ttl, path: path.to_owned() };
+    while !inner.wrapped.has_room(weight) && inner.wrapped.0.pop_first().is_some() {}
+    let entry = Entry { secret, created: now, ttl, path: path.to_owned(), weight };
     inner.wrapped.0.insert(tokens::id(text.expose()), entry);
     let mut info = json!({
         "token": text.expose(),

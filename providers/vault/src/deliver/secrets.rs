@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Mistake, NewFile, Secret,
-    is_variable_name,
+    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Mistake, NewFile, Output,
+    Secret, is_variable_name,
 };
 use http::Method as Verb;
 use schemars::JsonSchema;
@@ -142,6 +142,30 @@ impl SecretItem {
     }
 }
 
+type Read = (Vec<NewFile>, Vec<(String, Secret)>);
+
+impl VaultSecrets {
+    /// All secrets, as files and variables.
+    async fn read(&self, context: &Context, connection: &Connection, credential: &Credential) -> Result<Read, Error> {
+        let mut files = Vec::new();
+        let mut environment = Vec::new();
+        for item in &self.secrets {
+            let members = item.read(context, connection, credential).await?;
+            for (name, member) in &item.variables {
+                environment.push((name.clone(), item.member(&members, member)?));
+            }
+            if let Some(path) = &item.file {
+                let text = match &item.member {
+                    Some(member) => item.member(&members, member)?,
+                    None => Secret::new(Value::Object(members).to_string()),
+                };
+                files.push(NewFile::new(path, text.expose()));
+            }
+        }
+        Ok((files, environment))
+    }
+}
+
 impl Delivery for VaultSecrets {
     fn name(&self) -> &'static str {
         Self::NAME
@@ -149,6 +173,11 @@ impl Delivery for VaultSecrets {
 
     fn takes(&self) -> Kinds {
         Self::TAKES
+    }
+
+    fn output(&self) -> Output {
+        let has_variables = self.secrets.iter().any(|item| !item.variables.is_empty());
+        if has_variables { Output::Exports } else { Output::Nothing }
     }
 
     fn deliver<'a>(
@@ -159,24 +188,16 @@ impl Delivery for VaultSecrets {
         Box::pin(async move {
             let server = Server { ca_file: self.ca_file.clone(), ..Server::default() };
             let connection = connection_of(credential, &server, context)?;
-            let mut files = Vec::new();
-            let mut environment = Vec::new();
-            for item in &self.secrets {
-                let members = item.read(context, &connection, credential).await?;
-                for (name, member) in &item.variables {
-                    environment.push((name.clone(), item.member(&members, member)?));
+            let read = self.read(context, &connection, credential).await;
+            // Whether or not all were read: after an error nobody else gives the token back.
+            let revoked = if self.revoke { revoke(context, &connection, credential).await } else { Ok(()) };
+            let (files, environment) = match (read, revoked) {
+                (Ok(read), Ok(())) => read,
+                (Err(error), Ok(())) | (Ok(_), Err(error)) => return Err(error),
+                (Err(error), Err(left)) => {
+                    return Err(error.hint(format!("the token could not be given back either ({left}): it lives on")));
                 }
-                if let Some(path) = &item.file {
-                    let text = match &item.member {
-                        Some(member) => item.member(&members, member)?,
-                        None => Secret::new(Value::Object(members).to_string()),
-                    };
-                    files.push(NewFile::new(path, text.expose()));
-                }
-            }
-            if self.revoke {
-                revoke(context, &connection, credential).await?;
-            }
+            };
             context.files.replace(&files)?;
             let files = files.into_iter().map(|file| file.path).collect();
             let output = (!environment.is_empty()).then(|| export_lines(&environment));

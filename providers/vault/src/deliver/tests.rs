@@ -60,6 +60,15 @@ fn secrets_of_both_engines_go_to_files_and_variables_and_the_token_back() {
 }
 
 #[test]
+fn a_batch_token_is_not_given_back_as_it_cannot_be() {
+    let world = world(ScriptedHttp::default().answer(200, V1), &[]);
+    let section =
+        json!({ "revoke": true, "secrets": [{ "mount": "kv", "path": "db", "engine": 1, "file": "/run/db" }] });
+    deliver::<VaultSecrets>(section, &token().fact("token_type", "batch"), &world).unwrap();
+    assert_eq!(world.http.requests().len(), 1);
+}
+
+#[test]
 fn rejects_denied_secret_and_writes_nothing() {
     let http = ScriptedHttp::default().answer(200, V1).answer(403, r#"{"errors":["permission denied"]}"#);
     let world = world(http, &[]);
@@ -68,6 +77,33 @@ fn rejects_denied_secret_and_writes_nothing() {
     let error = deliver::<VaultSecrets>(section, &token(), &world).unwrap_err();
     assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Policy, Some("permission")));
     assert!(world.files.get("/run/a").is_none());
+}
+
+#[test]
+fn a_token_is_given_back_when_a_secret_cannot_be_read() {
+    let denied = || ScriptedHttp::default().answer(200, V1).answer(403, r#"{"errors":["permission denied"]}"#);
+    let section = json!({ "revoke": true, "secrets": [
+        { "mount": "kv", "path": "a", "engine": 1, "file": "/run/a" }, { "mount": "kv", "path": "b", "file": "/run/b" } ] });
+    let given_back = world(denied().answer(204, ""), &[]);
+    let error = deliver::<VaultSecrets>(section.clone(), &token(), &given_back).unwrap_err();
+    assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Policy, Some("permission")));
+    let last = given_back.http.requests().pop().unwrap();
+    assert_eq!(last.url.path(), "/v1/auth/token/revoke-self");
+    assert!(!error.hints().iter().any(|hint| hint.contains("lives on")), "{:?}", error.hints());
+    let kept = world(denied().answer(503, r#"{"errors":["Vault is sealed"]}"#), &[]);
+    let error = deliver::<VaultSecrets>(section, &token(), &kept).unwrap_err();
+    assert_eq!(error.failed_clause(), Some("permission"), "what was wrong first is what is told");
+    assert!(error.hints().iter().any(|hint| hint.contains("lives on")), "{:?}", error.hints());
+    assert!(kept.files.get("/run/a").is_none());
+}
+
+#[test]
+fn a_token_is_given_back_when_a_member_is_not_there() {
+    let world = world(ScriptedHttp::default().answer(200, V1).answer(204, ""), &[]);
+    let item = json!({ "mount": "m", "path": "p", "engine": 1, "variables": { "A": "none" } });
+    let section = json!({ "revoke": true, "secrets": [item] });
+    assert_eq!(deliver::<VaultSecrets>(section, &token(), &world).unwrap_err().kind(), ErrorKind::Configuration);
+    assert_eq!(world.http.requests().len(), 2);
 }
 
 #[test]

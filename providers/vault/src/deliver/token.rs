@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Mistake, NewFile, Secret,
-    SecretBytes,
+    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Mistake, NewFile, Output,
+    Secret, SecretBytes,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -97,6 +97,10 @@ impl Delivery for VaultEnv {
         Self::TAKES
     }
 
+    fn output(&self) -> Output {
+        Output::Exports
+    }
+
     fn deliver<'a>(
         &'a self,
         _context: &'a Context,
@@ -138,6 +142,10 @@ impl Delivery for VaultTokenHelper {
 
     fn takes(&self) -> Kinds {
         Self::TAKES
+    }
+
+    fn output(&self) -> Output {
+        Output::Whole
     }
 
     fn deliver<'a>(

@@ -8,7 +8,7 @@ use carnet_core::{
 use http::Method as Verb;
 use serde_json::{Map, Value, json};
 
-use super::{credential, fact, oci, parse, renew, wrapping};
+use super::{aws, credential, fact, oci, parse, renew, wrapping};
 use crate::{
     config::{Method, Vault},
     endpoint::{Connection, Server, send, wrapped},
@@ -24,6 +24,8 @@ pub(crate) struct Login {
     pub(crate) mount: String,
     pub(crate) role: Option<String>,
     pub(crate) audience: Option<String>,
+    pub(crate) aws_region: Option<String>,
+    pub(crate) server_id: Option<String>,
     pub(crate) wrap_ttl: Option<i64>,
     pub(crate) renew: bool,
     /// The last token, if it is to be renewed.
@@ -34,8 +36,31 @@ pub(crate) struct Login {
 #[derive(Debug)]
 pub(crate) struct Held {
     token: Credential,
-    issuer: Option<String>,
-    subject: Option<String>,
+    of: Owner,
+}
+
+/// Whose a token is, told without anything secret.
+#[derive(Debug, PartialEq, Eq)]
+enum Owner {
+    /// Issuer and subject.
+    Token(String, String),
+    /// The digest of the certificate.
+    Certificate([u8; 32]),
+    /// The id of the access key.
+    Keys(String),
+}
+
+impl Owner {
+    /// Nothing where it cannot be told; then no token is held.
+    fn of(subject: &Credential) -> Option<Self> {
+        let fact = |name: &str| subject.facts.get(name).cloned();
+        match &subject.material {
+            Material::Jwt(_) => Some(Self::Token(fact("issuer")?, fact("subject")?)),
+            Material::X509(identity) => Some(Self::Certificate(carnet_jose::sha256(identity.chain.first()?))),
+            Material::AwsKeys(keys) => Some(Self::Keys(keys.access_key_id.clone())),
+            _ => None,
+        }
+    }
 }
 
 impl Exchange for Login {
@@ -86,9 +111,12 @@ impl Exchange for Login {
 
 impl Login {
     fn request(&self, context: &Context, connection: &Connection, subject: &Credential) -> Result<Request, Error> {
-        let path = format!("auth/{}/login", self.mount);
+        let path = match self.method {
+            Method::Cel => format!("auth/{}/cel/login", self.mount),
+            _ => format!("auth/{}/login", self.mount),
+        };
         let request = match (&subject.material, self.method) {
-            (Material::Jwt(token), Method::Jwt | Method::Kubernetes) => {
+            (Material::Jwt(token), Method::Cel | Method::Jwt | Method::Kubernetes) => {
                 let body = self.body("role", [("jwt", json!(token.expose()))]);
                 connection.request(Verb::POST, &path, None, Some(&body))?
             }
@@ -96,6 +124,10 @@ impl Login {
                 let body = self.body("name", []);
                 let request = connection.request(Verb::POST, &path, None, Some(&body))?;
                 request.identity(Arc::new(identity.clone()))
+            }
+            (Material::AwsKeys(keys), Method::Aws) => {
+                let fields = aws::proof(keys, self.aws_region.as_deref(), self.server_id.as_deref(), context.now())?;
+                connection.request(Verb::POST, &path, None, Some(&self.body("role", fields)))?
             }
             (Material::OciApiKey(_) | Material::OciSession(_), Method::Oci) => {
                 let path = format!("{path}/{}", self.role.as_deref().unwrap_or_default());
@@ -123,6 +155,7 @@ impl Login {
         let fact = |name: &str| subject.facts.get(name).map(String::as_str);
         Attempt {
             mount: &self.mount,
+            login: true,
             role: self.role.as_deref(),
             namespace: connection.namespace.as_deref(),
             audience: fact("audience"),
@@ -134,24 +167,25 @@ impl Login {
     /// The held token with a new end, if it is this subject's and gained by it. Whatever stands in the way, a login follows.
     async fn renewed(&self, context: &Context, connection: &Connection, subject: &Credential) -> Option<Credential> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let same = held.issuer.as_ref() == subject.facts.get("issuer")
-            && held.subject.as_ref() == subject.facts.get("subject")
+        let same = Owner::of(subject).as_ref() == Some(&held.of)
             && held.token.facts.get(fact::ADDRESS).map(String::as_str) == Some(connection.address());
         let alive = held.token.remaining(context.now()).is_some_and(|left| left.is_positive());
         if !same || !alive {
             return None;
         }
-        let renewed = renew(context, connection, &held.token).await.ok()?;
+        let certificate = match &subject.material {
+            Material::X509(identity) => Some(Arc::new(identity.clone())),
+            _ => None,
+        };
+        let renewed = renew(context, connection, &held.token, certificate).await.ok()?;
         // Near its longest life a token gains nothing; then a new one is better.
         (renewed.expires_at > held.token.expires_at).then_some(renewed)
     }
 
     fn keep(&self, subject: &Credential, token: Credential) -> Credential {
         let renewable = token.facts.get(fact::RENEWABLE).is_some_and(|renewable| renewable == "yes");
-        if self.renew && renewable {
-            let fact = |name: &str| subject.facts.get(name).cloned();
-            let held = Held { token: token.clone(), issuer: fact("issuer"), subject: fact("subject") };
-            *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        if let Some(of) = Owner::of(subject).filter(|_| self.renew && renewable) {
+            *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Held { token: token.clone(), of });
         }
         token
     }

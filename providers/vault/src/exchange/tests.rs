@@ -1,4 +1,4 @@
-use carnet_core::{ErrorKind, ScriptedHttp};
+use carnet_core::{Credential, ErrorKind, Material, Request, ScriptedHttp, SecretBytes, X509Identity};
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,7 +10,7 @@ fn section() -> Value {
     json!({ "address": ADDRESS, "namespace": "team", "role": "app" })
 }
 
-fn secret(credential: &carnet_core::Credential) -> &str {
+fn secret(credential: &Credential) -> &str {
     super::token(credential).unwrap().expose()
 }
 
@@ -95,6 +95,16 @@ fn rejects_wrapped_answer_that_nobody_asked_for() {
 }
 
 #[test]
+fn rejects_token_that_would_end_its_header() {
+    for answer in [login("hvs.a\r\nX-Evil: 1", 60, true), login("hvs.a b", 60, true), login("hvs.\u{e9}", 60, true)] {
+        let world = world(ScriptedHttp::default().answer(200, answer), &[]);
+        let error = exchange::<Vault>(section(), &[jwt()], &world).remove(0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unreachable);
+        assert!(!format!("{error:?}").contains("hvs."), "{error:?}");
+    }
+}
+
+#[test]
 fn unwrapping_looks_at_the_origin_first() {
     let origin = |path: &str| json!({ "data": { "creation_path": path, "creation_ttl": 300 } }).to_string();
     let section = || json!({ "creation_path": "auth/jwt/login" });
@@ -116,4 +126,61 @@ fn rejects_refusals_with_clause_and_fix_and_without_the_token() {
     let error = exchange::<Vault>(section(), &[jwt()], &world).remove(0).unwrap_err();
     assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Refused, Some("audience")));
     assert!(error.hints()[0].contains("bound_audiences") && !format!("{error:?}").contains("h.p.s"));
+}
+
+fn certificate(der: u8) -> Credential {
+    let identity = X509Identity { chain: vec![vec![der]], private_key: SecretBytes::new(b"key"), bundle: Vec::new() };
+    Credential::new(Material::X509(identity))
+}
+
+fn shown(request: &Request) -> Option<u8> {
+    request.identity.as_ref().map(|identity| identity.chain[0][0])
+}
+
+#[test]
+fn a_certificate_is_shown_to_the_server_and_names_its_role() {
+    let world = world(ScriptedHttp::default().answer(200, login("hvs.a", 3600, true)), &[]);
+    let mut section = section();
+    section["method"] = json!("cert");
+    let made = exchange::<Vault>(section, &[certificate(1)], &world).remove(0).unwrap();
+    assert_eq!(secret(&made), "hvs.a");
+    let request = world.http.requests().remove(0);
+    assert_eq!((request.url.path(), shown(&request)), ("/v1/auth/cert/login", Some(1)));
+    assert_eq!(serde_json::from_slice::<Value>(&request.body).unwrap(), json!({ "name": "app" }));
+}
+
+#[test]
+fn a_login_by_certificate_is_renewed_with_that_certificate_and_by_no_other() {
+    let http = ScriptedHttp::default().answer(200, login("hvs.a", 60, true)).answer(200, login("hvs.a", 120, true));
+    let world = world(http.answer(200, login("hvs.b", 60, true)), &[]);
+    let section = json!({ "address": ADDRESS, "method": "cert", "renew": true });
+    let made = exchange::<Vault>(section, &[certificate(1), certificate(1), certificate(2)], &world);
+    assert_eq!(made.iter().map(|made| secret(made.as_ref().unwrap())).collect::<Vec<_>>(), ["hvs.a", "hvs.a", "hvs.b"]);
+    let requests = world.http.requests();
+    let seen: Vec<_> = requests.iter().map(|request| (request.url.path(), shown(request))).collect();
+    assert_eq!(
+        seen,
+        [("/v1/auth/cert/login", Some(1)), ("/v1/auth/token/renew-self", Some(1)), ("/v1/auth/cert/login", Some(2))]
+    );
+}
+
+#[test]
+fn rejects_certificate_that_no_role_takes() {
+    let body = r#"{"errors":["invalid certificate or no client certificate supplied"]}"#;
+    let world = world(ScriptedHttp::default().answer(400, body), &[]);
+    let section = json!({ "address": ADDRESS, "method": "cert" });
+    let error = exchange::<Vault>(section, &[certificate(1)], &world).remove(0).unwrap_err();
+    assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Refused, Some("certificate")));
+    assert!(error.hints()[0].contains("a proxy that ends TLS"), "{:?}", error.hints());
+}
+
+#[test]
+fn a_subject_that_cannot_be_told_apart_is_never_given_a_held_token() {
+    let http = ScriptedHttp::default().answer(200, login("hvs.a", 60, true)).answer(200, login("hvs.b", 60, true));
+    let world = world(http, &[]);
+    let mut section = section();
+    section["renew"] = json!(true);
+    let nameless = || Credential::new(Material::Jwt(carnet_core::Secret::new("h.p.s")));
+    let made = exchange::<Vault>(section, &[nameless(), nameless()], &world);
+    assert_eq!(secret(made[1].as_ref().unwrap()), "hvs.b");
 }

@@ -91,9 +91,10 @@ fn whole(number: &Number) -> String {
     number.as_i64().map(|number| number.to_string()).or_else(cut).unwrap_or_default()
 }
 
-/// Whether a number lost its fraction in the comparison.
+/// Whether a number was changed for the comparison: it lost its fraction, or it is out of the range of 64 bits with a sign and
+/// was taken for the end of it.
 pub(super) fn was_cut(value: &Value) -> bool {
-    value.as_number().is_some_and(|number| number.as_i64().is_none() && number.as_u64().is_none())
+    value.as_number().is_some_and(|number| number.as_i64().is_none())
 }
 
 fn shown(value: &Value) -> String {

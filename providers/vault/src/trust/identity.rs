@@ -94,7 +94,8 @@ fn groups(claims: &Claims, role: &CheckedRole) -> Result<Vec<String>, Box<Refusa
         }
         Looked::Value(Value::String(one)) => vec![one.clone()],
         Looked::Value(Value::Array(many)) => many.iter().map(text).collect::<Option<Vec<_>>>().ok_or_else(|| {
-            wrong(format!("{name} holds what is no text"), format!("value in {name:?} claim is not a string"))
+            let text = "value in groups claim could not be parsed as string".to_owned();
+            wrong(format!("{name} holds what is no text"), text)
         })?,
         Looked::Value(_) => {
             let text = format!("{name:?} claim could not be converted to string list");

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::{
-    KeyOrigin,
+    CheckedCelRole, KeyOrigin,
     claims::{Looked, look_up, was_cut},
     config::CheckedConfig,
     role::CheckedRole,
@@ -93,14 +93,14 @@ pub fn lint_role(checked: &CheckedRole) -> Vec<Warning> {
             warnings.push(warning("bound-claims", message, &format!("bind `{id}` instead")));
         }
     }
-    if role.token_num_uses == 0 && role.token_ttl == 0 && role.token_period == 0 {
+    if role.token.token_num_uses == 0 && role.token.token_ttl == 0 && role.token.token_period == 0 {
         warnings.push(warning(
             "lifetime",
             "the token lives as long as the mount allows, by default 768 hours",
             "set `token_ttl` to minutes, or `token_type` to `batch`",
         ));
     }
-    if role.token_period > 0 && role.token_explicit_max_ttl == 0 {
+    if role.token.token_period > 0 && role.token.token_explicit_max_ttl == 0 {
         warnings.push(warning(
             "lifetime",
             "a periodic token can be renewed for ever, also after the workload is gone",
@@ -120,8 +120,35 @@ pub fn lint_role(checked: &CheckedRole) -> Vec<Warning> {
     warnings
 }
 
-/// What there is to say against a token that logs in.
-pub(super) fn lint_token(claims: &Claims, role: &CheckedRole) -> Vec<Warning> {
+/// What there is to say against a role that is a program.
+pub fn lint_cel_role(checked: &CheckedCelRole) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if checked.role().bound_audiences.is_empty() {
+        warnings.push(warning(
+            "audience",
+            "no audience is bound: a token that was made for another party logs in too",
+            "set `bound_audiences` to a name that only this server has",
+        ));
+    }
+    if checked.name() != checked.name().to_ascii_lowercase() {
+        warnings.push(warning(
+            "role",
+            "the name has capitals, and logins look for names in lower case: nobody can use this role",
+            "write the role under a name in lower case",
+        ));
+    }
+    if !checked.reads_claims() {
+        warnings.push(warning(
+            "subject",
+            "the program does not look at the claims: every token of the issuer logs in",
+            "compare `claims.sub`, or a claim that is an immutable id",
+        ));
+    }
+    warnings
+}
+
+/// What there is to say against a token that logs in, whatever the role.
+pub(super) fn lint_token(claims: &Claims) -> Vec<Warning> {
     let mut warnings = Vec::new();
     match (claims.time("iat"), claims.time("exp")) {
         (_, None) => warnings.push(warning(
@@ -143,6 +170,12 @@ pub(super) fn lint_token(claims: &Claims, role: &CheckedRole) -> Vec<Warning> {
             "keep its life short",
         ));
     }
+    warnings
+}
+
+/// What there is to say against the way in which a role looks at a token.
+pub(super) fn lint_bounds(claims: &Claims, role: &CheckedRole) -> Vec<Warning> {
+    let mut warnings = Vec::new();
     let issuer = claims.str("iss").unwrap_or_default();
     let role_data = role.role();
     if SHARED_ISSUERS.contains(&issuer) && role_data.bound_subject.is_empty() && role_data.bound_claims.is_empty() {
@@ -156,7 +189,9 @@ pub(super) fn lint_token(claims: &Claims, role: &CheckedRole) -> Vec<Warning> {
         if let Looked::Value(value) = look_up(claims, name)
             && was_cut(value)
         {
-            let message = format!("`{name}` has a fraction that the comparison cuts off: 1.9 passes for 1");
+            let message = format!(
+                "`{name}` is not a whole number of 64 bits, and the comparison cuts it to one: 1.9 passes for 1, 2^64 - 1 for 2^63 - 1"
+            );
             warnings.push(warning("bound-claims", message, "bind a claim that is a text"));
         }
     }

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    SYSTEM_TTL,
+    template,
     times::Leeways,
+    token_fields::TokenFields,
     wire_types::{list, seconds},
 };
 
@@ -22,7 +23,6 @@ use super::{
 /// checks them. Field names and defaults: "JWT/OIDC auth method (API), Create role".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "the product's fields, each a switch of its own")]
 pub struct Role {
     /// `oidc` unless it is said; only `jwt` logs in with a token.
     pub role_type: String,
@@ -65,33 +65,9 @@ pub struct Role {
     pub verbose_oidc_logging: bool,
     /// Whether policies are templates over the claims (OpenBao).
     pub token_policies_template_claims: bool,
-    /// Whether the token is bound to the address of the login (OpenBao).
-    pub token_strictly_bind_ip: bool,
-    /// Life of the token in seconds.
-    #[serde(deserialize_with = "seconds", alias = "ttl")]
-    pub token_ttl: i64,
-    /// Longest life with renewals, in seconds.
-    #[serde(deserialize_with = "seconds", alias = "max_ttl")]
-    pub token_max_ttl: i64,
-    /// Longest life whatever else, in seconds.
-    #[serde(deserialize_with = "seconds")]
-    pub token_explicit_max_ttl: i64,
-    /// Life that each renewal gives again, in seconds.
-    #[serde(deserialize_with = "seconds", alias = "period")]
-    pub token_period: i64,
-    /// Policies of the token.
-    #[serde(deserialize_with = "list", alias = "policies")]
-    pub token_policies: Vec<String>,
-    /// Networks from which login and token work.
-    #[serde(deserialize_with = "list", alias = "bound_cidrs")]
-    pub token_bound_cidrs: Vec<String>,
-    /// Whether the policy `default` is left out.
-    pub token_no_default_policy: bool,
-    /// How often the token may be used. 0: without bound.
-    #[serde(alias = "num_uses")]
-    pub token_num_uses: i64,
-    /// `default`, `service` or `batch`.
-    pub token_type: String,
+    /// What the token becomes.
+    #[serde(flatten)]
+    pub token: TokenFields,
 }
 
 impl Default for Role {
@@ -114,16 +90,7 @@ impl Default for Role {
             oidc_scopes: Vec::new(),
             verbose_oidc_logging: false,
             token_policies_template_claims: false,
-            token_strictly_bind_ip: false,
-            token_ttl: 0,
-            token_max_ttl: 0,
-            token_explicit_max_ttl: 0,
-            token_period: 0,
-            token_policies: Vec::new(),
-            token_bound_cidrs: Vec::new(),
-            token_no_default_policy: false,
-            token_num_uses: 0,
-            token_type: "default".to_owned(),
+            token: TokenFields::default(),
         }
     }
 }
@@ -150,15 +117,18 @@ impl CheckedRole {
     /// # Errors
     /// The first mistake, since a write answers with one.
     pub fn new(name: &str, mut role: Role) -> Result<Self, Mistake> {
-        let name = check_name(name)?;
+        check_name(name)?;
+        let name = name.to_ascii_lowercase();
         if role.role_type.is_empty() {
             "oidc".clone_into(&mut role.role_type);
         }
         check_kind(&role)?;
-        let networks = networks(&role.token_bound_cidrs)?;
+        let networks = role.token.check()?;
         let bound_claims = bound_claims(&role)?;
         check_mappings(&role)?;
-        check_token(&role)?;
+        if role.token_policies_template_claims {
+            template::check(&role.token.token_policies)?;
+        }
         Ok(Self { name, role, bound_claims, networks })
     }
 
@@ -188,25 +158,19 @@ impl CheckedRole {
         Leeways::of(self.role.expiration_leeway, self.role.not_before_leeway, self.role.clock_skew_leeway)
     }
 
-    /// How long a token of this role lives at first: the period, else the life, within the bounds of role and system.
-    pub fn lifetime(&self) -> SignedDuration {
-        let given = |seconds: i64| (seconds > 0).then(|| SignedDuration::from_secs(seconds));
-        let wanted = given(self.role.token_period).or_else(|| given(self.role.token_ttl)).unwrap_or(SYSTEM_TTL);
-        let longest = if self.role.token_period > 0 { None } else { given(self.role.token_max_ttl) };
-        [Some(SYSTEM_TTL), longest, given(self.role.token_explicit_max_ttl)]
-            .into_iter()
-            .flatten()
-            .fold(wanted, Ord::min)
+    /// Networks from which login and token work. None: all.
+    pub fn networks(&self) -> &[IpNet] {
+        &self.networks
     }
 
-    /// The policies of a token: in lower case, sorted, once each, with `default` unless it is left out.
+    /// How long a token of this role lives at first.
+    pub fn lifetime(&self) -> SignedDuration {
+        self.role.token.lifetime()
+    }
+
+    /// The policies of a token, unless they are templates.
     pub fn policies(&self) -> BTreeSet<String> {
-        let mut policies: BTreeSet<String> =
-            self.role.token_policies.iter().map(|policy| policy.to_lowercase()).collect();
-        if !self.role.token_no_default_policy {
-            policies.insert("default".to_owned());
-        }
-        policies
+        self.role.token.policies()
     }
 
     pub(super) fn bound_claims(&self) -> &[(String, Bound)] {
@@ -214,12 +178,12 @@ impl CheckedRole {
     }
 }
 
-/// Word characters, with `-` and `.` inside; compared without case.
-fn check_name(name: &str) -> Result<String, Mistake> {
+/// Word characters, with `-` and `.` inside.
+pub(super) fn check_name(name: &str) -> Result<(), Mistake> {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let inside = name.chars().all(|c| word(c) || matches!(c, '-' | '.'));
     if inside && name.starts_with(word) && name.ends_with(word) {
-        return Ok(name.to_ascii_lowercase());
+        return Ok(());
     }
     Err(Mistake::new("name", "unsupported path").hint("letters, digits and `_`; `-` and `.` inside only"))
 }
@@ -243,22 +207,12 @@ fn check_kind(role: &Role) -> Result<(), Mistake> {
     let bound = !role.bound_audiences.is_empty()
         || !role.bound_subject.is_empty()
         || !role.bound_claims.is_empty()
-        || !role.token_bound_cidrs.is_empty();
+        || !role.token.token_bound_cidrs.is_empty();
     if role.role_type == "jwt" && !bound {
         return Err(Mistake::new("", "must have at least one bound constraint when creating/updating a role")
             .hint("set `bound_audiences`, and one of `bound_subject` and `bound_claims`"));
     }
     Ok(())
-}
-
-fn networks(texts: &[String]) -> Result<Vec<IpNet>, Mistake> {
-    let parse = |text: &String| {
-        text.parse::<IpNet>()
-            .ok()
-            .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-            .ok_or_else(|| Mistake::new("token_bound_cidrs", format!("invalid CIDR: {text}")))
-    };
-    texts.iter().map(parse).collect()
 }
 
 fn bound_claims(role: &Role) -> Result<Vec<(String, Bound)>, Mistake> {
@@ -295,47 +249,6 @@ fn check_mappings(role: &Role) -> Result<(), Mistake> {
             let message = format!("multiple keys are mapped to metadata key {target:?}");
             return Err(Mistake::new("claim_mappings", message));
         }
-    }
-    Ok(())
-}
-
-fn check_token(role: &Role) -> Result<(), Mistake> {
-    for (field, value) in [
-        ("token_ttl", role.token_ttl),
-        ("token_max_ttl", role.token_max_ttl),
-        ("token_explicit_max_ttl", role.token_explicit_max_ttl),
-        ("token_period", role.token_period),
-        ("token_num_uses", role.token_num_uses),
-    ] {
-        if value < 0 {
-            return Err(Mistake::new(field, format!("'{field}' cannot be negative")));
-        }
-    }
-    if role.token_max_ttl > 0 && role.token_ttl > role.token_max_ttl {
-        return Err(Mistake::new("token_ttl", "'token_ttl' cannot be greater than 'token_max_ttl'"));
-    }
-    if role.token_period > SYSTEM_TTL.as_secs() {
-        let message = format!(
-            "'token_period' of '{}s' is greater than the backend's maximum lease TTL of '{}s'",
-            role.token_period,
-            SYSTEM_TTL.as_secs()
-        );
-        return Err(Mistake::new("token_period", message));
-    }
-    match role.token_type.as_str() {
-        "batch" if role.token_period > 0 || role.token_num_uses > 0 => {
-            let message = "'token_type' cannot be 'batch' when 'token_period' or 'token_num_uses' is set";
-            return Err(Mistake::new("token_type", message));
-        }
-        "" | "default" | "service" | "batch" => {}
-        other => return Err(Mistake::new("token_type", format!("invalid 'token_type' value {other:?}"))),
-    }
-    if role.token_strictly_bind_ip && !role.token_bound_cidrs.is_empty() {
-        let message = "'token_strictly_bind_ip' and 'token_bound_cidrs' are mutually exclusive";
-        return Err(Mistake::new("token_strictly_bind_ip", message));
-    }
-    if role.token_policies.iter().any(|policy| policy.eq_ignore_ascii_case("root")) {
-        return Err(Mistake::new("token_policies", "auth methods cannot create root tokens"));
     }
     Ok(())
 }

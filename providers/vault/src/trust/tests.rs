@@ -1,7 +1,11 @@
 //! One valid login, bent in one place.
 
+mod any;
+mod aws;
+mod cel;
 mod matching;
 mod set_up;
+mod templates;
 
 use carnet_core::Secret;
 use carnet_jose::{Algorithm, KeySet, PublicKey, SigningKey, encode_jwt};

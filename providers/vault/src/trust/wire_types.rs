@@ -64,6 +64,8 @@ pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Str
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -93,5 +95,26 @@ mod tests {
         let read = |json: &str| list(&mut serde_json::Deserializer::from_str(json)).unwrap();
         assert_eq!(read(r#""a, b,,c""#), ["a", "b", "c"]);
         assert_eq!(read(r#"["a","b"]"#), ["a", "b"]);
+    }
+
+    proptest! {
+        #[test]
+        fn spans_are_sums_of_their_parts(
+            hours in 0_i64..100_000, minutes in 0_i64..100_000, seconds in 0_i64..100_000, text in "-?[0-9smhd.é -]{0,24}",
+        ) {
+            let sum = hours * 3600 + minutes * 60 + seconds;
+            prop_assert_eq!(parse_seconds(&format!("{hours}h{minutes}m{seconds}s")), Some(sum));
+            prop_assert_eq!(parse_seconds(&format!("-{hours}h{minutes}m{seconds}s")), Some(-sum));
+            prop_assert_eq!(parse_seconds(&sum.to_string()), Some(sum));
+            let _ = parse_seconds(&text);
+        }
+
+        #[test]
+        fn a_list_is_one_text_with_commas(parts in proptest::collection::vec("[a-z ]{0,4}", 0..5)) {
+            let read = |json: serde_json::Value| list(json).unwrap();
+            let wanted: Vec<&str> = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
+            prop_assert_eq!(read(parts.join(",").into()), wanted.clone());
+            prop_assert_eq!(read(parts.clone().into()), wanted);
+        }
     }
 }

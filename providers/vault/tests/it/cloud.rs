@@ -5,10 +5,11 @@ use std::sync::Arc;
 use carnet_ci_sandbox::{CiEmulator, MintRequest};
 use carnet_core::{
     Context, Credential, Delivered, DeliveryConfig, Error, ExchangeConfig, FixedClock, FixedRandom, MapEnvironment,
-    Material, MemoryFiles, Want, test_context,
+    Material, MemoryFiles, Request, Want, test_context,
 };
 use carnet_jose::SubjectToken;
-use carnet_sandbox_kit::{Emulator, Internet, SandboxClock, World};
+use carnet_sandbox_kit::{Emulator, Internet, SandboxClock, Service, World};
+use carnet_vault_sandbox::seed;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -21,11 +22,21 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     pub(crate) fn new() -> Self {
+        Self::beside(|world| carnet_aws_sandbox::emulator(world).services())
+    }
+
+    /// With OCI in place of AWS: the metadata services of both are at one address.
+    pub(crate) fn with_oci() -> Self {
+        Self::beside(|world| carnet_oci_sandbox::emulator(world).services())
+    }
+
+    fn beside(others: impl FnOnce(World) -> Vec<Service>) -> Self {
         let internet = Arc::new(Internet::default());
         let base = FixedClock::at(Timestamp::from_second(1_795_262_400).unwrap());
         let world = World::new(Arc::new(base), Arc::new(FixedRandom::default()), Arc::clone(&internet) as _);
         let ci = carnet_ci_sandbox::emulator(world.clone());
-        internet.open([ci.services(), carnet_vault_sandbox::emulator(world.clone()).services()].concat());
+        let vault = carnet_vault_sandbox::emulator(world.clone());
+        internet.open([ci.services(), others(world.clone()), vault.services()].concat());
         let files = Arc::new(MemoryFiles::default());
         let context = Context {
             clock: Arc::clone(&world.clock) as _,
@@ -40,6 +51,33 @@ impl Cloud {
     /// A job's token as the emulated issuer makes it.
     pub(crate) fn subject(&self, request: &MintRequest) -> Credential {
         SubjectToken::parse(self.ci.mint(request).unwrap().into()).unwrap().into_credential()
+    }
+
+    /// What the operator of the server asks of it, with the root token.
+    pub(crate) async fn root(&self, method: &str, path: &str, body: Value) -> Value {
+        let url = format!("https://vault.test/v1/{path}").parse().unwrap();
+        let mut request = Request::new(method.parse().unwrap(), url);
+        request.headers.insert("x-vault-token", seed::ROOT_TOKEN.parse().unwrap());
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let response = self.context.http.send(request.body(body)).await.unwrap();
+        let body: Value = serde_json::from_slice(response.body.expose()).unwrap_or_default();
+        assert!(response.status.is_success(), "{method} {path}: {body}");
+        body
+    }
+
+    /// What the client says of a login that this server refuses; neither the error nor its hints show what was sent.
+    pub(crate) async fn refused(&self, subject: &Credential, section: Value) -> Error {
+        let error = self.exchange::<carnet_vault::Vault>(section, subject).await.unwrap_err();
+        assert!(!error.hints().is_empty(), "{error:?}");
+        let shown = format!("{error:?} {:?}", error.hints());
+        let secrets = match &subject.material {
+            Material::Jwt(token) => vec![token.expose()],
+            Material::AwsKeys(keys) => vec![keys.secret_access_key.expose()],
+            Material::OciSession(session) => vec![session.token.expose()],
+            _ => panic!("another kind"),
+        };
+        assert!(secrets.iter().all(|secret| secret.is_empty() || !shown.contains(secret)), "it is shown: {shown}");
+        error
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -65,13 +103,8 @@ impl Cloud {
     }
 }
 
-/// What Vault says to this token; neither the error nor its hints show it.
+/// What a new server says to this token.
 pub(crate) async fn refused(request: &MintRequest, section: Value) -> Error {
     let cloud = Cloud::new();
-    let subject = cloud.subject(request);
-    let error = cloud.exchange::<carnet_vault::Vault>(section, &subject).await.unwrap_err();
-    assert!(!error.hints().is_empty(), "{error:?}");
-    let Material::Jwt(token) = &subject.material else { panic!("no JWT") };
-    assert!(!format!("{error:?} {:?}", error.hints()).contains(token.expose()), "the token is shown");
-    error
+    cloud.refused(&cloud.subject(request), section).await
 }

@@ -3,6 +3,7 @@
 mod configuration;
 mod demo;
 mod discovery;
+mod get;
 mod looking;
 mod paper;
 mod run;

@@ -4,7 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Sandbox, both, carnet, json, node, output, python};
+use crate::{
+    harness::{Sandbox, both, carnet, json, node, output, python},
+    matrix::{alone, proven},
+};
+
+/// The libraries, as the matrix calls them.
+pub(crate) const PYTHON: &str = "google-auth";
+pub(crate) const NODE: &str = "google-auth-library";
+const BOTH: &str = "oci and google-auth";
 
 const BUCKETS: [&str; 2] = ["carnet-logs", "carnet-reports"];
 
@@ -53,6 +61,7 @@ fn the_python_library_reads_the_file_form() {
     let more: Vec<&str> = endpoints.iter().map(String::as_str).collect();
     let file = credential_file(sandbox, folder.path(), &more);
     assert_eq!(buckets(sandbox, &file, true), json!({"buckets": BUCKETS}));
+    proven("github-actions", "gcp", PYTHON);
 }
 
 #[test]
@@ -61,6 +70,7 @@ fn the_python_library_impersonates_and_needs_no_endpoint_inside_the_sandbox() {
     let folder = tempfile::tempdir().unwrap();
     let file = credential_file(sandbox, folder.path(), &[&impersonating(sandbox)]);
     assert_eq!(buckets(sandbox, &file, false), json!({"buckets": BUCKETS}));
+    proven("github-actions", "gcp", PYTHON);
 }
 
 #[test]
@@ -73,6 +83,7 @@ fn the_python_library_reads_the_url_form() {
     let header = "url.headers.Authorization=Bearer ${ACTIONS_ID_TOKEN_REQUEST_TOKEN}";
     let file = credential_file(sandbox, folder.path(), &[&url, header, "url.format=json", "url.field=value"]);
     assert_eq!(buckets(sandbox, &file, false), json!({"buckets": BUCKETS}));
+    proven("github-actions", "gcp", PYTHON);
 }
 
 /// Google's Python library with a credential file whose executable is carnet; `job` is where both run.
@@ -101,6 +112,7 @@ fn the_python_library_runs_carnet_for_the_subject_token() {
     let folder = tempfile::tempdir().unwrap();
     let mut reader = runs_carnet(Sandbox::shared(), folder.path(), &["--job", "github"]);
     assert_eq!(json(&mut reader), json!({"buckets": BUCKETS}));
+    proven("github-actions", "gcp", PYTHON);
 }
 
 #[test]
@@ -134,6 +146,7 @@ fn the_node_library_reads_the_file_form() {
     let mut program = node("google_adc.mjs");
     program.arg(sandbox.seed("gcp_project")).arg(sandbox.plain("gcp-storage"));
     assert_eq!(json(program.env("GOOGLE_APPLICATION_CREDENTIALS", file)), json!({"buckets": BUCKETS}));
+    proven("github-actions", "gcp", NODE);
 }
 
 #[test]
@@ -142,6 +155,7 @@ fn the_python_library_finds_the_metadata_server() {
     let mut program = python("google_adc.py");
     program.args(["--project", sandbox.seed("gcp_project")]).envs(sandbox.environment(&["--proxy"]));
     assert_eq!(json(&mut program), json!({"buckets": BUCKETS}));
+    alone("gcp-metadata", "gcp", PYTHON);
 }
 
 fn from_oci(principal: &str) -> Value {
@@ -159,9 +173,11 @@ fn from_oci(principal: &str) -> Value {
 #[test]
 fn an_oci_instance_reaches_google_with_both_vendors_libraries() {
     assert_eq!(from_oci("instance"), json!({"buckets": BUCKETS}));
+    alone("oci-instance", "gcp", BOTH);
 }
 
 #[test]
 fn an_oci_function_reaches_google_with_both_vendors_libraries() {
     assert_eq!(from_oci("resource"), json!({"buckets": BUCKETS}));
+    alone("oci-resource", "gcp", BOTH);
 }

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::harness::{Sandbox, json, python};
+use crate::{
+    harness::{Sandbox, json, python},
+    matrix::alone,
+};
 
 #[test]
 fn an_identity_domain_with_protected_keys_is_trusted_by_its_uploaded_key_set() {
@@ -27,4 +30,5 @@ fn an_identity_domain_with_protected_keys_is_trusted_by_its_uploaded_key_set() {
         sandbox.seed("gcp_service_account")
     ));
     assert_eq!(json(program.envs(environment)), json!({"buckets": ["carnet-logs", "carnet-reports"]}));
+    alone("oci-instance", "gcp", "oci and google-auth");
 }

@@ -14,14 +14,18 @@
 
 mod agent;
 mod authority;
+mod aws;
+mod azure;
 mod bad_input;
 mod commands;
 mod google;
 mod google_setup;
 mod harness;
+mod matrix;
 mod oracle;
 mod oracle_setup;
 mod scene;
 mod secrets;
 mod spiffe;
 mod unchanged;
+mod vault;

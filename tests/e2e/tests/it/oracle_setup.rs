@@ -2,7 +2,11 @@
 
 use serde_json::json;
 
-use crate::harness::{Sandbox, json, python};
+use crate::{
+    harness::{Sandbox, json, python},
+    matrix::{alone, proven},
+    oracle::PYTHON,
+};
 
 fn set_up(sandbox: &Sandbox, rule: &str, token: &str) -> serde_json::Value {
     let mut program = python("wif_setup.py");
@@ -29,6 +33,7 @@ fn a_set_up_script_completes_and_its_exchange_works() {
     assert_eq!(answer["status"], 200, "{answer}");
     assert_eq!((&answer["grant"], &answer["trust"], &answer["upst"]), (&json!(true), &json!(true), &json!(true)));
     assert!(answer["user"].as_str().unwrap().starts_with("ocid1.user.oc1.."), "{answer}");
+    alone("gitlab-ci", "oci", PYTHON);
 }
 
 #[test]
@@ -50,6 +55,7 @@ fn the_identity_domains_client_works_with_a_session_that_carnet_got() {
     program.arg("--administrator").arg(&environment["OCI_CLI_CONFIG_FILE"]);
     let answer = json(program.envs(crate::oracle::profile(&sandbox, folder.path())));
     assert_eq!(answer, json!({"before": 403, "after": ["svc-ci", "svc-deploy"]}));
+    proven("github-actions", "oci", PYTHON);
 }
 
 #[test]
@@ -58,7 +64,14 @@ fn the_identity_domains_client_lists_filters_and_is_told_what_is_missing() {
     let mut program = python("oci_identity_domains.py");
     program.arg("--domain").arg(sandbox.plain("oci-domain"));
     let answer = json(program.envs(sandbox.environment(&[])));
-    assert_eq!(answer["issuers"], json!(["https://gitlab.com", "https://token.actions.githubusercontent.com"]));
-    assert_eq!(answer["rules"].as_array().unwrap().len(), 3, "{answer}");
+    let issuers = [
+        "https://5f2dca12-e700-4000-8000-000000000001.tokens.sts.global.api.aws",
+        "https://accounts.google.com",
+        "https://gitlab.com",
+        "https://login.microsoftonline.com/c0ffee00-0000-4000-8000-00000000a001/v2.0",
+        "https://token.actions.githubusercontent.com",
+    ];
+    assert_eq!(answer["issuers"], json!(issuers));
+    assert_eq!(answer["rules"].as_array().unwrap().len(), 6, "{answer}");
     assert_eq!((&answer["service_users"], &answer["page"], &answer["missing"]), (&json!(2), &json!(1), &json!(404)));
 }

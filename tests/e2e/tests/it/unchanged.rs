@@ -4,7 +4,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Sandbox, carnet, installed, json, node, python};
+use crate::{
+    google,
+    harness::{Sandbox, carnet, installed, json, node, python},
+    matrix::alone,
+    oracle,
+};
 
 /// The command inside `carnet sandbox run`, with the variables of the command itself.
 fn inside(options: &[&str], command: &Command) -> Command {
@@ -36,11 +41,13 @@ fn artifacts(answer: &Value) {
 #[test]
 fn an_instance_principal() {
     artifacts(&json(&mut inside(&[], &with_compartment("oci_instance_principal.py"))));
+    alone("oci-instance", "oci", oracle::PYTHON);
 }
 
 #[test]
 fn a_resource_principal() {
     artifacts(&json(&mut inside(&[], &with_compartment("oci_resource_principal.py"))));
+    alone("oci-resource", "oci", oracle::PYTHON);
 }
 
 #[test]
@@ -49,6 +56,7 @@ fn the_oci_command_line_with_an_api_key() {
     oci.args(["os", "bucket", "list", "--namespace-name", "axcarnetsbx", "--compartment-id", seed("oci_compartment")]);
     let answer = json(&mut inside(&[], &oci));
     assert_eq!(answer["data"][0]["name"], "artifacts", "{answer}");
+    alone("oci-config", "oci", oracle::COMMAND);
 }
 
 #[test]
@@ -56,6 +64,7 @@ fn the_identity_domains_client() {
     let mut program = python("oci_identity_domains.py");
     program.args(["--domain", seed("oci_domain")]);
     assert_eq!(json(&mut inside(&[], &program))["service_users"], 2);
+    alone("oci-config", "oci", oracle::PYTHON);
 }
 
 #[test]
@@ -75,6 +84,7 @@ fn the_token_exchange_signer() {
     program.args(["--domain", seed("oci_domain"), "--client-id", seed("oci_client_id")]);
     program.env("CLIENT_SECRET", seed("oci_client_secret"));
     artifacts(&json(&mut inside(&["--job", "github"], &program)));
+    alone("github-actions", "oci", oracle::PYTHON);
 }
 
 /// A credential file as gcloud makes it, with a URL source: the job's token endpoint.
@@ -114,6 +124,7 @@ fn a_file_that_gcloud_made_with_the_python_library() {
     program.args(["--project", sandbox.seed("gcp_project")]).envs(sandbox.environment(&["--proxy"]));
     let answer = json(program.env("GOOGLE_APPLICATION_CREDENTIALS", file));
     assert_eq!(answer, json!({"buckets": ["carnet-logs", "carnet-reports"]}));
+    alone("github-actions", "gcp", google::PYTHON);
 }
 
 #[test]
@@ -125,6 +136,7 @@ fn a_file_that_gcloud_made_with_the_node_library() {
     program.arg(sandbox.seed("gcp_project")).envs(sandbox.environment(&["--proxy"]));
     let answer = json(program.env("GOOGLE_APPLICATION_CREDENTIALS", file));
     assert_eq!(answer, json!({"buckets": ["carnet-logs", "carnet-reports"]}));
+    alone("github-actions", "gcp", google::NODE);
 }
 
 #[test]
@@ -133,4 +145,5 @@ fn the_metadata_server_with_the_node_library() {
     program.arg(seed("gcp_project"));
     let answer = json(&mut inside(&[], &program));
     assert_eq!(answer, json!({"buckets": ["carnet-logs", "carnet-reports"]}));
+    alone("gcp-metadata", "gcp", google::NODE);
 }

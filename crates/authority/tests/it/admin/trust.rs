@@ -139,6 +139,10 @@ async fn rejects_a_federation_that_cannot_be() {
     first["profile"] = json!({ "type": "https_spiffe", "endpoint_spiffe_id": "spiffe://partner.example/bundle" });
     let blind = world.put("/v1/federation/partner.example", first).await;
     assert_eq!((blind.code(), &blind.body["error"]["field"]), ("invalid", &json!("bundle")));
+    let mut timeless = foreign("https://bundle.example/");
+    timeless["max_age"] = json!(0);
+    let timeless = world.put("/v1/federation/partner.example", timeless).await;
+    assert_eq!((timeless.code(), &timeless.body["error"]["field"]), ("invalid", &json!("max_age")));
     assert_eq!(world.put("/v1/federation/Not_A_Domain!", foreign("https://b.example/")).await.code(), "invalid");
     assert_eq!(world.post("/v1/federation/partner.example/refresh", json!({})).await.code(), "not-found");
 }

@@ -20,7 +20,7 @@ use carnet_keys::{KeyFile, KeyManager, KeyParts, KeySettings, Software};
 use carnet_net::{Client, Limits, Peer, UnixSocket, serve_unix};
 use carnet_ops::Health;
 use carnet_spiffe::{BundleMap, TrustDomain};
-use carnet_store::{AuditFilter, AuditRecord, AuditRow, NodeRow, Options, Store};
+use carnet_store::{AuditFilter, AuditRecord, AuditRow, NodeRow, Op, Options, Store};
 use carnet_x509::RequestProfile;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -42,6 +42,10 @@ impl Mint for NoMint {
 
     fn sign_x509(&self, _wanted: MintX509, _by: By) -> BoxFuture<'_, Result<(Minted, AuditRecord), Error>> {
         Box::pin(async { Err(Error::refused("nothing is issued here")) })
+    }
+
+    fn refused(&self, _record: AuditRecord, _ops: Vec<Op>) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
     }
 
     fn jwt(&self, wanted: Vec<MintJwt>, _by: By) -> BoxFuture<'_, Vec<Result<MintedJwt, Error>>> {
@@ -309,7 +313,7 @@ impl World {
             revision: 0,
         };
         let audit = AuditRecord::new(now, "node.attest", carnet_store::Outcome::Allowed);
-        let commit = carnet_store::Commit { ops: vec![carnet_store::Op::PutNode(row)], audit, refused: None };
+        let commit = carnet_store::Commit { ops: vec![Op::PutNode(row)], audit, refused: None };
         let done = self.store.commit(commit).await.unwrap();
         assert!(matches!(done, carnet_store::Committed::Done { .. }));
     }

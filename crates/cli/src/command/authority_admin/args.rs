@@ -247,6 +247,9 @@ pub(crate) enum FederationCommand {
         /// A file with its first bundle.
         #[arg(long, value_name = "FILE")]
         bundle_file: Option<PathBuf>,
+        /// Longest life of its JWT-SVIDs, in seconds; a day unless given.
+        #[arg(long, value_name = "SECONDS")]
+        max_age: Option<u32>,
         /// Only look whether it would be done.
         #[arg(long)]
         dry_run: bool,

@@ -86,7 +86,7 @@ pub(super) async fn federation(api: &Api, command: FederationCommand, terminal: 
         FederationCommand::Show { domain } => {
             show("federation", &api.get(&["federation", &domain], &[]).await?, terminal)
         }
-        FederationCommand::Put { domain, bundle_url, endpoint_id, bundle_file, dry_run } => {
+        FederationCommand::Put { domain, bundle_url, endpoint_id, bundle_file, max_age, dry_run } => {
             let profile = match endpoint_id {
                 Some(id) => json!({ "type": "https_spiffe", "endpoint_spiffe_id": id }),
                 None => json!({ "type": "https_web" }),
@@ -94,6 +94,9 @@ pub(super) async fn federation(api: &Api, command: FederationCommand, terminal: 
             let mut body = json!({ "url": bundle_url, "profile": profile });
             if let (Some(path), Some(members)) = (bundle_file, body.as_object_mut()) {
                 members.insert("bundle".to_owned(), file::json(&path)?);
+            }
+            if let (Some(seconds), Some(members)) = (max_age, body.as_object_mut()) {
+                members.insert("max_age".to_owned(), json!(seconds));
             }
             let change = api.put(&["federation", &domain], dry(dry_run), &body, None).await?;
             changed("federation", &domain, &change, terminal)

@@ -1,26 +1,56 @@
 //! Crossings to Azure, Vault, AWS and relying parties of the catalogue, and what each of them refuses.
 
 use carnet_sandbox::{
-    aws, azure,
+    aws, azure, ci,
     oauth::{self, Who},
     vault,
 };
 
 use super::{calls::Call, crossings::Crossing};
 
-/// Relying parties that take any issuer's token: the name, and the resource that says whose token it was shown.
-const PARTIES: [(&str, &str, &str); 4] = [
-    ("GitHub JWT to Claude", "claude", "https://api.anthropic.com/v1/models"),
-    ("GitHub JWT to OpenAI", "openai", "https://api.openai.com/v1/models"),
-    ("GitHub JWT to OpenRouter", "openrouter", "https://openrouter.ai/api/v1/key"),
-    ("GitHub JWT to Tailscale", "tailscale", "https://api.tailscale.com/api/v2/tailnet/-/devices"),
+/// A relying party that takes any issuer's token.
+struct Party {
+    /// The row.
+    name: &'static str,
+    /// Its name in the catalogue.
+    id: &'static str,
+    /// Whom the job becomes.
+    principal: &'static str,
+    /// The resource that says whose token it was shown.
+    url: &'static str,
+}
+
+const PARTIES: [Party; 4] = [
+    Party { name: "GitHub JWT to Claude", id: "claude", principal: "svac_job", url: CLAUDE },
+    Party { name: "GitHub JWT to OpenAI", id: "openai", principal: "sa_job", url: OPENAI },
+    Party {
+        name: "GitHub JWT to OpenRouter",
+        id: "openrouter",
+        principal: "job of carnet-sandbox",
+        url: "https://openrouter.ai/api/v1/key",
+    },
+    Party { name: "GitHub JWT to Tailscale", id: "tailscale", principal: "tag:job", url: TAILSCALE },
 ];
+/// Resources of relying parties.
+pub(super) const CLAUDE: &str = "https://api.anthropic.com/v1/models";
+pub(super) const OPENAI: &str = "https://api.openai.com/v1/models";
+pub(super) const TAILSCALE: &str = "https://api.tailscale.com/api/v2/tailnet/-/devices";
 
 /// All rows, in order.
 pub(super) fn all() -> Vec<Crossing> {
     let mut rows = vec![
-        Crossing::new("GitHub JWT to Entra to a blob", github(&entra()), azure::APPLICATION, Call::AzureBlobs),
-        Crossing::new("GitHub JWT to Vault to a secret", github(&vault()), "", Call::VaultSecret(own_secret())),
+        Crossing::new(
+            "GitHub JWT to Entra to a blob",
+            github(&entra()),
+            azure::APPLICATION_PRINCIPAL,
+            Call::AzureBlobs,
+        ),
+        Crossing::new(
+            "GitHub JWT to Vault to a secret",
+            github(&vault()),
+            ci::GITHUB_SUBJECT,
+            Call::VaultSecret(own_secret()),
+        ),
         Crossing::new(
             "GitHub JWT to an AWS role to buckets",
             github(&role("")),
@@ -38,20 +68,20 @@ pub(super) fn all() -> Vec<Crossing> {
             Call::AwsBuckets,
         ),
     ];
-    rows.extend(
-        PARTIES.map(|(name, party, url)| Crossing::new(name, github(&relying_party(party)), "", Call::Party(url))),
-    );
+    rows.extend(PARTIES.map(|Party { name, id, principal, url }| {
+        Crossing::new(name, github(&relying_party(id, Who::Job, "")), principal, Call::Party(url))
+    }));
     let mut rows: Vec<Crossing> = rows.into_iter().map(|row| row.job("github", None)).collect();
     rows.push(Crossing::new(
         "Azure machine to an Entra application to a blob",
         format!("source = {{ azure-identity = {{ token = \"identity\" }} }}\nthrough = [{}]", entra()),
-        azure::APPLICATION,
+        azure::APPLICATION_PRINCIPAL,
         Call::AzureBlobs,
     ));
     rows.push(Crossing::new(
         "AWS machine to buckets",
         "source = { aws-identity = { place = \"instance\" } }".to_owned(),
-        "",
+        "assumed-role/machine/",
         Call::AwsBuckets,
     ));
     rows
@@ -63,8 +93,13 @@ fn github(exchange: &str) -> String {
 
 /// The exchange with Entra.
 pub(super) fn entra() -> String {
+    entra_with("")
+}
+
+/// The same with more settings.
+pub(super) fn entra_with(more: &str) -> String {
     format!(
-        "{{ entra = {{ tenant = \"{}\", client_id = \"{}\", resource = \"https://storage.azure.com\" }} }}",
+        "{{ entra = {{ tenant = \"{}\", client_id = \"{}\", resource = \"https://storage.azure.com\"{more} }} }}",
         azure::TENANT,
         azure::APPLICATION
     )
@@ -72,7 +107,12 @@ pub(super) fn entra() -> String {
 
 /// The login at Vault.
 pub(super) fn vault() -> String {
-    format!("{{ vault = {{ role = \"{}\", audience = \"{}\" }} }}", vault::ROLE, vault::AUDIENCE)
+    vault_for(vault::AUDIENCE, "")
+}
+
+/// The same of a token for this audience, with more settings.
+pub(super) fn vault_for(audience: &str, more: &str) -> String {
+    format!("{{ vault = {{ role = \"{}\", audience = \"{audience}\"{more} }} }}", vault::ROLE)
 }
 
 /// The exchange with AWS.
@@ -80,18 +120,23 @@ pub(super) fn role(more: &str) -> String {
     format!("{{ aws = {{ role_arn = \"{}\"{more} }} }}", aws::ROLE)
 }
 
-fn relying_party(party: &str) -> String {
+/// The exchange with a party that trusts this caller.
+pub(super) fn relying_party(party: &str, who: Who, more: &str) -> String {
+    relying_party_for(&oauth::audience(party, who).unwrap_or_default(), party, who, more)
+}
+
+/// The same of a token for this audience.
+pub(super) fn relying_party_for(audience: &str, party: &str, who: Who, more: &str) -> String {
     let settings: Vec<String> =
-        oauth::members(party, Who::Job).into_iter().map(|(name, value)| format!("{name} = \"{value}\"")).collect();
+        oauth::members(party, who).into_iter().map(|(name, value)| format!("{name} = \"{value}\"")).collect();
     format!(
-        "{{ relying-party = {{ name = \"{party}\", subject_audience = \"{}\", settings = {{ {} }} }} }}",
-        oauth::audience(party, Who::Job).unwrap_or_default(),
+        "{{ relying-party = {{ name = \"{party}\", subject_audience = \"{audience}\", settings = {{ {} }}{more} }} }}",
         settings.join(", ")
     )
 }
 
 /// The secret that the role may read.
-fn own_secret() -> &'static str {
+pub(super) fn own_secret() -> &'static str {
     let [own, _] = vault::SECRETS;
     own
 }

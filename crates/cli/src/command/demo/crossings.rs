@@ -11,7 +11,7 @@ use super::{
     calls::{self, Call},
     report::Row,
     rotation,
-    stage::{self, Stage},
+    stage::{self, Stage, TOKEN},
     verifier,
 };
 
@@ -20,8 +20,10 @@ pub(super) struct Crossing {
     pub(super) name: &'static str,
     /// The CI system whose job it plays.
     job: Option<(&'static str, Option<&'static str>)>,
-    /// A token that the row finds in a file, by claims that differ from the usual job's.
-    token: Option<(&'static str, &'static str)>,
+    /// A token that the row finds in a file.
+    token: Option<Token>,
+    /// Whether it needs the trust domain.
+    domain: bool,
     /// The route: what stands after `[route.demo]`.
     route: String,
     /// The principal that must be reached, or a part of it.
@@ -29,6 +31,14 @@ pub(super) struct Crossing {
     shown: Shown,
     /// Whether the credential is used through the credential file that the route delivers.
     through_file: bool,
+}
+
+/// A token in a file.
+enum Token {
+    /// Of a CI system's job.
+    Job(MintRequest),
+    /// Of a pod of the cluster.
+    Pod { service_account: &'static str, audience: String },
 }
 
 /// To whom the credential is shown, to see that it works.
@@ -50,7 +60,14 @@ impl From<Call> for Shown {
 
 impl Crossing {
     pub(super) fn new(name: &'static str, route: String, principal: &'static str, shown: impl Into<Shown>) -> Self {
-        Self { name, job: None, token: None, route, principal, shown: shown.into(), through_file: false }
+        let shown = shown.into();
+        let domain = !matches!(shown, Shown::Cloud(_));
+        Self { name, job: None, token: None, domain, route, principal, shown, through_file: false }
+    }
+
+    /// One that needs the trust domain.
+    pub(super) fn in_domain(self) -> Self {
+        Self { domain: true, ..self }
     }
 
     /// A job of this CI system; `audience` is what a GitLab job's definition fixes.
@@ -58,8 +75,14 @@ impl Crossing {
         Self { job: Some((system, audience)), ..self }
     }
 
-    fn token(self, claim: &'static str, value: &'static str) -> Self {
-        Self { token: Some((claim, value)), ..self }
+    /// A job whose token lies in a file.
+    pub(super) fn token(self, request: MintRequest) -> Self {
+        Self { token: Some(Token::Job(request)), ..self }
+    }
+
+    /// A pod with this service account, whose token is for this audience.
+    pub(super) fn pod(self, service_account: &'static str, audience: String) -> Self {
+        Self { token: Some(Token::Pod { service_account, audience }), ..self }
     }
 }
 
@@ -86,21 +109,21 @@ pub(super) fn all() -> Vec<Crossing> {
             oci::DEPLOY_USER,
             Call::OciListBuckets,
         )
-        .token("sub", "repo:carnet-sandbox/app:environment:production"),
+        .token(usual("sub", "repo:carnet-sandbox/app:environment:production")),
         Crossing::new(
             "external JWT to UPST, rule `co`: the deployment user",
             from_file(&upst()),
             oci::DEPLOY_USER,
             Call::OciListBuckets,
         )
-        .token("job_workflow_ref", "carnet-sandbox/app/.github/workflows/release.yml@refs/tags/v1"),
+        .token(usual("job_workflow_ref", "carnet-sandbox/app/.github/workflows/release.yml@refs/tags/v1")),
         Crossing::new(
             "external JWT to UPST, rule `eq` with `*`: the CI user",
             from_file(&upst()),
             oci::SERVICE_USER,
             Call::OciListBuckets,
         )
-        .token("sub", "repo:carnet-sandbox/app:pull_request"),
+        .token(usual("sub", "repo:carnet-sandbox/app:pull_request")),
         Crossing::new(
             "instance principal to identity domain to Google to buckets",
             format!("source = \"oci-instance\"\nthrough = [{}, {}]", domain(), google("")),
@@ -141,15 +164,25 @@ pub(super) fn all() -> Vec<Crossing> {
     ]
 }
 
+/// The token of the usual job, for the identity domain, but for this claim.
+fn usual(claim: &str, value: &str) -> MintRequest {
+    MintRequest::new(Issuer::Github, oci::DOMAIN_URL).claim(claim, value)
+}
+
 pub(super) fn from_file(exchange: &str) -> String {
-    format!("source = {{ file = {{ path = \"${{DEMO}}/token.jwt\" }} }}\nthrough = [{exchange}]")
+    format!("source = {{ file = {{ path = \"${{DEMO}}/{TOKEN}\" }} }}\nthrough = [{exchange}]")
 }
 
 pub(super) fn upst() -> String {
+    upst_for(oci::DOMAIN_URL)
+}
+
+/// The exchange with OCI of a token for this audience.
+pub(super) fn upst_for(audience: &str) -> String {
     format!(
-        "{{ oci-upst = {{ url = \"{url}\", client_id = \"{}\", client_secret_env = \"CLIENT_SECRET\", audience = \"{url}\" }} }}",
+        "{{ oci-upst = {{ url = \"{}\", client_id = \"{}\", client_secret_env = \"CLIENT_SECRET\", audience = \"{audience}\" }} }}",
+        oci::DOMAIN_URL,
         oci::EXCHANGE_CLIENT_ID,
-        url = oci::DOMAIN_URL,
     )
 }
 
@@ -184,12 +217,18 @@ pub(super) async fn cross(stage: &Stage, crossing: &Crossing) -> Row {
     row
 }
 
+/// Tries one that is to be refused; the error is the refusal.
+pub(super) async fn attempt(stage: &Stage, crossing: &Crossing) -> Result<(), Error> {
+    play(stage, crossing, &mut Row::new(crossing.name)).await
+}
+
 async fn play(stage: &Stage, crossing: &Crossing, row: &mut Row) -> Result<(), Error> {
-    if let Some((claim, value)) = crossing.token {
-        let request = MintRequest::new(Issuer::Github, oci::DOMAIN_URL).claim(claim, value);
-        stage.put_token("token.jwt", &request)?;
+    match &crossing.token {
+        Some(Token::Job(request)) => drop(stage.put_token(TOKEN, request)?),
+        Some(Token::Pod { service_account, audience }) => stage.put_pod_token(service_account, audience)?,
+        None => {}
     }
-    if !matches!(crossing.shown, Shown::Cloud(_)) {
+    if crossing.domain {
         stage.domain().await?;
     }
     let context = stage.context(crossing.job)?;
@@ -202,9 +241,10 @@ async fn play(stage: &Stage, crossing: &Crossing, row: &mut Row) -> Result<(), E
         let credential = credential_file::use_file(stage.folder().join("google.json"), &context).await?;
         show(stage, &context, crossing, &credential, row).await?;
     }
-    // Whom Google takes the caller for is known to Google only: what its emulator decided counts, not what the client supposes.
-    if matches!(crossing.shown, Shown::Cloud(Call::GoogleListBuckets)) {
-        row.principal = seen_by_google(stage, before);
+    // Whom a cloud takes the caller for is known to that cloud only: what its emulator decided counts, not what the client
+    // supposes. The verifier has compared for itself.
+    if matches!(crossing.shown, Shown::Cloud(_)) {
+        row.principal = decided(stage, before);
     }
     check_principal(crossing.principal, row.principal.as_deref().unwrap_or_default(), row.assumed())
 }
@@ -220,10 +260,9 @@ fn check_principal(wanted: &str, reached: &str, assumed: Option<&str>) -> Result
     }
 }
 
-/// The principal of the last call that Cloud Storage allowed after decision number `before`.
-fn seen_by_google(stage: &Stage, before: u64) -> Option<String> {
-    let decided = stage.sandbox.world().decisions.since(before);
-    decided.into_iter().rev().filter(|one| one.service == "gcp-storage").find_map(|one| match one.decision {
+/// The principal of the last decision after number `before` that allowed something.
+fn decided(stage: &Stage, before: u64) -> Option<String> {
+    stage.sandbox.world().decisions.since(before).into_iter().rev().find_map(|one| match one.decision {
         Decision::Allow(grant) => Some(grant.principal),
         Decision::Refuse(_) => None,
     })

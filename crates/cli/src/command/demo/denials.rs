@@ -16,7 +16,7 @@ use super::{
     domain::{AUDIENCE, DEPLOYMENT, Domain, OTHERS},
     identities,
     report::RefusalRow,
-    stage::{self, Stage},
+    stage::{self, Stage, TOKEN},
 };
 
 /// RFC 8693, 2.1 and 3.
@@ -130,7 +130,7 @@ async fn bend(stage: &Stage, domain: &Domain, bend: Bend) -> Result<(), Error> {
 }
 
 async fn exchange(stage: &Stage, request: &MintRequest, more: &str) -> Result<(), Error> {
-    stage.put_token("token.jwt", request)?;
+    stage.put_token(TOKEN, request)?;
     run(stage, more).await
 }
 

@@ -1,21 +1,26 @@
 //! A trust domain for the demo: an authority that trusts the emulated GitHub, an agent on this machine, and an agent on a
-//! node whose pod is simulated. Opened when the first row needs it; configured by files, as users do it.
+//! node whose pod is simulated. Opened when the first row needs it; configured by files, as users do it. The emulated clouds
+//! know its issuer by the name that the gate has.
 
 mod pod;
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
 use carnet_agent::{Agent, AgentConfig, Phase, Processes};
-use carnet_authority::{DevOptions, open_dev, start_dev_agent};
+use carnet_authority::{Authority, AuthorityConfig, Settings, start_dev_agent};
 use carnet_core::{Context, Error, NewFile, SectionConfig as _, chain, replace_files};
 use carnet_net::Settings as Network;
-use carnet_sandbox::ci;
+use carnet_sandbox::{aws, ci};
 use carnet_spiffe::TrustDomain;
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use self::pod::Pod;
+use super::gate::{Gate, ISSUER};
 use crate::command::authority_admin::Api;
 
 /// Its name.
@@ -24,19 +29,29 @@ const NAME: &str = "demo.test";
 const NODE: &str = "simulated-node";
 /// The identity of processes of a user that this process is not, on this machine.
 pub(super) const OTHERS: &str = "spiffe://demo.test/other-user";
+/// The identity of this process that the emulated clouds trust: its other one is that of all processes of its user.
+pub(super) const APP: &str = aws::WORKLOAD;
 /// For whom SVIDs are asked.
 pub(super) const AUDIENCE: &str = "https://api.example";
 /// The subject of jobs that deploy, whose tokens are good for one exchange.
 pub(super) const DEPLOYMENT: &str = "repo:carnet-sandbox/app:environment:production";
 
+/// The subject of jobs that become [`APP`] by a rule with a mistake: it signs with an elliptic curve, whoever the token is for.
+pub(super) const MISTAKEN: &str = "repo:carnet-sandbox/app:environment:staging";
+/// What Entra wants as the audience of what it is shown.
+pub(super) const ENTRA: &str = "api://AzureADTokenExchange";
+
 /// Variables by which routes find it.
 pub(super) const AUTHORITY: &str = "AUTHORITY";
+/// The SPIFFE ID of processes of this user.
+pub(super) const USER: &str = "USER_ID";
 pub(super) const UNIX_AGENT: &str = "UNIX_AGENT";
 pub(super) const POD_AGENT: &str = "POD_AGENT";
 
 /// The trust domain, running.
 pub(super) struct Domain {
     pub(super) issuer: String,
+    user: String,
     pub(super) name: TrustDomain,
     pub(super) admin: Api,
     pub(super) pod: Pod,
@@ -47,21 +62,18 @@ pub(super) struct Domain {
 }
 
 impl Domain {
-    /// Opens it in this folder, which must be private. The authority asks issuers through this context.
-    pub(super) async fn open(folder: PathBuf, context: &Context) -> Result<Self, Error> {
+    /// Opens it in this folder, which must be private, and lets the gate lead to it. The authority asks issuers through this
+    /// context.
+    pub(super) async fn open(folder: PathBuf, gate: &Gate, context: &Context) -> Result<Self, Error> {
         let name: TrustDomain = NAME.parse().map_err(|error| Error::internal("name a trust domain").because(error))?;
         let network = Network::from_environment(&*context.environment);
         let (rules, entries) = (folder.join("rules.toml"), folder.join("entries.toml"));
         replace_files(&[NewFile::new(&rules, self::rules()), NewFile::new(&entries, self::entries())])?;
-        let options = DevOptions {
-            folder: folder.clone(),
-            trust_domain: Some(name.clone()),
-            rules: vec![rules],
-            entries: vec![entries],
-            ..DevOptions::default()
-        };
-        let authority = open_dev(&options, context, &network).await?;
+        let settings = settings(&folder, &rules, &entries)?;
+        let authority = Authority::open(settings, context.clone(), network.clone()).await?;
         let (issuer, addresses) = (authority.issuer_url().to_owned(), authority.addresses()?);
+        gate.open(addresses.public);
+        let user = format!("spiffe://{NAME}/user/{}", rustix::process::getuid().as_raw());
         let unix = start_dev_agent(&authority, &folder, context, &network).await?;
         let shutdown = CancellationToken::new();
         // Nobody asks for a reload.
@@ -77,7 +89,7 @@ impl Domain {
         for agent in &agents {
             agent.reach(Phase::Serving).await?;
         }
-        Ok(Self { issuer, name, admin, pod, sockets, agents, serving, shutdown })
+        Ok(Self { issuer, user, name, admin, pod, sockets, agents, serving, shutdown })
     }
 
     /// Ends agents and authority, in order.
@@ -100,9 +112,9 @@ impl Domain {
     }
 
     /// What routes in it read.
-    pub(super) fn variables(&self) -> [(&'static str, &str); 3] {
+    pub(super) fn variables(&self) -> [(&'static str, &str); 4] {
         let [unix, pod] = &self.sockets;
-        [(AUTHORITY, &self.issuer), (UNIX_AGENT, unix), (POD_AGENT, pod)]
+        [(AUTHORITY, &self.issuer), (USER, &self.user), (UNIX_AGENT, unix), (POD_AGENT, pod)]
     }
 
     /// The address of the agent on this machine.
@@ -118,28 +130,55 @@ impl Domain {
     }
 }
 
-/// Who may become whom: jobs on branches of one repository, and jobs that deploy, whose tokens count once.
+/// A listener for relying parties and one for agents, on ports that the system chooses, and files in this folder.
+fn settings(folder: &Path, rules: &Path, entries: &Path) -> Result<Settings, Error> {
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).to_string();
+    let section = json!({
+        "issuer": ISSUER,
+        "trust_domain": NAME,
+        "store": { "url": format!("sqlite:{}", folder.join("authority.db").display()) },
+        "keys": { "algorithms": ["ES256", "RS256"], "seal": { "key_file": folder.join("seal.key") } },
+        "listen": { "public": local, "nodes": local, "admin": folder.join("authority.sock") },
+        "rules": [rules],
+        "entries": [entries],
+    });
+    let section: AuthorityConfig =
+        serde_json::from_value(section).map_err(|error| Error::internal("configure the authority").because(error))?;
+    section.check().map_err(|mistakes| Error::internal(format!("configure the authority: {mistakes:?}")))
+}
+
+/// Who may become whom: jobs on branches of one repository, jobs that deploy, whose tokens count once, and those of the
+/// mistake.
 fn rules() -> String {
-    let rule = |name: &str, subject: &str, more: &str| {
+    let rule = |name: &str, subject: &str, identity: &str, audience: &str, more: &str| {
         format!(
             "[[rule]]\nname = \"{name}\"\nissuer = \"{}\"\nsubject = \"{subject}\"\nclaims = {{ repository = \"{}\" }}\n\
-             identity = \"/github/{{repository_id}}/{name}\"\nissue = [\"jwt-svid\", \"x509-svid\"]\n\
-             audiences = [\"{AUDIENCE}\"]\n{more}\n",
+             identity = \"{identity}\"\naudiences = [\"{audience}\"]\n{more}\n",
             ci::GITHUB_ISSUER,
             ci::REPOSITORY
         )
     };
+    let own = |name: &str, subject: &str, more: &str| {
+        let issue = format!("issue = [\"jwt-svid\", \"x509-svid\"]\n{more}");
+        rule(name, subject, &format!("/github/{{repository_id}}/{name}"), AUDIENCE, &issue)
+    };
     let branches = format!("repo:{}:ref:refs/heads/*", ci::REPOSITORY);
-    rule("build", &branches, "") + &rule("deploy", DEPLOYMENT, "single_use = true\n")
+    let elliptic = "issue = [\"jwt-svid\"]\nalgorithm = \"ES256\"";
+    own("build", &branches, "")
+        + &own("deploy", DEPLOYMENT, "single_use = true\n")
+        + &rule("mistaken", MISTAKEN, APP, ENTRA, elliptic)
 }
 
-/// What pods of the simulated node get, and processes of another user on this machine. The entry of this process's own user
-/// comes with the agent of this machine.
+/// What pods of the simulated node get, this process, and processes of another user on this machine. The entry of all
+/// processes of this process's own user comes with the agent of this machine.
 fn entries() -> String {
-    let other = rustix::process::geteuid().as_raw() ^ 1;
+    let own = rustix::process::geteuid().as_raw();
+    let other = own ^ 1;
     format!(
         "[[entry]]\nid = \"pods\"\nspiffe_id = \"spiffe://{NAME}/ns/{{k8s:ns}}/sa/{{k8s:sa}}\"\n\
          parent_id = \"spiffe://{NAME}/carnet/agent/join-token/{NODE}\"\nselectors = [\"k8s:ns:{}\", \"k8s:sa:{}\"]\n\
+         [[entry]]\nid = \"app\"\nspiffe_id = \"{APP}\"\n\
+         parent_id = \"spiffe://{NAME}/carnet/agent/join-token/dev\"\nselectors = [\"unix:uid:{own}\"]\n\
          [[entry]]\nid = \"other-user\"\nspiffe_id = \"{OTHERS}\"\n\
          parent_id = \"spiffe://{NAME}/carnet/agent/join-token/dev\"\nselectors = [\"unix:uid:{other}\"]\n",
         pod::NAMESPACE,

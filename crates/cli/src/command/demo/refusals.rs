@@ -10,7 +10,7 @@ use super::{
     calls::{self, Call},
     clouds, crossings,
     report::RefusalRow,
-    stage::{self, Stage},
+    stage::{self, Stage, TOKEN},
 };
 
 /// One row.
@@ -84,8 +84,7 @@ pub(super) async fn refuse(stage: &Stage, refusal: &Refusal) -> RefusalRow {
     stage.sandbox.clock().reset();
     stage.sandbox.clear_faults();
     row.told(outcome);
-    let decided = stage.sandbox.world().decisions.since(before);
-    row.decided(decided.into_iter().rev().find_map(|one| one.decision.refusal().cloned()));
+    row.decided(stage.last_refusal(before));
     row
 }
 
@@ -95,7 +94,7 @@ async fn bend(stage: &Stage, bend: Bend) -> Result<(), Error> {
     match bend {
         Bend::Claim(claim, value) => exchange(stage, &good.claim(claim, value)).await,
         Bend::Expired => {
-            stage.put_token("token.jwt", &good)?;
+            stage.put_token(TOKEN, &good)?;
             stage.sandbox.clock().advance(SignedDuration::from_hours(2));
             upst(stage).await.map(drop)
         }
@@ -142,12 +141,12 @@ async fn stranger(stage: &Stage, exchange: &str) -> Result<(), Error> {
         .claim("sub", subject)
         .claim("repository", "carnet-sandbox/other")
         .claim("repository_owner", "carnet-sandbox");
-    stage.put_token("token.jwt", &request)?;
+    stage.put_token(TOKEN, &request)?;
     route.run(&context).await.map(drop).map_err(Error::from)
 }
 
 async fn exchange(stage: &Stage, request: &MintRequest) -> Result<(), Error> {
-    stage.put_token("token.jwt", request)?;
+    stage.put_token(TOKEN, request)?;
     upst(stage).await.map(drop)
 }
 

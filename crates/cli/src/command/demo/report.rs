@@ -109,7 +109,8 @@ impl Row {
             let elapsed = hop.elapsed.as_secs_f64() * 1e3;
             line(&mut text, &hop.step.to_string(), &format!("{:<13} {elapsed:>6.1} ms  {principal}", hop.kind));
         }
-        if let Some(principal) = self.principal.as_deref().filter(|_| self.assumed().is_some()) {
+        let told = self.hops.last().and_then(|hop| hop.facts.get("principal").or_else(|| hop.facts.get("subject")));
+        if let Some(principal) = self.principal.as_ref().filter(|decided| told != Some(*decided)) {
             line(&mut text, "the cloud has seen", principal);
         }
         if let Some(end) = self.expires_at {

@@ -11,25 +11,33 @@ use carnet_core::{Context, Error, MapEnvironment, NewFile, SystemClock, SystemRa
 use carnet_net::{Client, Settings};
 use carnet_route::{Config, Registry, Route};
 use carnet_sandbox::{Flavour, MintRequest, Options, Sandbox};
+use carnet_trust::Refusal;
 use tokio::sync::OnceCell;
 
-use super::domain::Domain;
+use super::{cluster::Cluster, domain::Domain, gate::Gate};
 use crate::world;
+
+/// The file in which a row finds a token, in [`Stage::folder`].
+pub(super) const TOKEN: &str = "token.jwt";
 
 /// The running sandbox and how rows reach it.
 pub(super) struct Stage {
     pub(super) sandbox: Sandbox,
     environment: BTreeMap<String, String>,
+    gate: Gate,
+    cluster: Cluster,
     domain: OnceCell<Domain>,
 }
 
 impl Stage {
     /// Starts the sandbox.
     pub(super) async fn open() -> Result<Self, Error> {
-        let options = Options { parent: world::temporary_folder(), ..Options::default() };
+        let (gate, cluster) = (Gate::new(), Cluster::new());
+        let guests = vec![gate.service(), cluster.service()];
+        let options = Options { parent: world::temporary_folder(), guests, ..Options::default() };
         let sandbox = Sandbox::start(options, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
         let environment = sandbox.environment(Flavour::Proxy).await?.into_iter().collect();
-        Ok(Self { sandbox, environment, domain: OnceCell::new() })
+        Ok(Self { sandbox, environment, gate, cluster, domain: OnceCell::new() })
     }
 
     /// Stops it and removes its folder.
@@ -52,7 +60,7 @@ impl Stage {
                 let folder = self.folder().join("domain");
                 let made = std::fs::DirBuilder::new().mode(0o700).recursive(true).create(&folder);
                 made.map_err(|error| Error::internal("make the folder of the trust domain").because(error))?;
-                Domain::open(folder, &self.context(None)?).await
+                Domain::open(folder, &self.gate, &self.context(None)?).await
             })
             .await
     }
@@ -76,12 +84,24 @@ impl Stage {
         Ok(context)
     }
 
+    /// The last refusal of an emulated service after decision number `before`.
+    pub(super) fn last_refusal(&self, before: u64) -> Option<Refusal> {
+        let decided = self.sandbox.world().decisions.since(before);
+        decided.into_iter().rev().find_map(|one| one.decision.refusal().cloned())
+    }
+
     /// A token of an emulated issuer, good or bent, in a private file that routes read.
     pub(super) fn put_token(&self, name: &str, request: &MintRequest) -> Result<PathBuf, Error> {
         let token = self.sandbox.mint(request)?;
         let path = self.folder().join(name);
         replace_files(&[NewFile::new(&path, token)])?;
         Ok(path)
+    }
+
+    /// What a pod with this service account finds, in the file that routes read.
+    pub(super) fn put_pod_token(&self, service_account: &str, audience: &str) -> Result<(), Error> {
+        let token = self.cluster.token(&self.context(None)?, service_account, audience)?;
+        replace_files(&[NewFile::new(self.folder().join(TOKEN), token.expose())])
     }
 }
 

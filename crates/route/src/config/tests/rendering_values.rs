@@ -1,6 +1,11 @@
 //! What a person sees when a value in a step, or beside the steps, is wrong.
 
-use super::rendering_steps::shown;
+use super::{
+    super::{Config, Part},
+    environment,
+    rendering_steps::shown,
+    spec,
+};
 
 #[test]
 fn a_secret_that_is_written_out() {
@@ -198,4 +203,78 @@ error: `preist` is not one of the values
   |
 help: did you mean `priest`?
 "#);
+}
+
+/// As [`shown`], with all that is built in. Beside the value something else is wrong, so that its line is shown in any case.
+fn shown_with_all(step: &str) -> String {
+    let text = format!("version = 1\n[authority]\nstore = {{ url = \"sqlite:/x\" }}\n[route.a]\n{step}\n");
+    let registry = crate::Registry::standard();
+    Config::parse(&text, None, &registry, &environment()).unwrap_err().render(false, 200)
+}
+
+#[test]
+fn a_password_in_a_url_is_not_shown_whatever_the_field() {
+    for step in [
+        "through = [{ oauth = { token_url = \"URL\", none = 1 } }]",
+        "through = [{ oauth = { issuer = \"URL\", none = 1 } }]",
+        "through = [{ oci-upst = { url = \"URL\", none = 1 } }]",
+        "through = [{ oci-domain = { url = \"URL\", none = 1 } }]",
+        "through = [{ gcp = { token_url = \"URL\", none = 1 } }]",
+        "through = [{ carnet = { url = \"URL\", none = 1 } }]",
+        "source = { url = { url = \"URL\", none = 1 } }",
+        "[authority.more]\nstore = { url = \"URL\" }; none",
+    ] {
+        for (url, clean) in [
+            ("https://u:HUNTER2@x.example/a", "https://*********@x.example/a"),
+            ("postgres://carnet:HUNTER2@x.example/a", "postgres://**************@x.example/a"),
+            ("https://u:HUNTER2token=x@x.example/a", "https://****************************"),
+            ("https://x.example/a?sig=HUNTER2", "https://x.example/a?sig=*******"),
+        ] {
+            let shown = shown_with_all(&step.replace("URL", url));
+            assert!(shown.contains(clean) && !shown.contains("HUNTER2"), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn what_is_hidden_in_the_text_is_not_said_either() {
+    for (step, said) in [
+        ("source = { url = { headers = \"HUNTER2\" } }", "found \"*******\""),
+        ("through = [{ oauth = { client_auth = \"client_secret HUNTER2\" } }]", "`client_secret *******` is not"),
+    ] {
+        let shown = shown_with_all(step);
+        assert!(shown.contains(said) && !shown.contains("HUNTER2"), "{shown}");
+    }
+}
+
+#[test]
+fn a_secret_is_not_shown_whatever_stands_before_it() {
+    for step in [
+        "through = [{ oauth = { client_secret: \"HUNTER2\" } }]",
+        "through = [{ oauth = { client_secret \"HUNTER2\" } }]",
+        "through = [{ oauth = { client_secret = {a=\"HUNTER2\"} } }]",
+        "source = { exec = { command = [\"/x\", \"--password\", \"HUNTER2\"], none = 1 } }",
+        "source = { url = { headers = { \"X-Mine\" = \"HUNTER2\" }, none = 1 } }",
+    ] {
+        let shown = shown_with_all(step);
+        assert!(shown.contains("\"*******\"") && !shown.contains("HUNTER2"), "{shown}");
+    }
+}
+
+#[test]
+fn what_one_word_of_a_command_line_hides_is_not_the_next_word() {
+    for (words, message) in [
+        ("swap url=https://x client_secret=${SECRET} bogus=1", "unknown field `bogus`"),
+        ("swap url=https://x token=x bogus=1", "unknown field `bogus`"),
+    ] {
+        let error = spec(None, &[words], &[]).unwrap_err();
+        let said: Vec<&str> = error.problems().iter().map(|problem| problem.message.as_str()).collect();
+        assert!(said.iter().any(|said| said.starts_with(message)), "{said:?}");
+    }
+    for words in ["swap client_secret=HUNTER2", "swap url=https://x client_secret=HUNTER2 bogus=1"] {
+        let error = spec(None, &[words], &[]).unwrap_err();
+        assert!(!format!("{}{}", error.render(false, 80), error.to_json()).contains("HUNTER2"), "{words}");
+    }
+    let lone = Part::parse("--to", &["swap", "client_secret", "HUNTER2"].map(str::to_owned)).unwrap_err();
+    assert!(!format!("{}{}", lone.render(false, 80), lone.to_json()).contains("HUNTER2"));
 }

@@ -14,10 +14,10 @@ use crate::{
 const URL: Rule = Rule { shortest: 1, longest: 255, others: None };
 
 pub(super) fn create(ask: &Ask<'_>) -> Answer {
-    let url = ask.parameters.required("Url", URL)?.trim_end_matches('/').to_owned();
     let provider = OidcProvider {
         account: seed::ACCOUNT.to_owned(),
-        url,
+        // A slash at its end stays: it is part of the issuer, of the ARN and of condition keys.
+        url: ask.parameters.required("Url", URL)?.to_owned(),
         client_ids: owned(&ask.parameters.list("ClientIDList", "")),
         thumbprints: owned(&ask.parameters.list("ThumbprintList", "")),
     };
@@ -40,7 +40,7 @@ pub(super) fn get(ask: &Ask<'_>) -> Answer {
     let arn = arn(ask)?;
     ask.permit(&arn)?;
     let inner = ask.state.lock();
-    let provider = inner.providers.find(seed::ACCOUNT, issuer(&arn)).ok_or_else(|| unknown(&arn))?;
+    let provider = inner.providers.named(seed::ACCOUNT, issuer(&arn)).ok_or_else(|| unknown(&arn))?;
     let created = inner.provider_dates.get(&arn).copied().unwrap_or_default();
     let texts = |texts: &[String]| texts.iter().map(|text| xml::escape(text)).collect::<Vec<_>>();
     let result = [
@@ -76,7 +76,7 @@ pub(super) fn change(ask: &Ask<'_>) -> Answer {
     let arn = arn(ask)?;
     ask.permit(&arn)?;
     let mut inner = ask.state.lock();
-    let found = inner.providers.find(seed::ACCOUNT, issuer(&arn)).ok_or_else(|| unknown(&arn))?;
+    let found = inner.providers.named(seed::ACCOUNT, issuer(&arn)).ok_or_else(|| unknown(&arn))?;
     let mut provider = found.clone();
     match ask.action.as_str() {
         "UpdateOpenIDConnectProviderThumbprint" => {

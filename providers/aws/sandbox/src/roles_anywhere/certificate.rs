@@ -124,6 +124,9 @@ pub(super) fn denied(clause: &'static str, seen: &str, wanted: &str) -> ApiError
     let text = match clause {
         "chain" | "usage" => "Untrusted certificate. Insufficient certificate",
         "policy" => "Unable to assume role, verify that the role's trust policy allows this certificate",
+        "anchor" => "The trust anchor is disabled",
+        "profile" => "The profile is disabled, or does not name the role",
+        "session-name" => "The profile does not accept role session names",
         _ => "Untrusted signature",
     };
     let fix = match clause {
@@ -214,10 +217,41 @@ mod tests {
         assert!(fixed(&[]).is_none());
     }
 
+    /// `SEQUENCE { r INTEGER, s INTEGER }` of two numbers below 2^127 or so: each in as few bytes as it takes.
+    fn der(numbers: [u128; 2]) -> Vec<u8> {
+        let integer = |number: u128| {
+            let bytes = number.to_be_bytes();
+            let used = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len() - 1);
+            let mut content = bytes[used..].to_vec();
+            if content[0] & 0x80 != 0 {
+                content.insert(0, 0);
+            }
+            [vec![2, u8::try_from(content.len()).unwrap()], content].concat()
+        };
+        let content = numbers.map(integer).concat();
+        [vec![0x30, u8::try_from(content.len()).unwrap()], content].concat()
+    }
+
     proptest::proptest! {
         #[test]
         fn serial_numbers_are_decimal(number: u128) {
             proptest::prop_assert_eq!(decimal(&number.to_be_bytes()), number.to_string());
+        }
+
+        #[test]
+        fn signatures_have_one_spelling(r: u128, s: u128, at: proptest::sample::Index, bits in 1_u8..) {
+            let good = der([r, s]);
+            let wanted = [[0; 16], r.to_be_bytes(), [0; 16], s.to_be_bytes()].concat();
+            proptest::prop_assert_eq!(fixed(&good), Some(wanted.clone()));
+            let mut bent = good.clone();
+            bent[at.index(good.len())] ^= bits;
+            proptest::prop_assert_ne!(fixed(&bent), Some(wanted));
+            proptest::prop_assert!(fixed(&good[1..]).is_none() && unhex(&carnet_core::hex(&good)) == Some(good.clone()));
+        }
+
+        #[test]
+        fn nothing_panics(bytes: Vec<u8>, text: String) {
+            drop((fixed(&bytes), unhex(&text), certificate("X-Amz-X509", &text).is_ok()));
         }
     }
 }

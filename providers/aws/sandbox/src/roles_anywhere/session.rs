@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carnet_aws::trust::Context;
+use carnet_aws::trust::{Context, is_session_name};
 use carnet_trust::Grant;
 use carnet_x509::Certificate;
 use http::StatusCode;
@@ -124,7 +124,9 @@ fn wish(state: &State, call: &Call, body: &Value, region: &str) -> Result<Wish, 
 }
 
 fn session_name(body: &Value, profile: &Profile, signer: &Signer) -> Result<String, ApiError> {
-    let given = ["roleSessionName", "sessionName"].iter().find_map(|name| body.get(*name).and_then(Value::as_str));
+    let given =
+        ["roleSessionName", "sessionName"].iter().find_map(|name| body.get(*name).filter(|name| !name.is_null()));
+    let given = given.map(|name| name.as_str().ok_or_else(|| invalid("roleSessionName must be a text"))).transpose()?;
     let Some(name) = given.filter(|name| !name.is_empty()) else {
         // The serial number in hexadecimal is what sessions are called by default.
         let serial = carnet_core::hex(signer.leaf.serial());
@@ -133,8 +135,7 @@ fn session_name(body: &Value, profile: &Profile, signer: &Signer) -> Result<Stri
     if !profile.accept_session_name {
         return Err(denied("session-name", name, "none: the profile does not accept role session names"));
     }
-    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-    if !(2..=64).contains(&name.len()) || !name.chars().all(fits) {
+    if !is_session_name(name) {
         return Err(invalid("roleSessionName must be 2 to 64 of letters, digits and _+=,.@-"));
     }
     Ok(name.to_owned())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use carnet_aws::trust::is_tag_character;
 use carnet_trust::Refusal;
 use http::Method;
 use jiff::SignedDuration;
@@ -118,16 +119,23 @@ impl Parameters {
         if keys.len() > 50 {
             return Err(invalid("tags", None, "Member must have length less than or equal to 50"));
         }
-        let mut tags = BTreeMap::new();
+        let mut tags: BTreeMap<String, String> = BTreeMap::new();
         for (key, value) in keys.iter().zip(values) {
             let key_rule = Rule { shortest: 1, longest: 128, others: None };
             let value_rule = Rule { shortest: 0, longest: 256, others: None };
             check("tags.member.key", key, key_rule)?;
             check("tags.member.value", value, value_rule)?;
-            if tags.insert((*key).to_owned(), value.to_owned()).is_some() {
+            for (name, text) in [("tags.member.key", *key), ("tags.member.value", value)] {
+                if !text.chars().all(is_tag_character) {
+                    let wanted = "Member must satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*";
+                    return Err(invalid(name, Some(text), wanted));
+                }
+            }
+            if tags.keys().any(|own| own.to_lowercase() == key.to_lowercase()) {
                 let text = "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
                 return Err(ApiError::new(400, "InvalidInput", text));
             }
+            tags.insert((*key).to_owned(), value.to_owned());
         }
         Ok(tags)
     }

@@ -44,6 +44,7 @@ pub(super) async fn answer(state: &Arc<State>, call: &Call, parameters: &Paramet
     let (entry, provider, private) = {
         let inner = state.lock();
         let provider = inner.providers.find(&account, &issuer).filter(|_| !issuer.ends_with(OWN)).cloned();
+        let provider = provider.or_else(|| OidcProvider::built_in(&issuer));
         (inner.role(arn).cloned(), provider, inner.private_issuers.get(&issuer).cloned())
     };
     let question = Question {

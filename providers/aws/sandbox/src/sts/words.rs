@@ -35,6 +35,7 @@ pub(crate) fn refused(refusal: Box<Refusal>, now: Timestamp) -> ApiError {
         "not-yet" => NOT_YET.to_owned(),
         "claims" => format!("Missing a required claim: {}", refusal.seen),
         "tags" => format!("The session tags of the token are malformed: {}", refusal.seen),
+        "source-identity" => format!("The source identity of the token is malformed: {}", refusal.seen),
         "duration" => "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.".to_owned(),
         _ => SIGNATURE.to_owned(),
     };

@@ -129,6 +129,18 @@ async fn parameters_keep_to_their_rules() {
         (vec![("DurationSeconds", "many")], "MalformedInput", "DurationSeconds"),
         (vec![("TransitiveTagKeys.member.1", "team")], "InvalidParameterValue", "transitive tag key"),
         (vec![("Tags.member.1.Key", "team")], "ValidationError", "tags"),
+        (vec![("Tags.member.1.Key", "a<b"), ("Tags.member.1.Value", "x")], "ValidationError", "tags.member.key"),
+        (vec![("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "a\nb")], "ValidationError", "tags.member.value"),
+        (
+            vec![
+                ("Tags.member.1.Key", "team"),
+                ("Tags.member.1.Value", "red"),
+                ("Tags.member.2.Key", "Team"),
+                ("Tags.member.2.Value", "blue"),
+            ],
+            "InvalidInput",
+            "case insensitive",
+        ),
     ] {
         next(&sandbox, &keys, &more).await.refused(400, code, part);
     }

@@ -53,12 +53,37 @@ async fn rejects_provider_that_is_there_already() {
 }
 
 #[tokio::test]
+async fn a_provider_keeps_the_slash_at_its_end() {
+    let sandbox = Sandbox::new();
+    create(&sandbox, &[("Url", "https://issuer.example/a/")]).await.ok();
+    let (arn, issuer) = (format!("{ARN}/"), "issuer.example/a/");
+    let shown = sandbox.iam(&[("Action", "GetOpenIDConnectProvider"), ("OpenIDConnectProviderArn", &arn)]).await.ok();
+    assert_eq!(shown.xml("Url"), issuer);
+    sandbox.publish("https://issuer.example/a", &[&sandbox.github]);
+    sandbox.name_issuer("https://issuer.example/a", "https://issuer.example/a/");
+    let document = trust(issuer, &json!({ "StringEquals": { format!("{issuer}:aud"): "client" } }));
+    role(&sandbox, "CreateRole", &[("AssumeRolePolicyDocument", &document)]).await.ok();
+    let new = [("RoleArn", "arn:aws:iam::123456789012:role/new")];
+    let token = |issuer: &str| sandbox.job(json!({ "iss": issuer, "aud": "client" }));
+    sandbox.web_identity(&token("https://issuer.example/a/"), &new).await.ok();
+    let text = "No OpenIDConnect provider found in your account for https://issuer.example/a";
+    let reply = sandbox.web_identity(&token("https://issuer.example/a"), &new).await;
+    reply.refused(400, "InvalidIdentityToken", text);
+}
+
+#[tokio::test]
 async fn rejects_providers_bent_in_one_place() {
     let sandbox = Sandbox::new();
     let long = format!("https://issuer.example/{}", "a".repeat(250));
     for (name, value, code) in [
         ("Url", "http://issuer.example", "InvalidInput"),
         ("Url", "https://issuer.example:8443", "InvalidInput"),
+        ("Url", "https://issuer.example:443", "InvalidInput"),
+        ("Url", "https://user:password@issuer.example/", "InvalidInput"),
+        ("Url", "https://user@issuer.example/a", "InvalidInput"),
+        ("Url", "https://other.example\\@issuer.example/a", "InvalidInput"),
+        ("Url", "https:///a", "InvalidInput"),
+        ("Url", "https://issuer.example#a", "InvalidInput"),
         ("Url", "https://issuer.example?a=b", "InvalidInput"),
         ("Url", "issuer.example", "InvalidInput"),
         ("Url", long.as_str(), "ValidationError"),
@@ -140,12 +165,35 @@ async fn rejects_trust_in_a_shared_issuer_without_subject() {
         json!({ "StringEquals": { format!("{issuer}:aud"): "sts.amazonaws.com" } }),
         json!({ "StringLike": { format!("{issuer}:sub"): "*" } }),
         json!({ "StringLike": { format!("{issuer}:sub"): "*:*" } }),
+        json!({ "StringLike": { format!("{issuer}:sub"): "repo:*" } }),
+        json!({ "StringLike": { format!("{issuer}:sub"): "repo:*/app:*" } }),
+        json!({ "StringLike": { format!("{issuer}:sub"): "repo:org*" } }),
+        json!({ "StringLike": { format!("{issuer}:sub"): "repo:${aws:RequestTag/owner}/*" } }),
+        json!({ "StringLike": { format!("{issuer}:sub"): ["repo:o/r:*", "*"] } }),
+        json!({ "StringLike": { format!("{issuer}:sub"): ["repo:o/r:*", "repo:*"] } }),
+        json!({ "StringEquals": { format!("{issuer}:sub"): format!("${{{issuer}:sub}}") } }),
+        json!({ "ForAllValues:StringEquals": { format!("{issuer}:sub"): "repo:o/r" } }),
         json!({ "StringNotEquals": { format!("{issuer}:sub"): "repo:other" } }),
         json!({ "StringEqualsIfExists": { format!("{issuer}:sub"): "repo:o/r" } }),
     ] {
         let document = trust(issuer, &condition);
         let reply = role(&sandbox, "CreateRole", &[("AssumeRolePolicyDocument", document.as_str())]).await;
         reply.refused(400, "MalformedPolicyDocument", "token.actions.githubusercontent.com:sub");
+    }
+}
+
+#[tokio::test]
+async fn a_shared_issuer_is_trusted_for_tenants_that_are_named() {
+    let sandbox = Sandbox::new();
+    let issuer = &seed::GITHUB_ISSUER[8..];
+    for condition in [
+        json!({ "StringLike": { format!("{issuer}:sub"): ["repo:o/r:*", "repo:p/*"] } }),
+        json!({ "StringEquals": { format!("{issuer}:sub"): "repo:o/r:ref:refs/heads/main" } }),
+        json!({ "StringEqualsIgnoreCase": { format!("{issuer}:sub"): "repo:o/r:environment:prod" } }),
+    ] {
+        let document = trust(issuer, &condition);
+        role(&sandbox, "CreateRole", &[("AssumeRolePolicyDocument", &document)]).await.ok();
+        role(&sandbox, "DeleteRole", &[]).await.ok();
     }
 }
 

@@ -82,8 +82,11 @@ impl World {
     }
 
     async fn send_with(&self, ask: &Ask, issued: &Issued) -> Reply {
-        let identity =
-            X509Identity { chain: vec![issued.certificate.clone()], private_key: issued.private_key.clone() };
+        let identity = X509Identity {
+            chain: vec![issued.certificate.clone()],
+            private_key: issued.private_key.clone(),
+            bundle: Vec::new(),
+        };
         let serial = Certificate::from_der(&issued.certificate).unwrap().serial().to_vec();
         let signer = CertificateSigner::new(&identity, &serial).unwrap();
         let mut url: url::Url = format!("https://rolesanywhere.{}.amazonaws.com/sessions", ask.region).parse().unwrap();
@@ -159,6 +162,29 @@ async fn rejects_certificates_bent_in_one_place() {
     }
 }
 
+#[tokio::test]
+async fn rejects_the_certificate_of_the_authority_itself() {
+    let world = World::new().await;
+    let private_key = world.root.signing_key().to_pkcs8().unwrap();
+    let own = Issued { certificate: world.root.certificate().to_vec(), private_key };
+    world.send_with(&world.ask(), &own).await.refused_json(403, "AccessDeniedException");
+    let decisions = world.sandbox.world.decisions.since(0);
+    let refusal = decisions.last().unwrap().decision.refusal().unwrap().clone();
+    assert_eq!((refusal.clause, refusal.seen.as_str()), ("chain", "the certificate of an authority"));
+}
+
+#[tokio::test]
+async fn a_profile_may_demand_properties_of_the_instance() {
+    let mut world = World::new().await;
+    let profile = json!({ "name": "p", "enabled": true, "roleArns": [seed::CERTIFICATE_ROLE],
+        "requireInstanceProperties": true });
+    let made = api(&world.sandbox, "POST", "/profiles", &profile).await.ok().json();
+    made["profile"]["profileArn"].as_str().unwrap().clone_into(&mut world.profile);
+    world.send(&world.ask()).await.refused_json(400, "ValidationException");
+    let asked = Ask { body: json!({ "instanceProperties": { "host": "a" } }), ..world.ask() };
+    assert_eq!(world.send(&asked).await.status, 201);
+}
+
 /// A change of a signed request.
 type Bend = fn(&mut carnet_core::Request);
 
@@ -199,6 +225,8 @@ async fn rejects_names_lifetimes_roles_and_regions_outside_the_rules() {
     let world = World::new().await;
     let named = Ask { body: json!({ "roleSessionName": "mine" }), ..world.ask() };
     world.send(&named).await.refused_json(403, "AccessDeniedException");
+    let number = Ask { body: json!({ "roleSessionName": 7 }), ..world.ask() };
+    world.send(&number).await.refused_json(400, "ValidationException");
     let long = Ask { body: json!({ "durationSeconds": 43_201 }), ..world.ask() };
     world.send(&long).await.refused_json(400, "ValidationException");
     let role = Ask { role: seed::ROLE, ..world.ask() };

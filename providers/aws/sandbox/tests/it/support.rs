@@ -231,6 +231,12 @@ impl Sandbox {
         answers.insert(jwks_uri, json!({ "keys": keys }));
     }
 
+    /// Lets the discovery document that is published at this address name another issuer.
+    pub(crate) fn name_issuer(&self, at: &str, issuer: &str) {
+        let mut answers = self.documents.0.lock().unwrap();
+        answers.get_mut(&format!("{at}/.well-known/openid-configuration")).unwrap()["issuer"] = json!(issuer);
+    }
+
     /// Puts the cluster's documents on the network, as the emulator answers them.
     pub(crate) async fn publish_cluster(&self) {
         for path in ["/.well-known/openid-configuration", "/keys"] {

@@ -59,6 +59,48 @@ async fn rejects_issuer_without_provider() {
 }
 
 #[tokio::test]
+async fn google_needs_no_provider_and_its_azp_is_the_audience() {
+    const GOOGLE: &str = "https://accounts.google.com";
+    let sandbox = Sandbox::new();
+    sandbox.publish(GOOGLE, &[&sandbox.github]);
+    let trust = |condition: &Value| {
+        json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow",
+            "Principal": { "Federated": "accounts.google.com" }, "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": condition }] })
+        .to_string()
+    };
+    let update = async |document: String| {
+        let fields =
+            [("Action", "UpdateAssumeRolePolicy"), ("RoleName", "reader"), ("PolicyDocument", document.as_str())];
+        sandbox.iam(&fields).await
+    };
+    for open in [json!({}), json!({ "StringLike": { "accounts.google.com:aud": "*" } })] {
+        update(trust(&open)).await.refused(400, "MalformedPolicyDocument", "accounts.google.com:aud");
+    }
+    let exact = json!({ "StringEquals": { "accounts.google.com:sub": "107", "accounts.google.com:aud": "client",
+        "accounts.google.com:oaud": "sts.amazonaws.com" } });
+    update(trust(&exact)).await.ok();
+    let token = |changes: Value| {
+        let mut claims = json!({ "iss": GOOGLE, "sub": "107", "azp": "client" });
+        claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        sandbox.job(claims)
+    };
+    let reply = sandbox.web_identity(&token(json!({})), &[]).await.ok();
+    assert_eq!((reply.xml("Provider").as_str(), reply.xml("Audience").as_str()), ("accounts.google.com", "client"));
+    for bent in [json!({ "sub": "108" }), json!({ "azp": "other" }), json!({ "aud": "other" })] {
+        let reply = sandbox.web_identity(&token(bent), &[]).await;
+        reply.refused(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity");
+    }
+}
+
+#[tokio::test]
+async fn rejects_issuer_without_its_scheme() {
+    let name = &seed::GITHUB_ISSUER[8..];
+    let text = format!("No OpenIDConnect provider found in your account for {name}");
+    with(json!({ "iss": name })).await.refused(400, "InvalidIdentityToken", &text);
+}
+
+#[tokio::test]
 async fn rejects_audience_that_is_no_client_id() {
     with(json!({ "aud": "other" })).await.refused(400, "InvalidIdentityToken", "Incorrect token audience");
 }
@@ -190,6 +232,20 @@ async fn rejects_tags_where_tag_session_is_not_allowed() {
     ] {
         let reply = sandbox.web_identity(&sandbox.job(changes), &[]).await;
         reply.refused(403, "AccessDenied", NOT_AUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn rejects_tags_and_source_identity_of_another_form() {
+    let tags = |tags: Value| json!({ "https://aws.amazon.com/tags": { "principal_tags": tags } });
+    with(tags(json!({ "team": ["red"] }))).await.ok();
+    for (changes, part) in [
+        (tags(json!({ "team": "red" })), "session tags"),
+        (tags(json!({ "team": ["red"], "Team": ["blue"] })), "session tags"),
+        (json!({ "https://aws.amazon.com/source_identity": "a<b>&c" }), "source identity"),
+        (json!({ "https://aws.amazon.com/source_identity": "a".repeat(3000) }), "source identity"),
+    ] {
+        with(changes).await.refused(400, "InvalidIdentityToken", part);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     reply::{Answer, ApiError, empty, is_guid, json_reply, ok, seconds},
     roles::{self, Assignment, ROLES, Role},
     seed,
-    state::MAX_ENTRIES,
+    state::MAX_ASSIGNMENTS,
 };
 
 const READ: &str = "Microsoft.Authorization/roleAssignments/read";
@@ -146,7 +146,7 @@ fn check_existing(
     if inner.assignments.of(principal).any(same) {
         return conflict("RoleAssignmentExists", "The role assignment already exists.");
     }
-    if inner.assignments.len() >= MAX_ENTRIES {
+    if inner.assignments.len() >= MAX_ASSIGNMENTS {
         return Err(super::full());
     }
     Ok(())

@@ -90,6 +90,7 @@ fn delete(admin: &Admin<'_>, group: &str) -> Answer {
     admin.permit(&inner, DELETE, &id(&name))?;
     inner.groups.remove(group);
     inner.accounts.retain(|_, account| !account.group.eq_ignore_ascii_case(group));
+    inner.assignments.remove_below(&id(group));
     let start = format!("{}/", id(group)).to_ascii_lowercase();
     let identities = inner.directory.resources(&start).filter(|own| own.identity().is_some_and(|it| it.user_assigned));
     let gone: Vec<String> = identities.map(|own| own.client.client_id.clone()).collect();

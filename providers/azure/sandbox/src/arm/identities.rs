@@ -99,7 +99,7 @@ fn put(admin: &Admin<'_>, group: &str, name: &str) -> Answer {
     let world = &admin.state.world;
     let identity = Identity { resource_id: id(&group, &written), user_assigned: true, location, tags };
     let registration = Registration::Identity(identity);
-    let principal = Principal::new(&guid(world), &guid(world), &written, registration, admin.now);
+    let principal = Principal::new(&guid(world), &guid(world), &written, registration);
     let answer = json_reply(StatusCode::CREATED, &form(&principal).unwrap_or_default());
     inner.directory.put(principal);
     Ok(answer)

@@ -9,9 +9,11 @@ use super::{Admin, HOST, error};
 use crate::{
     reply::{Answer, empty, guid, json_reply, ok, seconds, with_header},
     seed,
-    state::{Inner, MAX_ENTRIES, Operation},
+    state::{Inner, Operation},
 };
 
+/// What others than whoever began it need on the subscription. UNCONFIRMED which action each service asks for.
+const READ: &str = "Microsoft.Resources/subscriptions/operationresults/read";
 /// How often it is found unfinished.
 const POLLS: u32 = 1;
 /// Seconds until the next look. Libraries take half a minute where there is none, or where it is zero.
@@ -20,10 +22,9 @@ const RETRY_AFTER: &str = "1";
 /// 202 with both addresses.
 pub(super) fn begin(admin: &Admin<'_>, inner: &mut Inner, namespace: &str, result: Value) -> Response {
     let id = guid(&admin.state.world);
-    if inner.operations.len() >= MAX_ENTRIES {
-        inner.operations.pop_first();
-    }
-    inner.operations.insert(id.clone(), Operation { polls: POLLS, started: admin.now, result });
+    inner
+        .operations
+        .begin(id.clone(), Operation { polls: POLLS, started: admin.now, by: admin.caller.object_id.clone(), result });
     let version = admin.call.parameter("api-version").unwrap_or_default();
     let version: String = version.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
     let base = format!(
@@ -44,10 +45,13 @@ pub(super) fn answer(admin: &Admin<'_>, id: &str, result: bool) -> Answer {
     if *admin.method() != Method::GET {
         return Err(admin.method_not_allowed());
     }
+    let missing = || error(StatusCode::NOT_FOUND, "OperationNotFound", "There is no operation of this id.");
     let mut inner = admin.state.lock();
-    let Some(operation) = inner.operations.get_mut(id) else {
-        return Err(error(StatusCode::NOT_FOUND, "OperationNotFound", "There is no operation of this id."));
-    };
+    let by = inner.operations.get_mut(id).map(|operation| operation.by.clone()).ok_or_else(missing)?;
+    if by != admin.caller.object_id {
+        admin.permit(&inner, READ, &format!("/subscriptions/{}", seed::SUBSCRIPTION))?;
+    }
+    let operation = inner.operations.get_mut(id).ok_or_else(missing)?;
     let done = operation.polls == 0;
     operation.polls = operation.polls.saturating_sub(1);
     if result {

@@ -47,6 +47,7 @@ pub(super) fn one(admin: &Admin<'_>, group: &str, name: &str) -> Answer {
                 return Ok(empty(StatusCode::NO_CONTENT));
             }
             inner.accounts.remove(name);
+            inner.assignments.remove_below(&id);
             Ok(empty(StatusCode::OK))
         }
         _ => Err(admin.method_not_allowed()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use carnet_azure::trust::{
-    Admitted, Client, Code, Presented as Claimed, Question, TenantPolicy, parse_scope, unknown_application,
+    Admitted, Client, Code, Home, Presented as Claimed, Question, TenantPolicy, parse_scope, unknown_application,
     unknown_resource,
 };
 use carnet_core::Secret;
@@ -120,11 +120,20 @@ impl Desk<'_> {
         let unverified = UnverifiedJwt::parse(assertion.expose()).ok();
         self.check_before(client, unverified.as_ref(), behaviour)?;
         let policy = TenantPolicy { github_enterprise: behaviour.github_enterprise.clone() };
-        let question = Question { client, token: assertion, policy: &policy, now: self.now };
+        let home = self.home(unverified.as_ref());
+        let question = Question { client, token: assertion, policy: &policy, home, now: self.now };
         let admitted = question.admit().map_err(|refusal| self.mismatch(refusal, unverified.as_ref(), behaviour))?;
         let grant = self.decide(admitted, behaviour).await?;
         self.state.world.decisions.allowed(SERVICE, &grant);
         Ok(())
+    }
+
+    /// What the directory knows of the token's subject.
+    fn home(&self, unverified: Option<&UnverifiedJwt>) -> Home<'static> {
+        let subject = unverified.and_then(|token| token.unverified_claims().str("sub"));
+        let inner = self.state.lock();
+        let principal = subject.and_then(|object_id| inner.directory.principal(object_id));
+        Home { tenant: seed::TENANT, subject: principal.map(|principal| principal.client.kind) }
     }
 
     /// What has nothing to do with the client's credentials: assertions that clients sign themselves, and the

@@ -64,7 +64,7 @@ fn list(admin: &Admin<'_>) -> Answer {
     let inner = admin.state.lock();
     let chosen: Vec<&Principal> = match filter.as_ref().map(|(property, value)| (property.as_str(), value.as_str())) {
         Some(("appId", value)) => inner.directory.client(value).into_iter().collect(),
-        Some(("displayName", value)) => inner.directory.iter().filter(|own| own.display_name == value).collect(),
+        Some(("displayName", value)) => inner.directory.named(value).collect(),
         Some(_) => return Err(admin.bad("Invalid filter clause: filter by appId or displayName.")),
         None => inner.directory.iter().collect(),
     };
@@ -93,7 +93,7 @@ fn create(admin: &Admin<'_>) -> Answer {
         return Err(admin.full());
     }
     let registration = Registration::Application(application);
-    let principal = Principal::new(&client_id, "", &name, registration, admin.now);
+    let principal = Principal::new(&client_id, "", &name, registration);
     let answer = created(admin, form(&principal));
     inner.directory.put(principal);
     Ok(answer)

@@ -70,6 +70,30 @@ async fn a_group_takes_all_that_is_in_it_along() {
 }
 
 #[tokio::test]
+async fn what_is_made_anew_under_an_old_name_has_no_old_roles() {
+    let sandbox = Sandbox::new();
+    let group = format!("/subscriptions/{}/resourceGroups/{}", seed::SUBSCRIPTION, seed::GROUP);
+    let account = json!({ "location": "westeurope", "kind": "StorageV2", "sku": { "name": "Standard_LRS" } });
+    let token = sandbox.token(seed::APPLICATION).await;
+    let create = |name: &str| {
+        let path = format!("/{name}?restype=container");
+        let (sandbox, token) = (&sandbox, &token);
+        async move { sandbox.blob("PUT", &path, token, &[], "").await }
+    };
+    assert_eq!(create("before").await.status, 201);
+    for gone in [seed::account(), group.clone()] {
+        sandbox.arm("DELETE", &gone, Value::Null).await;
+        if gone == group {
+            sandbox.arm("PUT", &group, json!({ "location": "westeurope" })).await.is(201);
+        }
+        assert_eq!(sandbox.arm("PUT", &seed::account(), account.clone()).await.status, 202, "{gone}");
+        create("after").await.xml(403, "AuthorizationPermissionMismatch");
+    }
+    // The machine is Owner of the subscription still.
+    sandbox.arm("GET", &seed::account(), Value::Null).await.is(200);
+}
+
+#[tokio::test]
 async fn rejects_a_credential_bent_in_one_place() {
     let text = bent("audiences", json!([])).await.refused(400, "BadRequest");
     assert_eq!(text, "Federated identity credentials must have exactly one audience.");

@@ -13,6 +13,7 @@ mod documents;
 mod graph;
 mod identities;
 mod managed;
+mod many;
 mod refusals;
 mod storage;
 mod support;

@@ -3,7 +3,7 @@
 use carnet_azure_sandbox::seed;
 use serde_json::{Value, json};
 
-use crate::support::{ARM, Reply, Sandbox};
+use crate::support::{ARM, Reply, Sandbox, with};
 
 fn account(name: &str) -> String {
     seed::resource(seed::GROUP, &format!("Microsoft.Storage/storageAccounts/{name}"))
@@ -74,6 +74,26 @@ async fn names_can_be_asked_for_first() {
             sandbox.arm("POST", &path, json!({ "name": name, "type": "Microsoft.Storage/storageAccounts" })).await;
         assert_eq!(answer.is(200)["nameAvailable"], available, "{name}");
     }
+}
+
+#[tokio::test]
+async fn rejects_whoever_neither_began_an_operation_nor_may_read() {
+    let sandbox = Sandbox::new();
+    let reply = sandbox.arm("PUT", &account("fresh1"), body()).await;
+    let url: url::Url = reply.header("location").parse().unwrap();
+    let path = format!("{}?{}", url.path(), url.query().unwrap());
+    let fields = with(Sandbox::fields(&sandbox.job(json!({}))), "scope", &format!("{ARM}/.default"));
+    let stranger = sandbox.exchange_with(seed::TENANT, &fields).await.is(200);
+    let stranger = stranger["access_token"].as_str().unwrap();
+    let asked = sandbox.api("azure-arm", "GET", &path, stranger, Value::Null).await;
+    asked.refused(403, "AuthorizationFailed");
+    // It was not counted as a look.
+    assert_eq!(follow(&sandbox, &reply, "location").await.status, 202);
+    assert_eq!(follow(&sandbox, &reply, "location").await.status, 200);
+    let unsigned = sandbox.send("azure-arm", "GET", &path, &[], "").await;
+    unsigned.refused(401, "AuthenticationFailed");
+    let posted = sandbox.arm("POST", path.split('?').next().unwrap(), Value::Null).await;
+    posted.refused(405, "MethodNotAllowed");
 }
 
 #[tokio::test]

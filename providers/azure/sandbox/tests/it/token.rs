@@ -108,6 +108,34 @@ async fn the_machine_becomes_the_application_that_trusts_it() {
 }
 
 #[tokio::test]
+async fn rejects_an_applications_own_token_as_proof_of_another() {
+    let sandbox = Sandbox::new();
+    let keys = format!("/{}/discovery/v2.0/keys", seed::TENANT);
+    let keys = sandbox.send("azure-entra", "GET", &keys, &[], "").await.is(200);
+    sandbox.serve(&seed::own_issuer(), &keys);
+    let made = sandbox.graph("POST", "/v1.0/applications", json!({ "displayName": "second" })).await.is(201);
+    let second = made["appId"].as_str().unwrap();
+    sandbox.graph("POST", "/v1.0/servicePrincipals", json!({ "appId": second })).await.is(201);
+    let credentials = format!("/v1.0/applications(appId='{second}')/federatedIdentityCredentials");
+    for (name, subject) in [("first", seed::APPLICATION_PRINCIPAL), ("machine", seed::MACHINE_PRINCIPAL)] {
+        let body = json!({ "name": name, "issuer": seed::own_issuer(), "subject": subject,
+            "audiences": ["api://AzureADTokenExchange"] });
+        sandbox.graph("POST", &credentials, body).await.is(201);
+    }
+    let scope = "api://AzureADTokenExchange/.default";
+    let fields = with(Sandbox::fields(&sandbox.job(json!({}))), "scope", scope);
+    let own = sandbox.exchange_with(seed::TENANT, &fields).await.is(200)["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(claims(&own)["sub"], seed::APPLICATION_PRINCIPAL);
+    let fields = with(Sandbox::fields(&own), "client_id", second);
+    let text = sandbox.exchange_with(seed::TENANT, &fields).await.aadsts(400, "invalid_request", 700_222);
+    assert!(text.contains("AAD-issued tokens may not be used"), "{text}");
+    // The machine's token is proof for the same application.
+    let machine = sandbox.machine("api://AzureADTokenExchange").await;
+    let fields = with(Sandbox::fields(&machine), "client_id", second);
+    sandbox.exchange_with(seed::TENANT, &fields).await.is(200);
+}
+
+#[tokio::test]
 async fn a_client_that_can_handle_challenges_says_so_and_the_token_repeats_it() {
     let sandbox = Sandbox::new();
     let capability = r#"{"access_token":{"xms_cc":{"values":["CP1"]}}}"#;

@@ -1,5 +1,7 @@
 //! What Microsoft refuses when a credential is created.
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[track_caller]
@@ -73,4 +75,30 @@ fn rejects_issuer_and_subject_of_another() {
     set.put(ClientKind::Application, credential()).unwrap();
     let twin = FederatedCredential { name: "twin".to_owned(), ..credential() };
     assert!(set.put(ClientKind::Application, twin).unwrap_err()[0].message.contains("already exists"));
+}
+
+proptest! {
+    #[test]
+    fn any_credential_is_refused_with_a_mistake_or_kept_as_it_is(
+        name in "[a-zA-Z0-9_é -]{0,8}",
+        issuer in "(https://token\\.actions\\.githubusercontent\\.com)?.{0,6}",
+        subject in proptest::option::of(".{0,10}"),
+        audiences in proptest::collection::vec(".{0,6}", 0..3),
+        expression in proptest::option::of("(claims\\['sub'\\] eq 'a')?.{0,6}"),
+        version in 0_u32..3,
+    ) {
+        let expression = expression.map(|value| matching(&value, version));
+        let made = FederatedCredential {
+            name, issuer, subject, audiences, claims_matching_expression: expression, ..FederatedCredential::default()
+        };
+        let text = serde_json::to_string(&made).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<FederatedCredential>(&text).unwrap(), &made);
+        for kind in [ClientKind::Application, ClientKind::ManagedIdentity] {
+            let mut set = FederatedCredentials::default();
+            match set.put(kind, made.clone()) {
+                Ok(new) => prop_assert!(new && set.get(&made.name) == Some(&made)),
+                Err(mistakes) => prop_assert!(!mistakes.is_empty() && set.is_empty()),
+            }
+        }
+    }
 }

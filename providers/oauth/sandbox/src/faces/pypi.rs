@@ -1,7 +1,8 @@
-//! PyPI, warehouse's `oidc/views.py` and "Troubleshooting" of trusted publishers (docs/user/trusted-publishers):
-//! paths, codes, words, 15 minutes. A trust that is switched off plays the switch of a provider; a pending one a
-//! pending publisher of a project that exists. Owner and repository are compared with their case here, which PyPI
-//! does not do.
+//! PyPI, warehouse's `oidc/views.py`, `oidc/models` and "Troubleshooting" of trusted publishers
+//! (docs/user/trusted-publishers): paths, codes, words, 15 minutes, that a token counts once, remembered when it was
+//! accepted, and that those of GitHub and GitLab must have `jti`. A trust that is switched off plays the switch of a
+//! provider; a pending one a pending publisher of a project that exists. Owner and repository are compared with their
+//! case here, which PyPI does not do.
 
 use carnet_oauth::trust::{Manner, Matching};
 use carnet_sandbox_kit::Host;
@@ -36,7 +37,7 @@ pub(crate) static FACE: Face = Face {
     needed: &["iss", "sub", "aud", "exp"],
     manner: Manner { matching: Matching::Glob, ..manner(Some("pypi")) },
     audience_first: true,
-    replay: Replay::Any,
+    replay: Replay::OnceById,
     life: Life { usual: 900, longest: 900, ends_with_token: false },
     prefix: "pypi-",
     success: 200,
@@ -62,6 +63,7 @@ fn words(reason: Reason) -> Refuse {
             "invalid-publisher",
             "valid token, but no corresponding publisher (Publisher with matching claims was not found)",
         ),
+        Reason::Replayed => refuse(422, "invalid-reuse-token", "invalid token: already used"),
         Reason::Pending => refuse(422, "invalid-pending-publisher", "valid token, but project already exists"),
         Reason::Disabled => refuse(422, "not-enabled", "GitHub-based trusted publishing functionality not enabled"),
         _ => refuse(422, "invalid-token", "malformed or invalid token"),

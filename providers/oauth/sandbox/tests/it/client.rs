@@ -1,6 +1,8 @@
 //! The client's exchange `relying-party` against each face, under the real host names. They share no wire data, so each
 //! reads the pages for itself.
 
+mod refused;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::body::Body;
@@ -55,11 +57,16 @@ impl HttpSend for Net {
     }
 }
 
-/// The section of a configuration for the seeded trust of the job.
-fn section(party: &str) -> Value {
-    let settings: BTreeMap<String, String> = seed::members(party, Who::Job)
-        .into_iter()
-        .map(|(name, value)| if name == "identityId" { ("identity_id".to_owned(), value) } else { (name, value) })
+/// The section of a configuration that asks for this.
+fn section(asked: &Asked) -> Value {
+    let party = asked.wire.party;
+    // What is always the same is not configured, but for a scope.
+    let configured = |name: &str| name == "scope" || !asked.wire.always.iter().any(|(always, _)| *always == name);
+    let settings: BTreeMap<&str, &str> = asked
+        .members
+        .iter()
+        .filter(|(name, _)| configured(name))
+        .map(|(name, value)| (if name == "identityId" { "identity_id" } else { name.as_str() }, value.as_str()))
         .collect();
     let mut section =
         json!({ "name": party, "settings": settings, "subject_audience": seed::audience(party, Who::Job) });
@@ -72,7 +79,7 @@ fn section(party: &str) -> Value {
 }
 
 async fn exchange(sandbox: &Sandbox, asked: &Asked) -> Result<Credential, Error> {
-    let section = serde_json::from_value::<RelyingParty>(section(asked.wire.party)).unwrap();
+    let section = serde_json::from_value::<RelyingParty>(section(asked)).unwrap();
     let exchange = section.build().unwrap_or_else(|mistakes| panic!("{}: {mistakes:?}", asked.wire.party));
     let context = Context { http: Net::of(&sandbox.emulator), ..sandbox.world.context() };
     let shown = SubjectToken::parse(Secret::new(sandbox.token(asked))).unwrap().into_credential();
@@ -146,11 +153,13 @@ async fn the_client_tells_each_partys_refusal_apart() {
 
 #[tokio::test]
 async fn the_client_tells_what_a_token_was_used_for_before() {
-    let sandbox = Sandbox::new();
-    let asked = sandbox.good("crates-io");
-    exchange(&sandbox, &asked).await.unwrap();
-    let error = exchange(&sandbox, &asked).await.unwrap_err();
-    assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Refused, Some("replay")));
+    for party in ["crates-io", "pypi"] {
+        let sandbox = Sandbox::new();
+        let asked = sandbox.good(party);
+        exchange(&sandbox, &asked).await.unwrap();
+        let error = exchange(&sandbox, &asked).await.unwrap_err();
+        assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Refused, Some("replay")), "{party}");
+    }
 }
 
 #[tokio::test]

@@ -130,8 +130,8 @@ impl Sandbox {
         let stranger = SigningKey::generate(Algorithm::Es256).unwrap().with_kid("stranger");
         let other_kind = SigningKey::generate(Algorithm::EdDsa).unwrap().with_kid("key-2");
         let sandbox = Self { emulator, routers, clock, world, documents, key, unnamed, stranger, other_kind };
-        for issuer in [seed::GITHUB_ISSUER, seed::ORACLE_ISSUER] {
-            sandbox.publish(issuer);
+        for who in Who::ALL {
+            sandbox.publish(who.issuer());
         }
         sandbox
     }

@@ -11,7 +11,7 @@ use crate::{
     policy::Operation,
     reply::{Answer, ApiError, Data, Reply, Secret},
     route::no_namespace,
-    state::{AuthMount, MAX_ENTRIES, State},
+    state::{AuthMount, JwtMethod, MAX_TRUSTS, State},
 };
 
 /// Names that fields had before all auth methods shared them; the new one wins.
@@ -43,8 +43,8 @@ pub(crate) async fn configure(state: &State, call: &Call, place: &Place, mount: 
     }
     let mut inner = state.lock();
     let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
-    let method = namespace.auths.get_mut(mount).ok_or_else(|| ApiError::no_route(&place.path))?;
-    method.config = Some(checked);
+    let method = namespace.auths.get_mut(mount).and_then(AuthMount::jwt_mut);
+    method.ok_or_else(|| ApiError::no_route(&place.path))?.config = Some(checked);
     done(warnings)
 }
 
@@ -52,7 +52,8 @@ pub(crate) async fn configure(state: &State, call: &Call, place: &Place, mount: 
 pub(crate) fn answer(state: &State, call: &Call, place: &Place, mount: &str, rest: &str) -> Answer {
     let mut inner = state.lock();
     let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
-    let method = namespace.auths.get_mut(mount).ok_or_else(|| ApiError::no_route(&place.path))?;
+    let method = namespace.auths.get_mut(mount).and_then(AuthMount::jwt_mut);
+    let method = method.ok_or_else(|| ApiError::no_route(&place.path))?;
     match (rest, place.operation) {
         ("config", Operation::Read) => {
             let config = method.config.as_ref().ok_or_else(ApiError::nothing)?;
@@ -73,15 +74,15 @@ pub(crate) fn answer(state: &State, call: &Call, place: &Place, mount: &str, res
     }
 }
 
-fn role(method: &mut AuthMount, call: &Call, operation: Operation, name: &str) -> Answer {
+fn role(method: &mut JwtMethod, call: &Call, operation: Operation, name: &str) -> Answer {
     match operation {
         Operation::Read => {
             let role = method.roles.get(name).ok_or_else(ApiError::nothing)?;
             fields(role.role()).answer()
         }
         Operation::Create | Operation::Update => {
-            if method.roles.len() >= MAX_ENTRIES && !method.roles.contains_key(name) {
-                return Err(ApiError::bad(format!("the sandbox holds at most {MAX_ENTRIES} roles in a method")));
+            if method.roles.len() >= MAX_TRUSTS && !method.roles.contains_key(name) {
+                return Err(ApiError::bad(format!("the sandbox holds at most {MAX_TRUSTS} roles in a method")));
             }
             let stored = method.roles.get(name).map(|role| role.role().clone()).unwrap_or_default();
             let Data(mut merged) = fields(&stored);
@@ -101,7 +102,7 @@ fn role(method: &mut AuthMount, call: &Call, operation: Operation, name: &str) -
 }
 
 /// The fields of a request under their present names, and the names that mean nothing.
-fn known_fields(body: &Map<String, Value>, known: &Map<String, Value>) -> (Map<String, Value>, Vec<String>) {
+pub(super) fn known_fields(body: &Map<String, Value>, known: &Map<String, Value>) -> (Map<String, Value>, Vec<String>) {
     let (mut fields, mut unknown) = (Map::new(), Vec::new());
     for (name, value) in body {
         let present = OLD_NAMES.iter().find(|(old, _)| old == name).map_or(name.as_str(), |(_, new)| *new);
@@ -117,16 +118,16 @@ fn known_fields(body: &Map<String, Value>, known: &Map<String, Value>) -> (Map<S
     (fields, unknown)
 }
 
-fn fields(value: &impl Serialize) -> Data {
+pub(super) fn fields(value: &impl Serialize) -> Data {
     Data::from_value(serde_json::to_value(value).unwrap_or_default())
 }
 
-fn from_fields<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, ApiError> {
+pub(super) fn from_fields<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, ApiError> {
     let read = serde_json::from_value(Value::Object(fields));
     read.map_err(|error| ApiError::bad(format!("Field validation failed: {error}")))
 }
 
-fn invalid(mistake: &Mistake) -> ApiError {
+pub(super) fn invalid(mistake: &Mistake) -> ApiError {
     ApiError::bad(mistake.message.clone())
 }
 

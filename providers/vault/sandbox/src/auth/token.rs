@@ -1,50 +1,55 @@
 //! `auth/token/…`: what a token may do with itself and others.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod create;
+mod roles;
 
 use carnet_trust::Refusal;
+use carnet_vault::trust::TokenFields;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::login;
+pub(crate) use roles::TokenRole;
+
+use self::create::How;
+use super::issue;
 use crate::{
-    access::{Caller, Place},
+    access::{self, Caller, Place},
     call::Call,
     duration,
     policy::Operation,
     reply::{Answer, ApiError, Data, Reply, Secret},
-    state::{Inner, State},
-    tokens::{self, Id, Token},
+    route::no_namespace,
+    state::{Inner, Method, State},
+    tokens::{self, Id, Origin, Token},
 };
 
 /// The life of a token when nobody says one.
 const SYSTEM_TTL: SignedDuration = carnet_vault::trust::SYSTEM_TTL;
 
 /// Answers a request for what is below `auth/token/`. The caller's policies have let it in.
-pub(crate) fn answer(state: &State, call: &Call, _place: &Place, caller: &Caller, rest: &str) -> Answer {
+pub(crate) fn answer(state: &State, call: &Call, place: &Place, caller: &Caller, rest: &str) -> Answer {
     let now = state.now();
     let own = call.token().unwrap_or_default();
     let mut inner = state.lock();
+    if let Some(name) = rest.strip_prefix("roles/") {
+        let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
+        return roles::answer(namespace, call, place.operation, name);
+    }
     match (rest, call.operation) {
         ("lookup-self", Operation::Read | Operation::Update) => {
             // As it is after this use.
             let token = inner.tokens.find(caller.id, now).unwrap_or(&caller.token);
-            Data::from_value(token.describe(own, now)).answer()
+            describe(&inner, token, own, now)
         }
         ("renew-self", Operation::Update) => renew(&mut inner, call, caller.id, own, now),
         ("revoke-self", Operation::Update) => revoke(&mut inner, caller.id, now),
         ("lookup" | "renew" | "revoke" | "revoke-orphan", Operation::Update) => {
             let text = call.text("token");
             let id = tokens::id(text);
-            if inner.tokens.find(id, now).is_none() {
-                return Err(unknown(rest));
-            }
+            let token = inner.tokens.find_within(id, &place.namespace, now).ok_or_else(|| unknown(rest))?;
             match rest {
-                "lookup" => {
-                    let about = inner.tokens.find(id, now).map(|token| token.describe(text, now));
-                    Data::from_value(about.unwrap_or_default()).answer()
-                }
+                "lookup" => describe(&inner, token, text, now),
                 "renew" => renew(&mut inner, call, id, text, now),
                 "revoke" => revoke(&mut inner, id, now),
                 _ => {
@@ -54,25 +59,35 @@ pub(crate) fn answer(state: &State, call: &Call, _place: &Place, caller: &Caller
             }
         }
         ("lookup-accessor" | "renew-accessor" | "revoke-accessor", Operation::Update) => {
-            let found = inner.tokens.by_accessor(call.text("accessor"));
-            let id = found.ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, ["invalid accessor"]))?;
+            let invalid = || ApiError::new(StatusCode::FORBIDDEN, ["invalid accessor"]);
+            let found = inner.tokens.by_accessor(call.text("accessor"), &place.namespace, now);
+            let id = found.ok_or_else(invalid)?;
             match rest {
-                "lookup-accessor" => {
-                    let about = inner.tokens.find(id, now).map(|token| token.describe("", now));
-                    Data::from_value(about.unwrap_or_default()).answer()
-                }
+                "lookup-accessor" => describe(&inner, inner.tokens.find(id, now).ok_or_else(invalid)?, "", now),
                 "renew-accessor" => renew(&mut inner, call, id, "", now),
                 _ => revoke(&mut inner, id, now),
             }
         }
         ("accessors/", Operation::List) => {
-            Data::of([("keys", inner.tokens.accessors(&caller.token.namespace).into())]).answer()
+            Data::of([("keys", inner.tokens.accessors(&place.namespace).into())]).answer()
         }
         ("create" | "create-orphan", Operation::Update) => {
-            create(state, &mut inner, call, caller, rest == "create-orphan", now)
+            let how = if rest == "create" { How::Child } else { How::Orphan };
+            create::create(state, &mut inner, (call, place, caller), &how, now)
+        }
+        (_, Operation::Update) if rest.starts_with("create/") => {
+            let name = rest.strip_prefix("create/").unwrap_or_default();
+            let namespace = inner.namespaces.get(&place.namespace).ok_or_else(no_namespace)?;
+            let role = namespace.token_roles.get(name).cloned();
+            let how = How::Role(Box::new(role.ok_or_else(|| ApiError::bad(format!("unknown role {name}")))?));
+            create::create(state, &mut inner, (call, place, caller), &how, now)
         }
         _ => Err(ApiError::unsupported()),
     }
+}
+
+fn describe(inner: &Inner, token: &Token, id: &str, now: Timestamp) -> Answer {
+    Data::from_value(token.describe(id, &access::identity_policies(inner, token), now)).answer()
 }
 
 /// `lookup` of what is no token: 403 "bad token".
@@ -113,15 +128,15 @@ fn renew(inner: &mut Inner, call: &Call, id: Id, text: &str, now: Timestamp) -> 
             duration::parse(value).ok_or_else(|| ApiError::bad("error converting input for field \"increment\""))?,
         ),
     };
-    let (ttl, period, most) = match &token.role {
+    check_certificate(inner, call, &token)?;
+    let (ttl, period, most) = match token.origin.as_ref().filter(|origin| !origin.program) {
         None => (token.ttl, token.period, token.most),
-        Some((mount, name)) => {
-            let method = inner.namespaces.get(&token.namespace).and_then(|namespace| namespace.auths.get(mount));
-            let role = method.and_then(|method| method.roles.get(name));
-            let role =
-                role.ok_or_else(|| ApiError::bad("failed to validate role during renewal: role does not exist"))?;
-            let period = SignedDuration::from_secs(role.role().token_period);
-            (role.lifetime(), period, login::most(role, token.created))
+        Some(origin) => {
+            let fields = role_fields(inner, &token.namespace, origin);
+            let fields =
+                fields.ok_or_else(|| ApiError::bad("failed to validate role during renewal: role does not exist"))?;
+            let period = SignedDuration::from_secs(fields.token_period);
+            (fields.lifetime(), period, issue::most(fields, token.created))
         }
     };
     let more = if period.is_positive() { period } else { asked.filter(SignedDuration::is_positive).unwrap_or(ttl) };
@@ -135,88 +150,29 @@ fn renew(inner: &mut Inner, call: &Call, id: Id, text: &str, now: Timestamp) -> 
             more.as_secs()
         ));
     }
+    let identity = access::identity_policies(inner, &token);
     if let Some(kept) = inner.tokens.find_mut(id) {
         kept.expires = Some(end);
         kept.most = most;
         kept.period = period;
         kept.last_renewal = Some(now);
-        secret.auth = Some(kept.auth(text, now));
+        secret.auth = Some(kept.auth(text, &identity, now));
     }
     Ok(Reply::Secret(Box::new(secret)))
 }
 
-/// A child, or an orphan: its policies are a subset of the caller's, unless the caller is root.
-fn create(state: &State, inner: &mut Inner, call: &Call, caller: &Caller, orphan: bool, now: Timestamp) -> Answer {
-    if caller.token.batch {
-        return Err(ApiError::bad("batch tokens cannot create more tokens"));
+/// A login by certificate is renewed with that certificate.
+fn check_certificate(inner: &Inner, call: &Call, token: &Token) -> Result<(), ApiError> {
+    let Some(origin) = &token.origin else { return Ok(()) };
+    let Some(certificate) = origin.certificate else { return Ok(()) };
+    let mount = inner.namespaces.get(&token.namespace).and_then(|namespace| namespace.auths.get(&origin.mount));
+    match mount.map(|mount| &mount.method) {
+        Some(Method::Cert(method)) => method.check_renewal(certificate, call),
+        _ => Err(ApiError::bad("failed to validate role during renewal: role does not exist")),
     }
-    let root = caller.acl.is_root();
-    let span = |name: &str| match call.body.get(name) {
-        None | Some(Value::Null) => Ok(SignedDuration::ZERO),
-        Some(value) => duration::parse(value)
-            .filter(|span| !span.is_negative())
-            .ok_or_else(|| ApiError::bad(format!("error converting input for field {name:?}"))),
-    };
-    let set = |name: &str, default: bool| call.body.get(name).and_then(Value::as_bool).unwrap_or(default);
-    let mut policies: BTreeSet<String> = match call.body.get("policies") {
-        Some(Value::Array(list)) if !list.is_empty() => {
-            list.iter().filter_map(Value::as_str).map(str::to_lowercase).collect()
-        }
-        _ => caller.token.policies.clone(),
-    };
-    if policies.contains("response-wrapping") {
-        return Err(ApiError::bad("cannot assign policy \"response-wrapping\""));
-    }
-    if !policies.contains("root") && !set("no_default_policy", false) {
-        policies.insert("default".to_owned());
-    }
-    let covered = policies.iter().all(|policy| policy == "default" || caller.token.policies.contains(policy));
-    if !root && !covered {
-        return Err(ApiError::bad("child policies must be subset of parent"));
-    }
-    if orphan_asked(call) && !root && !orphan {
-        return Err(ApiError::bad("root or sudo privileges required to create orphan token"));
-    }
-    let (ttl, explicit, period) = (span("ttl")?, span("explicit_max_ttl")?, span("period")?);
-    let batch = call.text("type") == "batch";
-    if batch && (period.is_positive() || call.body.contains_key("num_uses")) {
-        return Err(ApiError::bad("batch tokens cannot be periodic or have limited uses"));
-    }
-    let forever = policies.contains("root") && ttl.is_zero() && !period.is_positive();
-    let wanted = [period, ttl].into_iter().find(SignedDuration::is_positive).unwrap_or(SYSTEM_TTL);
-    let ttl = if explicit.is_positive() { wanted.min(explicit) } else { wanted }.min(SYSTEM_TTL);
-    let longest = [explicit, if period.is_positive() { SignedDuration::ZERO } else { SYSTEM_TTL }];
-    let most = longest.into_iter().filter(SignedDuration::is_positive).min();
-    let meta: BTreeMap<String, String> = match call.body.get("meta") {
-        Some(Value::Object(meta)) => {
-            meta.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
-        }
-        _ => BTreeMap::new(),
-    };
-    let name = call.text("display_name");
-    let token = Token {
-        policies,
-        path: format!("auth/token/create{}", if orphan { "-orphan" } else { "" }),
-        display_name: if name.is_empty() { "token".to_owned() } else { format!("token-{name}") },
-        meta,
-        num_uses: call.body.get("num_uses").and_then(Value::as_i64).unwrap_or(0).max(0),
-        ttl: if forever { SignedDuration::ZERO } else { ttl },
-        expires: if forever { None } else { now.saturating_add(ttl).ok() },
-        most: most.and_then(|most| now.saturating_add(most).ok()),
-        explicit_max_ttl: explicit,
-        period,
-        renewable: set("renewable", true) && !batch && !forever,
-        batch,
-        entity_id: if orphan { String::new() } else { caller.token.entity_id.clone() },
-        namespace: caller.token.namespace.clone(),
-        parent: if orphan || orphan_asked(call) { None } else { Some(caller.id) },
-        ..Token::root(now)
-    };
-    let (text, token) = inner.tokens.issue(&state.world, token);
-    let secret = Secret { auth: Some(token.auth(text.expose(), now)), ..Secret::default() };
-    Ok(Reply::Secret(Box::new(secret)))
 }
 
-fn orphan_asked(call: &Call) -> bool {
-    call.body.get("no_parent").and_then(Value::as_bool).unwrap_or(false)
+/// What the role of a login says of its tokens now.
+fn role_fields<'a>(inner: &'a Inner, namespace: &str, origin: &Origin) -> Option<&'a TokenFields> {
+    inner.namespaces.get(namespace)?.auths.get(&origin.mount)?.method.token_fields(&origin.role)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use super::MAX_SECRETS;
+use super::{MAX_SECRETS, weight};
 
 /// How many versions are kept where nobody says
 /// (<https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#max_versions>).
@@ -50,6 +50,8 @@ pub(crate) struct Version {
     pub(crate) created: Timestamp,
     /// From when on it is deleted; may lie ahead.
     pub(crate) deletion: Option<Timestamp>,
+    /// What its data took when they were written, in bytes.
+    weight: usize,
 }
 
 /// Why a write is refused, in Vault's words.
@@ -80,6 +82,10 @@ impl Version {
         self.data.is_none()
     }
 
+    fn weight(&self) -> usize {
+        weight::of_entry("").saturating_add(if self.destroyed() { 0 } else { self.weight })
+    }
+
     /// Its data, unless it is deleted or destroyed.
     pub(crate) fn readable(&self, now: Timestamp) -> Option<&Map<String, Value>> {
         self.data.as_ref().filter(|_| self.deletion.is_none_or(|deletion| deletion > now))
@@ -96,6 +102,12 @@ impl Secret {
             current: 0,
             versions: BTreeMap::new(),
         }
+    }
+
+    /// How much it takes, in bytes.
+    fn weight(&self) -> usize {
+        let custom = self.custom_metadata.as_ref().map_or(0, weight::of_data);
+        self.versions.values().map(Version::weight).fold(custom, usize::saturating_add)
     }
 
     /// The version of this number, the newest for `None` and 0.
@@ -161,6 +173,12 @@ impl Engine {
         Ok(self.secrets.entry(path.to_owned()).or_insert_with(|| Secret::new(now)))
     }
 
+    /// How much is in it, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        let one = |(path, secret): (&String, &Secret)| weight::of_entry(path).saturating_add(secret.weight());
+        self.secrets.iter().map(one).fold(0, usize::saturating_add)
+    }
+
     /// Takes a secret away with all its versions.
     pub(crate) fn remove(&mut self, path: &str) {
         self.secrets.remove(path);
@@ -199,7 +217,8 @@ impl Engine {
         secret.current = secret.current.saturating_add(1);
         secret.updated = now;
         let deletion = after.and_then(|after| now.saturating_add(after).ok());
-        secret.versions.insert(secret.current, Version { data: Some(data), created: now, deletion });
+        let weight = weight::of_data(&data);
+        secret.versions.insert(secret.current, Version { data: Some(data), created: now, deletion, weight });
         let oldest = secret.current.saturating_sub(keep);
         secret.versions.retain(|number, _| *number > oldest);
         Ok(secret.current)

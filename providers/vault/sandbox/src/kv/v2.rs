@@ -4,7 +4,10 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::store::{Engine, Secret, Settings, Version};
+use super::{
+    store::{Engine, Secret, Settings, Version},
+    weight,
+};
 use crate::{
     call::Call,
     duration,
@@ -13,8 +16,18 @@ use crate::{
     state::State,
 };
 
-/// Answers a request.
-pub(super) fn answer(engine: &mut Engine, state: &State, call: &Call, operation: Operation, path: &str) -> Answer {
+/// Most keys of `custom_metadata`, and longest key and value, in bytes ("KV version 2 (API), Create/update metadata").
+const MAX_CUSTOM: (usize, usize, usize) = (64, 128, 512);
+
+/// Answers a request. `room` is how much more may be stored.
+pub(super) fn answer(
+    engine: &mut Engine,
+    state: &State,
+    call: &Call,
+    operation: Operation,
+    path: &str,
+    room: usize,
+) -> Answer {
     let now = state.now();
     if path == "config" {
         return config(engine, call, operation);
@@ -25,8 +38,8 @@ pub(super) fn answer(engine: &mut Engine, state: &State, call: &Call, operation:
         "data" | "metadata" | "subkeys" | "delete" | "undelete" | "destroy" if path.is_empty() => {
             Err(ApiError::unsupported())
         }
-        "data" => data(engine, call, operation, path, now),
-        "metadata" => metadata(engine, call, operation, path, now),
+        "data" => data(engine, call, operation, path, (now, room)),
+        "metadata" => metadata(engine, call, operation, path, (now, room)),
         "subkeys" if operation == Operation::Read => subkeys(engine, call, path, now),
         "delete" | "undelete" | "destroy" if matches!(operation, Operation::Update | Operation::Create) => {
             versions(engine, call, part, path, now)
@@ -38,14 +51,14 @@ pub(super) fn answer(engine: &mut Engine, state: &State, call: &Call, operation:
     }
 }
 
-fn data(engine: &mut Engine, call: &Call, operation: Operation, path: &str, now: Timestamp) -> Answer {
+fn data(engine: &mut Engine, call: &Call, operation: Operation, path: &str, (now, room): (Timestamp, usize)) -> Answer {
     match operation {
         Operation::Read => read(engine, call, path, now),
         Operation::Create | Operation::Update => {
             let Some(Value::Object(data)) = call.body.get("data") else {
                 return Err(ApiError::bad("no data provided"));
             };
-            write(engine, call, path, data.clone(), now)
+            write(engine, call, path, data.clone(), (now, room))
         }
         Operation::Patch => {
             let Some(change @ Value::Object(_)) = call.body.get("data") else {
@@ -57,7 +70,7 @@ fn data(engine: &mut Engine, call: &Call, operation: Operation, path: &str, now:
             let mut merged = Value::Object(old.clone());
             merge(&mut merged, change);
             match merged {
-                Value::Object(merged) => write(engine, call, path, merged, now),
+                Value::Object(merged) => write(engine, call, path, merged, (now, room)),
                 _ => Err(ApiError::bad("no data provided")),
             }
         }
@@ -96,7 +109,14 @@ fn gone(secret: &Secret, number: u64, version: &Version) -> ApiError {
     ApiError { data: Some(data), ..ApiError::new(StatusCode::NOT_FOUND, Vec::<String>::new()) }
 }
 
-fn write(engine: &mut Engine, call: &Call, path: &str, data: Map<String, Value>, now: Timestamp) -> Answer {
+fn write(
+    engine: &mut Engine,
+    call: &Call,
+    path: &str,
+    data: Map<String, Value>,
+    (now, room): (Timestamp, usize),
+) -> Answer {
+    weight::check(weight::of_entry(path).saturating_add(weight::of_data(&data)), room)?;
     let cas = match call.body.get("options").and_then(|options| options.get("cas")) {
         None | Some(Value::Null) => None,
         Some(cas) => {
@@ -177,7 +197,13 @@ fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
-fn metadata(engine: &mut Engine, call: &Call, operation: Operation, path: &str, now: Timestamp) -> Answer {
+fn metadata(
+    engine: &mut Engine,
+    call: &Call,
+    operation: Operation,
+    path: &str,
+    (now, room): (Timestamp, usize),
+) -> Answer {
     match operation {
         Operation::Read => {
             let secret = engine.secret(path).ok_or_else(ApiError::nothing)?;
@@ -197,7 +223,8 @@ fn metadata(engine: &mut Engine, call: &Call, operation: Operation, path: &str, 
         Operation::Create | Operation::Update => {
             let mut changed = engine.secret(path).map(|secret| secret.settings.clone()).unwrap_or_default();
             set(&mut changed, call)?;
-            let custom = custom_metadata(call)?;
+            let custom = custom_metadata(call.body.get("custom_metadata"))?;
+            weight::check(weight::of_entry(path).saturating_add(weight::of_data(&call.body)), room)?;
             let secret = engine.make(path, now).map_err(|mistake| ApiError::bad(mistake.text()))?;
             secret.settings = changed;
             if let Some(custom) = custom {
@@ -213,7 +240,7 @@ fn metadata(engine: &mut Engine, call: &Call, operation: Operation, path: &str, 
             if let Some(patch) = call.body.get("custom_metadata") {
                 let mut merged = secret.custom_metadata.clone().map_or_else(|| json!({}), Value::Object);
                 merge(&mut merged, patch);
-                secret.custom_metadata = merged.as_object().cloned();
+                secret.custom_metadata = custom_metadata(Some(&merged))?;
             }
             secret.settings = changed;
             secret.updated = now;
@@ -227,12 +254,19 @@ fn metadata(engine: &mut Engine, call: &Call, operation: Operation, path: &str, 
     }
 }
 
-fn custom_metadata(call: &Call) -> Result<Option<Map<String, Value>>, ApiError> {
-    match call.body.get("custom_metadata") {
-        None => Ok(None),
-        Some(Value::Object(members)) if members.values().all(Value::is_string) => Ok(Some(members.clone())),
-        Some(_) => Err(ApiError::bad("Field validation failed: custom_metadata must be an object of strings")),
+fn custom_metadata(value: Option<&Value>) -> Result<Option<Map<String, Value>>, ApiError> {
+    let members = match value {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(members)) if members.values().all(Value::is_string) => members,
+        Some(_) => return Err(ApiError::bad("Field validation failed: custom_metadata must be an object of strings")),
+    };
+    let (keys, key, text) = MAX_CUSTOM;
+    let long = |(name, value): (&String, &Value)| name.len() > key || value.as_str().is_some_and(|it| it.len() > text);
+    if members.len() > keys || members.iter().any(long) {
+        let bounds = format!("at most {keys} keys of {key} bytes with values of {text} bytes");
+        return Err(ApiError::bad(format!("custom_metadata validation failed: {bounds}")));
     }
+    Ok(Some(members.clone()))
 }
 
 fn config(engine: &mut Engine, call: &Call, operation: Operation) -> Answer {

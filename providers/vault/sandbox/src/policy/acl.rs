@@ -152,6 +152,12 @@ impl Acl {
         Ok(())
     }
 
+    /// Whether `sudo` is granted on this path.
+    pub fn has_sudo(&self, path: &str) -> bool {
+        let grants = |rules: &Rules| !rules.denies() && rules.capabilities.contains(&Capability::Sudo);
+        self.root || self.deciding(path, false).is_some_and(|(_, rules)| grants(rules))
+    }
+
     /// What `sys/capabilities` says of a path: names in alphabetical order, `["deny"]` for nothing, `["root"]` for everything.
     pub fn capabilities(&self, path: &str) -> Vec<&'static str> {
         if self.root {

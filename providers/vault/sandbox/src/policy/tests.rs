@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::{Map, json};
 
 use super::*;
@@ -217,4 +218,48 @@ fn a_mount_is_known_to_whom_something_below_it_is_granted() {
     assert!(acl.reaches("secret/"));
     assert!(!Acl::new(&[parse_policy(&block("other/x", "deny")).unwrap()], None).reaches("other/"));
     assert!(acl.reaches("third/"), "a segment stands for any mount");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read(
+        text in "(path|name|capabilities|[\\[\\]{}=,\"#/*<. \\n\\\\é1-]|true|\"a\"){0,24}", json in "[{}\\[\\]:,\"pathx1 ]{0,40}",
+    ) {
+        drop(parse_policy(&text));
+        drop(parse_policy(&format!("path \"a\" {{ {text} }}")));
+        drop(parse_policy(&format!("{{{json}")));
+    }
+
+    #[test]
+    fn a_pattern_without_wildcards_stands_for_itself_only(pattern in "[ab/]{0,6}", path in "[ab/]{0,6}") {
+        let parsed = Pattern::new(&pattern).unwrap();
+        prop_assert!(parsed.is_exact());
+        prop_assert_eq!(parsed.matches(&path), pattern.strip_prefix('/').unwrap_or(&pattern) == path);
+        let prefix = Pattern::new(&format!("{pattern}*")).unwrap();
+        prop_assert_eq!(prefix.matches(&path), path.starts_with(pattern.strip_prefix('/').unwrap_or(&pattern)));
+    }
+
+    #[test]
+    fn what_may_be_done_is_what_is_said_of_it_and_denied_stays_denied(
+        blocks in prop::collection::vec(("[ab+*/]{1,5}", "read|list|update|deny|sudo"), 1..6), path in "[ab/]{0,4}[ab]",
+    ) {
+        let texts: Vec<String> = blocks.iter().map(|(path, capability)| block(path, capability)).collect();
+        let policies: Vec<Policy> = texts.iter().filter_map(|text| parse_policy(text).ok()).collect();
+        let acl = Acl::new(&policies, None);
+        let said = acl.capabilities(&path);
+        for (operation, name) in [(Operation::Read, "read"), (Operation::List, "list"), (Operation::Update, "update")] {
+            prop_assert_eq!(asks(&acl, operation, &path, &json!({})).is_ok(), said.contains(&name), "{} {:?}", name, said);
+        }
+        let denied = blocks.iter().any(|(exact, capability)| *exact == path && capability == "deny");
+        prop_assert!(!denied || said == ["deny"]);
+    }
+
+    #[test]
+    fn a_claim_stands_for_itself_only(name in "[a-c+*/é]{0,4}", path in "[a-c+*é]{0,4}") {
+        let policy = parse_policy(&block("secret/{{identity.entity.name}}/x", "read")).unwrap();
+        let entity = Entity { name: name.clone(), ..Entity::default() };
+        let acl = Acl::new([&policy], Some(&entity));
+        let reads = asks(&acl, Operation::Read, &format!("secret/{path}/x"), &json!({})).is_ok();
+        prop_assert!(!reads || (path == name && !name.is_empty()));
+    }
 }

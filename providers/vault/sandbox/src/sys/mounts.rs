@@ -12,7 +12,7 @@ use crate::{
     policy::Operation,
     reply::{Answer, ApiError, Data, Reply},
     route::no_namespace,
-    state::{About, AuthMount, MAX_ENTRIES, Mount, Namespace, State},
+    state::{About, AuthMount, MAX_ENTRIES, Method, Mount, Namespace, State},
 };
 
 /// `sys/mounts[/PATH[/tune]]`
@@ -119,7 +119,7 @@ pub(crate) fn enable_secrets(
     Ok(())
 }
 
-/// Mounts a JWT method.
+/// Mounts an auth method.
 ///
 /// # Errors
 /// 400.
@@ -134,12 +134,21 @@ pub(crate) fn enable_auth(
     if path == "token/" {
         return Err(ApiError::bad("path is already in use at token/"));
     }
-    if !matches!(kind, "jwt" | "oidc") {
-        return Err(ApiError::bad(format!("plugin not found in the catalog: {kind} (the sandbox has jwt only)")));
-    }
+    let method = match kind {
+        "jwt" | "oidc" => Method::Jwt(Box::default()),
+        "aws" => Method::Aws(Box::default()),
+        "cert" => Method::Cert(Box::default()),
+        "kubernetes" => Method::Kubernetes(Box::default()),
+        "oci" => Method::Oci(Box::default()),
+        _ => {
+            let text = format!(
+                "plugin not found in the catalog: {kind} (the sandbox has jwt, oidc, aws, cert, kubernetes and oci)"
+            );
+            return Err(ApiError::bad(text));
+        }
+    };
     let about = state.about("auth_", kind, description);
-    let method = AuthMount { about, kind: kind.to_owned(), config: None, roles: BTreeMap::new() };
-    namespace.auths.insert(path.to_owned(), method);
+    namespace.auths.insert(path.to_owned(), AuthMount { about, kind: kind.to_owned(), method });
     Ok(())
 }
 
@@ -181,7 +190,7 @@ pub(super) fn preflight(state: &State, place: &Place, caller: &Caller, path: &st
 
 /// The mount that a path names, with its slash, and whether it is its tuning that is meant.
 fn target(rest: &str) -> (String, bool) {
-    let rest = rest.trim_matches('/');
+    let rest = rest.strip_prefix('/').unwrap_or(rest);
     let (path, tune) = match rest.strip_suffix("/tune") {
         Some(path) => (path, true),
         None => (rest, false),

@@ -13,11 +13,15 @@ use crate::{
 
 /// Answers a request.
 pub(super) fn answer(state: &State, call: &Call, place: &Place, rest: &str) -> Answer {
-    let (old, name) = match rest.strip_prefix("policies/acl") {
-        Some(name) => (false, name),
-        None => (true, rest.strip_prefix("policy").unwrap_or_default()),
+    let (old, below) = match rest.strip_prefix("policies/acl") {
+        Some(below) => (false, below),
+        None => (true, rest.strip_prefix("policy").ok_or_else(|| ApiError::no_route(&place.path))?),
     };
-    let name = name.trim_matches('/').to_lowercase();
+    let name = match below.strip_prefix('/') {
+        Some(name) => name.to_lowercase(),
+        None if below.is_empty() => String::new(),
+        None => return Err(ApiError::no_route(&place.path)),
+    };
     let mut inner = state.lock();
     let policies = &mut inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?.policies;
     match place.operation {

@@ -37,3 +37,40 @@ async fn both_ways_to_list_are_taken() {
         assert_eq!((status, &body["data"]["keys"]), (200, &json!(["app/", "neighbour/"])), "{method}");
     }
 }
+
+/// A body of 24 MiB with one text in it.
+fn large() -> String {
+    let text = "x".repeat(24 << 20);
+    format!(r#"{{"data":{{"a":"{text}"}}}}"#)
+}
+
+#[tokio::test]
+async fn rejects_secrets_that_are_too_many_together() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.root("POST", "sys/mounts/one", json!({ "type": "kv" })).await.0, 204);
+    let headers = [("x-vault-token", carnet_vault_sandbox::seed::ROOT_TOKEN)];
+    let put = async |path: &str| sandbox.send_text("vault", "POST", path, &headers, large()).await;
+    assert_eq!(put("secret/data/x").await.0, 200);
+    assert_eq!(put("one/a").await.0, 204);
+    for path in ["secret/data/y", "one/b", "cubbyhole/a"] {
+        let (status, body) = put(path).await;
+        assert_eq!((status, &body["errors"][0]), (413, &json!("put failed due to value being too large")), "{path}");
+    }
+    assert_eq!(sandbox.root("PUT", "secret/destroy/x", json!({ "versions": [1] })).await.0, 204);
+    assert_eq!(put("cubbyhole/a").await.0, 204);
+    assert_eq!(put("secret/data/y").await.0, 413);
+    assert_eq!(sandbox.root("DELETE", "one/a", Value::Null).await.0, 204);
+    assert_eq!(put("secret/data/y").await.0, 200);
+}
+
+#[tokio::test]
+async fn rejects_metadata_over_their_bounds() {
+    let sandbox = Sandbox::new();
+    let many: serde_json::Map<String, Value> = (0..65).map(|at| (format!("k{at}"), json!("v"))).collect();
+    for custom in [json!(many), json!({ "k": "v".repeat(513) }), json!({ "k".repeat(129): "v" }), json!({ "k": 1 })] {
+        let body = json!({ "custom_metadata": custom });
+        assert_eq!(sandbox.root("POST", "secret/metadata/x", body).await.0, 400);
+    }
+    let most = json!({ "custom_metadata": { "k".repeat(128): "v".repeat(512) } });
+    assert_eq!(sandbox.root("POST", "secret/metadata/x", most).await.0, 204);
+}

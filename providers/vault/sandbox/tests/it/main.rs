@@ -5,7 +5,19 @@
     reason = "helpers of tests, which clippy does not see as tests"
 )]
 
+mod any;
+mod cert;
+mod identity;
+mod kubernetes;
 mod kv;
+mod leases;
 mod login;
+mod many;
+mod namespaces;
+mod paths;
+mod refusals;
 mod server;
 mod support;
+mod system;
+mod token_roles;
+mod tokens;

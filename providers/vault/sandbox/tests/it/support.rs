@@ -8,7 +8,7 @@ use std::{
 use axum::{Router, body::Body};
 use carnet_core::{BoxFuture, FixedClock, HttpError, HttpErrorKind, HttpSend, SecretBytes, SystemRandom};
 use carnet_jose::{Algorithm, SigningKey, encode_jwt};
-use carnet_sandbox_kit::{Emulator, World};
+use carnet_sandbox_kit::{Emulator, ShownCertificates, World};
 use carnet_vault_sandbox::seed;
 use http::{HeaderMap, Request, StatusCode};
 use jiff::Timestamp;
@@ -19,11 +19,15 @@ use tower::ServiceExt;
 pub(crate) const NOW: i64 = 1_795_262_400;
 
 #[derive(Debug, Default)]
-struct Documents(Mutex<BTreeMap<String, Value>>);
+struct Documents {
+    known: Mutex<BTreeMap<String, Value>>,
+    asked: Mutex<Vec<carnet_core::Request>>,
+}
 
 impl HttpSend for Documents {
     fn send(&self, request: carnet_core::Request) -> BoxFuture<'_, Result<carnet_core::Response, HttpError>> {
-        let found = self.0.lock().unwrap().get(request.url.as_str()).cloned();
+        let found = self.known.lock().unwrap().get(request.url.as_str()).cloned();
+        self.asked.lock().unwrap().push(request.clone());
         Box::pin(async move {
             let Some(document) = found else {
                 let message = format!("{request:?}: nobody is there");
@@ -40,6 +44,7 @@ pub(crate) struct Sandbox {
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) world: World,
     key: SigningKey,
+    documents: Arc<Documents>,
 }
 
 impl Sandbox {
@@ -47,17 +52,28 @@ impl Sandbox {
         let clock = Arc::new(FixedClock::at(Timestamp::from_second(NOW).unwrap()));
         let key = SigningKey::generate(Algorithm::Es256).unwrap().with_kid("github-1");
         let issuer = seed::GITHUB_ISSUER;
-        let documents = Documents(Mutex::new(BTreeMap::from([
+        let known = BTreeMap::from([
             (
                 format!("{issuer}/.well-known/openid-configuration"),
                 json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys") }),
             ),
             (format!("{issuer}/keys"), json!({ "keys": [key.public_jwk()] })),
-        ])));
-        let world = World::new(Arc::clone(&clock) as _, Arc::new(SystemRandom), Arc::new(documents));
+        ]);
+        let documents = Arc::new(Documents { known: Mutex::new(known), ..Documents::default() });
+        let world = World::new(Arc::clone(&clock) as _, Arc::new(SystemRandom), Arc::clone(&documents) as _);
         let emulator = carnet_vault_sandbox::emulator(world.clone());
         let routers = emulator.services().into_iter().map(|service| (service.name, service.router)).collect();
-        Self { routers, clock, world, key }
+        Self { routers, clock, world, key, documents }
+    }
+
+    /// Lets this be answered at an address, whatever is asked there.
+    pub(crate) fn serve(&self, url: &str, document: Value) {
+        self.documents.known.lock().unwrap().insert(url.to_owned(), document);
+    }
+
+    /// What the server has asked of others last.
+    pub(crate) fn asked(&self) -> carnet_core::Request {
+        self.documents.asked.lock().unwrap().last().unwrap().clone()
     }
 
     pub(crate) async fn send(
@@ -68,12 +84,35 @@ impl Sandbox {
         headers: &[(&str, &str)],
         body: Value,
     ) -> (u16, Value) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.send_text(service, method, path, headers, body).await
+    }
+
+    /// With a body that need not be JSON.
+    pub(crate) async fn send_text(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> (u16, Value) {
         let mut request = Request::builder().method(method).uri(format!("/v1/{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let response = self.routers[service].clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        self.answer(service, request.body(body.into()).unwrap()).await
+    }
+
+    /// From a client that has shown these certificates in TLS, with a token that may be empty.
+    pub(crate) async fn shown(&self, chain: &[&[u8]], token: &str, path: &str, body: Value) -> (u16, Value) {
+        let chain = ShownCertificates(Arc::new(chain.iter().map(|der| der.to_vec()).collect()));
+        let request = Request::post(format!("/v1/{path}")).header("x-vault-token", token).extension(chain);
+        self.answer("vault", request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    async fn answer(&self, service: &str, request: Request<Body>) -> (u16, Value) {
+        let response = self.routers[service].clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         (parts.status.as_u16(), serde_json::from_slice(&body).unwrap_or(Value::Null))

@@ -34,6 +34,21 @@ fn values_match_by_type_and_text() {
 }
 
 #[test]
+fn a_number_that_is_cut_to_match_is_warned_of() {
+    for (seen, wanted, warned) in [
+        (json!(1.9), json!(1), true),
+        // The end of the range stands for all that is beyond it.
+        (json!(u64::MAX), json!(i64::MAX), true),
+        (json!(i64::MAX), json!(i64::MAX), false),
+        (json!(1), json!(1), false),
+    ] {
+        let grant = bound("x", wanted.clone()).claim("x", seen.clone()).allowed();
+        let told = grant.warnings.iter().any(|warning| warning.message.contains("cuts it"));
+        assert_eq!(told, warned, "{seen} for {wanted}: {:?}", grant.warnings);
+    }
+}
+
+#[test]
 fn patterns_match_texts_only_and_stars_cross_slashes() {
     for (seen, wanted, good) in [
         (json!("spiffe://td/a/b"), json!("spiffe://td/*"), true),

@@ -155,5 +155,5 @@ fn the_life_of_a_token_is_within_every_bound() {
 #[test]
 fn old_names_of_token_fields_are_read() {
     let role: Role = serde_json::from_value(json!({ "policies": "a,b", "ttl": "1h", "num_uses": 3 })).unwrap();
-    assert_eq!((role.token_policies.len(), role.token_ttl, role.token_num_uses), (2, 3_600, 3));
+    assert_eq!((role.token.token_policies.len(), role.token.token_ttl, role.token.token_num_uses), (2, 3_600, 3));
 }

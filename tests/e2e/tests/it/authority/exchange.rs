@@ -6,10 +6,13 @@ use serde_json::{Value, json};
 
 use super::{
     scene::{ACCESS_TOKEN, AUDIENCE, Authority, JWT, exchange},
-    verifiers::{believed, verify},
+    verifiers::{VERIFIERS, believed, verify},
     witness::Witness,
 };
-use crate::harness::{Sandbox, node};
+use crate::{
+    harness::{Sandbox, node},
+    matrix::proven,
+};
 
 fn openid_client(authority: &Authority, token: &str) -> Value {
     verify(node("openid_client.mjs").args([authority.issuer(), AUDIENCE]), token)
@@ -93,4 +96,7 @@ fn a_github_token_becomes_a_jwt_svid_that_a_foreign_verifier_believes() {
     let answer = authority.token(&exchange(&foreign, JWT));
     assert_eq!(answer.status, 400, "{answer:?}");
     assert!(Path::new(authority.service.says("admin")).exists());
+    for verifier in VERIFIERS {
+        proven("github-actions", "authority", verifier);
+    }
 }

@@ -11,7 +11,11 @@ use serde_json::{Value, json};
 use crate::{
     authority::scene::{AUDIENCE, Authority},
     harness::{both, json, node, python},
+    matrix::proven,
 };
+
+/// Those who verify tokens, as the matrix calls them.
+pub(crate) const VERIFIERS: [&str; 3] = ["PyJWT", "Authlib", "jose"];
 
 /// Runs a verifier with the token on its standard input.
 pub(crate) fn verify(command: &mut Command, token: &str) -> Value {
@@ -55,6 +59,9 @@ fn jwt_svid(authority: &Authority) -> String {
 fn pyjwt_authlib_and_jose_believe_a_jwt_svid_by_the_discovery_documents() {
     let authority = Authority::shared();
     assert_eq!(believed(authority.issuer(), &jwt_svid(authority)), authority.user());
+    for verifier in VERIFIERS {
+        proven("spiffe", "authority", verifier);
+    }
 }
 
 #[test]
@@ -113,6 +120,7 @@ fn openssl_believes_the_chain_by_its_strict_rules_and_reads_the_identity() {
     for part in [&format!("URI:{}", authority.domain()), "CA:TRUE", "Certificate Sign"] {
         assert!(root.contains(part), "wanted {part:?} in:\n{root}");
     }
+    proven("spiffe", "authority", "OpenSSL");
 }
 
 #[test]

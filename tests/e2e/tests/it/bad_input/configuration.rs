@@ -90,7 +90,13 @@ fn rejects_kinds_that_do_not_fit() {
     let text = format!(
         "version = 1\n[route.a]\nsource = \"oci-instance\"\nthrough = [{{ gcp = {{ audience = \"{pool}\" }} }}]\n"
     );
-    one(&text, 4, 14, "gives oci-session, but through[0] gcp takes jwt", "put an exchange between them");
+    one(
+        &text,
+        4,
+        14,
+        "gives oci-session, but through[0] gcp takes aws-keys or jwt or x509",
+        "put an exchange between them",
+    );
 }
 
 #[test]

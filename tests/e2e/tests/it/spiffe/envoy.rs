@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     authority::scene::Authority,
     harness::{both, installed, json, output},
+    matrix::proven,
 };
 
 const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3";
@@ -133,6 +134,7 @@ fn envoy_serves_and_calls_with_secrets_of_the_agent() {
     assert!(both(&known).contains("inside"), "{}", both(&known));
     let stranger = knock(folder.path(), &[]);
     assert!(!both(&stranger).contains("200 OK") && both(&stranger).contains("alert"), "{}", both(&stranger));
+    proven("spiffe", "authority", "Envoy");
 }
 
 #[test]

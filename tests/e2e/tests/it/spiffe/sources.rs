@@ -8,6 +8,7 @@ use spiffe_oracle::{BundleSource as _, JwtSource, TrustDomain, WorkloadApiClient
 use crate::{
     authority::scene::{AUDIENCE, Authority},
     harness::json,
+    matrix::proven,
 };
 
 #[test]
@@ -26,6 +27,7 @@ fn py_spiffe_gets_identities_bundles_and_tokens_without_any_option() {
     assert_eq!((&answer["sources"]["x509"], &answer["sources"]["jwt"]), (&client["x509"], &client["jwt"]));
     // EdDSA is none of SPIFFE's algorithms: one key of each of the others (JWT-SVID, 2.1).
     assert_eq!(answer["sources"]["authorities"].as_array().unwrap().len(), 3, "{answer}");
+    proven("spiffe", "authority", "py-spiffe");
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -49,6 +51,7 @@ fn the_rust_crate_gets_identities_bundles_and_tokens() {
         assert!(format!("{refused:?}").contains("audience"), "{refused:?}");
         assert!(client.fetch_jwt_bundles().await.unwrap().get(&domain).is_some());
     });
+    proven("spiffe", "authority", "spiffe for Rust");
 }
 
 #[test]

@@ -52,7 +52,7 @@ async fn npm_has_four_statuses() {
 }
 
 #[tokio::test]
-async fn pypi_has_five_codes() {
+async fn pypi_has_six_codes() {
     let rows: &[Row] = &[
         ("no JSON", |_, asked| asked.body = Some("x".to_owned()), 422, "invalid-payload", "TokenPayload"),
         ("no token", |_, asked| asked.body = Some("{}".to_owned()), 422, "invalid-payload", "TokenPayload"),
@@ -66,6 +66,14 @@ async fn pypi_has_five_codes() {
         ("no keys", no_keys, 422, "invalid-token", "malformed or invalid"),
         ("other repository", |_, asked| asked.claim("repository", "x/y"), 422, "invalid-publisher", "valid token"),
         ("other owner", |_, asked| asked.claim("repository_owner_id", "1"), 422, "invalid-publisher", "valid token"),
+        ("no jti", |_, asked| asked.claim("jti", None::<&str>), 422, "invalid-publisher", "valid token"),
+        (
+            "used before",
+            |_, asked| asked.claim("jti", "seen to be good"),
+            422,
+            "invalid-reuse-token",
+            "invalid token: already used",
+        ),
         (
             "pending",
             |sandbox, asked| other_repository(sandbox, asked, Stage::Pending),
@@ -82,6 +90,17 @@ async fn pypi_has_five_codes() {
         ),
     ];
     refuses("pypi", PYPI, rows).await;
+}
+
+#[tokio::test]
+async fn pypi_counts_a_token_when_it_accepts_it() {
+    let sandbox = Sandbox::new();
+    let mut asked = sandbox.good("pypi");
+    asked.claim("repository", "x/y");
+    assert_eq!(sandbox.ask(&asked).await.json()["errors"][0]["code"], "invalid-publisher");
+    asked.claim("repository", "carnet-sandbox/app");
+    assert_eq!(sandbox.ask(&asked).await.status, 200);
+    assert_eq!(sandbox.ask(&asked).await.json()["errors"][0]["code"], "invalid-reuse-token");
 }
 
 #[tokio::test]

@@ -183,7 +183,7 @@ async fn an_app_can_be_created_active_in_one_request() {
 async fn every_seed_is_there() {
     let sandbox = Sandbox::new();
     for (path, count) in
-        [("Apps", 3), ("AppRoles", 6), ("Grants", 2), ("IdentityPropagationTrusts", 2), ("Settings", 1)]
+        [("Apps", 3), ("AppRoles", 6), ("Grants", 2), ("IdentityPropagationTrusts", 5), ("Settings", 1)]
     {
         let list = sandbox.admin(Method::GET, &format!("/admin/v1/{path}"), None).await.ok(200);
         assert_eq!(list["totalResults"], json!(count), "{path}");
