@@ -27,6 +27,7 @@ const SECRET: &[&str] = &[
     ".JWTSVID",
     ".WITSVID",
     ".ValidateJWTSVIDRequest",
+    ".csi.v1.NodePublishVolumeRequest",
     ".envoy.config.core.v3.DataSource",
     ".envoy.service.discovery.v3.DiscoveryResponse",
     ".envoy.service.discovery.v3.Resource",

@@ -95,7 +95,7 @@ impl Connection {
     }
 }
 
-fn too_late(action: &str, deadline: Duration) -> Error {
+pub(crate) fn too_late(action: &str, deadline: Duration) -> Error {
     Error::unreachable(action.to_owned()).because(Error::unreachable(format!("no answer within {deadline:?}")))
 }
 

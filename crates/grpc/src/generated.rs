@@ -22,6 +22,13 @@ pub mod google {
     }
 }
 
+/// The Container Storage Interface, as far as a node needs it.
+pub mod csi {
+    pub mod v1 {
+        include!("generated/csi.v1.rs");
+    }
+}
+
 /// Envoy's secret discovery and the messages it needs.
 pub mod envoy {
     pub mod config {

@@ -7,6 +7,7 @@ use std::fmt;
 use zeroize::Zeroize as _;
 
 use crate::{
+    csi::v1::NodePublishVolumeRequest,
     envoy::{
         config::core::v3::{DataSource, data_source::Specifier},
         service::discovery::v3::{DiscoveryResponse, Resource},
@@ -114,6 +115,19 @@ impl fmt::Debug for Resource {
     }
 }
 
+impl fmt::Debug for NodePublishVolumeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let context = self.volume_context.iter().map(|(name, value)| (name, Bytes(value.len())));
+        f.debug_struct("NodePublishVolumeRequest")
+            .field("volume_id", &self.volume_id)
+            .field("target_path", &self.target_path)
+            .field("volume_capability", &self.volume_capability)
+            .field("readonly", &self.readonly)
+            .field("volume_context", &context.collect::<Vec<_>>())
+            .finish()
+    }
+}
+
 /// A number of bytes that are not shown.
 struct Bytes(usize);
 
@@ -149,7 +163,9 @@ mod tests {
         let any = prost_types::Any { type_url: String::new(), value: SECRET.into() };
         let response = DiscoveryResponse { resources: vec![any.clone()], ..DiscoveryResponse::default() };
         let resource = Resource { resource: Some(any), ..Resource::default() };
-        let text = format!("{x509:?} {jwt:?} {wit:?} {validate:?} {response:?} {resource:?}");
+        let context = [("csi.storage.k8s.io/serviceAccount.tokens".to_owned(), SECRET.to_owned())].into();
+        let volume = NodePublishVolumeRequest { volume_context: context, ..NodePublishVolumeRequest::default() };
+        let text = format!("{x509:?} {jwt:?} {wit:?} {validate:?} {response:?} {resource:?} {volume:?}");
         assert!(!text.contains(SECRET) && !text.contains(&format!("{:?}", SECRET.as_bytes())), "{text}");
         assert!(text.contains("spiffe://td/a") && text.contains("(6 bytes)"), "{text}");
     }

@@ -3,6 +3,8 @@
 
 mod bundle;
 mod connection;
+mod csi;
+mod health;
 mod reflection;
 mod refusals;
 mod support;

@@ -15,21 +15,21 @@ use carnet_grpc::{
 };
 
 /// A length-delimited field.
-fn field(number: u8, content: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn field(number: u8, content: impl AsRef<[u8]>) -> Vec<u8> {
     let content = content.as_ref();
     [&[number << 3 | 2, u8::try_from(content.len()).unwrap()], content].concat()
 }
 
 /// A varint field below 128.
-fn number(number: u8, value: u8) -> Vec<u8> {
+pub(crate) fn number(number: u8, value: u8) -> Vec<u8> {
     vec![number << 3, value]
 }
 
-fn message(fields: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn message(fields: &[Vec<u8>]) -> Vec<u8> {
     fields.concat()
 }
 
-fn entry(key: &str, value: &str) -> Vec<u8> {
+pub(crate) fn entry(key: &str, value: &str) -> Vec<u8> {
     message(&[field(1, key), field(2, value)])
 }
 
