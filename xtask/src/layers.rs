@@ -48,6 +48,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("carnet-discovery", 6),
     ("carnet-entries", 7),
     ("carnet-agent", 7),
+    ("carnet-csi", 7),
     ("carnet-authority", 8),
     ("carnet", 9),
     ("carnet-e2e", 10),

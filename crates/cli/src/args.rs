@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{command::AdminCommand, deferred::Deferred};
+use crate::{
+    command::{AdminCommand, Csi},
+    deferred::Deferred,
+};
 
 /// Workload identity federation: the identity a workload has, exchanged for the short-lived credential it needs.
 ///
@@ -73,6 +76,8 @@ pub(crate) enum Command {
         #[arg(long)]
         stop_with_stdin: bool,
     },
+    /// Give pods the agent's socket as a volume: the node service of a CSI driver, for the kubelet.
+    Csi(Deferred<Csi>),
     /// Serve or export the OIDC discovery documents of an existing SPIFFE installation.
     Discovery(Deferred<Discovery>),
     /// Check, show or describe the configuration.
@@ -172,7 +177,7 @@ impl Command {
     pub(crate) fn is_service(&self) -> bool {
         match self {
             Self::Authority(args) => args.command.is_none(),
-            Self::Agent { .. } => true,
+            Self::Agent { .. } | Self::Csi(_) => true,
             Self::Discovery(args) => args.command.is_none(),
             _ => false,
         }

@@ -5,6 +5,7 @@ mod authority;
 mod authority_admin;
 mod completion;
 mod config;
+mod csi;
 mod default_delivery;
 mod demo;
 mod discovery;
@@ -23,6 +24,7 @@ use carnet_core::Error;
 use clap::ArgMatches;
 
 pub(crate) use authority_admin::AdminCommand;
+pub(crate) use csi::Csi;
 
 use crate::{
     args::{Cli, Command},
@@ -42,6 +44,7 @@ pub(crate) fn dispatch(cli: Cli, matches: &ArgMatches, terminal: Terminal) -> Re
         Command::Demo(args) => demo::run(&args, terminal),
         Command::Authority(args) => authority::run(&global, args.into_inner(), terminal),
         Command::Agent { stop_with_stdin } => agent::run(&global, stop_with_stdin, terminal),
+        Command::Csi(args) => csi::run(args.into_inner(), terminal),
         Command::Discovery(args) => discovery::run(&global, args.into_inner(), terminal),
         Command::Config(args) => config::run(&global, &args, terminal),
         Command::Completion { shell } => completion::run(shell, terminal),
