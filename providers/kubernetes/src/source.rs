@@ -68,7 +68,6 @@ impl SourceConfig for Kubernetes {
             mistakes.push(Mistake::new(field, format!("has no meaning with token = \"{way}\"")));
         };
         match self.token {
-            TokenWay::Auto => {}
             TokenWay::Projected => {
                 let of_requests = [
                     ("service_account", self.service_account.is_some()),
@@ -78,7 +77,7 @@ impl SourceConfig for Kubernetes {
                 of_requests.iter().filter(|(_, there)| *there).for_each(|(field, _)| misplaced(field, "projected"));
             }
             TokenWay::Request if self.path.is_some() => misplaced("path", "request"),
-            TokenWay::Request => {}
+            TokenWay::Request | TokenWay::Auto => {}
         }
         if self.audience.as_deref().is_some_and(|audience| audience.trim().is_empty()) {
             mistakes.push(Mistake::new("audience", "is empty"));

@@ -26,7 +26,7 @@ pub fn sign_login(
     let (service, path, user, own) = match &credential.material {
         Material::OciApiKey(key) => {
             let user = key.user.as_str();
-            if !Ocid::parse(user).is_some_and(|ocid| ocid.kind == "user") {
+            if Ocid::parse(user).is_none_or(|ocid| ocid.kind != "user") {
                 return Err(Error::configuration("sign a login: the user of the OCI key is not the OCID of a user")
                     .hint("correct `user` in the profile; it begins with ocid1.user."));
             }

@@ -40,13 +40,16 @@ const MAX_VERIFIERS: usize = 1000;
 pub(crate) struct SignedRequests {
     /// Signatures that were proofs at this node. The store remembers those of all nodes for which something was issued.
     replay: ReplayCache,
-    verifiers: Mutex<HashMap<String, (Arc<KeySet>, Arc<SessionVerifier>)>>,
+    verifiers: Mutex<HashMap<String, KeptVerifier>>,
     asking: Semaphore,
     own_hosts: Vec<String>,
     own_path: String,
     /// Who asks Oracle, where the authority is a principal of OCI itself.
     own_principal: Option<OwnPrincipal>,
 }
+
+/// What verifies the session tokens of an issuer, and the keys that it has.
+type KeptVerifier = (Arc<KeySet>, Arc<SessionVerifier>);
 
 /// What a proof is made of.
 struct Proven {

@@ -87,11 +87,9 @@ async fn every_host_that_clients_ask_for_is_answered() {
 #[tokio::test]
 async fn an_issuer_can_be_discovered_under_its_real_name() {
     let sandbox = start().await;
-    for issuer in [
-        "https://token.actions.githubusercontent.com",
-        "https://gitlab.com",
-        carnet_sandbox::kubernetes::PUBLIC_ISSUER,
-    ] {
+    for issuer in
+        ["https://token.actions.githubusercontent.com", "https://gitlab.com", carnet_sandbox::kubernetes::PUBLIC_ISSUER]
+    {
         let url = format!("{issuer}/.well-known/openid-configuration").parse().unwrap();
         let document: serde_json::Value = sandbox.http().send(Request::get(url)).await.unwrap().json("it").unwrap();
         assert_eq!(document["issuer"], issuer);

@@ -34,13 +34,12 @@ impl Proof {
     ) -> Result<Map<String, Value>, Error> {
         match (self, &subject.material) {
             (Self::Aws { region }, Material::AwsKeys(keys)) => aws::proof(context, keys, region.as_deref()),
-            (Self::GcpIam { .. }, Material::Jwt(token)) => Ok(jwt(token)),
             (Self::GcpIam { service_account }, Material::AccessToken(access)) => {
                 let token = gcp::signed_jwt(context, &access.token, service_account.as_deref(), identity).await?;
                 Ok(jwt(&token))
             }
             (Self::Oci { region }, Material::OciApiKey(key)) => oci::proof(context, key, subject, region.as_deref()),
-            (Self::Token(_), Material::Jwt(token)) => Ok(jwt(token)),
+            (Self::GcpIam { .. } | Self::Token(_), Material::Jwt(token)) => Ok(jwt(token)),
             (Self::Token(Method::Azure), Material::AccessToken(access)) => Ok(jwt(&access.token)),
             (Self::Universal { client_id }, Material::AccessToken(access)) => {
                 client(context, client_id.as_deref(), &access.token)

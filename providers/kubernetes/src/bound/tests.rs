@@ -3,9 +3,9 @@ use serde_json::json;
 use super::*;
 use crate::testing::{claims, no_claim};
 
-fn clause(bend: impl FnOnce(&mut Value)) -> &'static str {
+fn clause(change: impl FnOnce(&mut Value)) -> &'static str {
     let mut bent = Value::Object(claims().0);
-    bend(&mut bent);
+    change(&mut bent);
     let Value::Object(bent) = bent else { panic!("an object") };
     Bound::of_claims(&Claims(bent)).unwrap_err().clause
 }

@@ -103,7 +103,7 @@ fn an_api_key_of_oci_signs_for_the_authority_and_the_rule() {
 fn keys_of_aws_sign_for_the_authority() {
     let credential = Credential::new(Material::AwsKeys(carnet_core::AwsKeys {
         access_key_id: "AKIAEXAMPLE".to_owned(),
-        secret_access_key: carnet_core::Secret::new("secret"),
+        secret_access_key: Secret::new("secret"),
         session_token: None,
     }));
     let world = answering(&answer(ACCESS_TOKEN, "opaque"));

@@ -39,7 +39,7 @@ mod tests {
 
     use super::*;
 
-    fn found(members: Value) -> Vec<String> {
+    fn found(members: &Value) -> Vec<String> {
         let mut rule = json!({ "name": "r", "issuer": "oci://ocid1.tenancy.oc1..aaaa" });
         rule.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         let mut found = Vec::new();
@@ -56,23 +56,23 @@ mod tests {
             json!({ "claims": { "cluster_id": "ocid1.cluster.oc1..k", "namespace": "n", "service_account": "s" } }),
             json!({ "issuer": "https://issuer.example", "claims": { "name": "n" } }),
         ] {
-            assert!(found(bound.clone()).is_empty(), "{bound}");
+            assert!(found(&bound).is_empty(), "{bound}");
         }
     }
 
     #[test]
     fn rejects_names_alone() {
         for names in [json!({ "name": ["admin"] }), json!({ "ptype": "instance" }), json!({ "namespace": "n" })] {
-            assert_eq!(found(json!({ "claims": names })), ["claims"]);
+            assert_eq!(found(&json!({ "claims": names })), ["claims"]);
         }
         let role = json!({ "issuer": "aws://123456789012", "claims": { "role": "arn:aws:iam::123456789012:role/r" } });
-        assert_eq!(found(role), ["claims"]);
+        assert_eq!(found(&role), ["claims"]);
     }
 
     #[test]
     fn rejects_requests_that_do_not_name_us() {
         let audiences = ["https://identity.us-ashburn-1.oraclecloud.com"];
         let rule = json!({ "subject": "ocid1.user.oc1..u", "expected_audiences": audiences });
-        assert_eq!(found(rule), ["expected_audiences"]);
+        assert_eq!(found(&rule), ["expected_audiences"]);
     }
 }

@@ -150,7 +150,7 @@ fn authorization(text: &str) -> Checked<Authorization<'_>> {
     if id.is_empty() || !eight || !hex {
         return Err(wrong("a credential or signature of another form"));
     }
-    Ok(Authorization { day: *day, region: *region, signed: signed.split(';').collect(), signature })
+    Ok(Authorization { day, region, signed: signed.split(';').collect(), signature })
 }
 
 /// What is not signed could be anybody's; what is signed and not shown cannot be sent.

@@ -60,7 +60,7 @@ fn replace(headers: &mut Value, from: &str, to: &str) {
     headers["authorization"] = json!(text.replacen(from, to, 1));
 }
 
-fn identity(changes: Value) -> CallerIdentity {
+fn identity(changes: &Value) -> CallerIdentity {
     let mut identity = json!({
         "Account": ACCOUNT, "Arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/reader/job"), "UserId": "AROAEXAMPLE:job",
     });
@@ -73,7 +73,7 @@ fn accepts_a_session_of_a_role() {
     let read = read(&signed(Some(AUTHORITY), 0)).unwrap();
     assert_eq!(read.url.as_str(), "https://sts.eu-central-1.amazonaws.com/");
     assert_eq!(read.headers["accept"], "application/json");
-    let claims = trust().admit(&read, &identity(json!({}))).unwrap();
+    let claims = trust().admit(&read, &identity(&json!({}))).unwrap();
     let expected = json!({
         "sub": "AROAEXAMPLE", "aud": AUTHORITY, "iat": NOW, "exp": NOW + 300, "account": ACCOUNT,
         "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/reader/job"), "kind": "assumed-role", "name": "reader",
@@ -86,7 +86,7 @@ fn accepts_a_session_of_a_role() {
 fn accepts_a_user() {
     let read = read(&signed(Some(AUTHORITY), 0)).unwrap();
     let user = json!({ "Arn": format!("arn:aws:iam::{ACCOUNT}:user/team/builder"), "UserId": "AIDAEXAMPLE" });
-    let claims = trust().admit(&read, &identity(user)).unwrap();
+    let claims = trust().admit(&read, &identity(&user)).unwrap();
     assert_eq!(
         (&claims["sub"], &claims["name"], &claims["kind"]),
         (&json!("AIDAEXAMPLE"), &json!("builder"), &json!("user"))
@@ -190,9 +190,9 @@ fn rejects_members_that_are_unknown_or_missing() {
 #[test]
 fn rejects_each_answer_that_is_not_of_a_user_or_role_of_the_account() {
     let read = read(&signed(Some(AUTHORITY), 0)).unwrap();
-    let of = |arn: &str, id: &str| identity(json!({ "Arn": format!("arn:aws:{arn}"), "UserId": id }));
+    let of = |arn: &str, id: &str| identity(&json!({ "Arn": format!("arn:aws:{arn}"), "UserId": id }));
     for (caller, clause) in [
-        (identity(json!({ "Account": "210987654321" })), "account"),
+        (identity(&json!({ "Account": "210987654321" })), "account"),
         (of("iam::123456789012:root", ACCOUNT), "principal"),
         (of("sts::123456789012:federated-user/a", "123456789012:a"), "principal"),
         (of("sts::210987654321:assumed-role/reader/job", "AROAEXAMPLE:job"), "principal"),

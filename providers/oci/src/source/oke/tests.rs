@@ -327,7 +327,8 @@ proptest::proptest! {
         let _ = parse_answer(format!("\"{}\"", STANDARD.encode(&inner)).as_bytes());
         let token = Secret::new(inner.clone());
         let answer = format!("\"{}\"", STANDARD.encode(json!({"token": inner}).to_string()));
-        proptest::prop_assert_eq!(parse_answer(answer.as_bytes()).unwrap().expose(), token.expose());
+        let read = parse_answer(answer.as_bytes()).unwrap();
+        proptest::prop_assert_eq!(read.expose(), token.expose());
     }
 }
 

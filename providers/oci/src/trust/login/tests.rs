@@ -61,7 +61,7 @@ impl Caller {
     /// Somebody with a session token, about the namespace.
     fn session(claims: Value) -> Self {
         let mut caller = Self { target: NAMESPACE_PATH.to_owned(), user: None, ..Self::user() }.with("host", STORAGE);
-        caller.key_id = format!("ST${}", token(claims));
+        caller.key_id = format!("ST${}", token(&claims));
         caller
     }
 
@@ -114,7 +114,7 @@ impl Caller {
     }
 }
 
-fn token(changes: Value) -> String {
+fn token(changes: &Value) -> String {
     let jwk = serde_json::to_string(&KEY.public_jwk()).unwrap();
     let mut claims = json!({
         "iss": SessionVerifier::ISSUER, "aud": SessionVerifier::AUDIENCE, "sub": INSTANCE, "ptype": "instance",
@@ -140,7 +140,7 @@ fn trust() -> LoginTrust<'static> {
     }
 }
 
-fn oracle(changes: Value) -> User {
+fn oracle(changes: &Value) -> User {
     let mut user = json!({
         "id": USER, "compartmentId": TENANCY, "name": "reader", "lifecycleState": "ACTIVE",
         "capabilities": { "canUseApiKeys": true },
@@ -153,7 +153,7 @@ fn oracle(changes: Value) -> User {
 fn accepts_a_user_of_whom_oracle_tells() {
     let read = Caller::user().read().unwrap();
     assert_eq!((read.form, read.url.as_str()), (Form::User, &*format!("https://{IDENTITY}{USERS_PATH}{USER}")));
-    let claims = trust().admit(&read, &Proved::User(&oracle(json!({})))).unwrap();
+    let claims = trust().admit(&read, &Proved::User(&oracle(&json!({})))).unwrap();
     let expected = json!({
         "sub": USER, "aud": AUTHORITY, "iat": NOW, "exp": NOW + 300, "tenancy": TENANCY, "ptype": "user", "proof": "api-key",
         "name": "reader", "fingerprint": FINGERPRINT,
@@ -323,7 +323,7 @@ fn rejects_each_answer_of_oracle_that_is_not_the_signers() {
         (json!({ "lifecycleState": "INACTIVE" }), "state"),
         (json!({ "capabilities": { "canUseApiKeys": false } }), "state"),
     ] {
-        let user = oracle(changes.clone());
+        let user = oracle(&changes);
         assert_eq!(trust().admit(&read, &Proved::User(&user)).unwrap_err().clause, clause, "{changes}");
         let decision = evaluate(&trust(), &Caller::user().login(), &Proved::User(&user), now());
         assert_eq!(decision.refusal().unwrap().clause, clause);
