@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Error, Found, Kind, Kinds, Mistake, Secret, Source, SourceConfig, Want,
-    is_variable_name, safe_text,
+    BoxFuture, Context, Credential, Error, Found, Kind, Kinds, Mistake, Source, SourceConfig, Want, is_variable_name,
+    safe_text,
 };
-use carnet_jose::SubjectToken;
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::{
+    system,
+    token::{Advice, Held, best, credential},
+};
 
 /// Set to `true` in every job ("Predefined CI/CD variables reference", docs.gitlab.com).
 const IN_GITLAB: &str = "GITLAB_CI";
@@ -79,55 +83,35 @@ impl GitLabCi {
             return Ok(Found::not_here(format!("not a GitLab job: {IN_GITLAB} is not set")));
         }
         if let Some(variable) = &self.variable {
-            return match context.environment.secret(variable) {
-                Some(token) => one(variable, token, wanted, context).map(Found::credential),
+            return match Held::in_variable(context, variable) {
+                Some(Ok(held)) => usable(held, wanted, context).map(Found::credential),
+                Some(Err(error)) => Err(not_a_token(variable, error)),
                 None => Ok(Found::not_here(missing(variable, wanted))),
             };
         }
         let mut tokens = Vec::new();
         for variable in std::iter::once(OWN_VARIABLE).chain(KNOWN_VARIABLES) {
-            let Some(secret) = context.environment.secret(variable) else { continue };
-            match SubjectToken::parse(secret) {
-                Ok(token) => tokens.push((variable, token)),
+            match Held::in_variable(context, variable) {
+                Some(Ok(held)) => tokens.push(held),
                 // Somebody may use such a name for something else; our own name is only for a token.
-                Err(error) if variable == OWN_VARIABLE => return Err(not_a_token(variable, error)),
-                Err(_) => {}
+                Some(Err(error)) if variable == OWN_VARIABLE => return Err(not_a_token(variable, error)),
+                Some(Err(_)) | None => {}
             }
         }
-        let fits = |token: &SubjectToken| wanted.is_none_or(|wanted| token.names_audience(wanted));
-        let best = tokens.iter().position(|(_, token)| fits(token)).unwrap_or(0);
-        if tokens.is_empty() {
-            return Ok(Found::not_here(missing(OWN_VARIABLE, wanted)));
+        match best(tokens, wanted, context.now()) {
+            Some(held) => usable(held, wanted, context).map(Found::credential),
+            None => Ok(Found::not_here(missing(OWN_VARIABLE, wanted))),
         }
-        let (variable, token) = tokens.swap_remove(best);
-        credential(variable, token, wanted, context).map(Found::credential)
     }
 }
 
-fn one(variable: &str, token: Secret, wanted: Option<&str>, context: &Context) -> Result<Credential, Error> {
-    let token = SubjectToken::parse(token).map_err(|error| not_a_token(variable, error))?;
-    credential(variable, token, wanted, context)
-}
-
-fn credential(
-    variable: &str,
-    token: SubjectToken,
-    wanted: Option<&str>,
-    context: &Context,
-) -> Result<Credential, Error> {
-    let what = format!("the ID token in {variable}");
-    token.refuse_expired(&what, context.now()).map_err(|error| {
-        error.hint(
-            "GitLab makes it when the job starts and it ends with the job's timeout: split the job, or raise `timeout`",
-        )
-    })?;
-    token.refuse_other_audience(&what, wanted).map_err(|error| error.hint(advice(variable, wanted)))?;
-    let claims = token.unverified_claims();
-    let facts = ["project_path", "ref", "ref_type", "environment", "project_id", "namespace_id"]
-        .map(|name| (name, claims.str(name).map(safe_text)));
-    let mut credential = token.into_credential();
-    credential.facts.extend(facts.into_iter().filter_map(|(name, value)| Some((name, value?))));
-    Ok(credential)
+/// The credential, unless it has ended or is for somebody else.
+fn usable(held: Held, wanted: Option<&str>, context: &Context) -> Result<Credential, Error> {
+    let advice = Advice {
+        expired: "GitLab makes it when the job starts and it ends with the job's timeout: split the job, or raise `timeout`",
+        audience: advice(&held.place, wanted),
+    };
+    credential(held, &system::GITLAB, wanted, context, advice)
 }
 
 fn not_a_token(variable: &str, error: carnet_jose::JwtError) -> Error {

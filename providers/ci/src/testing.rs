@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use carnet_core::{Context, Credential, Error, Found, MapEnvironment, Source, Want, test_context};
+use carnet_core::{
+    Context, Credential, Error, Found, MapEnvironment, ScriptedCommands, ScriptedHttp, Source, Want, test_context,
+};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 
@@ -19,6 +21,23 @@ pub(crate) fn token(claims: &Value) -> String {
 /// A context with these variables.
 pub(crate) fn context(variables: &[(&str, &str)]) -> Context {
     Context { environment: Arc::new(MapEnvironment::of(variables)), ..test_context() }
+}
+
+/// The same, with programs that answer by script.
+pub(crate) fn with_programs(
+    variables: &[(&str, &str)],
+    programs: ScriptedCommands,
+) -> (Context, Arc<ScriptedCommands>) {
+    let commands = Arc::new(programs);
+    let seen = Arc::clone(&commands);
+    (Context { commands, ..context(variables) }, seen)
+}
+
+/// The same, with a network that answers by script.
+pub(crate) fn with_network(variables: &[(&str, &str)], http: ScriptedHttp) -> (Context, Arc<ScriptedHttp>) {
+    let http = Arc::new(http);
+    let seen = Arc::clone(&http);
+    (Context { http, ..context(variables) }, seen)
 }
 
 /// Asks a source that waits for nothing but scripted answers.
