@@ -45,8 +45,8 @@ impl Driver {
         let volumes = Arc::new(Volumes::new(settings.folder().to_owned(), mounts));
         let identity = IdentityServer::new(Identity(Arc::clone(&settings))).max_decoding_message_size(MAX_REQUEST);
         let node = NodeServer::new(Node { settings, volumes }).max_decoding_message_size(MAX_REQUEST);
-        let routes = Routes::new(identity).add_service(node).prepare().into_axum_router();
-        let router = routes.fallback(async || unknown().into_http::<Body>());
+        let services = Routes::new(identity).add_service(node).prepare().into_axum_router();
+        let router = services.fallback(async || unknown().into_http::<Body>());
         let limits = Limits { connections: CONNECTIONS, ..Limits::default() };
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(serve_unix(socket, router, limits, stop.clone()));

@@ -121,3 +121,79 @@ fn target(path: &str, kubelet: &Path) -> Result<Target, Status> {
         Status::invalid_argument(format!("target path \"{}\" is refused: {error}{hint}", safe_text(path)))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use carnet_grpc::{
+        csi::v1::volume_capability::{AccessMode, BlockVolume},
+        prost::Message as _,
+        tonic::Code,
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KUBELET: &str = "/var/lib/kubelet";
+
+    fn access_types() -> impl Strategy<Value = Option<AccessType>> {
+        let mount = ("(ext4)?", prop::collection::vec("[a-z]{0,4}", 0..2), "(1000)?");
+        prop_oneof![
+            Just(None),
+            Just(Some(AccessType::Block(BlockVolume {}))),
+            Just(Some(AccessType::Mount(MountVolume::default()))),
+            mount.prop_map(|(fs_type, mount_flags, volume_mount_group)| {
+                Some(AccessType::Mount(MountVolume { fs_type, mount_flags, volume_mount_group }))
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn only_what_is_right_in_everything_is_accepted(
+            volume_id in "(v)?",
+            path in "(/var/lib/kubelet/[a-z]{1,3}/mount|/etc/x|)",
+            access_type in access_types(),
+            mode in prop::option::of(-1_i32..10),
+            readonly: bool,
+            ephemeral in prop::option::of("(true|false|TRUE)"),
+        ) {
+            let good = !volume_id.is_empty() && path.starts_with("/var") && readonly && ephemeral.as_deref() == Some("true")
+                && access_type == Some(AccessType::Mount(MountVolume::default())) && matches!(mode, Some(1 | 6 | 7));
+            let request = NodePublishVolumeRequest {
+                volume_id,
+                target_path: path.clone(),
+                volume_capability: Some(VolumeCapability { access_type, access_mode: mode.map(|mode| AccessMode { mode }) }),
+                readonly,
+                volume_context: ephemeral.into_iter().map(|value| (EPHEMERAL.to_owned(), value)).collect(),
+            };
+            match target_to_publish(&request, Path::new(KUBELET)) {
+                Ok(target) => {
+                    prop_assert!(good, "{request:?}");
+                    prop_assert_eq!(target.path(), Path::new(&path));
+                }
+                Err(status) => {
+                    prop_assert!(!good, "{request:?} {status:?}");
+                    prop_assert_eq!(status.code(), Code::InvalidArgument);
+                    prop_assert!(!status.message().is_empty());
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_refused_with_words_or_lead_below_the_kubelets_folder(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(request) = NodePublishVolumeRequest::decode(bytes.as_slice())
+                && let Ok(target) = target_to_publish(&request, Path::new(KUBELET))
+            {
+                prop_assert!(target.path().starts_with(KUBELET));
+            }
+        }
+
+        #[test]
+        fn what_is_refused_repeats_no_control_character(path in "/\\PC{0,20}[\\x00-\\x1f\\x7f]{0,3}\\PC{0,20}") {
+            let request = NodeUnpublishVolumeRequest { volume_id: "v".to_owned(), target_path: path };
+            if let Err(status) = target_to_unpublish(&request, Path::new(KUBELET)) {
+                prop_assert!(!status.message().contains(char::is_control), "{status:?}");
+            }
+        }
+    }
+}

@@ -45,14 +45,16 @@ impl Node {
     /// The same with another method, and these variables.
     pub(super) fn start_by(site: &Site, name: &str, nodes: &str, attest: &str, variables: &[(&str, &str)]) -> Self {
         let at = |suffix: &str| site.path(&format!("{name}.{suffix}")).display().to_string();
-        let state = site.path(&format!("{name}.state"));
-        std::fs::create_dir_all(&state).unwrap();
-        std::fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        for (folder, mode) in [("state", 0o700), ("sockets", 0o755)] {
+            let folder = site.path(&format!("{name}.{folder}"));
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        }
         let config = format!(
             "version = 1\n[agent]\ntrust_domain = \"e2e.test\"\nauthority = \"https://{nodes}\"\n\
              attest = {attest}\nbootstrap_bundle = \"{}\"\nsocket = \"{}\"\nstate_directory = \"{}\"\n",
             at("bundle"),
-            at("sock"),
+            at("sockets/api.sock"),
             at("state"),
         );
         let file = site.path(&format!("{name}.toml"));
@@ -60,7 +62,7 @@ impl Node {
         let mut command = nowhere(&site.path(""), ["--output", "json", "agent", "--stop-with-stdin"]);
         command.envs(variables.iter().copied()).arg("--config").arg(&file);
         let agent = Running::start(&mut command, &PathBuf::from(at("log")));
-        Self { agent, socket: format!("unix://{}", at("sock")) }
+        Self { agent, socket: format!("unix://{}", at("sockets/api.sock")) }
     }
 
     fn call(&self, arguments: &[&str]) -> Value {
