@@ -16,8 +16,8 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     Inner,
-    mint::{Flaw, Issuer, MintRequest, mint},
-    seed,
+    mint::{Flaw, Issuer, MintRequest, members, mint},
+    oidc, seed,
 };
 
 /// How long a token lives, in seconds: exp - iat of the sample token in GitHub's reference.
@@ -26,8 +26,7 @@ const LIFE: i64 = 300;
 const EARLIER: i64 = 600;
 
 /// The document at `/.well-known/openid-configuration`, member for member.
-fn discovery() -> Value {
-    let issuer = seed::GITHUB_ISSUER;
+fn discovery(issuer: &str) -> Value {
     json!({
         "issuer": issuer,
         "jwks_uri": format!("{issuer}/.well-known/jwks"),
@@ -45,20 +44,78 @@ fn discovery() -> Value {
     })
 }
 
-pub(crate) fn router(inner: Arc<Inner>) -> Router {
-    Router::new()
-        .route("/.well-known/openid-configuration", get(|| async { Json(discovery()) }))
-        .route("/.well-known/jwks", get(jwks))
-        .route("/{scope}/_apis/distributedtask/hubs/build/plans/{plan}/jobs/{job}/idtoken", get(id_token))
-        .with_state(inner)
+/// A job that is played, by its id in the path of its token endpoint: the issuer, and what its token says in place of the usual.
+struct Job {
+    name: &'static str,
+    id: &'static str,
+    issuer: Issuer,
+    claims: &'static [(&'static str, &'static str)],
+}
+
+static JOBS: [Job; 6] = [
+    Job { name: "github", id: seed::GITHUB_JOB, issuer: Issuer::Github, claims: &[] },
+    Job {
+        name: "github-immutable",
+        id: "5a4b3c2d-0000-4000-8000-000000000003",
+        issuer: Issuer::Github,
+        claims: &[("sub", seed::GITHUB_IMMUTABLE_SUBJECT)],
+    },
+    Job {
+        name: "github-pull-request",
+        id: "5a4b3c2d-0000-4000-8000-000000000004",
+        issuer: Issuer::Github,
+        claims: &[
+            ("sub", seed::GITHUB_PULL_REQUEST_SUBJECT),
+            ("event_name", "pull_request"),
+            ("ref", "refs/pull/7/merge"),
+            ("base_ref", seed::BRANCH),
+            ("head_ref", "patch"),
+            ("ref_protected", "false"),
+        ],
+    },
+    Job {
+        name: "github-enterprise",
+        id: "5a4b3c2d-0000-4000-8000-000000000005",
+        issuer: Issuer::GithubEnterprise,
+        claims: &[],
+    },
+    Job {
+        name: "github-residency",
+        id: "5a4b3c2d-0000-4000-8000-000000000006",
+        issuer: Issuer::GithubResidency,
+        claims: &[],
+    },
+    Job {
+        name: "github-server",
+        id: "5a4b3c2d-0000-4000-8000-000000000007",
+        issuer: Issuer::GithubServer,
+        claims: &[],
+    },
+];
+
+/// The faces of these issuers, which are at one host, and the endpoint where their jobs ask.
+pub(crate) fn router(inner: Arc<Inner>, issuers: &[Issuer]) -> Router {
+    let mut router =
+        Router::new().route("/{scope}/_apis/distributedtask/hubs/build/plans/{plan}/jobs/{job}/idtoken", get(id_token));
+    for issuer in issuers.iter().copied() {
+        let path = oidc::path(issuer.url());
+        let jwks = get(move |State(inner): State<Arc<Inner>>| async move { oidc::jwks(&inner, issuer) });
+        router = router
+            .route(
+                &format!("{path}/.well-known/openid-configuration"),
+                get(move || async move { Json(discovery(issuer.url())) }),
+            )
+            .route(&format!("{path}/.well-known/jwks"), jwks);
+    }
+    router.with_state(inner)
 }
 
 /// The claims of a job on a branch, in an environment.
-pub(crate) fn claims(audience: Option<&str>, issued: i64, world: &World) -> Map<String, Value> {
+pub(crate) fn claims(issuer: Issuer, audience: Option<&str>, issued: i64, world: &World) -> Map<String, Value> {
     let (repository, reference) = (seed::REPOSITORY, seed::REF);
     let workflow = format!("{repository}/.github/workflows/deploy.yml@{reference}");
     let default_audience = format!("https://github.com/{}", seed::OWNER);
-    let claims = json!({
+    let mut claims = members(json!({
         "jti": uuid(world),
         "sub": seed::GITHUB_SUBJECT,
         "aud": audience.unwrap_or(&default_audience),
@@ -86,15 +143,17 @@ pub(crate) fn claims(audience: Option<&str>, issued: i64, world: &World) -> Map<
         "job_workflow_sha": seed::SHA,
         "environment": "production",
         "runner_environment": "github-hosted",
-        "iss": seed::GITHUB_ISSUER,
+        "iss": issuer.url(),
         "nbf": issued.saturating_sub(EARLIER),
         "exp": issued.saturating_add(LIFE),
         "iat": issued,
-    });
-    match claims {
-        Value::Object(claims) => claims,
-        _ => Map::new(),
+    }));
+    // An enterprise is in the tokens of its own alone; the server has no immutable ids in its subjects and none of enterprises.
+    if matches!(issuer, Issuer::GithubEnterprise | Issuer::GithubResidency) {
+        claims.insert("enterprise".to_owned(), seed::ENTERPRISE.into());
+        claims.insert("enterprise_id".to_owned(), seed::ENTERPRISE_ID.into());
     }
+    claims
 }
 
 /// A random UUID, version 4 (RFC 9562, 5.4).
@@ -102,13 +161,6 @@ pub(crate) fn uuid(world: &World) -> String {
     let hex = world.random_hex::<16>();
     let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
     format!("{}-{}-4{}-8{}-{}", part(0..8), part(8..12), part(13..16), part(17..20), part(20..32))
-}
-
-async fn jwks(State(inner): State<Arc<Inner>>) -> Response {
-    match inner.github.jwks(inner.world.now(Issuer::Github.service())) {
-        Ok(set) => Json(set).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
 }
 
 /// `ACTIONS_ID_TOKEN_REQUEST_URL`: bearer token, `audience` in the query.
@@ -122,25 +174,25 @@ async fn id_token(
     if !shows(&headers, &inner.request_token) {
         return refusal(StatusCode::UNAUTHORIZED, "UnauthorizedRequestException", "The request is not authorized.");
     }
-    if plan != seed::GITHUB_PLAN || job != seed::GITHUB_JOB {
+    let Some(job) = JOBS.iter().find(|known| known.id == job && plan == seed::GITHUB_PLAN) else {
         return refusal(
             StatusCode::NOT_FOUND,
             "TaskOrchestrationPlanNotFoundException",
             "The plan or job was not found.",
         );
-    }
+    };
     let pairs: Vec<(String, String)> =
         serde_urlencoded::from_str(query.as_deref().unwrap_or_default()).unwrap_or_default();
     let audience = pairs.into_iter().find(|(name, _)| name == "audience").map(|(_, value)| value);
-    let service = Issuer::Github.service();
+    let service = job.issuer.service();
     let expired = inner.world.faults.hits(FaultKind::Expired, service, uri.path());
     let request = MintRequest {
-        issuer: Issuer::Github,
+        issuer: job.issuer,
         audience: audience.filter(|audience| !audience.is_empty()),
-        claims: Map::new(),
+        claims: job.claims.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect(),
         flaw: expired.then_some(Flaw::Expired),
     };
-    match mint(&inner.github, &request, inner.world.now(service), &inner.world) {
+    match mint(inner.keys(job.issuer), &request, inner.world.now(service), &inner.world) {
         Ok(token) => {
             let body = json!({ "count": token.len(), "value": token }).to_string();
             ([(header::CONTENT_TYPE, "application/json; charset=utf-8; api-version=2.0")], body).into_response()
@@ -149,7 +201,7 @@ async fn id_token(
     }
 }
 
-fn shows(headers: &HeaderMap, token: &str) -> bool {
+pub(crate) fn shows(headers: &HeaderMap, token: &str) -> bool {
     let Some(value) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) else { return false };
     value.split_once(' ').is_some_and(|(scheme, shown)| {
         scheme.eq_ignore_ascii_case("bearer") && bool::from(shown.as_bytes().ct_eq(token.as_bytes()))
@@ -158,22 +210,36 @@ fn shows(headers: &HeaderMap, token: &str) -> bool {
 
 /// The error shape of the Azure DevOps services that the endpoint belongs to. UNCONFIRMED for this endpoint; clients look
 /// at the status.
-fn refusal(status: StatusCode, key: &str, message: &str) -> Response {
+pub(crate) fn refusal(status: StatusCode, key: &str, message: &str) -> Response {
     let body = json!({ "$id": "1", "innerException": null, "message": message, "typeKey": key, "errorCode": 0, "eventId": 3000 });
     (status, Json(body)).into_response()
 }
 
-pub(crate) fn job_environment(inner: &Inner, urls: &Urls) -> Result<Vec<(String, String)>, Error> {
-    let service = Issuer::Github.service();
-    let origin =
-        urls.get(service).ok_or_else(|| Error::internal(format!("find where {service} listens")))?.plain_origin();
+/// The variables of a job by its name, if there is one of that name.
+pub(crate) fn named_job(inner: &Inner, name: &str, urls: &Urls) -> Option<Result<Vec<(String, String)>, Error>> {
+    JOBS.iter().find(|job| job.name == name).map(|job| environment(inner, job, urls))
+}
+
+/// The variables of the first job of this issuer.
+pub(crate) fn job_environment(inner: &Inner, issuer: Issuer, urls: &Urls) -> Result<Vec<(String, String)>, Error> {
+    let job = JOBS.iter().find(|job| job.issuer == issuer).ok_or_else(|| Error::internal("find the job to play"))?;
+    environment(inner, job, urls)
+}
+
+fn environment(inner: &Inner, job: &Job, urls: &Urls) -> Result<Vec<(String, String)>, Error> {
+    let origin = oidc::origin(job.issuer, urls)?;
+    let server = match job.issuer {
+        Issuer::GithubServer => "https://github.carnet-sandbox.example",
+        Issuer::GithubResidency => "https://carnet-sandbox.ghe.com",
+        _ => "https://github.com",
+    };
     let url = format!(
         "{origin}/{}/_apis/distributedtask/hubs/build/plans/{}/jobs/{}/idtoken?api-version=2.0",
         seed::OWNER,
         seed::GITHUB_PLAN,
-        seed::GITHUB_JOB
+        job.id
     );
-    Ok([
+    Ok(pairs(&[
         ("CI", "true"),
         ("GITHUB_ACTIONS", "true"),
         ("GITHUB_ACTOR", seed::ACTOR),
@@ -185,11 +251,14 @@ pub(crate) fn job_environment(inner: &Inner, urls: &Urls) -> Result<Vec<(String,
         ("GITHUB_REPOSITORY_ID", seed::REPOSITORY_ID),
         ("GITHUB_REPOSITORY_OWNER", seed::OWNER),
         ("GITHUB_REPOSITORY_OWNER_ID", seed::OWNER_ID),
-        ("GITHUB_SERVER_URL", "https://github.com"),
+        ("GITHUB_SERVER_URL", server),
         ("GITHUB_SHA", seed::SHA),
         ("ACTIONS_ID_TOKEN_REQUEST_URL", url.as_str()),
         ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", inner.request_token.as_str()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into())
+    ]))
+}
+
+/// Variables, owned.
+pub(crate) fn pairs(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

@@ -2,22 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json, Router,
-    extract::State,
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::{Json, Router, extract::State, routing::get};
 use carnet_core::Error;
-use carnet_sandbox_kit::{FaultKind, World};
-use http::StatusCode;
+use carnet_sandbox_kit::World;
 use serde_json::{Map, Value, json};
 
 use crate::{
     CiEmulator, Inner,
-    github::uuid,
-    mint::{Flaw, Issuer, MintRequest},
-    seed,
+    github::{pairs, uuid},
+    mint::{Issuer, MintRequest, members},
+    oidc, seed,
 };
 
 /// How long a token lives, in seconds: the job's timeout, whose default is an hour.
@@ -26,8 +20,7 @@ const LIFE: i64 = 3_600;
 const EARLIER: i64 = 5;
 
 /// The document at `/.well-known/openid-configuration`.
-fn discovery() -> Value {
-    let issuer = seed::GITLAB_ISSUER;
+fn discovery(issuer: &str) -> Value {
     json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/oauth/authorize"),
@@ -52,24 +45,20 @@ fn discovery() -> Value {
     })
 }
 
-pub(crate) fn router(inner: Arc<Inner>) -> Router {
+pub(crate) fn router(inner: Arc<Inner>, issuer: Issuer) -> Router {
+    let jwks = get(move |State(inner): State<Arc<Inner>>| async move { oidc::jwks(&inner, issuer) });
     Router::new()
-        .route("/.well-known/openid-configuration", get(|| async { Json(discovery()) }))
-        .route("/oauth/discovery/keys", get(jwks))
+        .route("/.well-known/openid-configuration", get(move || async move { Json(discovery(issuer.url())) }))
+        .route("/oauth/discovery/keys", jwks)
         .with_state(inner)
 }
 
-async fn jwks(State(inner): State<Arc<Inner>>) -> Response {
-    match inner.gitlab.jwks(inner.world.now(Issuer::Gitlab.service())) {
-        Ok(set) => Json(set).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
-}
-
 /// The claims of a job on a protected branch, in an environment. Ids are texts, as GitLab writes them.
-pub(crate) fn claims(audience: Option<&str>, issued: i64, world: &World) -> Map<String, Value> {
-    let configuration = format!("gitlab.com/{}//.gitlab-ci.yml@{}", seed::REPOSITORY, seed::REF);
-    let claims = json!({
+pub(crate) fn claims(issuer: Issuer, audience: Option<&str>, issued: i64, world: &World) -> Map<String, Value> {
+    let host = issuer.url().trim_start_matches("https://");
+    let configuration = format!("{host}/{}//.gitlab-ci.yml@{}", seed::REPOSITORY, seed::REF);
+    let runner = if issuer == Issuer::Gitlab { "gitlab-hosted" } else { "self-hosted" };
+    members(json!({
         "namespace_id": seed::NAMESPACE_ID,
         "namespace_path": seed::OWNER,
         "project_id": seed::PROJECT_ID,
@@ -91,30 +80,27 @@ pub(crate) fn claims(audience: Option<&str>, issued: i64, world: &World) -> Map<
         "environment_action": "start",
         "groups_direct": [seed::OWNER],
         "runner_id": 7_100_007,
-        "runner_environment": "gitlab-hosted",
+        "runner_environment": runner,
         "sha": seed::SHA,
         "project_visibility": "private",
         "ci_config_ref_uri": configuration,
         "ci_config_sha": seed::SHA,
         "jti": uuid(world),
-        "iss": seed::GITLAB_ISSUER,
+        "iss": issuer.url(),
         "iat": issued,
         "nbf": issued.saturating_sub(EARLIER),
         "exp": issued.saturating_add(LIFE),
         "sub": seed::GITLAB_SUBJECT,
-        "aud": audience.unwrap_or(seed::GITLAB_ISSUER),
-    });
-    match claims {
-        Value::Object(claims) => claims,
-        _ => Map::new(),
-    }
+        "aud": audience.unwrap_or(issuer.url()),
+    }))
 }
 
 pub(crate) fn job_environment(
     emulator: &CiEmulator,
+    issuer: Issuer,
     id_tokens: &[(&str, &str)],
 ) -> Result<Vec<(String, String)>, Error> {
-    let mut variables: Vec<(String, String)> = [
+    let mut variables = pairs(&[
         ("CI", "true"),
         ("GITLAB_CI", "true"),
         ("CI_COMMIT_REF_NAME", seed::BRANCH),
@@ -123,16 +109,10 @@ pub(crate) fn job_environment(
         ("CI_PROJECT_ID", seed::PROJECT_ID),
         ("CI_PROJECT_NAMESPACE", seed::OWNER),
         ("CI_PROJECT_PATH", seed::REPOSITORY),
-        ("CI_SERVER_URL", seed::GITLAB_ISSUER),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
+        ("CI_SERVER_URL", issuer.url()),
+    ]);
     for (name, audience) in id_tokens {
-        let mut request = MintRequest::new(Issuer::Gitlab, *audience);
-        if emulator.0.world.faults.hits(FaultKind::Expired, Issuer::Gitlab.service(), "") {
-            request = request.flaw(Flaw::Expired);
-        }
-        variables.push(((*name).to_owned(), emulator.mint(&request)?));
+        variables.push(((*name).to_owned(), emulator.mint_for_job(MintRequest::new(issuer, *audience))?));
     }
     Ok(variables)
 }

@@ -8,24 +8,104 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{github, gitlab, keys::KeyRing};
+use crate::{azure_devops, bitbucket, buildkite, circleci, github, gitlab, keys::KeyRing, runs, seed};
 
 /// Whose token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Issuer {
     /// GitHub Actions.
     Github,
+    /// GitHub Actions, for an enterprise that has its slug in its issuer.
+    GithubEnterprise,
+    /// GitHub Actions, for an enterprise with data residency.
+    GithubResidency,
+    /// GitHub Enterprise Server.
+    GithubServer,
     /// GitLab.
     Gitlab,
+    /// A GitLab of one's own.
+    GitlabSelfManaged,
+    /// Bitbucket Pipelines.
+    Bitbucket,
+    /// CircleCI, with the organization's issuer.
+    Circleci,
+    /// CircleCI, with the issuer of all organizations.
+    CircleciRoot,
+    /// Buildkite.
+    Buildkite,
+    /// Azure Pipelines.
+    AzureDevops,
+    /// HCP Terraform.
+    HcpTerraform,
+    /// Spacelift.
+    Spacelift,
+    /// Jenkins.
+    Jenkins,
 }
 
 impl Issuer {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Github,
+        Self::GithubEnterprise,
+        Self::GithubResidency,
+        Self::GithubServer,
+        Self::Gitlab,
+        Self::GitlabSelfManaged,
+        Self::Bitbucket,
+        Self::Circleci,
+        Self::CircleciRoot,
+        Self::Buildkite,
+        Self::AzureDevops,
+        Self::HcpTerraform,
+        Self::Spacelift,
+        Self::Jenkins,
+    ];
+
     /// The name of its service in the sandbox.
     pub const fn service(self) -> &'static str {
         match self {
-            Self::Github => "ci-github",
+            Self::Github | Self::GithubEnterprise => "ci-github",
+            Self::GithubResidency => "ci-github-residency",
+            Self::GithubServer => "ci-github-server",
             Self::Gitlab => "ci-gitlab",
+            Self::GitlabSelfManaged => "ci-gitlab-self-managed",
+            Self::Bitbucket => "ci-bitbucket",
+            Self::Circleci | Self::CircleciRoot => "ci-circleci",
+            Self::Buildkite => "ci-buildkite",
+            Self::AzureDevops => "ci-azure-devops",
+            Self::HcpTerraform => "ci-hcp-terraform",
+            Self::Spacelift => "ci-spacelift",
+            Self::Jenkins => "ci-jenkins",
+        }
+    }
+
+    /// `iss` of its tokens.
+    pub const fn url(self) -> &'static str {
+        match self {
+            Self::Github => seed::GITHUB_ISSUER,
+            Self::GithubEnterprise => seed::GITHUB_ENTERPRISE_ISSUER,
+            Self::GithubResidency => seed::GITHUB_RESIDENCY_ISSUER,
+            Self::GithubServer => seed::GITHUB_SERVER_ISSUER,
+            Self::Gitlab => seed::GITLAB_ISSUER,
+            Self::GitlabSelfManaged => seed::GITLAB_SELF_MANAGED_ISSUER,
+            Self::Bitbucket => seed::BITBUCKET_ISSUER,
+            Self::Circleci => seed::CIRCLECI_ISSUER,
+            Self::CircleciRoot => seed::CIRCLECI_ROOT_ISSUER,
+            Self::Buildkite => seed::BUILDKITE_ISSUER,
+            Self::AzureDevops => seed::AZURE_ISSUER,
+            Self::HcpTerraform => seed::HCP_ISSUER,
+            Self::Spacelift => seed::SPACELIFT_ISSUER,
+            Self::Jenkins => seed::JENKINS_ISSUER,
+        }
+    }
+
+    /// `kid` of the first key of its service.
+    pub(crate) fn first_kid(self) -> String {
+        match self {
+            Self::Jenkins => seed::JENKINS_CREDENTIAL.to_owned(),
+            other => other.service().replacen("ci-", "carnet-sandbox-", 1),
         }
     }
 }
@@ -100,9 +180,20 @@ pub(crate) fn mint(keys: &KeyRing, request: &MintRequest, now: Timestamp, world:
         _ => 0,
     };
     let issued = now.as_second().saturating_add(moved);
-    let mut claims = match request.issuer {
-        Issuer::Github => github::claims(request.audience.as_deref(), issued, world),
-        Issuer::Gitlab => gitlab::claims(request.audience.as_deref(), issued, world),
+    let audience = request.audience.as_deref();
+    let issuer = request.issuer;
+    let mut claims = match issuer {
+        Issuer::Github | Issuer::GithubEnterprise | Issuer::GithubResidency | Issuer::GithubServer => {
+            github::claims(issuer, audience, issued, world)
+        }
+        Issuer::Gitlab | Issuer::GitlabSelfManaged => gitlab::claims(issuer, audience, issued, world),
+        Issuer::Bitbucket => bitbucket::claims(audience, issued),
+        Issuer::Circleci | Issuer::CircleciRoot => circleci::claims(issuer, audience, issued, world),
+        Issuer::Buildkite => buildkite::claims(audience, issued),
+        Issuer::AzureDevops => azure_devops::claims(audience, issued, world),
+        Issuer::HcpTerraform => runs::hcp_terraform(audience, issued, world),
+        Issuer::Spacelift => runs::spacelift(audience, issued, world),
+        Issuer::Jenkins => runs::jenkins(audience, issued),
     };
     for (name, value) in &request.claims {
         if value.is_null() {
@@ -113,7 +204,11 @@ pub(crate) fn mint(keys: &KeyRing, request: &MintRequest, now: Timestamp, world:
     }
     let active = keys.active()?;
     let kid = active.kid().map(ToOwned::to_owned);
-    let right = |alg: &str| json!({ "typ": "JWT", "alg": alg, "kid": kid });
+    // The plugin of Jenkins writes no `typ`.
+    let right = |alg: &str| match issuer {
+        Issuer::Jenkins => json!({ "alg": alg, "kid": kid }),
+        _ => json!({ "typ": "JWT", "alg": alg, "kid": kid }),
+    };
     let compact = match request.flaw {
         Some(Flaw::AlgNone) => unsigned(&json!({ "typ": "JWT", "alg": "none" }), &claims) + ".",
         Some(Flaw::Es256) => signed(&right("ES256"), &claims, &*keys.stranger_ec()?)?,
@@ -127,6 +222,14 @@ pub(crate) fn mint(keys: &KeyRing, request: &MintRequest, now: Timestamp, world:
         Some(Flaw::Expired | Flaw::NotYet) | None => signed(&right("RS256"), &claims, &active)?,
     };
     Ok(compact)
+}
+
+/// The members of a JSON object.
+pub(crate) fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
 }
 
 fn unsigned(header: &Value, claims: &Map<String, Value>) -> String {

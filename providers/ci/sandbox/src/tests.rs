@@ -12,6 +12,8 @@ use tower::ServiceExt;
 
 use super::*;
 
+mod systems;
+
 const NOW: i64 = 1_795_262_400;
 
 fn ci() -> CiEmulator {
@@ -22,7 +24,7 @@ fn ci() -> CiEmulator {
 fn urls() -> Urls {
     let plain: url::Url = "http://127.0.0.1:7101/".parse().unwrap();
     let here = |name| (name, ServiceUrls { plain: plain.clone(), tls: plain.clone() });
-    Urls::from([here("ci-github"), here("ci-gitlab")])
+    Issuer::ALL.map(|issuer| here(issuer.service())).into_iter().chain([here("gcp-metadata")]).collect()
 }
 
 async fn get(ci: &CiEmulator, service: &str, path: &str, bearer: Option<&str>) -> (StatusCode, Value) {
@@ -184,5 +186,5 @@ fn jobs_are_played_by_name() {
     assert!(names(play("github", None).unwrap().unwrap()).contains(&"ACTIONS_ID_TOKEN_REQUEST_URL".to_owned()));
     assert!(names(play("gitlab", Some("https://a")).unwrap().unwrap()).contains(&"CARNET_ID_TOKEN".to_owned()));
     assert!(!names(play("gitlab", None).unwrap().unwrap()).contains(&"CARNET_ID_TOKEN".to_owned()));
-    assert!(play("jenkins", None).is_none());
+    assert!(play("travis", None).is_none());
 }
