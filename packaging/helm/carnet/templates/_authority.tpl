@@ -118,7 +118,7 @@ copied into memory, for this user only. */}}
     - --quiet
     - --from
     - file
-    - path=/etc/carnet-secrets/{{ index . 1 }}
+    - path=/etc/carnet-secrets/{{ index . 1 }}/secret
     - kind=access-token
     - --deliver
     - token-file
@@ -130,7 +130,7 @@ copied into memory, for this user only. */}}
     limits: { memory: 64Mi }
   volumeMounts:
     - name: {{ index . 1 }}
-      mountPath: /etc/carnet-secrets
+      mountPath: /etc/carnet-secrets/{{ index . 1 }}
       readOnly: true
     - name: secrets
       mountPath: /run/carnet-secrets
@@ -230,13 +230,13 @@ spec:
     - name: store-password
       secret:
         secretName: {{ $authority.store.passwordSecret.name }}
-        items: [{ key: {{ $authority.store.passwordSecret.key }}, path: store-password }]
+        items: [{ key: {{ $authority.store.passwordSecret.key }}, path: secret }]
     {{- end }}
     {{- if $authority.sealSecret.name }}
     - name: seal-passphrase
       secret:
         secretName: {{ $authority.sealSecret.name }}
-        items: [{ key: {{ $authority.sealSecret.key }}, path: seal-passphrase }]
+        items: [{ key: {{ $authority.sealSecret.key }}, path: secret }]
     {{- end }}
     {{- if $ca }}
     - name: store-ca
