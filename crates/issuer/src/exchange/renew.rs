@@ -45,6 +45,10 @@ impl Issuer {
             Refused::denied(work.request.grant, Box::new(Refusal::new(clause, seen, wanted, "access_denied", fix)))
         };
         let found = work.rules.compiled(&old.rule).filter(|rule| rule.rule.issue.contains(&IssueType::AccessToken));
+        if found.is_some_and(|rule| rule.rule.stateless) {
+            let seen = "a rule whose tokens stand by themselves".to_owned();
+            return Err(deny("max-lifetime", seen, "a rule that renews", "exchange the subject's own token again"));
+        }
         let Some((rule, origin)) = found.zip(Origin::read(old)) else {
             let seen = if found.is_none() {
                 "the rule of the token is gone"

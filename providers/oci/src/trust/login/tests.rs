@@ -59,9 +59,9 @@ impl Caller {
     }
 
     /// Somebody with a session token, about the namespace.
-    fn session(claims: Value) -> Self {
+    fn session(claims: &Value) -> Self {
         let mut caller = Self { target: NAMESPACE_PATH.to_owned(), user: None, ..Self::user() }.with("host", STORAGE);
-        caller.key_id = format!("ST${}", token(&claims));
+        caller.key_id = format!("ST${}", token(claims));
         caller
     }
 
@@ -163,7 +163,7 @@ fn accepts_a_user_of_whom_oracle_tells() {
 
 #[test]
 fn accepts_an_instance_by_a_read_that_needs_no_permission() {
-    let read = Caller::session(json!({})).read().unwrap();
+    let read = Caller::session(&json!({})).read().unwrap();
     assert_eq!((read.form, read.url.as_str()), (Form::Namespace, &*format!("https://{STORAGE}/n/")));
     let claims = trust().admit(&read, &Proved::Signer).unwrap();
     assert_eq!(
@@ -175,7 +175,7 @@ fn accepts_an_instance_by_a_read_that_needs_no_permission() {
 
 #[test]
 fn accepts_a_request_to_our_own_login() {
-    let own = Caller { target: OWN_PATH.to_owned(), ..Caller::session(json!({})) };
+    let own = Caller { target: OWN_PATH.to_owned(), ..Caller::session(&json!({})) };
     let read = own.with("host", "authority.example").without(AUDIENCE_HEADER).read().unwrap();
     assert_eq!((read.form, read.audience.as_str()), (Form::Own, AUTHORITY));
 }
@@ -215,7 +215,7 @@ fn rejects_a_request_to_another_host() {
 #[test]
 fn rejects_a_request_that_was_signed_for_another_path() {
     // The path is ours and not the caller's: what was signed for another does not verify.
-    let other = Caller { target: "/n/namespace/b".to_owned(), ..Caller::session(json!({})) };
+    let other = Caller { target: "/n/namespace/b".to_owned(), ..Caller::session(&json!({})) };
     assert_eq!(other.refused(), "signature");
 }
 
@@ -268,7 +268,7 @@ fn rejects_a_signer_who_is_not_the_user() {
     let other = "ocid1.user.oc1..oooo";
     let colleague = Caller { user: Some(other.to_owned()), target: format!("{USERS_PATH}{other}"), ..Caller::user() };
     assert_eq!(colleague.refused(), "signer");
-    let instance = Caller { user: Some(USER.to_owned()), ..Caller::session(json!({})) };
+    let instance = Caller { user: Some(USER.to_owned()), ..Caller::session(&json!({})) };
     assert_eq!(instance.refused(), "signer");
 }
 
@@ -276,7 +276,7 @@ fn rejects_a_signer_who_is_not_the_user() {
 fn rejects_principals_of_another_tenancy() {
     let key_id = format!("ocid1.tenancy.oc1..bbbb/{USER}/{FINGERPRINT}");
     assert_eq!(Caller { key_id, ..Caller::user() }.refused(), "tenancy");
-    assert_eq!(Caller::session(json!({ "tenant": "ocid1.tenancy.oc1..bbbb" })).refused(), "tenancy");
+    assert_eq!(Caller::session(&json!({ "tenant": "ocid1.tenancy.oc1..bbbb" })).refused(), "tenancy");
 }
 
 #[test]
@@ -290,17 +290,17 @@ fn rejects_session_tokens_that_could_be_none() {
         (json!({ "jwk": "{}" }), "token"),
         (json!({ "jwk": serde_json::to_string(&OTHER_KEY.public_jwk()).unwrap() }), "signature"),
     ] {
-        assert_eq!(Caller::session(changes.clone()).refused(), clause, "{changes}");
+        assert_eq!(Caller::session(&changes).refused(), clause, "{changes}");
     }
 }
 
 #[test]
 fn rejects_subjects_that_pretend_to_be_users() {
-    let read = Caller::session(json!({ "sub": USER })).read().unwrap();
+    let read = Caller::session(&json!({ "sub": USER })).read().unwrap();
     assert_eq!(trust().admit(&read, &Proved::Signer).unwrap_err().clause, "subject");
-    let read = Caller::session(json!({ "sub": "somebody" })).read().unwrap();
+    let read = Caller::session(&json!({ "sub": "somebody" })).read().unwrap();
     assert_eq!(trust().admit(&read, &Proved::Signer).unwrap_err().clause, "subject");
-    let read = Caller::session(json!({ "sub": USER, "ptype": "identityfederateddomainapp" })).read().unwrap();
+    let read = Caller::session(&json!({ "sub": USER, "ptype": "identityfederateddomainapp" })).read().unwrap();
     assert_eq!(trust().admit(&read, &Proved::Signer).unwrap()["sub"], format!("external:{USER}"));
 }
 
@@ -308,7 +308,7 @@ fn rejects_subjects_that_pretend_to_be_users() {
 fn claims_of_a_token_do_not_stand_for_ours() {
     let claims =
         json!({ "ptype": "identityfederateddomainapp", "sub": "x", "var_ext_name": "admin", "domain_id": "d" });
-    let read = Caller::session(claims).read().unwrap();
+    let read = Caller::session(&claims).read().unwrap();
     let claims = trust().admit(&read, &Proved::Signer).unwrap();
     assert_eq!((&claims["ext_name"], &claims["tenancy"]), (&json!("admin"), &json!(TENANCY)));
     assert_eq!(claims["name"], "x");
@@ -332,7 +332,7 @@ fn rejects_each_answer_of_oracle_that_is_not_the_signers() {
 
 #[test]
 fn nothing_that_was_shown_is_printed() {
-    let caller = Caller::session(json!({}));
+    let caller = Caller::session(&json!({}));
     let (login, read) = (caller.login(), caller.read().unwrap());
     let printed = format!("{login:?} {read:?}");
     assert!(!printed.contains("eyJ") && !printed.contains("Signature"), "{printed}");
