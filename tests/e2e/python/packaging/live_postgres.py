@@ -1,31 +1,16 @@
 """Two pods of `packaging/helm/values/postgres.yaml` run here as processes over one PostgreSQL, whose address is in CARNET_TEST_STORE."""
 
-import datetime
 import os
 import pathlib
 import tempfile
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
+import certificates
 import helm
 import live_single
 import pod
 
 PASSPHRASE = "correct-horse-battery-staple"
 PASSWORD = "only-for-this-test"
-
-
-def certificate():
-    """A certificate of nobody: the listener wants one."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "oidc.example.org")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(days=1))
-    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("oidc.example.org")]), critical=False).sign(key, hashes.SHA256())
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return {"tls.crt": made.public_bytes(serialization.Encoding.PEM).decode(), "tls.key": private.decode()}
 
 
 def outside(store, first, own, tls):
@@ -42,7 +27,7 @@ def outside(store, first, own, tls):
 def check():
     problems, modes = [], set()
     documents = helm.rendered([helm.examples()["postgres"]])
-    tls = certificate()
+    tls = certificates.of("oidc.example.org")
     with tempfile.TemporaryDirectory() as place:
         folders = [pathlib.Path(place, name) for name in ("1", "2")]
         pods = [pod.Pod(documents, "Deployment", "carnet-authority", one, outside(os.environ["CARNET_TEST_STORE"], folders[0], one, tls)) for one in folders]

@@ -97,3 +97,11 @@ fn a_sidecar_writes_a_token_that_its_probe_finds() {
     assert_eq!(report["audience"], json!(["https://storage.example.org"]), "{report}");
     assert_eq!(report["ended"], 0, "{report}");
 }
+
+#[test]
+fn an_agent_proves_what_its_node_is_and_gives_a_process_its_identity() {
+    let report = look("live_cluster", &[]);
+    assert_eq!(report["sub"], "spiffe://example.org/process", "{report}");
+    assert_eq!(report["iss"], "https://oidc.example.org", "{report}");
+    assert_eq!(report["asked"], json!([["carnet"]]), "{report}");
+}
