@@ -124,7 +124,7 @@ impl ApiServer {
     }
 
     /// The address of a path, which begins with a slash and is encoded.
-    pub(crate) fn url(&self, path: &str) -> Url {
+    pub fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
@@ -139,7 +139,7 @@ impl ApiServer {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub(crate) fn prepare(&self, context: &Context, mut request: Request) -> Result<Request, Error> {
+    pub fn prepare(&self, context: &Context, mut request: Request) -> Result<Request, Error> {
         if let Some(ca) = &self.ca {
             request.ca_pem = Some(Bytes::copy_from_slice(ca.need(context)?.expose()));
         }

@@ -2,7 +2,7 @@
 
 use carnet_trust::Refusal;
 
-use crate::{authentication::User, cluster::Cluster, reply::ApiError, seed};
+use crate::{authentication::User, cluster::Cluster, rbac, reply::ApiError, seed};
 
 /// What somebody wants to do with an object or a path.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ impl<'a> Access<'a> {
 /// # Errors
 /// 403 in the API server's words.
 pub(crate) fn require(cluster: &Cluster, user: &User, access: Access<'_>) -> Result<(), ApiError> {
-    if is_allowed(user, access) {
+    if is_allowed(user, access) || rbac::allows(&cluster.objects(), user, access) {
         return Ok(());
     }
     let Access { verb, resource, group, namespace, name } = access;
@@ -64,7 +64,7 @@ fn is_allowed(user: &User, access: Access<'_>) -> bool {
         return true;
     }
     let is = |namespace: &str, name: &str| user.name == format!("system:serviceaccount:{namespace}:{name}");
-    let reads = matches!(verb, "get" | "list");
+    let reads = matches!(verb, "get" | "list" | "watch");
     match resource {
         // system:public-info-viewer
         "/version" | "/livez" | "/readyz" | "/healthz" => reads,

@@ -1,6 +1,6 @@
 //! One request, read whole, and its way to the path that answers it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -31,8 +31,8 @@ pub(crate) struct Call {
     path: Vec<String>,
     /// The path as it came, for what is no resource.
     pub(crate) raw_path: String,
-    /// Whether a watch is asked for.
-    pub(crate) watch: bool,
+    /// The members of the query; of several of one name the last.
+    query: BTreeMap<String, String>,
     headers: HeaderMap,
     body: Bytes,
     /// Who asks.
@@ -61,22 +61,21 @@ fn refused(cluster: &Cluster, error: ApiError) -> Response {
     error.into_response()
 }
 
-fn answer(cluster: &Cluster, method: Method, uri: &http::Uri, headers: HeaderMap, body: Bytes) -> Answer {
+fn answer(cluster: &Arc<Cluster>, method: Method, uri: &http::Uri, headers: HeaderMap, body: Bytes) -> Answer {
     let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
     let raw_path = uri.path().to_owned();
     if let Some(answer) = documents::public(cluster, &method, &headers, &raw_path) {
         return answer;
     }
     let path: Vec<String> = raw_path.split('/').skip(1).map(decode).collect();
-    let query = uri.query().unwrap_or_default();
-    let watch = url::form_urlencoded::parse(query.as_bytes())
-        .any(|(name, value)| name == "watch" && matches!(&*value, "" | "true" | "1"));
+    let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let query = query.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
     let user = authentication::of_request(cluster, &headers)?;
-    let call = Call { method, path, raw_path, watch, headers, body, user };
+    let call = Call { method, path, raw_path, query, headers, body, user };
     route(cluster, &call)
 }
 
-fn route(cluster: &Cluster, call: &Call) -> Answer {
+fn route(cluster: &Arc<Cluster>, call: &Call) -> Answer {
     let parts: Vec<&str> = call.path.iter().map(String::as_str).collect();
     match parts.as_slice() {
         ["api", "v1", "namespaces", namespace, "serviceaccounts", name, "token"] => {
@@ -84,17 +83,53 @@ fn route(cluster: &Cluster, call: &Call) -> Answer {
         }
         ["apis", "authentication.k8s.io", "v1", "tokenreviews"] => reviews::of_token(cluster, call),
         ["apis", "authentication.k8s.io", "v1", "selfsubjectreviews"] => reviews::of_self(cluster, call),
-        ["api", "v1", _, ..] => objects::answer(cluster, call, parts.get(2..).unwrap_or_default()),
+        ["api", "v1", rest @ ..] if !matches!(rest, [] | [""]) => objects::answer(cluster, call, ("", "v1"), rest),
+        ["apis", group, version, rest @ ..] if !matches!(rest, [] | [""]) => {
+            objects::answer(cluster, call, (group, version), rest)
+        }
         _ => documents::answer(cluster, call),
     }
 }
 
 impl Call {
+    /// A member of the query, if it says something.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Whether a member of the query says yes, which it also does without a value.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.query.get(name).is_some_and(|value| matches!(value.as_str(), "" | "true" | "1"))
+    }
+
+    /// The body as JSON of whatever form; `null` without one.
+    pub(crate) fn json(&self) -> Result<Value, ApiError> {
+        if self.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let at = format!("line {}, column {}", error.line(), error.column());
+            ApiError::bad(format!("the body of the request was not JSON, and the sandbox reads nothing else: {at}"))
+        })
+    }
+
+    /// What the body says it is, without parameters.
+    pub(crate) fn content_type(&self) -> &str {
+        let value = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim()
+    }
+
+    /// Who writes: `fieldManager`, otherwise the first word of the user agent, as the API server has it.
+    pub(crate) fn manager(&self) -> String {
+        let agent = self.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("unknown");
+        let first = agent.split(['/', ' ']).next().unwrap_or_default();
+        self.query("fieldManager").unwrap_or(first).chars().take(128).collect()
+    }
+
     /// The body as a JSON object of this kind, if it says which it is.
     pub(crate) fn object(&self, api_version: &str, kind: &str) -> Result<Map<String, Value>, ApiError> {
-        let content = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         // kubectl sends the built-in kinds in Kubernetes' own protobuf unless it is told not to.
-        if content.starts_with("application/vnd.kubernetes.protobuf") {
+        if self.content_type() == "application/vnd.kubernetes.protobuf" {
             return Err(ApiError::bad("the sandbox reads application/json only"));
         }
         let body: Map<String, Value> = serde_json::from_slice(&self.body).map_err(|error| {

@@ -1,15 +1,15 @@
 //! One cluster: its key and what is in it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use carnet_sandbox_kit::{LazyKey, World};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::seed;
+use crate::{
+    seed,
+    store::{Key, Objects},
+};
 
 /// A cluster.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Cluster {
     objects: Mutex<Objects>,
 }
 
-/// The kinds of objects that there are.
+/// The kinds of objects that tokens are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Namespace,
@@ -30,20 +30,7 @@ pub(crate) enum Kind {
     ServiceAccount,
 }
 
-/// Kind, namespace (empty for those of the whole cluster) and name.
-pub(crate) type Key = (Kind, String, String);
-
-/// Everything in it.
-#[derive(Debug, Default)]
-pub(crate) struct Objects {
-    /// `resourceVersion` of the latest change.
-    pub(crate) version: u64,
-    all: BTreeMap<Key, Value>,
-}
-
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Namespace, Self::Node, Self::Pod, Self::ServiceAccount];
-
     /// As in paths.
     pub(crate) const fn plural(self) -> &'static str {
         match self {
@@ -62,14 +49,6 @@ impl Kind {
             Self::Pod => "Pod",
             Self::ServiceAccount => "ServiceAccount",
         }
-    }
-
-    pub(crate) const fn is_namespaced(self) -> bool {
-        matches!(self, Self::Pod | Self::ServiceAccount)
-    }
-
-    pub(crate) fn of_plural(plural: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.plural() == plural)
     }
 }
 
@@ -108,68 +87,55 @@ impl Cluster {
 
     /// Puts a new object there, with a UID of its own. `None` when the name is taken.
     pub(crate) fn put(&self, kind: Kind, namespace: &str, name: &str, mut object: Map<String, Value>) -> Option<Value> {
-        let uid = uuid(&self.world);
-        let now = self.now();
+        let key = Key::new(kind.plural(), namespace, name);
         let mut objects = self.objects();
-        let key = (kind, namespace.to_owned(), name.to_owned());
-        if objects.all.contains_key(&key) {
+        if objects.find(&key).is_some() {
             return None;
-        }
-        objects.version = objects.version.saturating_add(1);
-        let mut metadata = match object.remove("metadata") {
-            Some(Value::Object(metadata)) => metadata,
-            _ => Map::new(),
-        };
-        // What the client says of these counts for nothing.
-        metadata.insert("name".to_owned(), name.into());
-        metadata.insert("uid".to_owned(), uid.into());
-        metadata.insert("resourceVersion".to_owned(), objects.version.to_string().into());
-        metadata.insert("creationTimestamp".to_owned(), seconds(now).into());
-        if namespace.is_empty() {
-            metadata.remove("namespace");
-        } else {
-            metadata.insert("namespace".to_owned(), namespace.into());
         }
         object.insert("apiVersion".to_owned(), "v1".into());
         object.insert("kind".to_owned(), kind.name().into());
-        object.insert("metadata".to_owned(), metadata.into());
         if kind == Kind::ServiceAccount {
             object.remove("spec");
         }
         if kind == Kind::Pod {
             object.insert("status".to_owned(), json!({ "phase": "Running" }));
         }
-        let object = Value::Object(object);
-        objects.all.insert(key, object.clone());
-        Some(object)
+        let mut object = Value::Object(object);
+        self.born(&mut object, namespace, name);
+        Some(Value::clone(&objects.write(key, object)))
+    }
+
+    /// Writes into the metadata of a new object what the API server alone decides. What the client says of it counts for nothing.
+    pub(crate) fn born(&self, object: &mut Value, namespace: &str, name: &str) {
+        let Some(members) = object.as_object_mut() else { return };
+        let mut metadata = match members.remove("metadata") {
+            Some(Value::Object(metadata)) => metadata,
+            _ => Map::new(),
+        };
+        metadata.insert("name".to_owned(), name.into());
+        metadata.insert("uid".to_owned(), uuid(&self.world).into());
+        metadata.insert("creationTimestamp".to_owned(), seconds(self.now()).into());
+        for own in ["generation", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generateName"] {
+            metadata.remove(own);
+        }
+        if namespace.is_empty() {
+            metadata.remove("namespace");
+        } else {
+            metadata.insert("namespace".to_owned(), namespace.into());
+        }
+        members.insert("metadata".to_owned(), metadata.into());
     }
 }
 
 impl Objects {
     pub(crate) fn get(&self, kind: Kind, namespace: &str, name: &str) -> Option<&Value> {
-        self.all.get(&(kind, namespace.to_owned(), name.to_owned()))
+        self.find(&Key::new(kind.plural(), namespace, name)).map(|object| &**object)
     }
 
     /// The UID of an object.
     pub(crate) fn uid(&self, kind: Kind, namespace: &str, name: &str) -> Option<String> {
         let uid = self.get(kind, namespace, name)?.pointer("/metadata/uid")?;
         uid.as_str().map(str::to_owned)
-    }
-
-    /// Those of a kind, of one namespace or of all.
-    pub(crate) fn list(&self, kind: Kind, namespace: Option<&str>) -> Vec<Value> {
-        let of = |(own, space, _): &&Key| *own == kind && namespace.is_none_or(|wanted| wanted == space.as_str());
-        self.all.iter().filter(|(key, _)| of(key)).map(|(_, object)| object.clone()).collect()
-    }
-
-    /// Takes an object away; a namespace with all that is in it.
-    pub(crate) fn remove(&mut self, kind: Kind, namespace: &str, name: &str) -> Option<Value> {
-        let removed = self.all.remove(&(kind, namespace.to_owned(), name.to_owned()))?;
-        if kind == Kind::Namespace {
-            self.all.retain(|(_, space, _), _| space.as_str() != name);
-        }
-        self.version = self.version.saturating_add(1);
-        Some(removed)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What is no object: the documents of the cluster as an issuer, health, version, and the lists of resources that clients read
 //! before they ask for any.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, header};
 use serde_json::{Value, json};
@@ -8,14 +10,17 @@ use serde_json::{Value, json};
 use crate::{
     authorization::{Access, require},
     call::Call,
-    cluster::{Cluster, Kind},
+    cluster::Cluster,
     reply::{Answer, ApiError, ok},
+    types,
 };
 
 /// The document's path below an issuer (OpenID Connect Discovery 1.0, 4).
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 /// The key set's path at an API server.
 const KEYS: &str = "/openid/v1/jwks";
+/// The group of reviews of tokens, which are no objects that are kept.
+const REVIEWS: &str = "authentication.k8s.io";
 /// The key set's path below a public issuer of Kubernetes Engine.
 const PUBLIC_KEYS: &str = "/jwks";
 
@@ -60,11 +65,18 @@ fn document(cluster: &Cluster, path: &str) -> Option<Answer> {
             "buildDate": "2026-01-01T00:00:00Z", "goVersion": "none", "compiler": "none", "platform": "linux/amd64",
         }))),
         "/api" => Ok(ok(&json!({ "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [] }))),
-        "/apis" => Ok(ok(&json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [group()] }))),
-        "/apis/authentication.k8s.io" => Ok(ok(&group())),
-        "/api/v1" => Ok(ok(&resources("v1", core_resources()))),
-        "/apis/authentication.k8s.io/v1" => Ok(ok(&resources("authentication.k8s.io/v1", review_resources()))),
-        _ => return None,
+        "/apis" => {
+            let all: Vec<Value> = groups(cluster).iter().map(|(name, versions)| group(name, versions)).collect();
+            Ok(ok(&json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": all })))
+        }
+        "/api/v1" => Ok(ok(&resources_of(cluster, "", "v1")?)),
+        _ => {
+            let name = path.strip_prefix("/apis/")?;
+            match name.split_once('/') {
+                Some((name, version)) => Ok(ok(&resources_of(cluster, name, version)?)),
+                None => Ok(ok(&group(name, groups(cluster).get(name)?))),
+            }
+        }
     })
 }
 
@@ -96,32 +108,47 @@ fn keys(cluster: &Cluster) -> Answer {
     Ok(ok(&json!({ "keys": [jwk] })))
 }
 
-fn group() -> Value {
-    let version = json!({ "groupVersion": "authentication.k8s.io/v1", "version": "v1" });
-    json!({ "kind": "APIGroup", "apiVersion": "v1", "name": "authentication.k8s.io", "versions": [version], "preferredVersion": version })
-}
-
-fn resources(group_version: &str, resources: Vec<Value>) -> Value {
+fn resources(group_version: &str, resources: &[Value]) -> Value {
     json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources })
 }
 
-fn core_resources() -> Vec<Value> {
-    let verbs = ["create", "delete", "get", "list"];
-    let mut all: Vec<Value> = Kind::ALL
-        .into_iter()
-        .map(|kind| {
-            let singular = kind.name().to_ascii_lowercase();
-            json!({ "name": kind.plural(), "singularName": singular, "namespaced": kind.is_namespaced(), "kind": kind.name(), "verbs": verbs })
-        })
-        .collect();
-    all.push(json!({
-        "name": "serviceaccounts/token", "singularName": "", "namespaced": true, "group": "authentication.k8s.io",
-        "version": "v1", "kind": "TokenRequest", "verbs": ["create"],
-    }));
-    all
+/// What there is of a group and version. `None` when there is nothing.
+fn resources_of(cluster: &Cluster, group: &str, version: &str) -> Option<Value> {
+    let all = types::all(cluster, &cluster.objects());
+    let own = all.into_iter().filter(|one| one.group == group && one.version == version);
+    let mut listed: Vec<Value> = own.flat_map(|one| one.listed()).collect();
+    match group {
+        "" => listed.push(json!({
+            "name": "serviceaccounts/token", "singularName": "", "namespaced": true, "group": REVIEWS, "version": "v1",
+            "kind": "TokenRequest", "verbs": ["create"],
+        })),
+        REVIEWS if version == "v1" => {
+            for (name, kind) in [("tokenreviews", "TokenReview"), ("selfsubjectreviews", "SelfSubjectReview")] {
+                listed.push(
+                    json!({ "name": name, "singularName": "", "namespaced": false, "kind": kind, "verbs": ["create"] }),
+                );
+            }
+        }
+        _ => {}
+    }
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    (!listed.is_empty()).then(|| resources(&group_version, &listed))
 }
 
-fn review_resources() -> Vec<Value> {
-    let review = |name: &str, kind: &str| json!({ "name": name, "singularName": "", "namespaced": false, "kind": kind, "verbs": ["create"] });
-    vec![review("tokenreviews", "TokenReview"), review("selfsubjectreviews", "SelfSubjectReview")]
+/// The groups beside the core, each with its versions.
+fn groups(cluster: &Cluster) -> BTreeMap<String, BTreeSet<String>> {
+    let mut groups: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    groups.entry(REVIEWS.to_owned()).or_default().insert("v1".to_owned());
+    for one in types::all(cluster, &cluster.objects()).into_iter().filter(|one| !one.group.is_empty()) {
+        groups.entry(one.group).or_default().insert(one.version);
+    }
+    groups
+}
+
+fn group(name: &str, versions: &BTreeSet<String>) -> Value {
+    let versions: Vec<Value> = versions
+        .iter()
+        .map(|version| json!({ "groupVersion": format!("{name}/{version}"), "version": version }))
+        .collect();
+    json!({ "kind": "APIGroup", "apiVersion": "v1", "name": name, "preferredVersion": versions.last(), "versions": versions })
 }

@@ -2,7 +2,8 @@
 //! documents of the cluster as an issuer.
 //!
 //! The requests are parsed here and not by the client crate, so that one wrong reading of a document cannot pass its own test.
-//! It is no API server for controllers: there are no watches, no patches and no custom resources.
+//! Controllers find what they need: objects of the kinds that they make, custom resources with their schemas, watches that can expire, patches, server-side
+//! apply, finalizers, owners, roles and bindings. There are no controllers here: nobody makes pods of a deployment.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,12 +19,22 @@ mod call;
 mod client_files;
 mod cluster;
 mod documents;
+mod fields;
+mod gone;
+mod managed;
 mod objects;
+mod rbac;
 mod reply;
 mod requests;
 mod reviews;
+mod schema;
 pub mod seed;
+mod selector;
+mod store;
 mod tokens;
+mod types;
+mod watch;
+mod write;
 
 use cluster::Cluster;
 
@@ -52,6 +63,25 @@ impl KubernetesEmulator {
         let found = self.0.iter().find(|own| own.seed.name == cluster);
         let cluster = found.ok_or_else(|| Error::configuration("project a token: there is no such cluster"))?;
         tokens::projected(cluster, namespace, pod, audience)
+    }
+
+    /// Forgets the changes so far, as etcd's compaction does: whoever watches from before, or goes on with a list, is told 410, `Expired`.
+    pub fn compact(&self, cluster: &str) {
+        self.named(cluster).for_each(|cluster| cluster.objects().compact());
+    }
+
+    /// Ends all watches in the middle, as an API server does that is stopped and started. Objects stay.
+    pub fn restart(&self, cluster: &str) {
+        self.named(cluster).for_each(|cluster| cluster.objects().restart());
+    }
+
+    /// Tells of each change of the cluster, by its number. For tests, which wait for what they expect.
+    pub fn changes(&self, cluster: &str) -> Option<tokio::sync::watch::Receiver<(u64, u64)>> {
+        self.named(cluster).next().map(|cluster| cluster.objects().watch())
+    }
+
+    fn named(&self, name: &str) -> impl Iterator<Item = &Arc<Cluster>> {
+        self.0.iter().filter(move |cluster| cluster.seed.name == name)
     }
 }
 

@@ -1,136 +1,167 @@
-//! Namespaces, nodes, pods and service accounts.
+//! Objects of all kinds: where a request is about one of them, and reading.
 
-use carnet_trust::Refusal;
-use http::{Method, StatusCode};
-use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+use axum::response::Response;
+use carnet_core::hex;
+use http::Method;
+use serde_json::{Value, json};
 
 use crate::{
     authorization::{Access, require},
     call::Call,
     cluster::{Cluster, Kind},
-    reply::{Answer, ApiError, json_reply, ok},
+    reply::{Answer, ApiError, ok},
+    selector::Selector,
+    store::{Key, Objects},
+    types::{self, Resource},
+    watch, write,
 };
 
-/// Longest name of an object: a DNS subdomain.
-const MAX_NAME: usize = 253;
-
 /// Where a request is about.
-struct Target<'a> {
-    kind: Kind,
-    namespace: Option<&'a str>,
-    name: Option<&'a str>,
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) resource: Resource,
+    /// `None` for all namespaces, and for what is in none.
+    pub(crate) namespace: Option<&'a str>,
+    pub(crate) name: Option<&'a str>,
+    /// Whether it is about the status alone.
+    pub(crate) status: bool,
 }
 
 impl<'a> Target<'a> {
-    /// Of the path after `/api/v1/`.
-    fn of(path: &[&'a str]) -> Option<Self> {
-        let kind =
-            |plural: &str, namespaced: bool| Kind::of_plural(plural).filter(|kind| !namespaced || kind.is_namespaced());
+    /// Of the path behind group and version.
+    fn of(cluster: &Cluster, (group, version): (&str, &str), path: &[&'a str]) -> Option<Self> {
+        let objects = cluster.objects();
+        let find = |plural: &str, namespaced: bool| {
+            let found = types::find(cluster, &objects, group, version, plural);
+            found.filter(|resource| resource.namespaced == namespaced)
+        };
+        let any = |plural: &str| find(plural, true).or_else(|| find(plural, false));
+        let new = |resource, namespace, name, status| Self { resource, namespace, name, status };
         Some(match *path {
-            ["namespaces", namespace, plural] => {
-                Self { kind: kind(plural, true)?, namespace: Some(namespace), name: None }
+            [plural] => new(any(plural)?, None, None, false),
+            ["namespaces", name] if group.is_empty() => new(find("namespaces", false)?, None, Some(name), false),
+            ["namespaces", name, "status"] if group.is_empty() => {
+                new(find("namespaces", false)?, None, Some(name), true)
             }
-            ["namespaces", namespace, plural, name] => {
-                Self { kind: kind(plural, true)?, namespace: Some(namespace), name: Some(name) }
+            ["namespaces", namespace, plural] => new(find(plural, true)?, Some(namespace), None, false),
+            ["namespaces", namespace, plural, name] => new(find(plural, true)?, Some(namespace), Some(name), false),
+            ["namespaces", namespace, plural, name, "status"] => {
+                new(find(plural, true).filter(|found| found.status)?, Some(namespace), Some(name), true)
             }
-            [plural] => Self { kind: kind(plural, false)?, namespace: None, name: None },
-            [plural, name] => {
-                let kind = kind(plural, false).filter(|kind| !kind.is_namespaced())?;
-                Self { kind, namespace: None, name: Some(name) }
-            }
+            [plural, name] => new(find(plural, false)?, None, Some(name), false),
+            [plural, name, "status"] => new(find(plural, false).filter(|found| found.status)?, None, Some(name), true),
             _ => return None,
         })
     }
-}
 
-/// Answers what is below `/api/v1/`.
-pub(crate) fn answer(cluster: &Cluster, call: &Call, path: &[&str]) -> Answer {
-    let target = Target::of(path).ok_or_else(ApiError::no_path)?;
-    let verb = match (&call.method, target.name) {
-        (&Method::GET, None) if call.watch => "watch",
-        (&Method::GET, None) => "list",
-        (&Method::GET, Some(_)) => "get",
-        (&Method::POST, None) => "create",
-        (&Method::DELETE, Some(_)) => "delete",
-        _ => return Err(ApiError::no_method()),
-    };
-    let (namespace, name) = (target.namespace.unwrap_or_default(), target.name.unwrap_or_default());
-    let plural = target.kind.plural();
-    require(cluster, &call.user, Access { verb, resource: plural, group: "", namespace, name })?;
-    match verb {
-        // Said plainly, so that nobody waits for what never comes.
-        "watch" => Err(ApiError::no_method()),
-        "list" => Ok(list(cluster, &target)),
-        "get" => {
-            cluster.objects().get(target.kind, namespace, name).map(ok).ok_or_else(|| ApiError::no_object(plural, name))
-        }
-        "create" => create(cluster, call, &target),
-        _ => cluster
-            .objects()
-            .remove(target.kind, namespace, name)
-            .map(|removed| ok(&removed))
-            .ok_or_else(|| ApiError::no_object(plural, name)),
+    /// Where the object is.
+    pub(crate) fn key(&self, name: &str) -> Key {
+        Key::new(&self.resource.full(), self.namespace.unwrap_or_default(), name)
+    }
+
+    /// 404 of the object.
+    pub(crate) fn missing(&self) -> ApiError {
+        ApiError::no_object(&self.resource.full(), self.name.unwrap_or_default())
     }
 }
 
-fn list(cluster: &Cluster, target: &Target<'_>) -> axum::response::Response {
+/// Answers what is below `/api/v1/` and `/apis/GROUP/VERSION/`.
+pub(crate) fn answer(cluster: &Arc<Cluster>, call: &Call, of: (&str, &str), path: &[&str]) -> Answer {
+    let target = Target::of(cluster, of, path).ok_or_else(ApiError::no_path)?;
+    let verb = match (&call.method, target.name) {
+        (&Method::GET, None) if call.flag("watch") => "watch",
+        (&Method::GET, None) => "list",
+        (&Method::GET, Some(_)) => "get",
+        (&Method::POST, None) if target.namespace.is_some() || !target.resource.namespaced => "create",
+        (&Method::PUT, Some(_)) => "update",
+        (&Method::PATCH, Some(_)) => "patch",
+        (&Method::DELETE, Some(_)) if !target.status => "delete",
+        _ => return Err(ApiError::no_method()),
+    };
+    let plural = &target.resource.plural;
+    let whole = if target.status { format!("{plural}/status") } else { plural.clone() };
+    let (namespace, name) = (target.namespace.unwrap_or_default(), target.name.unwrap_or_default());
+    require(cluster, &call.user, Access { verb, resource: &whole, group: &target.resource.group, namespace, name })?;
+    match verb {
+        "watch" => watch::answer(cluster, call, &target),
+        "list" => list(cluster, call, &target),
+        "get" => cluster.objects().find(&target.key(name)).map(|object| ok(object)).ok_or_else(|| target.missing()),
+        "create" => write::create(cluster, call, &target),
+        "update" => write::update(cluster, call, &target),
+        "patch" => write::patch(cluster, call, &target),
+        _ => write::delete(cluster, call, &target),
+    }
+}
+
+fn list(cluster: &Cluster, call: &Call, target: &Target<'_>) -> Answer {
+    let selector = Selector::of(call)?;
+    let limit = call.query("limit").and_then(|text| text.parse::<usize>().ok()).filter(|limit| *limit > 0);
     let objects = cluster.objects();
-    let items = objects.list(target.kind, target.namespace);
+    let from = call.query("continue").map(|text| Place::parse(text, &objects)).transpose()?;
+    let resource = target.resource.full();
+    let after =
+        |key: &Key| from.as_ref().is_none_or(|from| (&key.namespace, &key.name) > (&from.namespace, &from.name));
+    let mut found = objects
+        .of(&resource, target.namespace)
+        .filter(|(key, object)| after(key) && selector.matches(object))
+        .peekable();
+    let mut items = Vec::new();
+    let mut last = None;
+    while let Some((key, object)) = found.next_if(|_| limit.is_none_or(|limit| items.len() < limit)) {
+        items.push(&**object);
+        last = Some(key);
+    }
+    // Pages of one list have the version of the first. What has changed since is on them all the same.
+    let version = from.as_ref().map_or(objects.version(), |from| from.version);
+    let mut metadata = json!({ "resourceVersion": version.to_string() });
+    if let (Some(last), Some(metadata)) = (last.filter(|_| found.peek().is_some()), metadata.as_object_mut()) {
+        let place = Place { version, namespace: last.namespace.clone(), name: last.name.clone() };
+        metadata.insert("continue".to_owned(), place.text().into());
+        metadata.insert("remainingItemCount".to_owned(), found.count().into());
+    }
+    Ok(listed(&target.resource, &metadata, &items))
+}
+
+fn listed(resource: &Resource, metadata: &Value, items: &[&Value]) -> Response {
     ok(&json!({
-        "kind": format!("{}List", target.kind.name()), "apiVersion": "v1",
-        "metadata": { "resourceVersion": objects.version.to_string() },
-        "items": items,
+        "kind": format!("{}List", resource.kind), "apiVersion": resource.api_version(), "metadata": metadata, "items": items,
     }))
 }
 
-fn create(cluster: &Cluster, call: &Call, target: &Target<'_>) -> Answer {
-    let mut object = call.object("v1", target.kind.name())?;
-    let name = object.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Value::as_str);
-    let name = name.unwrap_or_default().to_owned();
-    let plural = target.kind.plural();
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
-    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(inner) {
-        return Err(ApiError::invalid(format!("{plural} is invalid: metadata.name: a lowercase RFC 1123 subdomain")));
-    }
-    let namespace = target.namespace.unwrap_or_default();
-    {
-        let objects = cluster.objects();
-        if target.kind.is_namespaced() && objects.get(Kind::Namespace, "", namespace).is_none() {
-            return Err(ApiError::no_object("namespaces", namespace));
-        }
-        if target.kind == Kind::Pod {
-            let account = account_of(&mut object);
-            // The admission plugin ServiceAccount.
-            if objects.get(Kind::ServiceAccount, namespace, &account).is_none() {
-                return Err(no_account(namespace, &name, &account));
-            }
-        }
-    }
-    let made = cluster.put(target.kind, namespace, &name, object).ok_or_else(|| ApiError::taken(plural, &name))?;
-    if target.kind == Kind::Namespace {
-        // The controller of service accounts.
-        drop(cluster.put(Kind::ServiceAccount, &name, "default", Map::new()));
-    }
-    Ok(json_reply(StatusCode::CREATED, &made))
+/// Where a list goes on.
+struct Place {
+    version: u64,
+    namespace: String,
+    name: String,
 }
 
-fn no_account(namespace: &str, pod: &str, account: &str) -> ApiError {
-    let place = carnet_core::safe_text(&format!("{namespace}/{account}"));
-    let message =
-        format!("pods \"{pod}\" is forbidden: error looking up service account {place}: serviceaccount not found");
-    let fix = "create the service account before the pod";
-    let refusal = Refusal::new("service-account", place, "an account of the pod's namespace", "Forbidden", fix);
-    ApiError::forbidden(message, Box::new(refusal))
+impl Place {
+    fn text(&self) -> String {
+        hex(format!("{}\n{}\n{}", self.version, self.namespace, self.name).as_bytes())
+    }
+
+    fn parse(text: &str, objects: &Objects) -> Result<Self, ApiError> {
+        let bad = || ApiError::bad("continue key is not valid");
+        let byte = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(byte).collect();
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(bad)?;
+        let mut parts = text.split('\n').map(str::to_owned);
+        let (version, namespace, name) = (parts.next(), parts.next(), parts.next());
+        let version: u64 = version.and_then(|text| text.parse().ok()).ok_or_else(bad)?;
+        let place = Self { version, namespace: namespace.ok_or_else(bad)?, name: name.ok_or_else(bad)? };
+        if objects.since(version).is_none() {
+            return Err(ApiError::expired(
+                "The provided continue parameter is too old to display a consistent list result. You can start a new list \
+                 without the continue parameter.",
+            ));
+        }
+        Ok(place)
+    }
 }
 
-/// The account of a pod, which is `default` unless it says otherwise.
-fn account_of(pod: &mut Map<String, Value>) -> String {
-    let spec = pod.entry("spec").or_insert_with(|| json!({}));
-    let named = spec.get("serviceAccountName").and_then(Value::as_str).filter(|name| !name.is_empty());
-    let account = named.unwrap_or("default").to_owned();
-    if let Some(spec) = spec.as_object_mut() {
-        spec.insert("serviceAccountName".to_owned(), account.clone().into());
-        spec.entry("nodeName").or_insert_with(|| crate::seed::NODE.into());
-    }
-    account
+/// Whether the namespace is there, and not about to go.
+pub(crate) fn open_namespace(objects: &Objects, namespace: &str) -> Result<(), ApiError> {
+    objects.get(Kind::Namespace, "", namespace).map(drop).ok_or_else(|| ApiError::no_object("namespaces", namespace))
 }

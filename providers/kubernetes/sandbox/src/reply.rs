@@ -70,6 +70,21 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
     }
 
+    /// 410: what is asked for is older than what is remembered.
+    pub(crate) fn expired(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "Expired", message)
+    }
+
+    /// 415.
+    pub(crate) fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+    }
+
+    /// As the object that an event of the kind `ERROR` holds.
+    pub(crate) fn to_json(&self) -> Value {
+        status_object(self.status, self.reason, &self.message)
+    }
+
     /// 413.
     pub(crate) fn too_large() -> Self {
         let message = "the request is too large";
@@ -84,7 +99,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        json_reply(self.status, &status_object(self.status, self.reason, &self.message))
+        json_reply(self.status, &self.to_json())
     }
 }
 

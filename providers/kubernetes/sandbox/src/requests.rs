@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::{
     authorization::{Access, require},
     call::Call,
-    cluster::{Cluster, Kind, Objects, seconds},
+    cluster::{Cluster, Kind, seconds},
     reply::{Answer, ApiError, json_reply},
+    store::Objects,
     tokens::{Draft, mint},
 };
 

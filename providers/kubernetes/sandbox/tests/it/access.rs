@@ -94,7 +94,7 @@ async fn clients_find_out_what_there_is() {
     }
     assert_eq!(clusters.ask("dev", "", "GET", "/readyz", Value::Null).await.0, 200);
     assert_eq!(clusters.ask("dev", "", "GET", "/api", Value::Null).await.0, 403);
-    assert_eq!(clusters.admin("dev", "GET", "/apis/apps/v1", Value::Null).await.0, 404);
+    assert_eq!(clusters.admin("dev", "GET", "/apis/absent.example/v1", Value::Null).await.0, 404);
     let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
     let (status, body) = clusters.ask("dev", &clusters.pod("dev", "viewer-0"), "POST", path, json!({})).await;
     let user = &body["status"]["userInfo"];

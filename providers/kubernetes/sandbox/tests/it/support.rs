@@ -7,6 +7,7 @@ use carnet_core::{FixedClock, NoHttp, SystemRandom};
 use carnet_jose::UnverifiedJwt;
 use carnet_kubernetes_sandbox::{KubernetesEmulator, emulator, seed};
 use carnet_sandbox_kit::{Emulator, World};
+use futures_util::StreamExt as _;
 use http::Request;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -54,6 +55,30 @@ impl Clusters {
         self.send(name, request.body(Body::from(body)).unwrap()).await
     }
 
+    /// Applies what is wanted, as this manager.
+    pub(crate) async fn apply(&self, path: &str, manager: &str, force: bool, body: Value) -> (u16, Value) {
+        let path = format!("{path}?fieldManager={manager}&force={force}");
+        self.patch(&path, "application/apply-patch+yaml", body).await
+    }
+
+    /// A patch of this type, as the administrator of `dev`.
+    pub(crate) async fn patch(&self, path: &str, kind: &str, body: Value) -> (u16, Value) {
+        let request = Request::patch(path).header("host", cluster("dev").host).header("content-type", kind);
+        let token = format!("Bearer {}", cluster("dev").admin_token);
+        let request = request.header("authorization", token).body(Body::from(body.to_string())).unwrap();
+        self.send("dev", request).await
+    }
+
+    /// A watch of `dev`, from its next line on.
+    pub(crate) async fn watch(&self, path: &str) -> Watch {
+        let request = Request::get(path).header("host", cluster("dev").host);
+        let request = request.header("authorization", format!("Bearer {}", cluster("dev").admin_token));
+        let response = self.routers[cluster("dev").service].clone().oneshot(request.body(Body::empty()).unwrap());
+        let response = response.await.unwrap();
+        assert_eq!(response.status(), 200);
+        Watch(response.into_body().into_data_stream())
+    }
+
     /// As the administrator.
     pub(crate) async fn admin(&self, name: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
         self.ask(name, cluster(name).admin_token, method, path, body).await
@@ -82,4 +107,22 @@ pub(crate) fn token_path(account: &str) -> String {
 
 pub(crate) fn claims(token: &str) -> Value {
     Value::Object(UnverifiedJwt::parse(token).unwrap().unverified_claims().0.clone())
+}
+
+/// What a watch tells.
+pub(crate) struct Watch(axum::body::BodyDataStream);
+
+impl Watch {
+    /// The next event. `None` when the server ends it.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        let line = self.0.next().await?.unwrap();
+        Some(serde_json::from_slice(&line).unwrap())
+    }
+
+    /// The next event, as its type and the name of its object.
+    pub(crate) async fn told(&mut self) -> (String, String) {
+        let event = self.next().await.unwrap();
+        let name = event["object"]["metadata"]["name"].as_str().unwrap_or_default();
+        (event["type"].as_str().unwrap().to_owned(), name.to_owned())
+    }
 }
