@@ -3,6 +3,7 @@
 mod body;
 mod connect;
 mod pool;
+mod stream;
 mod target;
 mod tls;
 
@@ -31,6 +32,7 @@ use connect::{BoxedStream, Opened};
 use pool::{Kept, Pool};
 use target::Target;
 
+pub use stream::Streamed;
 pub use tls::ClientTls;
 
 /// Most header lines of an answer. Real ones have some twenty; hyper's own limit is the same, it is here so that it
@@ -94,13 +96,7 @@ impl Client {
             }
         }
         let Opened { stream, chain } = connect::open(self, target, request.ca_pem.as_deref()).await?;
-        let (sender, driver) = http1::Builder::new()
-            .max_headers(MAX_HEADERS)
-            .max_header_size(MAX_HEAD)
-            .max_buf_size(MAX_HEAD)
-            .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
-            .await
-            .map_err(|error| Failure::from_hyper(error).into_error(target))?;
+        let (sender, driver) = handshake(stream, target).await?;
         let fresh = Kept { sender, driver: Box::pin(driver), chain };
         self.attempt(fresh, target, message, request.max_response).await.map_err(|failure| failure.into_error(target))
     }
@@ -208,18 +204,36 @@ impl fmt::Debug for Client {
     }
 }
 
+/// Begins HTTP/1.1 on a stream.
+async fn handshake(
+    stream: BoxedStream,
+    target: &Target,
+) -> Result<(http1::SendRequest<Full<Bytes>>, pool::Driver), HttpError> {
+    http1::Builder::new()
+        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_HEAD)
+        .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
+        .await
+        .map_err(|error| Failure::from_hyper(error).into_error(target))
+}
+
 /// Polls a connection and what is waiting for it in one task.
 async fn drive<F: Future>(driver: &mut Pin<Box<pool::Driver>>, work: F) -> F::Output {
+    drive_on(driver, &mut false, work).await
+}
+
+/// [`drive`] of a connection that may have ended while something else was waited for.
+async fn drive_on<F: Future>(driver: &mut Pin<Box<pool::Driver>>, ended: &mut bool, work: F) -> F::Output {
     let mut work = pin!(work);
-    let mut ended = false;
     poll_fn(|context| {
         // The work may have queued a message: whoever queues wakes this task, and the connection is polled again.
         if let Poll::Ready(output) = work.as_mut().poll(context) {
             return Poll::Ready(output);
         }
-        if !ended && driver.as_mut().poll(context).is_ready() {
+        if !*ended && driver.as_mut().poll(context).is_ready() {
             // How it ended is told to the work through its own channel.
-            ended = true;
+            *ended = true;
         }
         work.as_mut().poll(context)
     })

@@ -65,7 +65,7 @@ mod verifier;
 pub use authority::mend_authorities;
 pub use certificate::{CertificateSource, TlsCertificate};
 pub use certificate_files::CertificateFiles;
-pub use client::{Client, ClientTls};
+pub use client::{Client, ClientTls, Streamed};
 pub use dialer::TlsDialer;
 pub use forwarded::{ForwardedPeer, TrustedProxies};
 pub use guard::is_public;
