@@ -50,6 +50,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("carnet-agent", 7),
     ("carnet-csi", 7),
     ("carnet-authority", 8),
+    ("carnet-operator", 8),
     ("carnet", 9),
     ("carnet-e2e", 10),
     ("carnet-benches", 10),

@@ -1,0 +1,199 @@
+//! From custom resources to entries and rules: pure, and where a namespace ends.
+
+use std::{collections::BTreeSet, fmt::Display, str::FromStr};
+
+use carnet_attest::{IdTemplate, Registration};
+use carnet_core::Mistake;
+use carnet_issuer::Rule;
+use carnet_spiffe::{Selector, SpiffeId};
+use jiff::Timestamp;
+
+use crate::{
+    api::{EntrySpec, REGISTRATION_ENTRIES, Resource, rule_of},
+    kube::Object,
+};
+
+/// What things are called at the authority, and where entries hang.
+#[derive(Clone, Debug)]
+pub(crate) struct Naming {
+    /// What is ours, and no other operator's.
+    pub(crate) mark: String,
+    /// The parent of entries that name none: the agents of this cluster.
+    pub(crate) parent: SpiffeId,
+}
+
+impl Naming {
+    /// The key of the entry of an object with this UID.
+    pub(crate) fn entry(&self, uid: &str) -> String {
+        format!("k8s-{}-{uid}", self.mark)
+    }
+
+    /// The name of the rule of an object of this name.
+    pub(crate) fn rule(&self, name: &str) -> String {
+        format!("k8s.{}.{name}", self.mark)
+    }
+
+    /// The rule that an object says.
+    pub(super) fn trust_rule(&self, object: &Object) -> Result<Rule, String> {
+        rule_of(object.spec(), &self.rule(&object.key().name))
+    }
+
+    /// The entry that an object says. All mistakes in one text.
+    pub(super) fn registration(&self, of: &Resource, object: &Object) -> Result<Registration, String> {
+        let spec: EntrySpec =
+            serde_json::from_value(object.spec().clone()).map_err(|error| format!("spec: {error}"))?;
+        let namespace = (*of == REGISTRATION_ENTRIES).then(|| object.key().namespace);
+        let mut mistakes: Vec<String> = Vec::new();
+        let mut pods = spec.pods.clone();
+        if let Some(namespace) = &namespace {
+            confine(&spec, namespace, &mut mistakes);
+            pods.namespace = Some(namespace.clone());
+        }
+        let mut selectors: BTreeSet<Selector> = BTreeSet::new();
+        for text in pods.selectors().iter().chain(&spec.selectors) {
+            selectors.extend(read("selectors", text, &mut mistakes));
+        }
+        let parent_id = match &spec.parent_id {
+            Some(text) => read("parentId", text, &mut mistakes),
+            None => Some(self.parent.clone()),
+        };
+        let spiffe_id: Option<IdTemplate> = read("spiffeId", &spec.spiffe_id, &mut mistakes);
+        let mut federates_with = BTreeSet::new();
+        for text in &spec.federates_with {
+            federates_with.extend(read("federatesWith", text, &mut mistakes));
+        }
+        let (Some(spiffe_id), Some(parent_id)) = (spiffe_id, parent_id) else { return Err(mistakes.join("; ")) };
+        let registration = Registration {
+            id: self.entry(object.uid()),
+            spiffe_id,
+            parent_id,
+            selectors,
+            x509_ttl: spec.x509_ttl_seconds,
+            jwt_ttl: spec.jwt_ttl_seconds,
+            federates_with,
+            dns_names: spec.dns_names,
+            hint: spec.hint.unwrap_or_default(),
+            admin: spec.admin,
+            downstream: false,
+            expires_at: spec.expires_at,
+            jwt_claims: spec.jwt_claims,
+            include_jti: spec.include_jti,
+            created_at: Timestamp::UNIX_EPOCH,
+            revision: 0,
+        };
+        mistakes.extend(registration.check().err().into_iter().flatten().map(|mistake| shown(&mistake)));
+        if mistakes.is_empty() { Ok(registration) } else { Err(mistakes.join("; ")) }
+    }
+}
+
+/// Whoever may write in a namespace gives identities of that namespace to pods of that namespace, and no others.
+fn confine(spec: &EntrySpec, namespace: &str, mistakes: &mut Vec<String>) {
+    let mut wrong = |field: &str, what: &str| mistakes.push(format!("{field}: {what}"));
+    let path = spec.spiffe_id.strip_prefix("spiffe://").and_then(|rest| rest.find('/').and_then(|at| rest.get(at..)));
+    let path = path.unwrap_or_default();
+    // What fills `{k8s:ns}` is the namespace of the pod, which the selector says is this one.
+    let below = |start: &str| path.strip_prefix(start).is_some_and(|rest| !rest.is_empty());
+    if !below(&format!("/ns/{namespace}/")) && !below("/ns/{k8s:ns}/") {
+        wrong("spiffeId", &format!("stands below /ns/{namespace}/ in a RegistrationEntry of this namespace"));
+    }
+    if spec.parent_id.is_some() {
+        wrong("parentId", "is for a ClusterRegistrationEntry");
+    }
+    if spec.admin {
+        wrong("admin", "is for a ClusterRegistrationEntry");
+    }
+    if spec.pods.namespace.as_ref().is_some_and(|named| named != namespace) {
+        wrong("pods.namespace", "is another than that of this RegistrationEntry");
+    }
+}
+
+fn read<T: FromStr<Err: Display>>(field: &str, text: &str, mistakes: &mut Vec<String>) -> Option<T> {
+    text.parse().map_err(|error| mistakes.push(format!("{field}: {error}"))).ok()
+}
+
+fn shown(mistake: &Mistake) -> String {
+    let field = match mistake.field.as_str() {
+        "spiffe_id" => "spiffeId",
+        "parent_id" => "parentId",
+        "x509_ttl" => "x509TtlSeconds",
+        "jwt_ttl" => "jwtTtlSeconds",
+        "federates_with" => "federatesWith",
+        other => other,
+    };
+    format!("{field}: {}", mistake.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::CLUSTER_REGISTRATION_ENTRIES;
+
+    fn naming() -> Naming {
+        Naming { mark: "m".to_owned(), parent: "spiffe://example.org/nodes/prod".parse().unwrap() }
+    }
+
+    fn entry(spec: &Value) -> Result<Registration, String> {
+        let object = json!({"metadata": {"name": "api", "namespace": "pay", "uid": "u-1"}, "spec": spec});
+        naming().registration(&REGISTRATION_ENTRIES, &Object(object))
+    }
+
+    fn cluster_entry(spec: &Value) -> Result<Registration, String> {
+        let object = json!({"metadata": {"name": "api", "uid": "u-1"}, "spec": spec});
+        naming().registration(&CLUSTER_REGISTRATION_ENTRIES, &Object(object))
+    }
+
+    #[test]
+    fn an_entry_is_for_the_pods_of_its_namespace() {
+        let spec = json!({
+            "spiffeId": "spiffe://example.org/ns/pay/sa/{k8s:sa}",
+            "pods": {"serviceAccount": "api", "labels": {"app": "x"}}, "x509TtlSeconds": 600,
+        });
+        let made = entry(&spec).unwrap();
+        let selectors: Vec<&str> = made.selectors.iter().map(Selector::as_str).collect();
+        assert_eq!(selectors, ["k8s:ns:pay", "k8s:pod-label:app:x", "k8s:sa:api"]);
+        assert_eq!((made.id.as_str(), made.x509_ttl), ("k8s-m-u-1", Some(600)));
+        assert_eq!(made.parent_id.as_str(), "spiffe://example.org/nodes/prod");
+    }
+
+    #[test]
+    fn rejects_an_entry_that_reaches_out_of_its_namespace() {
+        let own = "spiffe://example.org/ns/pay/sa/api";
+        for (spec, wrong) in [
+            (json!({"spiffeId": "spiffe://example.org/ns/other/sa/api"}), "spiffeId"),
+            (json!({"spiffeId": "spiffe://example.org/ns/payroll/sa/api"}), "spiffeId"),
+            (json!({"spiffeId": "spiffe://example.org/ns/{k8s:sa}/sa/api"}), "spiffeId"),
+            (json!({"spiffeId": "spiffe://example.org/bank"}), "spiffeId"),
+            (json!({"spiffeId": own, "parentId": "spiffe://example.org/nodes/other"}), "parentId"),
+            (json!({"spiffeId": own, "admin": true}), "admin"),
+            (json!({"spiffeId": own, "pods": {"namespace": "other"}}), "pods.namespace"),
+        ] {
+            let error = entry(&spec).unwrap_err();
+            assert!(error.starts_with(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_entry_of_the_cluster_is_not_confined() {
+        let spec = json!({
+            "spiffeId": "spiffe://example.org/bank", "parentId": "spiffe://example.org/nodes/other", "admin": true,
+            "pods": {"namespace": "pay"}, "selectors": ["unix:uid:7"],
+        });
+        let made = cluster_entry(&spec).unwrap();
+        assert!(made.admin && made.selectors.len() == 2);
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let spec = json!({
+            "spiffeId": "spiffe://example.org/a", "pods": {"namespace": "a"}, "selectors": ["no"],
+            "dnsNames": ["*.example"], "federatesWith": ["Not A Domain"],
+        });
+        let error = cluster_entry(&spec).unwrap_err();
+        for field in ["selectors", "dns_names", "federatesWith"] {
+            assert!(error.contains(field), "{field} in {error}");
+        }
+        assert!(cluster_entry(&json!({"spiffeId": "spiffe://example.org/a"})).unwrap_err().contains("selectors"));
+    }
+}

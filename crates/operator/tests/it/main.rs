@@ -1,0 +1,10 @@
+//! The operator against the API servers of the sandbox, over TLS, and a real authority.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy does not see as tests"
+)]
+
+mod definitions;
