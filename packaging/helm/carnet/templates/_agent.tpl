@@ -77,7 +77,7 @@ spec:
         {{- end }}
       ports:
         - { name: diagnostics, containerPort: 9090 }
-      {{- include "carnet.probes" . | nindent 6 }}
+      {{- include "carnet.probes" "diagnostics" | nindent 6 }}
       securityContext:
         {{- if $agent.securityContext }}
         {{- toYaml $agent.securityContext | nindent 8 }}

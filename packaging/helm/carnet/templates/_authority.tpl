@@ -3,8 +3,8 @@ it, and carnet takes no rules from such a folder. */}}
 {{- define "carnet.authority.config" -}}
 {{- $authority := .Values.authority -}}
 {{- $entries := list -}}
-{{- if and $authority.podIdentities.enabled $authority.nodeAttestation.enabled -}}
-{{- $entries = append $entries "/etc/carnet/pods.toml" -}}
+{{- if $authority.nodeAttestation.enabled -}}
+{{- $entries = append $entries "/etc/carnet/nodes.toml" -}}
 {{- end -}}
 {{- range $name := keys $authority.entries | sortAlpha -}}
 {{- $entries = append $entries (printf "/etc/carnet/entries-%s" $name) -}}
@@ -94,16 +94,18 @@ endpoint_id = {{ include "carnet.toml" . }}
 {{- end }}
 
 {{- /* All nodes of the cluster are a group, and the entry below it is a template (manual, "Entries"). */}}
-{{- define "carnet.authority.pods" -}}
+{{- define "carnet.authority.nodes" -}}
 [[entry]]
 spiffe_id = "spiffe://{{ .Values.trustDomain }}/nodes/{{ .Values.clusterName }}"
 parent_id = "spiffe://{{ .Values.trustDomain }}/carnet/authority"
 selectors = ["k8s:cluster:{{ .Values.clusterName }}"]
+{{- if .Values.authority.podIdentities.enabled }}
 
 [[entry]]
 spiffe_id = "spiffe://{{ .Values.trustDomain }}/ns/{k8s:ns}/sa/{k8s:sa}"
 parent_id = "spiffe://{{ .Values.trustDomain }}/nodes/{{ .Values.clusterName }}"
 selectors = {{ include "carnet.toml" .Values.authority.podIdentities.selectors }}
+{{- end }}
 {{- end }}
 
 {{- /* A Secret's files belong to root and can be read by the pod's group, and carnet takes no secret that others can read: so each is
@@ -145,13 +147,13 @@ metadata:
     {{- include "carnet.labels" (list . "authority") | nindent 4 }}
   annotations:
     # Rules and entries are read again when they change; the rest counts from the next start.
-    checksum/config: {{ include "carnet.authority.config" . | sha256sum }}
+    checksum/config: {{ printf "%s%s" (include "carnet.authority.config" .) (ternary (include "carnet.registrar.config" .) "" $authority.registers) | sha256sum }}
     {{- with $authority.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
   serviceAccountName: {{ include "carnet.component" (list . "authority") }}
-  automountServiceAccountToken: {{ $authority.nodeAttestation.enabled }}
+  automountServiceAccountToken: {{ or $authority.nodeAttestation.enabled $authority.registers }}
   enableServiceLinks: false
   {{- with include "carnet.placement" (list . $authority) | trim }}
   {{- . | nindent 2 }}
@@ -192,7 +194,7 @@ spec:
         - { name: bundle, containerPort: 8444 }
         {{- end }}
         - { name: diagnostics, containerPort: 9090 }
-      {{- include "carnet.probes" . | nindent 6 }}
+      {{- include "carnet.probes" "diagnostics" | nindent 6 }}
       lifecycle:
         # The Service forgets a pod a moment after the pod is told to end.
         preStop:
@@ -216,6 +218,26 @@ spec:
         {{- if $authority.tls.secretName }}
         - { name: tls, mountPath: /etc/carnet-tls, readOnly: true }
         {{- end }}
+    {{- if $authority.registers }}
+    - name: registrar
+      image: {{ include "carnet.image" . }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      args: [operator, --config, /etc/carnet/operator.toml]
+      {{- with include "carnet.environment" . }}
+      env:
+        {{- . | nindent 8 }}
+      {{- end }}
+      ports:
+        - { name: registrar, containerPort: 9091 }
+      {{- include "carnet.probes" "registrar" | nindent 6 }}
+      securityContext:
+        {{- include "carnet.containerSecurity" . | nindent 8 }}
+      resources:
+        {{- toYaml .Values.operator.resources | nindent 8 }}
+      volumeMounts:
+        - { name: config, mountPath: /etc/carnet, readOnly: true }
+        - { name: run, mountPath: /run/carnet }
+    {{- end }}
   volumes:
     - name: config
       configMap:

@@ -89,7 +89,7 @@ spec:
       ports:
         - { name: public, containerPort: {{ ternary 8443 8080 (not (empty $discovery.tls.secretName)) }} }
         - { name: diagnostics, containerPort: 9090 }
-      {{- include "carnet.probes" . | nindent 6 }}
+      {{- include "carnet.probes" "diagnostics" | nindent 6 }}
       lifecycle:
         preStop:
           sleep: { seconds: 5 }

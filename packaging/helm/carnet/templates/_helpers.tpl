@@ -79,17 +79,18 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
+{{- /* Takes the name of the port. */}}
 {{- define "carnet.probes" -}}
 startupProbe:
-  httpGet: { path: /livez, port: diagnostics }
+  httpGet: { path: /livez, port: {{ . }} }
   periodSeconds: 2
   failureThreshold: 60
 livenessProbe:
-  httpGet: { path: /livez, port: diagnostics }
+  httpGet: { path: /livez, port: {{ . }} }
   periodSeconds: 10
   timeoutSeconds: 5
 readinessProbe:
-  httpGet: { path: /readyz, port: diagnostics }
+  httpGet: { path: /readyz, port: {{ . }} }
   periodSeconds: 5
   timeoutSeconds: 5
 {{- end }}

@@ -8,6 +8,8 @@ EXCEPTIONS = {
     ("agent", "agent"): {"hostPID", "hostPath", "root", "added SYS_PTRACE", "added DAC_READ_SEARCH"},
     ("agent", "csi"): {"hostPID", "hostPath", "root", "privileged"},
     ("agent", "registrar"): {"hostPID", "hostPath", "root"},
+    ("csi", "csi"): {"hostPath", "root", "privileged"},
+    ("csi", "registrar"): {"hostPath", "root"},
 }
 # OpenShift has no capabilities for a container without `privileged` that SELinux would let have its way.
 OPENSHIFT = {

@@ -3,11 +3,38 @@
 import helm
 import objects
 
+OWN = "carnet.dev"
+READ = ("get", "list", "watch")
+APPLY = ("get", "create", "patch", "delete")
+
+
+def each(group, resources, verbs):
+    return {(group, resource, verb) for resource in resources for verb in verbs}
+
+
+REVIEW = {("authentication.k8s.io", "tokenreviews", "create")}
+KUBELET = {("", "nodes/pods", "get")}
+KUBELET_BEFORE = {("", "nodes/proxy", "get")}
+LEASE = each("coordination.k8s.io", ["leases"], ("get", "create", "update"))
+# Entries and rules of custom resources, kept at the authority (crates/operator/src/registrar.rs).
+REGISTRATIONS = ("registrationentries", "clusterregistrationentries", "trustrules")
+REGISTRAR = (
+    each(OWN, REGISTRATIONS, (*READ, "patch")) | each(OWN, [f"{one}/status" for one in REGISTRATIONS], ("patch",))
+    | {("", "events", "create"), ("", "namespaces/kube-system", "get")}
+)
+# Objects made of custom resources (crates/operator/src/workload), and what authorities and agents get, which nobody can give who has it not.
+WORKLOADS = ("authorities", "agents", "discoveryproviders")
+OPERATOR = (
+    REVIEW | KUBELET | LEASE | REGISTRAR
+    | each(OWN, WORKLOADS, (*READ, "patch")) | each(OWN, [f"{one}/status" for one in WORKLOADS], ("patch",)) | each(OWN, [f"{one}/finalizers" for one in WORKLOADS], ("update",))
+    | each("", ("configmaps", "serviceaccounts", "services"), APPLY) | each("apps", ("daemonsets", "deployments", "statefulsets"), (*APPLY, "list", "watch"))
+    | each("networking.k8s.io", ["ingresses"], APPLY) | each("rbac.authorization.k8s.io", ("roles", "rolebindings"), APPLY)
+    | each("rbac.authorization.k8s.io", ("clusterroles", "clusterrolebindings"), (*APPLY, "list"))
+)
+SECRETS = {("", "secrets", "get")}
+ROUTES = each("route.openshift.io", ("routes", "routes/custom-host"), (*APPLY, "update")) | each("", ["secrets"], READ)
 # By component: group, resource and verb.
-NEEDED = {
-    "authority": {("authentication.k8s.io", "tokenreviews", "create")},
-    "agent": {("", "nodes/pods", "get")},
-}
+NEEDED = {"authority": REVIEW, "agent": KUBELET, "operator": OPERATOR | SECRETS}
 # Accounts of others, by what they are for.
 ROUTER = {("", "secrets/oidc-example-org", verb) for verb in ("get", "list", "watch")}
 
@@ -21,18 +48,21 @@ def rules(role):
                         yield group, f"{resource}/{name}" if name else resource, verb
 
 
+def bound(binding, role):
+    namespaces = {one["metadata"].get("namespace") for one in (binding, role)} if role["kind"] == "Role" else {None}
+    return role["metadata"]["name"] == binding["roleRef"]["name"] and len(namespaces) == 1
+
+
 def given(documents):
     """Each account with all that it is bound to."""
     found = {}
     for binding in objects.of(documents, "RoleBinding", "ClusterRoleBinding"):
         for subject in binding["subjects"]:
             rights = found.setdefault(subject["name"], set())
-            try:
-                role = objects.named(documents, binding["roleRef"]["kind"], binding["roleRef"]["name"])
-            except KeyError:
+            roles = [one for one in objects.of(documents, binding["roleRef"]["kind"]) if bound(binding, one)]
+            if not roles:
                 rights.add(("role", binding["roleRef"]["name"], "use"))
-                continue
-            rights |= set(rules(role))
+            rights |= {right for role in roles for right in rules(role)}
     return found
 
 
@@ -82,21 +112,40 @@ BENDS = [
 ]
 
 
+def wanted(name):
+    """What the accounts of an example need."""
+    if name == "openshift":
+        return NEEDED | {"agent": KUBELET | {("role", "system:openshift:scc:privileged", "use")}}
+    # Its authority registers custom resources.
+    return NEEDED | {"authority": REVIEW | REGISTRAR | LEASE} if name == "postgres" else NEEDED
+
+
+def settings():
+    """What values change: the account, and what it then has."""
+    examples = helm.examples()
+    yield "carnet-agent", KUBELET_BEFORE, helm.rendered([examples["single"]], kubernetes="1.32.0")
+    yield "carnet-authority", set(), helm.rendered([examples["single"]], ["authority.nodeAttestation.enabled=false"])
+    operator = examples["operator"]
+    yield "carnet-operator", OPERATOR | ROUTES, helm.rendered([operator], ["operator.routes=true"])
+    yield "carnet-operator", OPERATOR, helm.rendered([operator], ["operator.secrets=false"])
+    yield "carnet-operator", OPERATOR | SECRETS, helm.rendered([operator], ['operator.namespaces=["one","two"]'])
+
+
+def everywhere(documents):
+    """What is given for the whole cluster."""
+    return {right for one in objects.of(documents, "ClusterRole") for right in rules(one)}
+
+
 def check():
     sets = helm.everything()
-    problems = []
-    for name, documents in sets.items():
-        needed = dict(NEEDED)
-        if name == "openshift":
-            needed["agent"] = NEEDED["agent"] | {("role", "system:openshift:scc:privileged", "use")}
-            if given(documents).get("router") != ROUTER:
-                problems.append(f"{name}: the router may {given(documents).get('router')}")
-        problems += [f"{name}: {one}" for one in complaints(documents, needed)]
-    old = helm.rendered([helm.examples()["single"]], kubernetes="1.32.0")
-    if given(old)["carnet-agent"] != {("", "nodes/proxy", "get")}:
-        problems.append("before Kubernetes 1.33 a kubelet asks for nodes/proxy")
-    alone = helm.rendered([helm.examples()["single"]], ["authority.nodeAttestation.enabled=false"])
-    if "carnet-authority" in given(alone):
-        problems.append("an authority that attests no nodes asks the API server for nothing")
+    problems = [f"{name}: {one}" for name, documents in sets.items() for one in complaints(documents, wanted(name))]
+    if given(sets["openshift"]).get("router") != ROUTER:
+        problems.append(f"the router may {given(sets['openshift']).get('router')}")
+    for account, rights, documents in settings():
+        if given(documents).get(account, set()) != rights:
+            problems.append(f"{account}: {sorted(given(documents).get(account, set()) ^ rights)}")
+    bounded = everywhere(helm.rendered([helm.examples()["operator"]], ['operator.namespaces=["one","two"]']))
+    if any(resource in ("secrets", "configmaps", "statefulsets", "roles") for _, resource, _ in bounded):
+        problems.append("an operator of two namespaces has rights in all")
     problems += objects.noticed(complaints, sets["single"], BENDS)
     return {"accounts": sorted({account for documents in sets.values() for account in given(documents)}), "problems": problems}
