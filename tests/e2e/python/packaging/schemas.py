@@ -79,13 +79,28 @@ def validator(release, version, kind):
     return jsonschema.Draft202012Validator(schema, registry=registry(release)[1])
 
 
+def strict(schema):
+    """A structural schema that refuses what an API server would drop without a word."""
+    if isinstance(schema, list):
+        return [strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: {key: strict(one) for key, one in value.items()} if name == "properties" else strict(value) for name, value in schema.items()}
+    if "properties" in made and not made.get("x-kubernetes-preserve-unknown-fields") and "additionalProperties" not in made:
+        made["additionalProperties"] = False
+    return made
+
+
+@functools.cache
 def definitions():
     """Schemas of the chart's own resources, by group, version and kind."""
     found = {}
     for crd in helm.crds():
         spec = crd["spec"]
         for version in spec["versions"]:
-            found[(f"{spec['group']}/{version['name']}", spec["names"]["kind"])] = version["schema"]["openAPIV3Schema"]
+            schema = strict(version["schema"]["openAPIV3Schema"])
+            properties = schema["properties"] | {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
+            found[(f"{spec['group']}/{version['name']}", spec["names"]["kind"])] = schema | {"properties": properties}
     return found
 
 
@@ -133,10 +148,22 @@ def old(documents):
     objects.of(documents, "CSIDriver")[0]["apiVersion"] = "storage.k8s.io/v1beta1"
 
 
+def resource(documents):
+    objects.of(documents, "Authority")[0]["spec"]["trustdomain"] = "example.org"
+
+
+def kind_of_exposure(documents):
+    objects.of(documents, "Authority")[0]["spec"]["exposure"]["kind"] = "Gateway"
+
+
 def unknown(documents):
     objects.of(documents, "NetworkPolicy")[0]["spec"]["policyType"] = ["Ingress"]
 
 
+RESOURCES = [
+    ("a misspelt field of a custom resource", resource, "trustdomain"),
+    ("a kind that there is not", kind_of_exposure, "Gateway"),
+]
 BENDS = [
     ("a misspelt field of a container", misspell, "volumeMount"),
     ("a port that is a text", number, "is not of type"),
@@ -148,6 +175,7 @@ BENDS = [
 def check():
     sets = helm.everything()
     sets["definitions"] = helm.crds()
+    sets["custom resources"] = helm.resources()
     problems = [f"{name}: {one}" for name, documents in sets.items() for one in complaints(documents)]
     # The old right to the kubelet, for old clusters.
     for release in versions():
@@ -156,6 +184,7 @@ def check():
     documents, refused = monitors(sets)
     problems += refused
     problems += objects.noticed(lambda documents: complaints(documents, versions()[-1:]), sets["single"], BENDS)
+    problems += objects.noticed(lambda documents: complaints(documents, versions()[-1:]), helm.resources(), RESOURCES)
     return {
         "releases": versions(), "objects": sum(map(len, sets.values())), "kinds": sorted({one["kind"] for documents in sets.values() for one in documents}),
         "monitors": len(documents), "problems": problems,
