@@ -3,12 +3,14 @@
 import sys
 
 import helm
+import objects
+import restricted
 
 HEAD = """\
 # Made from the chart: `.venv/bin/python tests/e2e/python/packaging/plain.py write`. Values: packaging/helm/values/{name}.yaml.
 # {about}
 """
-# The agents need more than the standard `restricted`; everything else in the namespace keeps to it (packaging/README.md).
+# Agents and the CSI driver need more than the standard `restricted`, also those that the operator makes; everything else keeps to it.
 NAMESPACE = """\
 ---
 apiVersion: v1
@@ -22,6 +24,12 @@ metadata:
 """
 
 
+def excess(documents):
+    """Why the standard `restricted` is not enough for a namespace."""
+    found = [one for _, template, container in objects.every_container(documents) for one in restricted.excess(template, container)]
+    return found or [objects.name(one) for one in documents if one["metadata"]["name"] == "carnet-operator" and one["kind"] == "Deployment"]
+
+
 def manifest(name, file):
     """The text of a manifest: the definitions of own resources where they are used, the namespace, and what Helm writes."""
     about = file.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
@@ -31,7 +39,7 @@ def manifest(name, file):
     # Helm's own mark is no more true here, and empty lines within texts are written with blanks.
     text = text.replace("app.kubernetes.io/managed-by: Helm", "app.kubernetes.io/managed-by: kubectl")
     text = "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
-    level = "privileged" if "hostPID: true" in text else "restricted"
+    level = "privileged" if excess(helm.parse(text)) else "restricted"
     own = "".join(f"---\n{one.read_text(encoding='utf-8')}" for one in sorted((helm.CHART / "crds").glob("*.yaml"))) if name == "operator" else ""
     return HEAD.format(name=name, about=about) + NAMESPACE.format(level=level) + own + text
 
