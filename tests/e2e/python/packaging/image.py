@@ -103,6 +103,7 @@ def root(folder):
     done = subprocess.run(["sh", str(PLACE / "rootfs.sh"), carnet, str(folder)], capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]})
     if done.returncode:
         yield f"rootfs.sh: {done.stderr}"
+        return
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
     libraries = {one for one in files if re.fullmatch(r"lib(64)?/.*\.so(\.\d+)*", one)}
     yield from (f"the image has {one}" for one in sorted(files - libraries - FILES))
