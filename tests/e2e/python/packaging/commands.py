@@ -118,7 +118,7 @@ def config(documents):
 
 def entry(documents):
     data = objects.named(documents, "ConfigMap", "carnet-authority")["data"]
-    data["pods.toml"] = data["pods.toml"].replace("selectors", "selector")
+    data["nodes.toml"] = data["nodes.toml"].replace("selectors", "selector")
 
 
 def variable(documents):

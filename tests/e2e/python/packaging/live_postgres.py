@@ -15,7 +15,7 @@ PASSWORD = "only-for-this-test"
 
 def outside(store, first, own, tls):
     config = f"{own}/config/"
-    names = ("pods", "entries-operations", "rules-ci")
+    names = ("nodes", "entries-operations", "rules-ci")
     return {
         "Secret/carnet-store": {"password": PASSWORD}, "Secret/carnet-seal": {"passphrase": PASSPHRASE}, "Secret/oidc-example-org": tls,
         "ConfigMap/database-ca": {"ca.crt": tls["tls.crt"]},

@@ -53,8 +53,9 @@ def sidecar(folder, socket, problems):
     if stat.S_IMODE(token.stat().st_mode) != 0o600:
         problems.append(f"the token's mode is {token.stat().st_mode:o}")
     audience = claims(token.read_text(encoding="utf-8"))["aud"]
+    # Its standard input stays open until then: it ends by the signal, which is handed on.
     process.terminate()
-    process.communicate(timeout=30)
+    process.wait(timeout=30)
     return audience, process.returncode
 
 
