@@ -8,12 +8,15 @@ mod cluster;
 mod crossings;
 mod denials;
 mod domain;
+mod engine;
 mod gate;
 mod identities;
+mod logins;
 mod refusals;
 mod report;
 mod rotation;
 mod stage;
+mod tokens;
 mod verifier;
 mod workloads;
 
@@ -40,6 +43,7 @@ async fn play(only: Option<&str>, terminal: Terminal) -> Result<Report, Error> {
     let stage = Stage::open().await?;
     let mut report = Report::default();
     let crossings = crossings::all().into_iter().chain(clouds::all()).chain(workloads::all()).chain(identities::all());
+    let crossings = crossings.chain(engine::all()).chain(logins::all());
     for crossing in crossings.filter(|crossing| wanted(crossing.name)) {
         let row = crossings::cross(&stage, &crossing).await;
         if !terminal.is_json() {
@@ -54,14 +58,14 @@ async fn play(only: Option<&str>, terminal: Terminal) -> Result<Report, Error> {
         }
         report.refusals.push(row);
     }
-    for bent in bent::all().into_iter().filter(|bent| wanted(bent.name())) {
+    for bent in bent::all().into_iter().chain(engine::bent()).chain(logins::bent()).filter(|bent| wanted(bent.name())) {
         let row = bent::refuse(&stage, &bent).await;
         if !terminal.is_json() {
             terminal.text(row.text())?;
         }
         report.refusals.push(row);
     }
-    for denial in denials::all().into_iter().filter(|denial| wanted(denial.name)) {
+    for denial in denials::all().into_iter().chain(logins::denials()).filter(|denial| wanted(denial.name)) {
         let row = denials::deny(&stage, &denial).await;
         if !terminal.is_json() {
             terminal.text(row.text())?;

@@ -52,6 +52,8 @@ pub const NEXT_ROLE: &str = "arn:aws:iam::123456789012:role/carnet/writer";
 pub const EXTERNAL_ID: &str = "carnet";
 /// The role of the instance and of the container task.
 pub const MACHINE_ROLE: &str = "arn:aws:iam::123456789012:role/carnet/machine";
+/// The id of that role: a new role of the same name would have another.
+pub const MACHINE_ROLE_ID: &str = "AROACARNETSANDBOX2347";
 /// The role of certificates.
 pub const CERTIFICATE_ROLE: &str = "arn:aws:iam::123456789012:role/carnet/certificate";
 /// The instance.
@@ -95,7 +97,7 @@ pub(crate) fn fill(inner: &mut Inner, now: Timestamp) {
     let write = json!({ "Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::carnet-reports/*" });
     add(inner, ROLE, "AROACARNETSANDBOX2345", &reader_trust(), &reads(&[token.clone(), next.clone()]), now);
     add(inner, NEXT_ROLE, "AROACARNETSANDBOX2346", &next_trust(), &reads(&[write]), now);
-    add(inner, MACHINE_ROLE, "AROACARNETSANDBOX2347", &machine_trust(), &reads(&[token, next]), now);
+    add(inner, MACHINE_ROLE, MACHINE_ROLE_ID, &machine_trust(), &reads(&[token, next]), now);
     add(inner, CERTIFICATE_ROLE, "AROACARNETSANDBOX2322", &certificate_trust(), &reads(&[]), now);
     // A test shows that it is accepted, as those of the roles; one that is not would simply grant nothing.
     let all = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;

@@ -5,9 +5,10 @@ use carnet_vault::trust::{CheckedConfig, CheckedRole, MethodConfig, Role, TokenF
 use serde_json::{Value, json};
 
 use crate::{
+    auth::KubernetesMethod,
     kv::Kv,
     policy::parse_policy,
-    state::{AuthMount, PolicyEntry, State},
+    state::{AuthMount, Method, PolicyEntry, State},
     sys::{self, Seal},
     tokens::Token,
 };
@@ -28,6 +29,14 @@ pub const SVID_MOUNT: &str = "spiffe";
 pub const SVID_ISSUER: &str = "https://authority.demo.test";
 /// The workload that logs in by its JWT-SVID.
 pub const WORKLOAD: &str = "spiffe://demo.test/app";
+/// The mount, below `auth/`, whose method takes tokens of the service accounts of [`KUBERNETES_HOST`]. It has a role [`ROLE`], too.
+pub const POD_MOUNT: &str = "pods";
+/// The API server that reviews them: that of the emulated cluster `prod`.
+pub const KUBERNETES_HOST: &str = "https://prod.kubernetes.carnet-sandbox.example";
+/// Bearer token that may create reviews there.
+pub const KUBERNETES_REVIEWER: &str = "carnet-sandbox-prod-reviewer";
+/// Namespace and name of the service account that logs in.
+pub const SERVICE_ACCOUNT: (&str, &str) = ("example", "admin");
 /// The secret that the role may read, below `secret/`, and the neighbour's.
 pub const SECRETS: [&str; 2] = ["app/db", "neighbour/db"];
 /// The policy [`ROLE`].
@@ -35,7 +44,8 @@ pub const POLICY: &str = r#"path "secret/data/app/*" { capabilities = ["read"] }
 path "secret/metadata/app/*" { capabilities = ["read", "list"] }
 "#;
 
-/// Fills a new server: open, KV v2 at `secret/`, JWT at `auth/jwt` and, for SVIDs, at `auth/spiffe`.
+/// Fills a new server: open, KV v2 at `secret/`, JWT at `auth/jwt` and, for SVIDs, at `auth/spiffe`,
+/// Kubernetes at `auth/pods`.
 pub(crate) fn fill(state: &State) {
     let now = state.now();
     let mut inner = state.lock();
@@ -46,6 +56,15 @@ pub(crate) fn fill(state: &State) {
     drop(sys::enable_secrets(state, root, "secret/", "2", "key/value secret storage"));
     drop(sys::enable_auth(state, root, "jwt/", "jwt", ""));
     drop(sys::enable_auth(state, root, &format!("{SVID_MOUNT}/"), "jwt", ""));
+    let pods = format!("{POD_MOUNT}/");
+    drop(sys::enable_auth(state, root, &pods, "kubernetes", ""));
+    if let Some(mount) = root.auths.get_mut(&pods) {
+        mount.method = Method::Kubernetes(Box::new(KubernetesMethod::reviewed_by(
+            KUBERNETES_HOST,
+            KUBERNETES_REVIEWER,
+            (ROLE, SERVICE_ACCOUNT, AUDIENCE, role().token),
+        )));
+    }
     if let Ok(policy) = parse_policy(POLICY) {
         root.policies.insert(ROLE.to_owned(), PolicyEntry { text: POLICY.to_owned(), policy });
     }

@@ -28,6 +28,11 @@ pub(super) struct Bent {
 }
 
 impl Bent {
+    /// One whose crossing must fail by this clause.
+    pub(super) fn new(crossing: Crossing, clause: &'static str) -> Self {
+        Self { crossing, clause }
+    }
+
     pub(super) fn name(&self) -> &'static str {
         self.crossing.name
     }

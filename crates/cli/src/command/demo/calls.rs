@@ -26,6 +26,8 @@ pub(super) enum Call {
     VaultSecret(&'static str),
     /// List the buckets of an AWS account.
     AwsBuckets,
+    /// Read a secret of Infisical.
+    InfisicalSecret(&'static str),
     /// Ask a relying party's resource whose token it is.
     Party(&'static str),
 }
@@ -57,6 +59,7 @@ pub(super) async fn make(call: Call, context: &Context, credential: &Credential)
         Call::GoogleListBuckets => google_call(context, credential).await,
         Call::AzureBlobs => clouds::azure_blobs(context, credential).await,
         Call::VaultSecret(path) => clouds::vault_secret(context, credential, path).await,
+        Call::InfisicalSecret(name) => clouds::infisical_secret(context, credential, name).await,
         Call::AwsBuckets => clouds::aws_buckets(context, credential).await,
         Call::Party(url) => clouds::party(context, credential, Method::GET, url).await,
     }

@@ -11,7 +11,8 @@ use super::{
     calls::{self, Call},
     report::Row,
     rotation,
-    stage::{self, Stage, TOKEN},
+    stage::{self, PodName, Stage, TOKEN},
+    tokens::{self, Life},
     verifier,
 };
 
@@ -20,6 +21,8 @@ pub(super) struct Crossing {
     pub(super) name: &'static str,
     /// The CI system whose job it plays.
     job: Option<(&'static str, Option<&'static str>)>,
+    /// The pod of an emulated cluster that it plays in.
+    place: Option<PodName>,
     /// A token that the row finds in a file.
     token: Option<Token>,
     /// Whether it needs the trust domain.
@@ -50,6 +53,8 @@ pub(super) enum Shown {
     Verifier,
     /// The same while the issuer's keys rotate.
     VerifierMeanwhile,
+    /// A resource server that asks the authority about the access token.
+    ResourceServer(Life),
 }
 
 impl From<Call> for Shown {
@@ -62,7 +67,7 @@ impl Crossing {
     pub(super) fn new(name: &'static str, route: String, principal: &'static str, shown: impl Into<Shown>) -> Self {
         let shown = shown.into();
         let domain = !matches!(shown, Shown::Cloud(_));
-        Self { name, job: None, token: None, domain, route, principal, shown, through_file: false }
+        Self { name, job: None, place: None, token: None, domain, route, principal, shown, through_file: false }
     }
 
     /// One that needs the trust domain.
@@ -73,6 +78,11 @@ impl Crossing {
     /// A job of this CI system; `audience` is what a GitLab job's definition fixes.
     pub(super) fn job(self, system: &'static str, audience: Option<&'static str>) -> Self {
         Self { job: Some((system, audience)), ..self }
+    }
+
+    /// In this pod of an emulated cluster.
+    pub(super) fn within(self, cluster: &'static str, name: &'static str) -> Self {
+        Self { place: Some(PodName { cluster, name }), ..self }
     }
 
     /// A job whose token lies in a file.
@@ -231,7 +241,10 @@ async fn play(stage: &Stage, crossing: &Crossing, row: &mut Row) -> Result<(), E
     if crossing.domain {
         stage.domain().await?;
     }
-    let context = stage.context(crossing.job)?;
+    let context = match &crossing.place {
+        Some(pod) => stage.context_in(pod)?,
+        None => stage.context(crossing.job)?,
+    };
     let before = stage.sandbox.world().decisions.count();
     run(stage, &context, &format!("version = 1\n[route.demo]\n{}\n", crossing.route), crossing, row).await?;
     if crossing.through_file {
@@ -284,7 +297,9 @@ async fn run(stage: &Stage, context: &Context, text: &str, crossing: &Crossing, 
     }
     row.call = Some(match crossing.shown {
         Shown::VerifierMeanwhile => rotation::during(stage.domain().await?, context, &route, &run.credential).await?,
-        Shown::Cloud(_) | Shown::Verifier => return show(stage, context, crossing, &run.credential, row).await,
+        Shown::Cloud(_) | Shown::Verifier | Shown::ResourceServer(_) => {
+            return show(stage, context, crossing, &run.credential, row).await;
+        }
     });
     Ok(())
 }
@@ -299,6 +314,7 @@ async fn show(
 ) -> Result<(), Error> {
     row.call = Some(match crossing.shown {
         Shown::Cloud(call) => calls::make(call, context, credential).await?,
+        Shown::ResourceServer(life) => tokens::live(stage.domain().await?, context, credential, life, row).await?,
         Shown::Verifier | Shown::VerifierMeanwhile => {
             verifier::show(stage.domain().await?, context, credential).await?
         }

@@ -15,8 +15,10 @@ use super::{
     crossings,
     domain::{AUDIENCE, DEPLOYMENT, Domain, OTHERS},
     identities,
+    logins::{self, Mistake},
     report::RefusalRow,
     stage::{self, Stage, TOKEN},
+    tokens::Misuse,
 };
 
 /// RFC 8693, 2.1 and 3.
@@ -35,7 +37,7 @@ pub(super) struct Denial {
 
 /// What is bent.
 #[derive(Clone, Copy)]
-enum Bend {
+pub(super) enum Bend {
     /// The job's token is for somebody else.
     Audience,
     /// A claim of the job's token differs.
@@ -50,11 +52,22 @@ enum Bend {
     OthersIdentity,
     /// A process on the pod's node that is in no pod.
     OutsideOfPod,
+    /// A login by signed request.
+    Login(Mistake),
+    /// The use of an access token that a principal of OCI gets by this source and rule.
+    Token { source: &'static str, rule: &'static str, misuse: Misuse },
+}
+
+impl Denial {
+    /// What must be refused by this clause.
+    pub(super) fn new(name: &'static str, clause: &'static str, bend: Bend) -> Self {
+        Self { name, clause, bend }
+    }
 }
 
 /// All rows, in order.
 pub(super) fn all() -> Vec<Denial> {
-    let denial = |name, clause, bend| Denial { name, clause, bend };
+    let denial = Denial::new;
     vec![
         denial("wrong audience, at the authority", "audience", Bend::Audience),
         denial("wrong repository claim", "claims", Bend::Claim("repository", "carnet-sandbox/other")),
@@ -126,6 +139,8 @@ async fn bend(stage: &Stage, domain: &Domain, bend: Bend) -> Result<(), Error> {
             domain.pod.leave()?;
             fetch(domain.pod_agent(), None).await
         }
+        Bend::Login(mistake) => logins::mistaken(stage, domain, mistake).await,
+        Bend::Token { source, rule, misuse } => logins::misuse(stage, domain, source, rule, misuse).await,
     }
 }
 

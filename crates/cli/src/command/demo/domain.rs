@@ -2,6 +2,7 @@
 //! node whose pod is simulated. Opened when the first row needs it; configured by files, as users do it. The emulated clouds
 //! know its issuer by the name that the gate has.
 
+mod logins;
 mod pod;
 
 use std::{
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::logins::{AWS_RULE, INSTANCE_RULES, POD_RULE, USER_RULES};
 use self::pod::Pod;
 use super::gate::{Gate, ISSUER};
 use crate::command::authority_admin::Api;
@@ -147,8 +149,8 @@ fn settings(folder: &Path, rules: &Path, entries: &Path) -> Result<Settings, Err
     section.check().map_err(|mistakes| Error::internal(format!("configure the authority: {mistakes:?}")))
 }
 
-/// Who may become whom: jobs on branches of one repository, jobs that deploy, whose tokens count once, and those of the
-/// mistake.
+/// Who may become whom: jobs on branches of one repository, jobs that deploy, whose tokens count once, those of the mistake,
+/// and principals of clouds that log in by signed request.
 fn rules() -> String {
     let rule = |name: &str, subject: &str, identity: &str, audience: &str, more: &str| {
         format!(
@@ -167,6 +169,7 @@ fn rules() -> String {
     own("build", &branches, "")
         + &own("deploy", DEPLOYMENT, "single_use = true\n")
         + &rule("mistaken", MISTAKEN, APP, ENTRA, elliptic)
+        + &logins::rules()
 }
 
 /// What pods of the simulated node get, this process, and processes of another user on this machine. The entry of all

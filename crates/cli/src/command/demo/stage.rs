@@ -10,7 +10,7 @@ use std::{
 use carnet_core::{Context, Error, MapEnvironment, NewFile, SystemClock, SystemRandom, replace_files};
 use carnet_net::{Client, Settings};
 use carnet_route::{Config, Registry, Route};
-use carnet_sandbox::{Flavour, MintRequest, Options, Sandbox};
+use carnet_sandbox::{Flavour, MintRequest, Options, Sandbox, kubernetes};
 use carnet_trust::Refusal;
 use tokio::sync::OnceCell;
 
@@ -19,6 +19,13 @@ use crate::world;
 
 /// The file in which a row finds a token, in [`Stage::folder`].
 pub(super) const TOKEN: &str = "token.jwt";
+
+/// A pod of an emulated cluster.
+#[derive(Clone, Copy)]
+pub(super) struct PodName {
+    pub(super) cluster: &'static str,
+    pub(super) name: &'static str,
+}
 
 /// The running sandbox and how rows reach it.
 pub(super) struct Stage {
@@ -67,10 +74,25 @@ impl Stage {
 
     /// What a process in the sandbox sees; with `job`, what a job of that CI system sees.
     pub(super) fn context(&self, job: Option<(&str, Option<&str>)>) -> Result<Context, Error> {
-        let mut variables = self.environment.clone();
-        if let Some((system, audience)) = job {
-            variables.extend(self.sandbox.job_environment(system, audience)?);
+        match job {
+            Some((system, audience)) => Ok(self.context_with(self.sandbox.job_environment(system, audience)?)),
+            None => Ok(self.context_with(Vec::new())),
         }
+    }
+
+    /// What a process in this pod of an emulated cluster sees: the variables that the kubelet would set.
+    pub(super) fn context_in(&self, pod: &PodName) -> Result<Context, Error> {
+        let place =
+            self.sandbox.folder().join("kubernetes").join(pod.cluster).join(kubernetes::NAMESPACE).join(pod.name);
+        let variables = std::fs::read_to_string(place.join("environment"))
+            .map_err(|error| Error::internal("read the variables of a pod").because(error))?;
+        let variables = variables.lines().filter_map(|line| line.split_once('='));
+        Ok(self.context_with(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
+    }
+
+    fn context_with(&self, more: Vec<(String, String)>) -> Context {
+        let mut variables = self.environment.clone();
+        variables.extend(more);
         variables.insert("CLIENT_SECRET".to_owned(), carnet_sandbox::oci::EXCHANGE_CLIENT_SECRET.to_owned());
         variables.insert("OCI_REGION".to_owned(), carnet_sandbox::oci::REGION.to_owned());
         variables.insert("DEMO".to_owned(), self.folder().to_string_lossy().into_owned());
@@ -81,7 +103,7 @@ impl Stage {
         let http = Client::new(Settings::from_environment(&environment));
         let mut context = carnet_route::system::context(Arc::new(http));
         context.environment = Arc::new(environment);
-        Ok(context)
+        context
     }
 
     /// The last refusal of an emulated service after decision number `before`.

@@ -125,6 +125,28 @@ impl Account {
 }
 
 impl KubernetesMethod {
+    /// One that asks the cluster at `host` with this token, with one role: its name, whose account may log in (namespace and
+    /// name), for which audience, and what it gets.
+    pub(crate) fn reviewed_by(
+        host: &str,
+        reviewer: &str,
+        (name, (namespace, account), audience, token): (&str, (&str, &str), &str, TokenFields),
+    ) -> Self {
+        let config = Config {
+            kubernetes_host: host.to_owned(),
+            token_reviewer_jwt: Some(Secret::new(reviewer)),
+            ..Config::default()
+        };
+        let role = KubernetesRole {
+            bound_service_account_names: vec![account.to_owned()],
+            bound_service_account_namespaces: vec![namespace.to_owned()],
+            audience: audience.to_owned(),
+            token,
+            ..KubernetesRole::default()
+        };
+        Self { config: Some(config), roles: [(name.to_owned(), role)].into() }
+    }
+
     /// Whether there is a role of this name, in lower case.
     pub(crate) fn has_role(&self, name: &str) -> bool {
         self.roles.contains_key(name)

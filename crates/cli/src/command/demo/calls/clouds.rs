@@ -1,7 +1,7 @@
 //! Calls at Azure, Vault, AWS and the relying parties of the catalogue.
 
 use carnet_core::{AccessToken, Context, Credential, Error, Material, Request, Response};
-use carnet_sandbox::{aws, azure};
+use carnet_sandbox::{aws, azure, infisical};
 use carnet_sigv4::{Scope, sign};
 use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
@@ -49,6 +49,22 @@ pub(super) async fn vault_secret(context: &Context, credential: &Credential, pat
         let secret = answer.pointer("/data/data").and_then(Value::as_object);
         // Names only: a secret is a secret in a demo, too.
         Ok(secret.map(|secret| secret.keys().cloned().collect::<Vec<_>>().join(", ")).unwrap_or_default())
+    })
+    .await
+}
+
+/// Reads a secret of the project, with the token and at the server of the login.
+pub(super) async fn infisical_secret(context: &Context, credential: &Credential, name: &str) -> Result<Called, Error> {
+    let address = credential.facts.get("address").map(String::as_str).unwrap_or_default();
+    let place = format!("workspaceId={}&environment={}&secretPath=/", infisical::PROJECT, infisical::ENVIRONMENT);
+    let url = parse(&format!("{address}/api/v3/secrets/raw/{name}?{place}"))?;
+    let request = Request::get(url)
+        .header(header::ACCEPT, HeaderValue::from_static("application/json"))
+        .bearer(&access(credential)?.token)?;
+    send(context, request, "read the secret", |response| {
+        let answer: Value = response.json("the secret")?;
+        // As with Vault's: its name only.
+        Ok(answer.pointer("/secret/secretKey").and_then(Value::as_str).unwrap_or_default().to_owned())
     })
     .await
 }
