@@ -282,10 +282,11 @@ pub(crate) enum SandboxCommand {
         /// Reach the clouds under their real host names through the sandbox's proxy, instead of by endpoint variables.
         #[arg(long)]
         proxy: bool,
-        /// Also play a CI job of this system: github or gitlab.
+        /// Also play a CI job of this system: github, gitlab, bitbucket, circleci, buildkite, azure-devops, hcp-terraform, spacelift,
+        /// jenkins, google-cloud-build; or of a kind of it, such as github-enterprise.
         #[arg(long, value_name = "SYSTEM")]
         job: Option<String>,
-        /// The audience of the job's token, where the job's definition fixes it (gitlab).
+        /// The audience of the job's token, where the job's definition fixes it (gitlab, bitbucket, hcp-terraform, jenkins).
         #[arg(long, requires = "job")]
         audience: Option<String>,
     },
@@ -294,10 +295,11 @@ pub(crate) enum SandboxCommand {
         /// Use endpoint variables instead of the proxy.
         #[arg(long)]
         direct: bool,
-        /// Also play a CI job of this system: github or gitlab.
+        /// Also play a CI job of this system: github, gitlab, bitbucket, circleci, buildkite, azure-devops, hcp-terraform, spacelift,
+        /// jenkins, google-cloud-build; or of a kind of it, such as github-enterprise.
         #[arg(long, value_name = "SYSTEM")]
         job: Option<String>,
-        /// The audience of the job's token, where the job's definition fixes it (gitlab).
+        /// The audience of the job's token, where the job's definition fixes it (gitlab, bitbucket, hcp-terraform, jenkins).
         #[arg(long, requires = "job")]
         audience: Option<String>,
         /// The command and its arguments.
@@ -330,7 +332,7 @@ pub(crate) enum SandboxCommand {
         #[arg(long, value_name = "FOLDER")]
         at: Option<PathBuf>,
     },
-    /// Mint a token of an emulated issuer: github or gitlab.
+    /// Mint a token of an emulated issuer: github, gitlab, bitbucket, circleci, buildkite, azure-devops, hcp-terraform, spacelift, jenkins.
     Token {
         /// The issuer.
         issuer: String,

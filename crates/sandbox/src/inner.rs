@@ -59,7 +59,7 @@ impl Inner {
             self.emulators.iter().find_map(|(_, emulator)| emulator.job_environment(job, audience, &self.urls));
         played.unwrap_or_else(|| {
             Err(Error::configuration(format!("play a job of {job}, which is no CI system here"))
-                .hint("there are github and gitlab"))
+                .hint("`carnet sandbox env --help` names the systems"))
         })
     }
 

@@ -29,6 +29,8 @@ pub static SYSTEMS: [&System; 10] = [
 pub struct System {
     /// Its name for people.
     pub name: &'static str,
+    /// What its tokens are called.
+    pub token: &'static str,
     /// The source that gets its tokens.
     pub source: &'static str,
     /// Who chooses the audience of its tokens.

@@ -1,10 +1,13 @@
 //! `carnet inspect TOKEN|FILE|-`: what it says, without believing it; with an issuer or keys, whether it is true.
 
+mod ci;
+
 use std::{
     io::Read as _,
     path::{Path, PathBuf},
 };
 
+use carnet_ci::System;
 use carnet_core::{Context, Destination, Error, Files as _, Secret, SecretBytes, SystemFiles};
 use carnet_gcp::{CredentialSource, ExternalAccount, parse_external_account};
 use carnet_jose::{Algorithm, JwtError, KeySet, Rules, UnverifiedJwt, discover, fetch_key_set, verify_jwt};
@@ -72,9 +75,12 @@ pub(super) fn run(args: &Inspect, terminal: Terminal) -> Result<u8, Error> {
             "verified": verdict.as_ref().map(Result::is_ok),
             "refused_by": verdict.as_ref().and_then(|verdict| verdict.as_ref().err()).map(ToString::to_string),
             "warnings": warnings,
+            "ci": ci::to_json(&jwt),
         }))?;
     } else {
-        terminal.text(describe(&jwt, now, verdict.as_ref(), &warnings))?;
+        let mut text = describe(&jwt, now, verdict.as_ref(), &warnings);
+        ci::describe(&mut text, &jwt);
+        terminal.text(text)?;
     }
     match verdict {
         Some(Err(error)) => {
@@ -147,9 +153,10 @@ fn looks_like(jwt: &UnverifiedJwt) -> &'static str {
     if is_access_token(jwt) {
         return "access token (RFC 9068)";
     }
+    if let Some(system) = System::of_token(claims) {
+        return system.token;
+    }
     match issuer {
-        "https://token.actions.githubusercontent.com" => "GitHub Actions identity token",
-        "https://accounts.google.com" => "Google ID token",
         "authService.oracle.com" => match claims.str("ptype") {
             Some("instance") => "OCI instance principal session token (needs its private key)",
             Some("resource") => "OCI resource principal session token (needs its private key)",
@@ -157,7 +164,6 @@ fn looks_like(jwt: &UnverifiedJwt) -> &'static str {
             _ => "OCI session token (needs its private key)",
         },
         _ if claims.get("tok_type").is_some() => "OCI identity domain token",
-        _ if claims.get("project_path").is_some() && claims.get("pipeline_id").is_some() => "GitLab CI identity token",
         _ if claims.get("kubernetes.io").is_some() => "Kubernetes service-account token",
         _ if claims.str("sub").is_some_and(|subject| subject.starts_with("spiffe://")) => "SPIFFE JWT-SVID",
         _ => "JSON Web Token",
@@ -312,5 +318,21 @@ mod tests {
             assert_eq!(seen(&header, &claims), "SPIFFE JWT-SVID", "{header}");
         }
         assert_eq!(seen(&json!({ "alg": "ES256", "typ": "x/at+jwt" }), &json!({ "sub": "a" })), "JSON Web Token");
+    }
+
+    #[test]
+    fn tokens_of_ci_systems_are_known_by_issuer_or_claims() {
+        for (claims, expected) in [
+            (json!({ "iss": "https://github.example/_services/token" }), "GitHub Actions identity token"),
+            (
+                json!({ "iss": "https://a.example", "project_path": "g/p", "pipeline_id": "1" }),
+                "GitLab CI identity token",
+            ),
+            (json!({ "iss": "https://oidc.circleci.com/org/o" }), "CircleCI identity token"),
+            (json!({ "iss": "https://app.terraform.io" }), "HCP Terraform workload identity token"),
+            (json!({ "iss": "https://accounts.google.com" }), "Google ID token"),
+        ] {
+            assert_eq!(seen(&json!({ "alg": "RS256" }), &claims), expected, "{claims}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::{Audience, Issuer, Subject, System, chosen, guard, id, name, run};
 /// its slug behind the first two.
 pub(crate) static GITHUB: System = System {
     name: "GitHub Actions",
+    token: "GitHub Actions identity token",
     source: "github-actions",
     audience: Audience::Asked,
     claims: &[
@@ -59,6 +60,7 @@ pub(crate) static GITHUB: System = System {
 /// "OpenID Connect (OIDC) Authentication Using ID Tokens", docs.gitlab.com. The issuer of an installation of one's own is its URL.
 pub(crate) static GITLAB: System = System {
     name: "GitLab CI/CD",
+    token: "GitLab CI identity token",
     source: "gitlab-ci",
     audience: Audience::Defined,
     claims: &[
@@ -104,6 +106,7 @@ pub(crate) static GITLAB: System = System {
 /// "Integrate Pipelines with resource servers using OIDC", support.atlassian.com. Ids stand in braces.
 pub(crate) static BITBUCKET: System = System {
     name: "Bitbucket Pipelines",
+    token: "Bitbucket Pipelines identity token",
     source: "bitbucket-pipelines",
     audience: Audience::Defined,
     claims: &[

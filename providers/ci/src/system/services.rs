@@ -6,6 +6,7 @@ use super::{Audience, Issuer, Subject, System, chosen, guard, id, name, run};
 /// discuss.circleci.com. An installation of one's own has its own host.
 pub(crate) static CIRCLECI: System = System {
     name: "CircleCI",
+    token: "CircleCI identity token",
     source: "circleci",
     audience: Audience::Asked,
     claims: &[
@@ -43,6 +44,7 @@ pub(crate) static CIRCLECI: System = System {
 /// "buildkite-agent oidc request-token", buildkite.com/docs. The ids are there only when they were asked for.
 pub(crate) static BUILDKITE: System = System {
     name: "Buildkite",
+    token: "Buildkite identity token",
     source: "buildkite",
     audience: Audience::Asked,
     claims: &[
@@ -76,6 +78,7 @@ pub(crate) static BUILDKITE: System = System {
 /// which is the tenant's: those tokens have none of these claims.
 pub(crate) static AZURE_DEVOPS: System = System {
     name: "Azure Pipelines",
+    token: "Azure Pipelines identity token",
     source: "azure-devops",
     audience: Audience::Fixed,
     claims: &[
@@ -99,6 +102,7 @@ pub(crate) static AZURE_DEVOPS: System = System {
 /// "Workload identity in HCP Terraform", developer.hashicorp.com. Terraform Enterprise has its own URL as issuer.
 pub(crate) static HCP_TERRAFORM: System = System {
     name: "HCP Terraform",
+    token: "HCP Terraform workload identity token",
     source: "hcp-terraform",
     audience: Audience::Defined,
     claims: &[
@@ -133,6 +137,7 @@ pub(crate) static HCP_TERRAFORM: System = System {
 /// are slugs, which stay when their names change, and which somebody else can take when the thing is gone.
 pub(crate) static SPACELIFT: System = System {
     name: "Spacelift",
+    token: "Spacelift identity token",
     source: "spacelift",
     audience: Audience::Fixed,
     claims: &[
@@ -156,6 +161,7 @@ pub(crate) static SPACELIFT: System = System {
 /// controller's URL with `/oidc`, that of a folder, or what the credential says.
 pub(crate) static JENKINS: System = System {
     name: "Jenkins",
+    token: "Jenkins identity token",
     source: "jenkins",
     audience: Audience::Defined,
     claims: &[run("build_number", "how many builds there were")],
@@ -171,6 +177,7 @@ pub(crate) static JENKINS: System = System {
 /// a service account like any other: nothing in it says that a build asked for it.
 pub(crate) static CLOUD_BUILD: System = System {
     name: "Google service account",
+    token: "Google ID token",
     source: "google-cloud-build",
     audience: Audience::Asked,
     claims: &[
