@@ -4,13 +4,12 @@ import json
 import os
 import sys
 
+from spiffe_generated import HEADER, channel, generate
+
+messages, services = generate("workload.proto")
 folder = sys.argv[1]
 socket = os.path.join(folder, "api.sock")
 os.environ["SPIFFE_ENDPOINT_SOCKET"] = f"unix://{socket}"
-
-from spiffe_generated import HEADER, channel, generate  # noqa: E402
-
-messages, services = generate("workload.proto")
 
 
 def identities():
