@@ -1,6 +1,8 @@
 """Are values refused that make no sense, by every Helm, and is every value described?"""
 
 import json
+import re
+import tempfile
 
 import jsonschema
 import yaml
@@ -85,11 +87,27 @@ def undescribed(values, schema, place=""):
             yield from undescribed(value, below, f"{place}{name}.")
 
 
+def manual():
+    """The values that the manual shows: each must be some that the chart takes."""
+    text = (helm.ROOT / "docs/src/kubernetes/install.md").read_text(encoding="utf-8")
+    blocks = [one for one in re.findall(r"```yaml\n(.*?)```", text, re.S) if set(yaml.safe_load(one)) <= set(nested({}))]
+    for block in blocks:
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(yaml.safe_dump({"trustDomain": "example.org", "issuer": "https://oidc.example.org"} | yaml.safe_load(block)))
+            file.flush()
+            said = helm.template([file.name])[1]
+        if said:
+            yield f"the manual's values {block}: {said}"
+    if len(blocks) < 3:
+        yield f"the manual shows {len(blocks)} values"
+
+
 def check():
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     jsonschema.Draft7Validator.check_schema(schema)
     problems = list(undescribed(nested({}), schema))
     problems += [f"good values: {one}" for one in by_schema(GOOD)]
+    problems += manual()
     for bend, word in REFUSED:
         said = by_schema(GOOD | bend)
         if not said and word != "same host":
