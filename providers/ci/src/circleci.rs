@@ -97,7 +97,7 @@ impl Source for CircleCi {
             };
             let audience = self.audience.as_deref().or(want.audience.as_deref());
             let found = if self.subject == CircleSubject::V1 || self.is_enough(&held, audience, context) {
-                self.held(held, audience, context)
+                Self::found(held, audience, context)
             } else {
                 self.ask(context, audience).await
             };
@@ -113,7 +113,7 @@ impl CircleCi {
         fits && !self.root_issuer && held.token.refuse_expired("", context.now()).is_ok()
     }
 
-    fn held(&self, held: Held, audience: Option<&str>, context: &Context) -> Result<Credential, Error> {
+    fn found(held: Held, audience: Option<&str>, context: &Context) -> Result<Credential, Error> {
         let advice = Advice {
             expired: "it lives for an hour from the job's beginning: leave `subject` out, so that a new one is asked for",
             audience:

@@ -8,7 +8,7 @@ use crate::token::{MAX_TOKEN, parse_plain_token};
 
 /// The programs ask their own service, and try again some times by themselves (Buildkite's agent five times, doubling from two
 /// seconds: `clicommand/oidc_request_token.go`).
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Runs the program and reads the token that it prints. Its standard error is not repeated: it may quote what it was given.
 ///
@@ -29,7 +29,7 @@ pub(crate) async fn printed_token(context: &Context, argv: Vec<String>, refused:
         };
         return Err(Error::refused(format!("run {program} for an ID token: {end}"))
             .hint(refused)
-            .hint(format!("to see what it says, run it by hand in the job with its output sent to /dev/null: what it prints is the token")));
+            .hint("to see what it says, run it by hand in the job with its output sent to /dev/null: what it prints is the token"));
     }
     parse_plain_token(output.stdout.expose()).map_err(|wrong| {
         Error::unreachable(format!("read the ID token that {program} printed ({} bytes): {wrong}", output.stdout.len()))

@@ -27,7 +27,7 @@ const LIFE: i64 = 600;
 const EARLIER: i64 = 600;
 
 /// The claims of a pipeline's own token (the same sample).
-pub(crate) fn claims(audience: Option<&str>, issued: i64, world: &World) -> Map<String, Value> {
+pub(crate) fn claims(audience: Option<&str>, made: i64, world: &World) -> Map<String, Value> {
     members(json!({
         "jti": uuid(world),
         "sub": seed::AZURE_SUBJECT,
@@ -41,9 +41,9 @@ pub(crate) fn claims(audience: Option<&str>, issued: i64, world: &World) -> Map<
         "rpo_ref": seed::REF,
         "run_id": "42",
         "iss": seed::AZURE_ISSUER,
-        "nbf": issued.saturating_sub(EARLIER),
-        "exp": issued.saturating_add(LIFE),
-        "iat": issued,
+        "nbf": made.saturating_sub(EARLIER),
+        "exp": made.saturating_add(LIFE),
+        "iat": made,
     }))
 }
 

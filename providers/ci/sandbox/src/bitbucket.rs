@@ -20,13 +20,13 @@ const MOST_AUDIENCES: usize = 10;
 const LONGEST_AUDIENCE: usize = 150;
 
 /// The claims of a step that deploys to an environment.
-pub(crate) fn claims(audience: Option<&str>, issued: i64) -> Map<String, Value> {
+pub(crate) fn claims(audience: Option<&str>, made: i64) -> Map<String, Value> {
     members(json!({
         "iss": seed::BITBUCKET_ISSUER,
         "aud": audience.unwrap_or(seed::BITBUCKET_AUDIENCE),
         "sub": format!("{}:{}:{}", seed::BITBUCKET_REPOSITORY, seed::BITBUCKET_ENVIRONMENT, seed::BITBUCKET_STEP),
-        "iat": issued,
-        "exp": issued.saturating_add(LIFE),
+        "iat": made,
+        "exp": made.saturating_add(LIFE),
         "accountUuid": seed::BITBUCKET_WORKSPACE,
         "workspaceUuid": seed::BITBUCKET_WORKSPACE,
         "repositoryUuid": seed::BITBUCKET_REPOSITORY,

@@ -35,15 +35,15 @@ const OPTIONAL: [(&str, &str); 2] =
     [("organization_id", seed::BUILDKITE_ORGANIZATION), ("pipeline_id", seed::BUILDKITE_PIPELINE)];
 
 /// The claims of a job on a branch.
-pub(crate) fn claims(audience: Option<&str>, issued: i64) -> Map<String, Value> {
+pub(crate) fn claims(audience: Option<&str>, made: i64) -> Map<String, Value> {
     let default_audience = format!("https://buildkite.com/{}", seed::OWNER);
     members(json!({
         "iss": seed::BUILDKITE_ISSUER,
         "sub": seed::BUILDKITE_SUBJECT,
         "aud": audience.unwrap_or(&default_audience),
-        "iat": issued,
-        "nbf": issued,
-        "exp": issued.saturating_add(LIFE),
+        "iat": made,
+        "nbf": made,
+        "exp": made.saturating_add(LIFE),
         "organization_slug": seed::OWNER,
         "pipeline_slug": "app",
         "build_number": 42,
@@ -151,9 +151,9 @@ pub(crate) fn program(
     while let Some(option) = options.next() {
         let value = options.next().ok_or_else(|| format!("flag needs an argument: {option}"))?;
         match *option {
-            "--audience" => asked.audience = (*value).to_owned(),
+            "--audience" => (*value).clone_into(&mut asked.audience),
             "--lifetime" => {
-                asked.lifetime = value.parse().map_err(|_other| "invalid value for --lifetime".to_owned())?
+                asked.lifetime = value.parse().map_err(|_other| "invalid value for --lifetime".to_owned())?;
             }
             "--claim" => asked.claims.extend(value.split(',').map(ToOwned::to_owned)),
             other => return Err(format!("flag provided but not defined: {other}")),

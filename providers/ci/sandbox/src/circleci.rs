@@ -20,13 +20,13 @@ pub(crate) const ROOT_JWKS: &str = "https://oidc.circleci.com/.well-known/jwks-p
 const LIFE: i64 = 3_600;
 
 /// The claims of a job on a branch, with the second form of the subject.
-pub(crate) fn claims(issuer: Issuer, audience: Option<&str>, issued: i64, world: &World) -> Map<String, Value> {
+pub(crate) fn claims(issuer: Issuer, audience: Option<&str>, made: i64, world: &World) -> Map<String, Value> {
     members(json!({
         "iss": issuer.url(),
         "sub": seed::CIRCLECI_SUBJECT,
         "aud": audience.unwrap_or(seed::CIRCLECI_ORGANIZATION),
-        "iat": issued,
-        "exp": issued.saturating_add(LIFE),
+        "iat": made,
+        "exp": made.saturating_add(LIFE),
         "oidc.circleci.com/org-id": seed::CIRCLECI_ORGANIZATION,
         "oidc.circleci.com/project-id": seed::CIRCLECI_PROJECT,
         "oidc.circleci.com/context-ids": ["71000000-0000-4000-8000-00000000c004"],

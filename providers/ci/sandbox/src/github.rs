@@ -111,7 +111,7 @@ pub(crate) fn router(inner: Arc<Inner>, issuers: &[Issuer]) -> Router {
 }
 
 /// The claims of a job on a branch, in an environment.
-pub(crate) fn claims(issuer: Issuer, audience: Option<&str>, issued: i64, world: &World) -> Map<String, Value> {
+pub(crate) fn claims(issuer: Issuer, audience: Option<&str>, made: i64, world: &World) -> Map<String, Value> {
     let (repository, reference) = (seed::REPOSITORY, seed::REF);
     let workflow = format!("{repository}/.github/workflows/deploy.yml@{reference}");
     let default_audience = format!("https://github.com/{}", seed::OWNER);
@@ -144,9 +144,9 @@ pub(crate) fn claims(issuer: Issuer, audience: Option<&str>, issued: i64, world:
         "environment": "production",
         "runner_environment": "github-hosted",
         "iss": issuer.url(),
-        "nbf": issued.saturating_sub(EARLIER),
-        "exp": issued.saturating_add(LIFE),
-        "iat": issued,
+        "nbf": made.saturating_sub(EARLIER),
+        "exp": made.saturating_add(LIFE),
+        "iat": made,
     }));
     // An enterprise is in the tokens of its own alone; the server has no immutable ids in its subjects and none of enterprises.
     if matches!(issuer, Issuer::GithubEnterprise | Issuer::GithubResidency) {

@@ -54,7 +54,7 @@ pub(crate) fn router(inner: Arc<Inner>, issuer: Issuer) -> Router {
 }
 
 /// The claims of a job on a protected branch, in an environment. Ids are texts, as GitLab writes them.
-pub(crate) fn claims(issuer: Issuer, audience: Option<&str>, issued: i64, world: &World) -> Map<String, Value> {
+pub(crate) fn claims(issuer: Issuer, audience: Option<&str>, made: i64, world: &World) -> Map<String, Value> {
     let host = issuer.url().trim_start_matches("https://");
     let configuration = format!("{host}/{}//.gitlab-ci.yml@{}", seed::REPOSITORY, seed::REF);
     let runner = if issuer == Issuer::Gitlab { "gitlab-hosted" } else { "self-hosted" };
@@ -87,9 +87,9 @@ pub(crate) fn claims(issuer: Issuer, audience: Option<&str>, issued: i64, world:
         "ci_config_sha": seed::SHA,
         "jti": uuid(world),
         "iss": issuer.url(),
-        "iat": issued,
-        "nbf": issued.saturating_sub(EARLIER),
-        "exp": issued.saturating_add(LIFE),
+        "iat": made,
+        "nbf": made.saturating_sub(EARLIER),
+        "exp": made.saturating_add(LIFE),
         "sub": seed::GITLAB_SUBJECT,
         "aud": audience.unwrap_or(issuer.url()),
     }))

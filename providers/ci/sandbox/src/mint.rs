@@ -179,21 +179,21 @@ pub(crate) fn mint(keys: &KeyRing, request: &MintRequest, now: Timestamp, world:
         Some(Flaw::NotYet) => FAR,
         _ => 0,
     };
-    let issued = now.as_second().saturating_add(moved);
+    let made = now.as_second().saturating_add(moved);
     let audience = request.audience.as_deref();
     let issuer = request.issuer;
     let mut claims = match issuer {
         Issuer::Github | Issuer::GithubEnterprise | Issuer::GithubResidency | Issuer::GithubServer => {
-            github::claims(issuer, audience, issued, world)
+            github::claims(issuer, audience, made, world)
         }
-        Issuer::Gitlab | Issuer::GitlabSelfManaged => gitlab::claims(issuer, audience, issued, world),
-        Issuer::Bitbucket => bitbucket::claims(audience, issued),
-        Issuer::Circleci | Issuer::CircleciRoot => circleci::claims(issuer, audience, issued, world),
-        Issuer::Buildkite => buildkite::claims(audience, issued),
-        Issuer::AzureDevops => azure_devops::claims(audience, issued, world),
-        Issuer::HcpTerraform => runs::hcp_terraform(audience, issued, world),
-        Issuer::Spacelift => runs::spacelift(audience, issued, world),
-        Issuer::Jenkins => runs::jenkins(audience, issued),
+        Issuer::Gitlab | Issuer::GitlabSelfManaged => gitlab::claims(issuer, audience, made, world),
+        Issuer::Bitbucket => bitbucket::claims(audience, made),
+        Issuer::Circleci | Issuer::CircleciRoot => circleci::claims(issuer, audience, made, world),
+        Issuer::Buildkite => buildkite::claims(audience, made),
+        Issuer::AzureDevops => azure_devops::claims(audience, made, world),
+        Issuer::HcpTerraform => runs::hcp_terraform(audience, made, world),
+        Issuer::Spacelift => runs::spacelift(audience, made, world),
+        Issuer::Jenkins => runs::jenkins(audience, made),
     };
     for (name, value) in &request.claims {
         if value.is_null() {

@@ -23,14 +23,14 @@ const HCP_LIFE: i64 = 300;
 const LIFE: i64 = 3_600;
 
 /// The claims of an apply.
-pub(crate) fn hcp_terraform(audience: Option<&str>, issued: i64, world: &World) -> Map<String, Value> {
+pub(crate) fn hcp_terraform(audience: Option<&str>, made: i64, world: &World) -> Map<String, Value> {
     members(json!({
         "jti": uuid(world),
         "iss": seed::HCP_ISSUER,
         "aud": audience.unwrap_or("carnet"),
-        "iat": issued,
-        "nbf": issued,
-        "exp": issued.saturating_add(HCP_LIFE),
+        "iat": made,
+        "nbf": made,
+        "exp": made.saturating_add(HCP_LIFE),
         "sub": seed::HCP_SUBJECT,
         "terraform_organization_id": seed::HCP_ORGANIZATION,
         "terraform_organization_name": seed::OWNER,
@@ -45,14 +45,14 @@ pub(crate) fn hcp_terraform(audience: Option<&str>, issued: i64, world: &World) 
 }
 
 /// The claims of a tracked run of a stack.
-pub(crate) fn spacelift(audience: Option<&str>, issued: i64, world: &World) -> Map<String, Value> {
+pub(crate) fn spacelift(audience: Option<&str>, made: i64, world: &World) -> Map<String, Value> {
     members(json!({
         "iss": seed::SPACELIFT_ISSUER,
         "sub": seed::SPACELIFT_SUBJECT,
         "aud": audience.unwrap_or(seed::SPACELIFT_AUDIENCE),
-        "iat": issued,
-        "nbf": issued,
-        "exp": issued.saturating_add(LIFE),
+        "iat": made,
+        "nbf": made,
+        "exp": made.saturating_add(LIFE),
         "jti": uuid(world),
         "spaceId": "production",
         "callerType": "stack",
@@ -64,12 +64,12 @@ pub(crate) fn spacelift(audience: Option<&str>, issued: i64, world: &World) -> M
 }
 
 /// The claims of a build, as the plugin's templates are when nobody has changed them. Without an audience there is no `aud`.
-pub(crate) fn jenkins(audience: Option<&str>, issued: i64) -> Map<String, Value> {
+pub(crate) fn jenkins(audience: Option<&str>, made: i64) -> Map<String, Value> {
     let mut claims = members(json!({
         "iss": seed::JENKINS_ISSUER,
         "sub": seed::JENKINS_SUBJECT,
-        "iat": issued,
-        "exp": issued.saturating_add(LIFE),
+        "iat": made,
+        "exp": made.saturating_add(LIFE),
         "build_number": 42,
     }));
     claims.extend(audience.map(|audience| ("aud".to_owned(), Value::from(audience))));

@@ -109,14 +109,14 @@ fn warns_of_a_whole_tenant() {
     let all = "subject: every project, pipeline or";
     for trust in [
         bent(0, |trust| {
-            drop((trust.remove("repository_id"), trust.insert("repository_owner_id".to_owned(), json!("1"))))
+            drop((trust.remove("repository_id"), trust.insert("repository_owner_id".to_owned(), json!("1"))));
         }),
         bent(2, |trust| drop((trust.remove("project_id"), trust.insert("namespace_id".to_owned(), json!("1"))))),
         bent(4, |trust| drop((trust.remove("sub"), trust.insert("branchName".to_owned(), json!("main"))))),
         bent(5, |trust| drop(trust.remove("oidc.circleci.com/project-id"))),
         bent(6, |trust| drop(trust.remove("pipeline_id"))),
         bent(7, |trust| {
-            drop((trust.remove("prj_id"), trust.remove("def_id"), trust.insert("org_id".to_owned(), json!("o"))))
+            drop((trust.remove("prj_id"), trust.remove("def_id"), trust.insert("org_id".to_owned(), json!("o"))));
         }),
         bent(8, |trust| drop(trust.remove("terraform_workspace_id"))),
         bent(9, |trust| drop(trust.remove("callerId"))),
