@@ -16,6 +16,7 @@ const REST: &str = "
 | `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` | The proxy for `https` and for `http`, and the hosts that are reached without one; loopback always is. In lower case they go before those in upper case. Metadata services are never reached through a proxy. |
 | `SSL_CERT_FILE` | A PEM bundle of trusted authorities, instead of the system's. |
 | `NO_COLOR` | No colour on the terminal. |
+| `CSI_ENDPOINT` | Where `carnet csi` listens for the kubelet: `unix:///csi/csi.sock`. `--endpoint` goes before it. |
 | `XDG_CONFIG_HOME` | Where the user's configuration is: `carnet/carnet.toml` in it; otherwise in `~/.config`. |
 | `XDG_RUNTIME_DIR` | Where `carnet run` keeps the files of a route that names no delivery; otherwise `/tmp`. The folder is private, and removed at the end. |
 
