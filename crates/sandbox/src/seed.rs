@@ -101,5 +101,15 @@ mod tests {
             (vault::SVID_ISSUER, vault::WORKLOAD),
         ];
         assert!(svids.iter().all(|one| *one == svids[0]), "{svids:?}");
+        let prod = &kubernetes::CLUSTERS[0];
+        let reviewers = [
+            (vault::KUBERNETES_HOST, vault::KUBERNETES_REVIEWER, vault::SERVICE_ACCOUNT),
+            (infisical::KUBERNETES_HOST, infisical::KUBERNETES_REVIEWER, infisical::SERVICE_ACCOUNT),
+        ];
+        for (host, reviewer, account) in reviewers {
+            assert_eq!((host, reviewer), (&*format!("https://{}", prod.host), prod.reviewer_token));
+            assert_eq!(account, (kubernetes::NAMESPACE, kubernetes::ADMIN));
+        }
+        assert_eq!(infisical::TENANCY, oci::TENANCY);
     }
 }

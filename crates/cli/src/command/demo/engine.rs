@@ -2,12 +2,7 @@
 
 use carnet_sandbox::{gcp, kubernetes, oci, vault};
 
-use super::{
-    bent::Bent,
-    calls::Call,
-    clouds,
-    crossings::{self, Crossing},
-};
+use super::{bent::Bent, calls::Call, clouds, crossings::Crossing};
 
 /// The cluster whose pods policies and trusts name.
 pub(super) const CLUSTER: &str = "prod";
@@ -60,13 +55,13 @@ pub(super) fn bent() -> Vec<Bent> {
     vec![
         row(
             "OKE viewer pod makes a bucket",
-            "policy",
+            "condition",
             session(),
             CLUSTER,
             VIEWER,
             Call::OciCreateBucket("not-a-viewers"),
         ),
-        row("an OKE pod of the same name in another cluster", "policy", session(), "dev", ADMIN, list),
+        row("an OKE pod of the same name in another cluster", "condition", session(), "dev", ADMIN, list),
         row("a pod's token at another cluster's proxymux", "token", stolen.to_owned(), CLUSTER, ADMIN, list),
         row(
             "an OKE pod that may make no tokens",

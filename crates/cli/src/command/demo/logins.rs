@@ -49,20 +49,25 @@ pub(super) fn all() -> Vec<Crossing> {
             .within(engine::CLUSTER, engine::ADMIN),
         Crossing::new("AWS machine to an access token", from_aws(), "/aws/machine", Shown::ResourceServer(Life::Used)),
         Crossing::new("OCI user to Infisical to a secret", to_infisical("oci", USER), infisical::IDENTITY, secret),
-        Crossing::new("OKE pod to Infisical to a secret", pod_to_infisical(), infisical::IDENTITY, secret)
-            .within(engine::CLUSTER, engine::ADMIN),
+        Crossing::new(
+            "OKE pod to Infisical to a secret",
+            pod_to_infisical(infisical::AUDIENCE),
+            infisical::IDENTITY,
+            secret,
+        )
+        .within(engine::CLUSTER, engine::ADMIN),
     ]
 }
 
 /// What Infisical must refuse.
 pub(super) fn bent() -> Vec<Bent> {
     let call = Call::InfisicalSecret(SECRET);
-    let elsewhere = pod_to_infisical().replace(infisical::AUDIENCE, "https://somebody.else");
+    let elsewhere = pod_to_infisical("https://somebody.else");
     vec![
         Bent::new(
             Crossing::new("a pod's token for another party, at Infisical", elsewhere, "", call)
                 .within(engine::CLUSTER, engine::ADMIN),
-            "audience",
+            "review",
         ),
         Bent::new(
             Crossing::new("an AWS machine that is not allowed, at Infisical", aws_to_infisical(), "", call),
@@ -103,7 +108,7 @@ pub(super) fn denials() -> Vec<Denial> {
         login("a login by signed request for another rule", "rule", Mistake::Rule),
         login("a login by signed request, sent for another host", "host", Mistake::Host),
         login("a login by signed request of six minutes ago", "date", Mistake::Old),
-        login("a login in the name of somebody else", "user", Mistake::OtherUser),
+        login("a login in the name of somebody else", "signer", Mistake::OtherUser),
         login("a login by signed request, bent on its way", "signature", Mistake::Bent),
     ]
 }
@@ -233,8 +238,8 @@ fn aws_to_infisical() -> String {
     to_infisical(&format!("aws\", region = \"{}", aws::REGION), MACHINE)
 }
 
-fn pod_to_infisical() -> String {
-    engine::account(&infisical("kubernetes", &format!(", audience = \"{}\"", infisical::AUDIENCE)))
+fn pod_to_infisical(audience: &str) -> String {
+    engine::account(&infisical("kubernetes", &format!(", audience = \"{audience}\"")))
 }
 
 fn to_infisical(method: &str, source: &str) -> String {
