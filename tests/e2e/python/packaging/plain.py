@@ -40,7 +40,7 @@ def manifest(name, file):
     text = text.replace("app.kubernetes.io/managed-by: Helm", "app.kubernetes.io/managed-by: kubectl")
     text = "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
     level = "privileged" if excess(helm.parse(text)) else "restricted"
-    own = "".join(f"---\n{one.read_text(encoding='utf-8')}" for one in sorted((helm.CHART / "crds").glob("*.yaml"))) if name == "operator" else ""
+    own = "".join(f"---\n{one.read_text(encoding='utf-8')}" for one in sorted((helm.CHART / "crds").glob("*.yaml"))) if "[operator, --config" in text else ""
     return HEAD.format(name=name, about=about) + NAMESPACE.format(level=level) + own + text
 
 
