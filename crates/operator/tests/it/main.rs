@@ -7,4 +7,10 @@
     reason = "helpers of tests, which clippy does not see as tests"
 )]
 
+mod authority;
 mod definitions;
+mod gate;
+mod registrations;
+mod server;
+mod support;
+mod workloads;
