@@ -107,7 +107,12 @@ fn whole_tenant(trust: &CiTrust<'_>, system: &System, pins: &Pins) -> Option<War
 fn names(system: &System, pins: &Pins) -> Option<Warning> {
     let binding = || system.project.iter().chain(system.tenant);
     let weight = |name: &str| system.claim(name).map(|claim| claim.weight);
-    let ids: Vec<&str> = binding().copied().filter(|name| weight(name) == Some(Weight::Id)).collect();
+    let mut ids: Vec<&str> = Vec::new();
+    for name in binding().copied().filter(|name| weight(name) == Some(Weight::Id)) {
+        if !ids.contains(&name) {
+            ids.push(name);
+        }
+    }
     let name = binding().copied().find(|name| weight(name) == Some(Weight::Name) && pins.has(name))?;
     if ids.is_empty() || pins.any(&ids) {
         return None;

@@ -147,6 +147,7 @@ fn warns_of_names_where_there_are_ids() {
         trust.insert("sub".to_owned(), json!("organization:o:pipeline:p:ref:refs/heads/main:commit:*:step:*"));
     });
     assert_eq!(said(&by_slugs), ["subject: `pipeline_slug` is a name:"]);
+    assert!(warnings(&by_slugs)[0].fix.ends_with("one of pipeline_id, organization_id"), "each id once");
 }
 
 #[test]
