@@ -78,6 +78,12 @@ pub(crate) enum Command {
     },
     /// Give pods the agent's socket as a volume: the node service of a CSI driver, for the kubelet.
     Csi(Deferred<Csi>),
+    /// Keep true in a Kubernetes cluster what custom resources say: authority, agents, discovery, entries, trust rules.
+    Operator {
+        /// Stop when standard input ends.
+        #[arg(long)]
+        stop_with_stdin: bool,
+    },
     /// Serve or export the OIDC discovery documents of an existing SPIFFE installation.
     Discovery(Deferred<Discovery>),
     /// Check, show or describe the configuration.
@@ -177,7 +183,7 @@ impl Command {
     pub(crate) fn is_service(&self) -> bool {
         match self {
             Self::Authority(args) => args.command.is_none(),
-            Self::Agent { .. } | Self::Csi(_) => true,
+            Self::Agent { .. } | Self::Csi(_) | Self::Operator { .. } => true,
             Self::Discovery(args) => args.command.is_none(),
             _ => false,
         }

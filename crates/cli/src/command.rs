@@ -12,6 +12,7 @@ mod discovery;
 mod flagged;
 mod get;
 mod inspect;
+mod operator;
 mod route_args;
 mod run;
 mod sandbox;
@@ -45,6 +46,7 @@ pub(crate) fn dispatch(cli: Cli, matches: &ArgMatches, terminal: Terminal) -> Re
         Command::Authority(args) => authority::run(&global, args.into_inner(), terminal),
         Command::Agent { stop_with_stdin } => agent::run(&global, stop_with_stdin, terminal),
         Command::Csi(args) => csi::run(args.into_inner(), terminal),
+        Command::Operator { stop_with_stdin } => operator::run(&global, stop_with_stdin, terminal),
         Command::Discovery(args) => discovery::run(&global, args.into_inner(), terminal),
         Command::Config(args) => config::run(&global, &args, terminal),
         Command::Completion { shell } => completion::run(shell, terminal),

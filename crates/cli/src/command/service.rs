@@ -6,6 +6,7 @@ use carnet_agent::AgentConfig;
 use carnet_authority::AuthorityConfig;
 use carnet_core::{Context, Error, SectionConfig};
 use carnet_discovery::DiscoveryConfig;
+use carnet_operator::OperatorConfig;
 use carnet_ops::{Signal, Signals, systemd};
 use carnet_route::{Config, Registry};
 use tokio::sync::watch;
@@ -19,6 +20,7 @@ pub(super) fn registry() -> Registry {
         .with_section::<AuthorityConfig>()
         .with_section::<AgentConfig>()
         .with_section::<DiscoveryConfig>()
+        .with_section::<OperatorConfig>()
 }
 
 /// The section of a service.
