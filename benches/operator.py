@@ -103,7 +103,7 @@ def main():
         for number in range(ENTRIES):
             spec = {"spiffeId": f"spiffe://{domain(authority)}/ns/example/sa/e{number}", "pods": {"serviceAccount": f"e{number}"}}
             api.ask("POST", LIST, {"metadata": {"name": f"e{number}"}, "spec": spec})
-        socket = next((folder / "authority").rglob("*.sock"))
+        socket = folder / "authority/authority.sock"
         config = folder / "carnet.toml"
         config.write_text(
             f'version = 1\n[operator]\nmanage = ["registrations"]\nkubeconfig = "{folder}/sandbox/kubernetes/config"\ncontext = "dev"\n'
