@@ -1,6 +1,10 @@
 //! The driver as a whole.
 
-use std::{fs, io, os::unix::fs::FileTypeExt as _, path::Path, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use carnet_core::{Error, Result};
 use carnet_grpc::{
@@ -39,7 +43,7 @@ impl Driver {
     pub fn start(settings: Settings, mounts: Arc<dyn Mounts>) -> Result<Self> {
         settings.check()?;
         may_mount(&settings.kubelet, mounts.as_ref())?;
-        look_around(settings.folder());
+        look_around(&settings.workload_socket, settings.folder());
         let socket = UnixSocket::bind(&settings.endpoint, SOCKET_MODE)?;
         let settings = Arc::new(settings);
         let volumes = Arc::new(Volumes::new(settings.folder().to_owned(), mounts));
@@ -90,24 +94,52 @@ fn may_mount(kubelet: &Path, mounts: &dyn Mounts) -> Result<()> {
     }
 }
 
-/// Says what pods will find besides a socket: whatever is in that folder is shown to all of them.
-fn look_around(folder: &Path) {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
+/// Warns of what pods will find besides the agent's socket: whatever is in its folder is shown to all of them.
+fn look_around(socket: &Path, folder: &Path) {
+    match besides(socket, folder) {
+        Ok(found) => {
+            for path in found {
+                tracing::warn!(
+                    path = %path.display(),
+                    "every pod with a volume finds this: give the agent's socket a folder of its own"
+                );
+            }
+        }
         Err(error) => {
             let folder = folder.display();
             tracing::warn!(%error, "the agent's folder {folder} cannot be read; until it is there no pod gets a volume");
-            return;
-        }
-    };
-    for entry in entries.flatten() {
-        if !entry.file_type().is_ok_and(|kind| kind.is_socket()) {
-            tracing::warn!(path = %entry.path().display(), "every pod with a volume can see this, and it is no socket");
         }
     }
+}
+
+/// What is in a folder besides this file, in order.
+fn besides(file: &Path, folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        found.push(entry?.path());
+    }
+    found.retain(|path| path != file);
+    found.sort();
+    Ok(found)
 }
 
 /// What is said to calls of other services.
 fn unknown() -> Status {
     Status::unimplemented("the driver has the services csi.v1.Identity and csi.v1.Node, and no other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_pods_find_besides_the_socket_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["api.sock", "seal.key", "admin.sock"] {
+            fs::File::create(at(name)).unwrap();
+        }
+        assert_eq!(besides(&at("api.sock"), folder.path()).unwrap(), [at("admin.sock"), at("seal.key")]);
+        assert!(besides(&at("missing/api.sock"), &at("missing")).is_err());
+    }
 }
