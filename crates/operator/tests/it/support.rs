@@ -11,7 +11,7 @@ use carnet_kubernetes_sandbox::{KubernetesEmulator, emulator, seed};
 use carnet_net::{ClientCertificates, Limits, ServerCertificate, Settings, TlsServerConfig, serve_with};
 use carnet_operator::{Operator, OperatorConfig, Timing};
 use carnet_sandbox_kit::{Emulator as _, World as Sandbox};
-use carnet_x509::{Authority, LeafProfile, der_to_pem};
+use carnet_x509::{Authority, LeafProfile};
 use http::Request;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -224,7 +224,7 @@ fn tls() -> (String, Arc<TlsServerConfig>, String) {
     let now = SystemClock.now();
     let (from, until) = (now - SignedDuration::from_hours(1), now + SignedDuration::from_hours(48));
     let authority = Authority::root("test", Algorithm::Es256, from, until).unwrap();
-    let pem = der_to_pem(&[authority.certificate().to_vec()]);
+    let pem = authority.certificate_pem();
     let make = move |_name: &str| {
         let profile = LeafProfile {
             subject: vec![("CN", "test".to_owned())],
