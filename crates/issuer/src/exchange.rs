@@ -22,7 +22,7 @@ use crate::{
     svid::bounded,
 };
 
-use refused::note_refusal;
+pub(crate) use refused::note_refusal;
 
 pub(crate) use refused::Refused;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use carnet_core::{Secret, safe_text};
 use carnet_jose::UnverifiedJwt;
-use carnet_store::{Committed, Op, Outcome, TokenRow};
+use carnet_store::{Committed, Op, TokenRow};
 use carnet_trust::Refusal;
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Caller, Issuer, OAuthCode, OAuthError, Presented, ShownToken, SubjectType,
-    exchange::Refused,
+    exchange::{Refused, note_refusal},
     form,
     inbound::{ACCESS_TOKEN_TYPE, OwnToken, Proof, Unproved},
     refusals::record,
@@ -124,7 +124,7 @@ impl Issuer {
         let ops = if counted { vec![Op::UseToken { id: token.row.id.clone(), now }] } else { Vec::new() };
         let refused = counted.then(|| {
             let mut refused = row.clone();
-            (refused.outcome, refused.clause) = (Outcome::Refused, Some("uses".to_owned()));
+            note_refusal(&mut refused, &used_up());
             refused
         });
         match self.commit(ops, row, refused).await {
@@ -195,6 +195,12 @@ enum Lookup {
 fn inactive(refusal: Refusal) -> Refused {
     // Nobody is told this: the answer is that the token is inactive.
     Refused::new(refusal, OAuthError::request("the token is inactive"))
+}
+
+fn used_up() -> Refused {
+    let fix = "get a new token, or let the rule give more uses";
+    let seen = "a token that was used as often as it may be";
+    inactive(Refusal::new("uses", seen, "a token with uses left", "invalid_token", fix))
 }
 
 /// A token that is bound to networks is good there only.

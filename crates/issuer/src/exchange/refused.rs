@@ -18,7 +18,7 @@ pub(crate) struct Refused {
     pub(crate) failed: bool,
 }
 
-pub(super) fn note_refusal(row: &mut AuditRecord, refused: &Refused) {
+pub(crate) fn note_refusal(row: &mut AuditRecord, refused: &Refused) {
     row.outcome = if refused.failed { Outcome::Failed } else { Outcome::Refused };
     row.clause = Some(refused.refusal.clause.to_owned());
     let mut note = |name: &str, text: &str| row.details.insert(name.to_owned(), json!(text));

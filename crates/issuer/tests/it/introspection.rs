@@ -146,7 +146,8 @@ async fn uses_are_counted() {
     for active in [true, true, false, false] {
         assert_eq!(look_up(&world, &token, &[]).await.json()["active"], active);
     }
-    assert_eq!(world.clause().await, "uses");
+    let row = world.last().await;
+    assert_eq!((row.clause.as_deref(), &row.details["wanted"]), (Some("uses"), &json!("a token with uses left")));
     let fields = [("grant_type", EXCHANGE), ("subject_token_type", ACCESS_TOKEN), ("subject_token", token.expose())];
     world.ask(&fields).await;
     assert_eq!(world.clause().await, "uses", "nor can it be exchanged");

@@ -15,6 +15,7 @@ const TARGETS: &[(&str, &str)] = &[
     ("oci-domain", "oci"),
     ("oci-instance", "oci"),
     ("oci-resource", "oci"),
+    ("oci-oke", "oci"),
     ("gcp", "gcp"),
     ("gcp-metadata", "gcp"),
     ("entra", "azure"),
@@ -23,6 +24,7 @@ const TARGETS: &[(&str, &str)] = &[
     ("aws-roles-anywhere", "aws"),
     ("aws-identity", "aws"),
     ("vault", "vault"),
+    ("infisical", "infisical"),
     ("carnet", "authority"),
     ("spiffe", "authority"),
 ];
