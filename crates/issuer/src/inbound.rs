@@ -2,6 +2,7 @@
 
 mod keys;
 mod own;
+mod review;
 mod signed;
 mod stateless;
 
@@ -155,6 +156,9 @@ impl Issuer {
             types,
         };
         let jwt = verify_jwt(parsed, &keys, &rules, now)?;
+        if trusted.data.token_review {
+            self.review(token, &jwt).await?;
+        }
         let subject = jwt.claims().str("sub").filter(|subject| !subject.is_empty() && subject.len() <= MAX_SUBJECT);
         let subject = subject.ok_or_else(|| {
             let fix = "let the issuer name the subject in sub";

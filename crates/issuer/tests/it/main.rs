@@ -10,6 +10,7 @@
 
 mod abuse;
 mod client;
+mod cluster;
 mod delegation;
 mod discovery;
 mod exchange;
