@@ -49,6 +49,15 @@ impl Data {
         }
     }
 
+    /// The answer to a list: the names of what there is, and 404 where there is nothing.
+    ///
+    /// # Errors
+    /// 404.
+    pub(crate) fn keys(names: impl IntoIterator<Item: AsRef<str>>) -> Answer {
+        let names: Vec<Value> = names.into_iter().map(|name| name.as_ref().into()).collect();
+        if names.is_empty() { Err(ApiError::nothing()) } else { Self::of([("keys", names.into())]).answer() }
+    }
+
     /// In an envelope.
     pub(crate) fn secret(self) -> Secret {
         Secret { data: Some(self.0), ..Secret::default() }
@@ -119,6 +128,11 @@ impl ApiError {
     /// 404: no mount has this path.
     pub(crate) fn no_route(path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, [format!("no handler for route {path:?}. route entry not found.")])
+    }
+
+    /// 404: the mount has no such path.
+    pub(crate) fn no_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, ["1 error occurred:\n\t* unsupported path\n\n"])
     }
 
     /// 405.

@@ -11,7 +11,7 @@ use crate::{
     policy::Operation,
     reply::{Answer, ApiError, Data, Reply, Secret},
     route::no_namespace,
-    state::{AuthMount, JwtMethod, MAX_TRUSTS, State},
+    state::{AuthMount, Inner, JwtMethod, MAX_TRUSTS, State},
 };
 
 /// Names that fields had before all auth methods shared them; the new one wins.
@@ -42,36 +42,36 @@ pub(crate) async fn configure(state: &State, call: &Call, place: &Place, mount: 
         warnings.push(text);
     }
     let mut inner = state.lock();
-    let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
-    let method = namespace.auths.get_mut(mount).and_then(AuthMount::jwt_mut);
-    method.ok_or_else(|| ApiError::no_route(&place.path))?.config = Some(checked);
+    method(&mut inner, place, mount)?.config = Some(checked);
     done(warnings)
 }
 
 /// Answers the rest of a method's paths.
 pub(crate) fn answer(state: &State, call: &Call, place: &Place, mount: &str, rest: &str) -> Answer {
     let mut inner = state.lock();
-    let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
-    let method = namespace.auths.get_mut(mount).and_then(AuthMount::jwt_mut);
-    let method = method.ok_or_else(|| ApiError::no_route(&place.path))?;
+    let method = method(&mut inner, place, mount)?;
     match (rest, place.operation) {
         ("config", Operation::Read) => {
             let config = method.config.as_ref().ok_or_else(ApiError::nothing)?;
             fields(config.config()).answer()
         }
-        ("role/", Operation::List) => {
-            let names: Vec<String> = method.roles.keys().cloned().collect();
-            if names.is_empty() {
-                return Err(ApiError::nothing());
-            }
-            Data::of([("keys", names.into())]).answer()
-        }
+        ("role/", Operation::List) => Data::keys(method.roles.keys()),
         ("config" | "role/" | "role", _) => Err(ApiError::unsupported()),
         _ => match rest.strip_prefix("role/") {
             Some(name) => role(method, call, place.operation, &name.to_ascii_lowercase()),
-            None => Err(ApiError::new(http::StatusCode::NOT_FOUND, ["1 error occurred:\n\t* unsupported path\n\n"])),
+            None => Err(ApiError::no_path()),
         },
     }
+}
+
+/// The method at this mount.
+///
+/// # Errors
+/// 404.
+pub(super) fn method<'i>(inner: &'i mut Inner, place: &Place, mount: &str) -> Result<&'i mut JwtMethod, ApiError> {
+    let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
+    let method = namespace.auths.get_mut(mount).and_then(AuthMount::jwt_mut);
+    method.ok_or_else(|| ApiError::no_route(&place.path))
 }
 
 fn role(method: &mut JwtMethod, call: &Call, operation: Operation, name: &str) -> Answer {

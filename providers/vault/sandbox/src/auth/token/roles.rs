@@ -162,10 +162,7 @@ impl TokenRole {
 pub(super) fn answer(namespace: &mut Namespace, call: &Call, operation: Operation, name: &str) -> Answer {
     let roles = &mut namespace.token_roles;
     match operation {
-        Operation::List if name.is_empty() => {
-            let names: Vec<&String> = roles.keys().collect();
-            if names.is_empty() { Err(ApiError::nothing()) } else { Data::of([("keys", json!(names))]).answer() }
-        }
+        Operation::List if name.is_empty() => Data::keys(roles.keys()),
         _ if name.is_empty() || name.contains('/') => Err(ApiError::unsupported()),
         Operation::Read => Data::from_value(roles.get(name).ok_or_else(ApiError::nothing)?.describe()).answer(),
         Operation::Create | Operation::Update => {
