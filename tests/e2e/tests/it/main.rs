@@ -24,6 +24,7 @@ mod harness;
 mod matrix;
 mod oracle;
 mod oracle_setup;
+mod parties;
 mod scene;
 mod secrets;
 mod spiffe;
