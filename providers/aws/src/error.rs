@@ -3,8 +3,9 @@
 //! Texts are those of "AssumeRoleWithWebIdentity" (STS API reference) and those that users quote in public issues; the
 //! README's table lists them. The clauses are those of [`crate::trust`], which decides the same questions.
 
-use carnet_core::{Credential, Error, ErrorKind, Request, Response, safe_text};
+use carnet_core::{Credential, Error, ErrorKind, Material, Request, Response, Secret, safe_text, without_echo};
 use http::StatusCode;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::xml;
@@ -20,7 +21,13 @@ pub struct AwsError {
 
 /// Reads either form of error body: XML of the query protocol, or JSON with `message` (and perhaps `__type` or `code`).
 pub fn parse_error(body: &[u8]) -> AwsError {
-    let safe = |text: &str| Some(safe_text(text)).filter(|text| !text.is_empty());
+    parse_without(body, &[])
+}
+
+/// A text that quotes what was sent is not shown at all.
+fn parse_without(body: &[u8], sent: &[&Secret]) -> AwsError {
+    let quotes = |text: &str| without_echo(text, sent) != text;
+    let safe = |text: &str| Some(text).filter(|text| !quotes(text)).map(safe_text).filter(|text| !text.is_empty());
     if let Some(leaves) = std::str::from_utf8(body).ok().and_then(xml::leaves) {
         let leaf = |name: &str| leaves.get(&format!("ErrorResponse/Error/{name}")).and_then(|text| safe(text));
         return AwsError { code: leaf("Code"), message: leaf("Message") };
@@ -222,9 +229,27 @@ const CATALOGUE: [Known; 30] = [
     known("ValidationException", "", "request", ErrorKind::Configuration, "correct what the text names"),
 ];
 
-/// A refusal of `what`. `subject` is the credential that was shown, for its facts.
-pub(crate) fn refusal(what: &str, response: &Response, subject: Option<&Credential>) -> Error {
-    let mut said = parse_error(response.body.expose());
+/// AWS says no more than that the token is invalid of one that does not count yet.
+const NOT_YET: Known = known(
+    "InvalidIdentityToken",
+    "",
+    "not-yet",
+    ErrorKind::Expired,
+    "the token counts from a time in the future: compare the clocks of the issuer and of this machine with the real time",
+);
+
+/// What a credential holds that no answer may repeat.
+fn secrets(credential: &Credential) -> Vec<&Secret> {
+    match &credential.material {
+        Material::Jwt(token) => vec![token],
+        Material::AwsKeys(keys) => keys.session_token.iter().chain([&keys.secret_access_key]).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A refusal of `what`, which was asked for at `now`. `subject` is the credential that was shown, for its facts.
+pub(crate) fn refusal(what: &str, response: &Response, subject: Option<&Credential>, now: Timestamp) -> Error {
+    let mut said = parse_without(response.body.expose(), &subject.map(secrets).unwrap_or_default());
     if said.code.is_none() {
         // JSON services say the type in a header.
         said.code = response.header("x-amzn-errortype").map(|code| safe_text(bare(code)));
@@ -238,6 +263,9 @@ pub(crate) fn refusal(what: &str, response: &Response, subject: Option<&Credenti
     // Some codes are written with and without `Exception`.
     let same = |entry: &&Known| code == entry.code || code.strip_suffix("Exception") == Some(entry.code);
     let found = CATALOGUE.iter().filter(same).find(|entry| text.contains(entry.text));
+    let is_early = subject.and_then(|subject| subject.issued_at).is_some_and(|at| at > now);
+    let is_early = is_early && found.is_some_and(|entry| entry.code == NOT_YET.code && entry.text.is_empty());
+    let found = if is_early { Some(&NOT_YET) } else { found };
     let busy = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
     let kind = if busy { ErrorKind::Unreachable } else { found.map_or(ErrorKind::Refused, |entry| entry.kind) };
     let mut error = Error::new(kind, what).because(Error::new(kind, format!("{code}: {text}"))).code(code);
@@ -280,6 +308,8 @@ mod tests {
 
     use super::*;
 
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
     fn answer(status: u16, body: &str) -> Response {
         Response {
             status: StatusCode::from_u16(status).unwrap(),
@@ -297,7 +327,7 @@ mod tests {
     #[test]
     fn every_known_refusal_has_its_clause_kind_and_fix() {
         for entry in &CATALOGUE {
-            let error = refusal("x", &answer(400, &xml(entry.code, entry.text)), None);
+            let error = refusal("x", &answer(400, &xml(entry.code, entry.text)), None, NOW);
             assert_eq!(
                 (error.failed_clause(), error.kind(), error.provider_code()),
                 (Some(entry.clause), entry.kind, Some(entry.code))
@@ -312,22 +342,48 @@ mod tests {
             .fact("issuer", "https://i.example")
             .fact("subject", "s");
         let body = xml("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity eyJhbGci");
-        let error = refusal("x", &answer(403, &body), Some(&subject));
+        let error = refusal("x", &answer(403, &body), Some(&subject), NOW);
         assert_eq!(error.kind(), ErrorKind::Policy);
         assert_eq!(error.hints()[1], "what was shown has issuer https://i.example, subject s");
         assert!(!format!("{error:?}").contains("eyJ"));
     }
 
     #[test]
+    fn a_token_of_the_future_is_not_called_forged() {
+        let jwt = || Credential::new(Material::Jwt(Secret::new("eyJ.x.y")));
+        let body = xml("InvalidIdentityToken", "The ID Token provided is not valid");
+        let early = jwt().issued_at(Timestamp::from_second(1).unwrap());
+        let error = refusal("x", &answer(400, &body), Some(&early), NOW);
+        assert_eq!((error.failed_clause(), error.kind()), (Some("not-yet"), ErrorKind::Expired));
+        let error = refusal("x", &answer(400, &body), Some(&jwt().issued_at(NOW)), NOW);
+        assert_eq!((error.failed_clause(), error.kind()), (Some("signature"), ErrorKind::Refused));
+        let body = xml("InvalidIdentityToken", "Incorrect token audience");
+        assert_eq!(refusal("x", &answer(400, &body), Some(&early), NOW).failed_clause(), Some("audience"));
+    }
+
+    #[test]
+    fn no_error_quotes_the_token_even_in_parts() {
+        let token = "opaque-0123456789abcdefghijklmnopqrstuvwxyz-token";
+        let subject = Credential::new(Material::Jwt(Secret::new(token)));
+        for between in ["", " ", "\u{200b}", "\n"] {
+            let parts: Vec<&str> =
+                (0..token.len()).step_by(12).filter_map(|at| token.get(at..(at + 12).min(token.len()))).collect();
+            let error = refusal("x", &answer(400, &xml("AccessDenied", &parts.join(between))), Some(&subject), NOW);
+            assert!(!format!("{error:?}").contains("0123"), "{error:?}");
+            assert_eq!(error.failed_clause(), Some("policy"));
+        }
+    }
+
+    #[test]
     fn json_services_are_read_too() {
-        let error = refusal("x", &answer(404, r#"{"__type":"a#ResourceNotFoundException","message":"m"}"#), None);
+        let error = refusal("x", &answer(404, r#"{"__type":"a#ResourceNotFoundException","message":"m"}"#), None, NOW);
         assert_eq!(error.provider_code(), Some("ResourceNotFoundException"));
     }
 
     #[test]
     fn somebody_else_is_not_taken_for_aws() {
-        assert_eq!(refusal("x", &answer(403, "<html>"), None).kind(), ErrorKind::Unreachable);
-        assert_eq!(refusal("x", &answer(503, &xml("AccessDenied", "")), None).kind(), ErrorKind::Unreachable);
+        assert_eq!(refusal("x", &answer(403, "<html>"), None, NOW).kind(), ErrorKind::Unreachable);
+        assert_eq!(refusal("x", &answer(503, &xml("AccessDenied", "")), None, NOW).kind(), ErrorKind::Unreachable);
     }
 
     proptest! {

@@ -11,6 +11,10 @@ fn response(status: u16, body: impl Into<Vec<u8>>) -> Response {
 }
 
 fn told(status: u16, body: impl Into<Vec<u8>>) -> Error {
+    told_of(status, body, false, None)
+}
+
+fn told_of(status: u16, body: impl Into<Vec<u8>>, is_early: bool, token: Option<&Secret>) -> Error {
     let attempt = Attempt {
         tenant: TENANT,
         client_id: CLIENT,
@@ -18,6 +22,8 @@ fn told(status: u16, body: impl Into<Vec<u8>>) -> Error {
         issuer: Some("https://issuer.example/"),
         subject: Some("s"),
         audience: Some("https://seen.example"),
+        is_early,
+        token,
     };
     token_endpoint(&response(status, body), &attempt)
 }
@@ -26,6 +32,28 @@ fn body(error: &str, code: u32, text: &str) -> String {
     json!({ "error": error, "error_codes": [code], "trace_id": "t-1",
         "error_description": format!("AADSTS{code}: {text} Trace ID: t-1 Correlation ID: c-1 Timestamp: now") })
     .to_string()
+}
+
+#[test]
+fn a_token_of_the_future_is_not_called_over() {
+    let error = told_of(400, body("invalid_client", 700_024, "not within its valid time range."), true, None);
+    assert_eq!((error.failed_clause(), error.kind()), (Some("not-yet"), ErrorKind::Expired));
+    assert!(error.hints()[0].contains("clocks"));
+    let error = told_of(400, body("invalid_client", 700_211, "no issuer"), true, None);
+    assert_eq!(error.failed_clause(), Some("issuer"));
+}
+
+#[test]
+fn no_error_quotes_the_token_even_in_parts() {
+    let token = "opaque-0123456789abcdefghijklmnopqrstuvwxyz-token";
+    let secret = Secret::new(token);
+    for between in ["", " ", "\u{200b}", "\n"] {
+        let parts: Vec<&str> =
+            (0..token.len()).step_by(12).filter_map(|at| token.get(at..(at + 12).min(token.len()))).collect();
+        let error = told_of(400, body("invalid_client", 700_211, &parts.join(between)), false, Some(&secret));
+        assert!(!format!("{error:?}").contains("0123"), "{error:?}");
+        assert_eq!(error.failed_clause(), Some("issuer"));
+    }
 }
 
 #[test]
