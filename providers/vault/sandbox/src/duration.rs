@@ -47,6 +47,17 @@ pub(crate) fn parse_text(text: &str) -> Option<SignedDuration> {
     Some(SignedDuration::from_millis(if negative { milliseconds.checked_neg()? } else { milliseconds }))
 }
 
+/// As Go writes one of whole seconds: `1h0m0s`, `1m0s`, `1s`.
+pub(crate) fn text(span: SignedDuration) -> String {
+    let seconds = span.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, _) => format!("{minutes}m{rest}s"),
+        _ => format!("{hours}h{minutes}m{rest}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -62,6 +73,13 @@ mod tests {
         }
         assert_eq!(parse(&Value::from(9)), Some(SignedDuration::from_secs(9)));
         assert_eq!(parse_text("500ms"), Some(SignedDuration::from_millis(500)));
+    }
+
+    #[test]
+    fn a_time_is_written_as_go_does() {
+        for (seconds, wanted) in [(0, "0s"), (61, "1m1s"), (3600, "1h0m0s"), (2_764_800, "768h0m0s")] {
+            assert_eq!(text(SignedDuration::from_secs(seconds)), wanted);
+        }
     }
 
     #[test]

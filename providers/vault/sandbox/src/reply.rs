@@ -99,6 +99,20 @@ impl Secret {
     }
 }
 
+/// 204, or 200 when there is something to say.
+pub(crate) fn with_warnings(warnings: Vec<String>) -> Reply {
+    if warnings.is_empty() {
+        return Reply::Nothing;
+    }
+    Reply::Secret(Box::new(Secret { warnings, ..Secret::default() }))
+}
+
+/// [`with_warnings`] of a write that had names that mean nothing.
+pub(crate) fn ignoring(unknown: &[String]) -> Reply {
+    let ignored = format!("Endpoint ignored these unrecognized parameters: [{}]", unknown.join(" "));
+    with_warnings(if unknown.is_empty() { Vec::new() } else { vec![ignored] })
+}
+
 /// A refusal on its way out.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {

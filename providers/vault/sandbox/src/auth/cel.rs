@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
-    issue::{Made, issue, longest, refused},
+    issue::{Made, issue, refused},
     jwt::{fields, from_fields, invalid, method},
     login::{Asked, asked, with_keys},
 };
@@ -34,8 +34,8 @@ pub(super) async fn login(state: &State, call: &Call, place: &Place, mount: &str
 
 fn made(role: String, auth: CelAuth, now: Timestamp) -> Made {
     let token = Token {
-        ttl: auth.lifetime(),
-        most: longest(auth.period, auth.max_ttl, auth.explicit_max_ttl, now),
+        ttl: auth.ttl,
+        max_ttl: auth.max_ttl,
         policies: auth.policies,
         meta: auth.metadata,
         num_uses: auth.num_uses,

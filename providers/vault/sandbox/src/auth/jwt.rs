@@ -9,7 +9,7 @@ use crate::{
     access::Place,
     call::Call,
     policy::Operation,
-    reply::{Answer, ApiError, Data, Reply, Secret},
+    reply::{self, Answer, ApiError, Data, Reply},
     route::no_namespace,
     state::{AuthMount, Inner, JwtMethod, MAX_TRUSTS, State},
 };
@@ -43,7 +43,7 @@ pub(crate) async fn configure(state: &State, call: &Call, place: &Place, mount: 
     }
     let mut inner = state.lock();
     method(&mut inner, place, mount)?.config = Some(checked);
-    done(warnings)
+    Ok(reply::with_warnings(warnings))
 }
 
 /// Answers the rest of a method's paths.
@@ -90,8 +90,7 @@ fn role(method: &mut JwtMethod, call: &Call, operation: Operation, name: &str) -
             merged.extend(body);
             let role = CheckedRole::new(name, from_fields(merged)?).map_err(|mistake| invalid(&mistake))?;
             method.roles.insert(name.to_owned(), role);
-            let ignored = format!("Endpoint ignored these unrecognized parameters: [{}]", unknown.join(" "));
-            done(if unknown.is_empty() { Vec::new() } else { vec![ignored] })
+            Ok(reply::ignoring(&unknown))
         }
         Operation::Delete => {
             method.roles.remove(name);
@@ -129,13 +128,4 @@ pub(super) fn from_fields<T: DeserializeOwned>(fields: Map<String, Value>) -> Re
 
 pub(super) fn invalid(mistake: &Mistake) -> ApiError {
     ApiError::bad(mistake.message.clone())
-}
-
-/// 204, or 200 when there is something to say.
-#[expect(clippy::unnecessary_wraps, reason = "paths end in an answer")]
-fn done(warnings: Vec<String>) -> Answer {
-    if warnings.is_empty() {
-        return Ok(Reply::Nothing);
-    }
-    Ok(Reply::Secret(Box::new(Secret { warnings, ..Secret::default() })))
 }

@@ -10,10 +10,14 @@ use crate::{
     call::Call,
     kv::Kv,
     policy::Operation,
-    reply::{Answer, ApiError, Data, Reply},
+    reply::{self, Answer, ApiError, Data, Reply},
     route::no_namespace,
     state::{About, AuthMount, MAX_ENTRIES, Method, Mount, Namespace, State},
+    tuning::Tuning,
 };
+
+/// Where the tokens' own method is.
+const TOKEN: &str = "token/";
 
 /// `sys/mounts[/PATH[/tune]]`
 pub(super) fn secrets(state: &State, call: &Call, place: &Place, rest: &str) -> Answer {
@@ -45,7 +49,11 @@ pub(super) fn secrets(state: &State, call: &Call, place: &Place, rest: &str) -> 
                     "plugin not found in the catalog: {kind} (the sandbox has kv only)"
                 )));
             }
+            let tuning = configured(call)?;
             enable_secrets(state, namespace, &path, &version, call.text("description"))?;
+            if let Some(mount) = namespace.mounts.get_mut(&path) {
+                mount.about.tuning = tuning;
+            }
             Ok(Reply::Nothing)
         }
         Operation::Delete if !path.is_empty() => {
@@ -68,25 +76,29 @@ pub(super) fn auths(state: &State, call: &Call, place: &Place, rest: &str) -> An
                 .iter()
                 .map(|(path, method)| (path.clone(), about(&method.about, &method.kind, &Value::Null)))
                 .collect();
-            let token = About {
-                accessor: "auth_token_builtin".to_owned(),
-                uuid: String::new(),
-                description: "token based credentials".to_owned(),
-                tune: Map::new(),
-            };
-            data.insert("token/".to_owned(), about(&token, "token", &Value::Null));
+            data.insert(TOKEN.to_owned(), about(&namespace.token, "token", &Value::Null));
             Data(data).flat()
+        }
+        Operation::Read if !tune && path == TOKEN => {
+            Data::from_value(about(&namespace.token, "token", &Value::Null)).flat()
         }
         Operation::Read if !tune => {
             let method = namespace.auths.get(&path).ok_or_else(|| none(&path))?;
             Data::from_value(about(&method.about, &method.kind, &Value::Null)).flat()
         }
         _ if tune => {
-            let about = namespace.auths.get_mut(&path).map(|method| &mut method.about);
+            let about = match path.as_str() {
+                TOKEN => Some(&mut namespace.token),
+                path => namespace.auths.get_mut(path).map(|method| &mut method.about),
+            };
             tuning(about.ok_or_else(|| none(&path))?, call, place.operation)
         }
         Operation::Create | Operation::Update if !path.is_empty() => {
+            let tuning = configured(call)?;
             enable_auth(state, namespace, &path, call.text("type"), call.text("description"))?;
+            if let Some(method) = namespace.auths.get_mut(&path) {
+                method.about.tuning = tuning;
+            }
             Ok(Reply::Nothing)
         }
         Operation::Delete if !path.is_empty() => {
@@ -131,7 +143,7 @@ pub(crate) fn enable_auth(
     description: &str,
 ) -> Result<(), ApiError> {
     free(&namespace.auths, path)?;
-    if path == "token/" {
+    if path == TOKEN {
         return Err(ApiError::bad("path is already in use at token/"));
     }
     let method = match kind {
@@ -150,6 +162,17 @@ pub(crate) fn enable_auth(
     let about = state.about("auth_", kind, description);
     namespace.auths.insert(path.to_owned(), AuthMount { about, kind: kind.to_owned(), method });
     Ok(())
+}
+
+/// The tuning that a mount is made with. Names that mean nothing are passed over (UNCONFIRMED).
+fn configured(call: &Call) -> Result<Tuning, ApiError> {
+    let mut tuning = Tuning::default();
+    match call.body.get("config") {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(fields)) => drop(tuning.write(fields)?),
+        Some(_) => return Err(ApiError::bad("unable to convert given mount config information")),
+    }
+    Ok(tuning)
 }
 
 fn free<T>(mounts: &BTreeMap<String, T>, path: &str) -> Result<(), ApiError> {
@@ -209,7 +232,7 @@ fn describe(mount: &Mount) -> Value {
 fn about(about: &About, kind: &str, options: &Value) -> Value {
     json!({
         "accessor": about.accessor,
-        "config": about.tune,
+        "config": about.tuning.config(),
         "description": about.description,
         "external_entropy_access": false,
         "local": false,
@@ -225,19 +248,18 @@ fn about(about: &About, kind: &str, options: &Value) -> Value {
 fn tuning(about: &mut About, call: &Call, operation: Operation) -> Answer {
     match operation {
         Operation::Read => {
-            let mut data = Data(about.tune.clone());
+            let mut data = Data(about.tuning.effective());
             data.0.insert("description".to_owned(), about.description.as_str().into());
             data.flat()
         }
         Operation::Create | Operation::Update => {
-            for (name, value) in &call.body {
-                match name.as_str() {
-                    "description" => call.text("description").clone_into(&mut about.description),
-                    // Kept and shown; lifetimes of tokens come from roles here.
-                    name => drop(about.tune.insert(name.to_owned(), value.clone())),
-                }
+            let mut fields = call.body.clone();
+            let description = fields.remove("description");
+            let unknown = about.tuning.write(&fields)?;
+            if let Some(description) = description {
+                description.as_str().unwrap_or_default().clone_into(&mut about.description);
             }
-            Ok(Reply::Nothing)
+            Ok(reply::ignoring(&unknown))
         }
         _ => Err(ApiError::unsupported()),
     }

@@ -21,3 +21,4 @@ mod support;
 mod system;
 mod token_roles;
 mod tokens;
+mod tuning;

@@ -160,26 +160,6 @@ async fn rejects_wrapper_that_is_over() {
 }
 
 #[tokio::test]
-async fn a_mount_is_tuned() {
-    let sandbox = Sandbox::new();
-    for mount in ["sys/mounts/secret", "sys/auth/jwt"] {
-        let tune = json!({ "max_lease_ttl": "1h", "description": "tuned" });
-        assert_eq!(sandbox.root("POST", &format!("{mount}/tune"), tune).await.0, 204);
-        let (status, body) = sandbox.root("GET", &format!("{mount}/tune"), Value::Null).await;
-        assert_eq!((status, &body["data"]["max_lease_ttl"], &body["max_lease_ttl"]), (200, &json!("1h"), &json!("1h")));
-        let (_, about) = sandbox.root("GET", mount, Value::Null).await;
-        assert_eq!(
-            (&about["data"]["description"], &about["data"]["config"]["max_lease_ttl"]),
-            (&json!("tuned"), &json!("1h"))
-        );
-    }
-    for path in ["sys/mounts/none/tune", "sys/auth/none/tune"] {
-        said(sandbox.root("POST", path, json!({})).await, 400, "none/");
-    }
-    said(sandbox.root("DELETE", "sys/mounts/secret/tune", Value::Null).await, 405, "unsupported operation");
-}
-
-#[tokio::test]
 async fn sealing_takes_sudo_and_ends_every_answer_but_that() {
     let sandbox = Sandbox::new();
     let token = may(&sandbox, "sys/seal", r#""update""#).await;

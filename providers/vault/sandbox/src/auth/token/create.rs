@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{SYSTEM_TTL, TokenRole};
+use super::{
+    super::lifetime::{Life, Spans},
+    TokenRole,
+};
 use crate::{
     access::{self, Caller, Place},
     call::Call,
@@ -56,7 +59,7 @@ pub(super) fn create(
     if caller.token.num_uses > 0 {
         return Err(ApiError::bad("restricted use token cannot generate child tokens"));
     }
-    let namespace_id = inner.namespaces.get(&place.namespace).ok_or_else(no_namespace)?.id.clone();
+    let namespace = inner.namespaces.get(&place.namespace).ok_or_else(no_namespace)?;
     let role = how.role();
     let policies = policies(call, place, caller, role)?;
     let no_parent = fields::flag(&call.body, "no_parent", false)?;
@@ -93,10 +96,8 @@ pub(super) fn create(
     if forever && caller.token.expires.is_some() {
         return Err(ApiError::bad("expiring root tokens cannot create non-expiring root tokens"));
     }
-    let wanted = [period, ttl].into_iter().find(SignedDuration::is_positive).unwrap_or(SYSTEM_TTL);
-    let ttl = if explicit.is_positive() { wanted.min(explicit) } else { wanted }.min(SYSTEM_TTL);
-    let longest = [explicit, if period.is_positive() { SignedDuration::ZERO } else { SYSTEM_TTL }];
-    let most = longest.into_iter().filter(SignedDuration::is_positive).min();
+    let spans = Spans { ttl, max: SignedDuration::ZERO, explicit, period };
+    let Life { ttl, warning } = spans.life(&namespace.token.tuning, now, now);
     let name = call.text("display_name");
     let token = Token {
         policies,
@@ -106,7 +107,6 @@ pub(super) fn create(
         num_uses,
         ttl: if forever { SignedDuration::ZERO } else { ttl },
         expires: if forever { None } else { now.saturating_add(ttl).ok() },
-        most: most.and_then(|most| now.saturating_add(most).ok()),
         explicit_max_ttl: explicit,
         period,
         renewable: fields::flag(&call.body, "renewable", true)?
@@ -116,14 +116,15 @@ pub(super) fn create(
         batch,
         entity_id: if orphan { String::new() } else { caller.token.entity_id.clone() },
         namespace: place.namespace.clone(),
-        namespace_id,
+        namespace_id: namespace.id.clone(),
         parent: if orphan { None } else { Some(caller.id) },
         bound: role.map(|role| role.bound.clone()).unwrap_or_default(),
         ..Token::root(now)
     };
     let (text, token) = inner.tokens.issue(&state.world, token);
     let identity = access::identity_policies(inner, &token);
-    let secret = Secret { auth: Some(token.auth(text.expose(), &identity, now)), ..Secret::default() };
+    let warnings = warning.filter(|_| !forever).into_iter().collect();
+    let secret = Secret { auth: Some(token.auth(text.expose(), &identity, now)), warnings, ..Secret::default() };
     Ok(Reply::Secret(Box::new(secret)))
 }
 
