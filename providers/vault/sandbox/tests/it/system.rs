@@ -151,6 +151,27 @@ async fn what_is_wrapped_anew_is_in_the_new_wrapper_only() {
 }
 
 #[tokio::test]
+async fn a_wrapper_in_the_body_is_opened_by_who_may() {
+    let sandbox = Sandbox::new();
+    let info = wrapped(&sandbox, "sys/wrapping/wrap", json!({ "a": 1 })).await;
+    let body = json!({ "token": info["token"] });
+    may(&sandbox, "sys/wrapping/*", r#""deny""#).await;
+    // The policy `default` names the path itself, which would win.
+    let fields = json!({ "policies": "may", "no_default_policy": true });
+    let (_, made) = sandbox.root("POST", "auth/token/create", fields).await;
+    let denied = made["auth"]["client_token"].as_str().unwrap();
+    for path in ["sys/wrapping/unwrap", "sys/wrapping/rewrap"] {
+        said(sandbox.send("vault", "POST", path, &[], body.clone()).await, 403, "permission denied");
+        for token in ["hvs.none", denied] {
+            said(sandbox.with(token, "POST", path, body.clone()).await, 403, "permission denied");
+        }
+    }
+    let job = sandbox.token().await;
+    let (status, body) = sandbox.with(&job, "POST", "sys/wrapping/unwrap", body).await;
+    assert_eq!((status, &body["data"]), (200, &json!({ "a": 1 })), "the policy `default` lets it: {body}");
+}
+
+#[tokio::test]
 async fn rejects_wrapper_that_is_over() {
     let sandbox = Sandbox::new();
     let info = wrapped(&sandbox, "sys/wrapping/wrap", json!({ "a": 1 })).await;
