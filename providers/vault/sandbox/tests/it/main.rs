@@ -16,6 +16,7 @@ mod many;
 mod namespaces;
 mod paths;
 mod refusals;
+mod roots;
 mod server;
 mod support;
 mod system;
