@@ -99,12 +99,16 @@ fn keys_in_the_configuration_verify() {
 }
 
 #[test]
-fn several_sets_are_told_apart_by_key_id() {
-    let mut case = Case::valid();
-    case.config = json!({ "jwks_pairs": [{ "jwks_url": "https://a" }, { "jwks_url": "https://b" }] });
-    case.allowed();
-    case.keys = Some(public(&key("k2")));
-    assert!(case.refused("key").code.ends_with("in any JWKS endpoint"));
+fn sets_of_pairs_are_told_apart_by_key_id() {
+    for pairs in
+        [json!([{ "jwks_url": "https://a" }, { "jwks_url": "https://b" }]), json!([{ "jwks_url": "https://a" }])]
+    {
+        let mut case = Case::valid();
+        case.config = json!({ "jwks_pairs": pairs });
+        case.allowed();
+        case.keys = Some(public(&key("k2")));
+        assert!(case.refused("key").code.ends_with("in any JWKS endpoint"), "{pairs}");
+    }
 }
 
 #[test]
