@@ -232,6 +232,11 @@ impl Tokens {
         Some(token)
     }
 
+    /// Whether there is or was a token with this hash that is not yet forgotten.
+    pub(crate) fn is_taken(&self, id: Id) -> bool {
+        self.tokens.contains_key(&id)
+    }
+
     /// A token to change.
     pub(crate) fn find_mut(&mut self, id: Id) -> Option<&mut Token> {
         self.tokens.get_mut(&id)

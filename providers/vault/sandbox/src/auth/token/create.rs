@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use carnet_core::Secret;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -13,10 +14,10 @@ use crate::{
     access::{self, Caller, Place},
     call::Call,
     fields,
-    reply::{Answer, ApiError, Reply, Secret},
+    reply::{self, Answer, ApiError, Reply},
     route::no_namespace,
     state::{Inner, State},
-    tokens::Token,
+    tokens::{self, Token},
 };
 
 /// Which path makes a token.
@@ -87,8 +88,17 @@ pub(super) fn create(
     let (period, explicit) = (lesser(period, |role| role.period), lesser(explicit, |role| role.explicit_max_ttl));
     let uses = [num_uses, role.map_or(0, |role| role.num_uses)];
     let num_uses = uses.into_iter().filter(|uses| *uses > 0).min().unwrap_or(0);
-    let asked = call.text("type");
+    let asked = fields::text(&call.body, "type")?;
+    if !matches!(asked, "" | "service" | "batch") {
+        return Err(ApiError::bad("invalid 'token_type' value"));
+    }
     let batch = role.map_or(asked == "batch", |role| role.is_batch(asked));
+    // No role allows any alias here.
+    if !fields::text(&call.body, "entity_alias")?.is_empty() {
+        let alone = "'entity_alias' is only allowed in combination with token role";
+        return Err(ApiError::bad(if role.is_none() { alone } else { "invalid 'entity_alias' value" }));
+    }
+    let chosen = chosen(inner, call, place, caller, batch)?;
     if batch && (period.is_positive() || num_uses > 0) {
         return Err(ApiError::bad("batch tokens cannot be periodic or have limited uses"));
     }
@@ -121,10 +131,17 @@ pub(super) fn create(
         bound: role.map(|role| role.bound.clone()).unwrap_or_default(),
         ..Token::root(now)
     };
-    let (text, token) = inner.tokens.issue(&state.world, token);
+    let (text, token) = match chosen {
+        Some(text) => {
+            let token = inner.tokens.insert(&state.world, &text, token);
+            (text, token)
+        }
+        None => inner.tokens.issue(&state.world, token),
+    };
     let identity = access::identity_policies(inner, &token);
     let warnings = warning.filter(|_| !forever).into_iter().collect();
-    let secret = Secret { auth: Some(token.auth(text.expose(), &identity, now)), warnings, ..Secret::default() };
+    let auth = Some(token.auth(text.expose(), &identity, now));
+    let secret = reply::Secret { auth, warnings, ..reply::Secret::default() };
     Ok(Reply::Secret(Box::new(secret)))
 }
 
@@ -182,6 +199,31 @@ fn policies(
         policies.insert("default".to_owned());
     }
     Ok(policies)
+}
+
+/// The token itself, where the caller chooses it, which takes `sudo` (`OpenBao` 2.7, `handleCreateCommon` and `create`).
+fn chosen(inner: &Inner, call: &Call, place: &Place, caller: &Caller, batch: bool) -> Result<Option<Secret>, ApiError> {
+    let id = fields::text(&call.body, "id")?;
+    let wrong = if id.is_empty() {
+        return Ok(None);
+    } else if !caller.sudo {
+        "root or sudo privileges required to specify token id"
+    } else if !place.namespace.is_empty() {
+        "token IDs can only be manually specified in the root namespace"
+    } else if batch {
+        "batch tokens cannot have a chosen ID"
+    } else if id.starts_with("hvs.") {
+        "custom token ID cannot have the 'hvs.' prefix"
+    } else if id.starts_with("s.") {
+        "custom token ID cannot have the 's.' prefix"
+    } else if id.contains('.') {
+        "custom token ID cannot contain the '.' character"
+    } else if inner.tokens.is_taken(tokens::id(id)) {
+        "cannot create a token with a duplicate ID"
+    } else {
+        return Ok(Some(Secret::new(id)));
+    };
+    Err(ApiError::bad(wrong))
 }
 
 fn meta(call: &Call) -> Result<BTreeMap<String, String>, ApiError> {
