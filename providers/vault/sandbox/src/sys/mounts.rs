@@ -18,6 +18,8 @@ use crate::{
 
 /// Where the tokens' own method is.
 const TOKEN: &str = "token/";
+/// Mounts that are always there, and where none can be made.
+const PROTECTED: [&str; 5] = ["audit/", "auth/", "cubbyhole/", "identity/", "sys/"];
 
 /// `sys/mounts[/PATH[/tune]]`
 pub(super) fn secrets(state: &State, call: &Call, place: &Place, rest: &str) -> Answer {
@@ -26,10 +28,16 @@ pub(super) fn secrets(state: &State, call: &Call, place: &Place, rest: &str) -> 
     let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
     match place.operation {
         Operation::Read | Operation::List if path.is_empty() => {
-            Data(namespace.mounts.iter().map(|(path, mount)| (path.clone(), describe(mount))).collect()).flat()
+            let mut data = built_in(&place.namespace);
+            data.extend(namespace.mounts.iter().map(|(path, mount)| (path.clone(), describe(mount))));
+            Data(data).flat()
         }
         Operation::Read if !tune => {
-            Data::from_value(describe(namespace.mounts.get(&path).ok_or_else(|| none(&path))?)).flat()
+            let about = match built_in(&place.namespace).remove(&path) {
+                Some(about) => about,
+                None => describe(namespace.mounts.get(&path).ok_or_else(|| none(&path))?),
+            };
+            Data::from_value(about).flat()
         }
         _ if tune => {
             let about = namespace.mounts.get_mut(&path).map(|mount| &mut mount.about);
@@ -55,6 +63,9 @@ pub(super) fn secrets(state: &State, call: &Call, place: &Place, rest: &str) -> 
                 mount.about.tuning = tuning;
             }
             Ok(Reply::Nothing)
+        }
+        Operation::Delete if PROTECTED.iter().any(|protected| path.starts_with(protected)) => {
+            Err(ApiError::bad(format!("cannot unmount {path:?}")))
         }
         Operation::Delete if !path.is_empty() => {
             namespace.mounts.remove(&path);
@@ -101,6 +112,7 @@ pub(super) fn auths(state: &State, call: &Call, place: &Place, rest: &str) -> An
             }
             Ok(Reply::Nothing)
         }
+        Operation::Delete if path == TOKEN => Err(ApiError::bad("token credential backend cannot be disabled")),
         Operation::Delete if !path.is_empty() => {
             namespace.auths.remove(&path);
             inner.tokens.forget_mount(&place.namespace, &path);
@@ -122,7 +134,7 @@ pub(crate) fn enable_secrets(
     description: &str,
 ) -> Result<(), ApiError> {
     free(&namespace.mounts, path)?;
-    if ["sys/", "auth/", "identity/", "cubbyhole/"].iter().any(|taken| path.starts_with(taken)) {
+    if PROTECTED.iter().any(|taken| path.starts_with(taken)) {
         return Err(ApiError::bad(format!("path is already in use at {path}")));
     }
     let kv = Kv::new(version).ok_or_else(|| ApiError::bad(format!("invalid version {version:?} of kv")))?;
@@ -223,6 +235,26 @@ fn target(rest: &str) -> (String, bool) {
 
 fn none(path: &str) -> ApiError {
     ApiError::bad(format!("No secret engine mount at {path}"))
+}
+
+/// The mounts that every namespace has. In one below the root their types begin with `ns_`.
+fn built_in(namespace: &str) -> Map<String, Value> {
+    let below = if namespace.is_empty() { "" } else { "ns_" };
+    let mounts = [
+        ("cubbyhole", "cubbyhole", "per-token private secret storage"),
+        ("identity", "identity", "identity store"),
+        ("sys", "system", "system endpoints used for control, policy and debugging"),
+    ];
+    let describe = |(path, kind, description): (&str, &str, &str)| {
+        let mount = About {
+            accessor: format!("{kind}_builtin"),
+            uuid: String::new(),
+            description: description.to_owned(),
+            tuning: Tuning::default(),
+        };
+        (format!("{path}/"), about(&mount, &format!("{below}{kind}"), &Value::Null))
+    };
+    mounts.into_iter().map(describe).collect()
 }
 
 fn describe(mount: &Mount) -> Value {
