@@ -47,18 +47,16 @@ impl Part {
             problems.push(Problem::new(flag.len() + 1..text.len(), message).field(flag).hint(hint));
         }
         let mut places: Vec<Range<usize>> = std::iter::once(flag.len() + 1..text.len()).collect();
-        let mut is_lone = false;
         for word in words {
             text.push(' ');
             let start = text.len();
             text.push_str(word);
-            // Words without a sign may be a name and its value.
-            let lone = !word.contains('=');
-            match places.last_mut().filter(|_| lone && is_lone) {
+            // A word without a name of its own may be the value of the name before it, or the rest of it.
+            let is_named = word.find('=').is_some_and(|sign| sign > 0);
+            match places.last_mut().filter(|_| !is_named) {
                 Some(place) => place.end = text.len(),
                 None => places.push(start..text.len()),
             }
-            is_lone = lone;
             match word.split_once('=') {
                 Some((field, value)) if !field.is_empty() => part.fields.push((field.to_owned(), value.to_owned())),
                 _ => problems.push(

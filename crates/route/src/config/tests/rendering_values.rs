@@ -4,7 +4,7 @@ use super::{
     super::{Config, Part},
     environment,
     rendering_steps::shown,
-    spec,
+    spec, words,
 };
 
 #[test]
@@ -263,18 +263,27 @@ fn a_secret_is_not_shown_whatever_stands_before_it() {
 
 #[test]
 fn what_one_word_of_a_command_line_hides_is_not_the_next_word() {
-    for (words, message) in [
+    for (line, message) in [
         ("swap url=https://x client_secret=${SECRET} bogus=1", "unknown field `bogus`"),
         ("swap url=https://x token=x bogus=1", "unknown field `bogus`"),
     ] {
-        let error = spec(None, &[words], &[]).unwrap_err();
+        let error = spec(None, &[line], &[]).unwrap_err();
         let said: Vec<&str> = error.problems().iter().map(|problem| problem.message.as_str()).collect();
         assert!(said.iter().any(|said| said.starts_with(message)), "{said:?}");
     }
-    for words in ["swap client_secret=HUNTER2", "swap url=https://x client_secret=HUNTER2 bogus=1"] {
-        let error = spec(None, &[words], &[]).unwrap_err();
-        assert!(!format!("{}{}", error.render(false, 80), error.to_json()).contains("HUNTER2"), "{words}");
+    for line in ["swap client_secret=HUNTER2", "swap url=https://x client_secret=HUNTER2 bogus=1"] {
+        let error = spec(None, &[line], &[]).unwrap_err();
+        assert!(!format!("{}{}", error.render(false, 80), error.to_json()).contains("HUNTER2"), "{line}");
     }
-    let lone = Part::parse("--to", &["swap", "client_secret", "HUNTER2"].map(str::to_owned)).unwrap_err();
-    assert!(!format!("{}{}", lone.render(false, 80), lone.to_json()).contains("HUNTER2"));
+    for line in [
+        "swap client_secret HUNTER2",
+        "swap client_secret: HUNTER2",
+        "swap url=https://x client_secret= HUNTER2",
+        "swap url=https://x client_secret = HUNTER2",
+        "swap url=https://x client_secret =HUNTER2",
+        "swap url=https://x client_secret=correct HUNTER2 staple",
+    ] {
+        let error = Part::parse("--to", &words(line)).unwrap_err();
+        assert!(!format!("{}{}", error.render(false, 80), error.to_json()).contains("HUNTER2"), "{line}");
+    }
 }
