@@ -193,7 +193,10 @@ impl<'t> Mask<'t> {
         let is_value = self.masked.ends_with('=') && !word.starts_with('-') && after.starts_with(is_space);
         // As in `"client_secret".value`.
         let goes_on = self.expect == Expect::Sign && word.starts_with('.') && !names::is_table(self.word);
-        self.expect = if (names_secret(word) || goes_on) && !is_value { Expect::Sign } else { Expect::Nothing };
+        // In a value, as in a string or behind a slash, a name of many parts is that of a server.
+        let is_key = self.strings.is_empty() && !self.masked.ends_with('/');
+        let is_secret = names_secret(word, if is_key { usize::MAX } else { 1 });
+        self.expect = if (is_secret || goes_on) && !is_value { Expect::Sign } else { Expect::Nothing };
         self.word = word;
         self.keep(word.len());
     }
@@ -296,7 +299,8 @@ fn is_space(letter: char) -> bool {
     letter == ' ' || letter == '\t'
 }
 
-fn asterisks(letter: char) -> impl Iterator<Item = char> {
+/// What a letter is hidden by; what stands around words stays.
+pub(crate) fn asterisks(letter: char) -> impl Iterator<Item = char> {
     let keep = ['\n', '\r', '"', '\'', ' '].contains(&letter);
     std::iter::repeat_n(if keep { letter } else { '*' }, if keep { 1 } else { letter.len_utf8() })
 }

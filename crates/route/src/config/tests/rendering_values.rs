@@ -287,3 +287,9 @@ fn what_one_word_of_a_command_line_hides_is_not_the_next_word() {
         assert!(!format!("{}{}", error.render(false, 80), error.to_json()).contains("HUNTER2"), "{line}");
     }
 }
+
+#[test]
+fn the_pin_of_a_token_is_not_shown() {
+    let shown = shown_with_all("[authority.keys]\npkcs11 = { module = \"/x\", pin = \"HUNTER2\", x: 1 }");
+    assert!(shown.contains("pin = \"*******\""), "{shown}");
+}
