@@ -106,17 +106,17 @@ impl<'t> File<'t, '_> {
                         let built = self.reader.build(entry, value, &key.span(), entry.name());
                         self.sections.extend(built.map(|built| (entry.name(), built)));
                     }
-                    None => self.unknown_at_top(&key),
+                    None => self.unknown_at_top(&key, &value),
                 },
             }
         }
         routes
     }
 
-    fn unknown_at_top(&mut self, key: &Spanned<DeString<'t>>) {
+    fn unknown_at_top(&mut self, key: &Spanned<DeString<'t>>, value: &Node<'t>) {
         let sections = self.registry.sections().iter().map(Entry::name);
         let known: Vec<&str> = TOP.into_iter().chain(sections).collect();
-        self.unknown(key, "", &known);
+        self.unknown(key, value, "", &known);
     }
 
     fn version(&mut self, version: Option<&Node<'t>>) {
@@ -194,7 +194,7 @@ impl<'t> File<'t, '_> {
                 "deliver" => deliveries = self.steps(Role::Delivery, value, &path, &mut anchors.deliver),
                 "audience" => audience = self.audience(&value, &path),
                 "refresh" => schedule = self.refresh(&key, value, &path),
-                _ => self.unknown(&key, &path, ROUTE),
+                _ => self.unknown(&key, &value, &path, ROUTE),
             }
         }
         if !has_source {
@@ -365,14 +365,15 @@ impl<'t> File<'t, '_> {
         );
     }
 
-    fn unknown(&mut self, key: &Spanned<DeString<'t>>, path: &str, fields: &[&str]) {
+    fn unknown(&mut self, key: &Spanned<DeString<'t>>, value: &Node<'t>, path: &str, fields: &[&str]) {
         let name = key.get_ref();
         let hint = match suggest(name, fields.iter().copied()) {
             Some(close) => format!("did you mean `{close}`?"),
             None => format!("the fields are: {}", fields.join(", ")),
         };
         let field = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-        self.reader.problem(Problem::new(key.span(), format!("unknown field `{name}`")).field(field).hint(hint));
+        let problem = Problem::new(key.span(), format!("unknown field `{name}`")).hiding(value);
+        self.reader.problem(problem.field(field).hint(hint));
     }
 
     fn record(&mut self, field: &str, span: &Range<usize>, value: String) {

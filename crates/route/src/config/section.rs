@@ -38,6 +38,7 @@ impl<'t> Reader<'t> {
         let broken = problem.span().and_then(|span| self.expansions.at(span)).is_some_and(|found| found.broken);
         if !broken && self.problems.len() < limits::COLLECTED {
             problem.redact(|text| self.expansions.redact(text));
+            problem.redact_message(|text| self.expansions.redact_pieces(text));
             self.problems.push(problem);
         }
     }
@@ -134,7 +135,7 @@ impl<'t> Reader<'t> {
                 names.retain(|name| !there(name) && !removed.has(at, name));
                 self.missing(schema, &names, at, &place, path);
             }
-            _ => self.unfit(schema, error.message(), at.as_deref(), removed, &place, path),
+            _ => self.unfit(schema, error.message(), (&*fields, at.as_deref()), removed, &place, path),
         }
         match at.map(tree::entry) {
             Some(entry) if tree::remove(fields, &entry) => {
@@ -155,23 +156,30 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Reports what does not fit at `at`.
+    /// Reports what does not fit at `at` in the fields.
     fn unfit(
         &mut self,
         schema: &Json,
         message: &str,
-        at: Option<&[String]>,
+        (fields, at): (&Node<'_>, Option<&[String]>),
         removed: &mut Removed,
         place: &Range<usize>,
         path: &str,
     ) {
         let entry = at.map(|at| tree::entry(at.to_vec())).unwrap_or_default();
-        let Explained { message, hint, meant } = words::explain(message, show::is_secret(schema, &entry));
+        let node = at.map_or(Some(fields), |at| tree::get(fields, at));
+        let secret = show::is_secret(schema, &entry) || node.is_some_and(|node| self.holds_variable(node));
+        let is_unknown = words::is_unknown_field(message);
+        let Explained { message, hint, meant } = words::explain(message, secret);
         if let (Some((_, parents)), Some(meant)) = (entry.split_last(), meant) {
             removed.names.push([parents, &[meant]].concat());
         }
         let about = || show::description(schema, &entry).filter(|_| !entry.is_empty());
         let problem = Problem::new(place.clone(), message).field(join(path, at.unwrap_or_default()));
+        let problem = match node.filter(|_| is_unknown && at.is_some_and(|at| !at.is_empty())) {
+            Some(node) => problem.hiding(node),
+            None => problem,
+        };
         self.problem(match hint.or_else(about) {
             Some(hint) => problem.hint(hint),
             None => problem,
@@ -217,6 +225,13 @@ impl<'t> Reader<'t> {
             let message = format!("`{last}` is a secret and is written out");
             self.problem(Problem::new(span, message).field(join(path, &name)).hint(hint));
         }
+    }
+
+    /// Whether a variable was put somewhere in this: it may hold a secret even where the field does not say so.
+    fn holds_variable(&self, node: &Node<'_>) -> bool {
+        let mut holds = false;
+        show::leaves(node, &mut Vec::new(), &mut |_, value| holds |= self.expansions.within(&value.span()));
+        holds
     }
 
     /// What a string became, if there was a variable in it.

@@ -1,8 +1,8 @@
 //! What a person sees when a value in a step, or beside the steps, is wrong.
 
 use super::{
-    super::{Config, Part},
-    environment,
+    super::{Config, Part, RouteSpec},
+    environment, refused, registry,
     rendering_steps::shown,
     spec, words,
 };
@@ -239,7 +239,7 @@ fn a_password_in_a_url_is_not_shown_whatever_the_field() {
 #[test]
 fn what_is_hidden_in_the_text_is_not_said_either() {
     for (step, said) in [
-        ("source = { url = { headers = \"HUNTER2\" } }", "found \"*******\""),
+        ("source = { url = { headers = \"HUNTER2\" } }", "found a text"),
         ("through = [{ oauth = { client_auth = \"client_secret HUNTER2\" } }]", "`client_secret *******` is not"),
     ] {
         let shown = shown_with_all(step);
@@ -286,6 +286,66 @@ fn what_one_word_of_a_command_line_hides_is_not_the_next_word() {
         let error = Part::parse("--to", &words(line)).unwrap_err();
         assert!(!format!("{}{}", error.render(false, 80), error.to_json()).contains("HUNTER2"), "{line}");
     }
+}
+
+#[test]
+fn json_that_is_written_out_on_the_command_line_is_not_said_again() {
+    for (name, field) in [
+        ("url", "headers={\"Authorization\":\"HUNTER2\"}"),
+        ("url", "headers.Authorization.x={\"Authorization\":\"HUNTER2\"}"),
+        ("oauth", "parameters={\"client_secret\":\"HUNTER2\"}"),
+        ("oauth", "scopes={\"client_secret\":\"HUNTER2\"}"),
+        ("oauth", "lifetime_seconds={\"client_secret\":\"HUNTER2\"}"),
+        ("oauth", "client_auth={\"client_secret\":\"HUNTER2\"}"),
+        ("oauth", "resource={\"client_secret\":\"HUNTER2\\n\"}"),
+    ] {
+        let part = Part::parse(
+            if name == "url" { "--from" } else { "--to" },
+            &[name, "token_url=x", field].map(str::to_owned),
+        );
+        let (source, to) = if name == "url" { (part.ok(), None) } else { (None, part.ok()) };
+        let spec = RouteSpec::from_parts(source, to.into_iter().collect(), Vec::new());
+        let error = spec.build(&crate::Registry::standard(), &environment()).unwrap_err();
+        let said = format!("{}{}", error.render(false, 200), error.to_json());
+        assert!(!said.contains("HUNTER2"), "{said}");
+    }
+}
+
+#[test]
+fn the_same_in_a_file_is_not_said_again_however_it_is_escaped() {
+    for value in [
+        r#""{\"client_secret\":\"HUNTER2\"}""#,
+        r#"'{"client_secret":"HUNTER2"}'"#,
+        r#""""{"client_secret":"HUNTER2"}""""#,
+        r#""client_secret=\u0022HUNTER2""#,
+    ] {
+        for field in ["lifetime", "scopes", "mode", "url"] {
+            let text = format!("version = 1\n[route.a]\nsource = 'robot'\n[[route.a.through]]\nswap.url = 'x'\n");
+            let text = text.replace("swap.url = 'x'", &format!("swap.{field} = {value}"));
+            let error = refused(&text);
+            let said = format!("{}{}", error.render(false, 200), error.to_json());
+            assert!(!said.contains("HUNTER2"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn the_value_of_an_unknown_field_is_not_shown() {
+    for step in [
+        "through = [{ oauth = { token_url = \"https://x.example/\", client_secrt = \"HUNTER2\" } }]",
+        "through = [{ oauth = { token_url = \"https://x.example/\", klient = { a = [\"HUNTER2\"], b = \"HUNTER2\" } } }]",
+        "through = [{ oauth = { token_url = \"https://x.example/\", client_secret.x.y = \"HUNTER2\" } }]",
+        "through = [{ vault = { address = \"https://x.example/\", secret_id = \"HUNTER2\" } }]",
+        "klient = \"HUNTER2\"",
+        "[klient]\nklient = \"HUNTER2\"",
+    ] {
+        let shown = shown_with_all(step);
+        assert!(shown.contains("error: unknown ") && !shown.contains("HUNTER2"), "{shown}");
+    }
+    let part = Part::parse("--to", &words("swap url=https://x klient=HUNTER2 kode=${SECRET}")).unwrap();
+    let error = RouteSpec::from_parts(None, vec![part], Vec::new()).build(&registry(), &environment()).unwrap_err();
+    let shown = error.render(false, 100);
+    assert!(shown.contains("klient=******* kode=${SECRET}"), "{shown}");
 }
 
 #[test]
