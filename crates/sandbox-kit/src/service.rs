@@ -93,6 +93,10 @@ fn plain_error_head(status: StatusCode) -> (StatusCode, Option<(HeaderName, Head
     (status, None)
 }
 
+/// In the extensions of a request that came to a service's plain address.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainHttp;
+
 /// Where one service listens. Neither URL has a path; [`Url`] writes it with the slash at the end that some SDKs
 /// refuse, so use [`ServiceUrls::plain_origin`] for those.
 #[derive(Clone, Debug)]

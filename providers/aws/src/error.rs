@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_denial_shows_the_claims_and_no_token() {
-        let subject = Credential::new(carnet_core::Material::Jwt(carnet_core::Secret::new("eyJ.x.y")))
+        let subject = Credential::new(Material::Jwt(Secret::new("eyJ.x.y")))
             .fact("issuer", "https://i.example")
             .fact("subject", "s");
         let body = xml("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity eyJhbGci");
