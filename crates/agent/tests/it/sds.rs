@@ -123,7 +123,7 @@ async fn a_stream_that_has_asked_may_be_silent_for_long() {
     next(&mut answers).await.unwrap();
     tokio::time::pause();
     // Three seconds are what a first question may take.
-    tokio::time::advance(std::time::Duration::from_secs(60)).await;
+    tokio::time::advance(std::time::Duration::from_mins(1)).await;
     tokio::time::resume();
     let mut rotated = desk.keys.bundle.clone();
     rotated.x509_authorities.extend(Keys::of(&rotated.trust_domain, desk.now()).bundle.x509_authorities);
