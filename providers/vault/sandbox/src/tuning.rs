@@ -90,10 +90,11 @@ impl Tuning {
     }
 }
 
+/// A life of less than a second is refused (UNCONFIRMED): it would be told as 0 seconds, which means that there is no end.
 fn span(value: &Value) -> Result<SignedDuration, ApiError> {
     if value.is_null() || value == "system" {
         return Ok(SignedDuration::ZERO);
     }
-    let span = duration::parse(value).filter(|span| !span.is_negative());
+    let span = duration::parse(value).filter(|span| span.is_zero() || span.as_secs() > 0);
     span.ok_or_else(|| ApiError::bad(format!("time: invalid duration {value}")))
 }
