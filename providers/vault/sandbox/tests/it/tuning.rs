@@ -60,6 +60,29 @@ async fn rejects_tunings_that_cannot_be() {
             assert_eq!((status, &body["errors"][0]), (400, &json!(text)), "{path} {fields}");
         }
     }
+    // A word is no less wrong where the rest is right, and then nothing of it is taken.
+    for (field, value, text) in [
+        ("token_type", json!("bogus"), "invalid value for 'token_type'"),
+        ("token_type", json!(5), "error converting input for field \"token_type\""),
+        ("listing_visibility", json!("bogus"), "invalid listing_visibility bogus"),
+        ("description", json!(5), "error converting input for field \"description\""),
+    ] {
+        let fields = json!({ "max_lease_ttl": "1h", field: value });
+        let mut paths = vec![("sys/mounts/secret/tune", fields.clone()), ("sys/auth/jwt/tune", fields.clone())];
+        if field == "description" {
+            paths.push(("sys/mounts/new", json!({ "type": "kv", field: value })));
+            paths.push(("sys/auth/new", json!({ "type": "jwt", field: value })));
+        } else {
+            paths.push(("sys/mounts/new", json!({ "type": "kv", "config": fields })));
+            paths.push(("sys/auth/new", json!({ "type": "jwt", "config": fields })));
+        }
+        for (path, body) in paths {
+            let (status, body) = sandbox.root("POST", path, body).await;
+            assert_eq!((status, &body["errors"][0]), (400, &json!(text)), "{path} {field}");
+        }
+    }
+    let (_, body) = sandbox.root("GET", "sys/auth/jwt/tune", Value::Null).await;
+    assert_eq!(body["data"]["max_lease_ttl"], 2_764_800, "{body}");
     for path in ["sys/mounts/new", "sys/auth/new", "sys/mounts/new/tune", "sys/auth/new/tune"] {
         let (status, body) = sandbox.root("GET", path, Value::Null).await;
         assert_eq!((status, &body["errors"][0]), (400, &json!("No secret engine mount at new/")), "{path}");
