@@ -234,6 +234,7 @@ impl<'t> File<'t, '_> {
             let fields = written.fields.get_ref().as_table().map_or(0, DeTable::len);
             if fields > 0 || !written.fields.get_ref().is_table() {
                 let problem = Problem::new(span, "`auto` has no fields").field(format!("{path}.source.auto"));
+                let problem = problem.hiding(&written.fields);
                 self.reader.problem(problem.hint("write source = \"auto\""));
             }
             let text = format!("\"{}\"", Auto::NAME);
@@ -267,7 +268,7 @@ impl<'t> File<'t, '_> {
                 self.reader.build(&entry, fields, &anchor, &format!("{path}.{name}"))
             }
             Err(unknown) => {
-                let problem = Problem::new(anchor, unknown.to_string()).field(path);
+                let problem = Problem::new(anchor, unknown.to_string()).field(path).hiding(&fields);
                 self.reader.problem(problem.hint(unknown.hint()));
                 None
             }
@@ -310,25 +311,29 @@ impl<'t> File<'t, '_> {
     fn written(&mut self, role: Role, value: Node<'t>, path: &str) -> Option<Written<'t>> {
         let span = value.span();
         let hint = format!("write \"name\" or {{ name = {{ … }} }} with the name of one {}", role.name());
-        let wrong = match value.into_inner() {
+        let problem = |wrong: String| Problem::new(span.clone(), wrong).field(path).hint(&hint);
+        let problem = match value.into_inner() {
             DeValue::String(name) => {
                 return Some(Written { name: name.into_owned(), anchor: span.clone(), fields: tree::empty(span) });
             }
             DeValue::Table(table) => {
-                let count = table.len();
-                let mut entries = table.into_iter();
-                if let (1, Some((key, fields))) = (count, entries.next()) {
-                    return Some(Written { anchor: key.span(), name: key.into_inner().into_owned(), fields });
-                }
-                if count == 0 {
-                    format!("this names no {}", role.name())
+                let (count, mut entries) = (table.len(), table.into_iter().collect::<Vec<_>>());
+                if count <= 1 {
+                    if let Some((key, fields)) = entries.pop() {
+                        return Some(Written { anchor: key.span(), name: key.into_inner().into_owned(), fields });
+                    }
+                    problem(format!("this names no {}", role.name()))
                 } else {
-                    format!("this names {count} {} in one place", role.plural())
+                    entries.retain(|(name, fields)| {
+                        !(self.registry.knows(role, name.get_ref()) && fields.get_ref().is_table())
+                    });
+                    let problem = problem(format!("this names {count} {} in one place", role.plural()));
+                    entries.iter().fold(problem, |problem, (_, fields)| problem.hiding(fields))
                 }
             }
-            other => format!("wanted the name of {}, found {}", role.with_article(), type_words(&other)),
+            other => problem(format!("wanted the name of {}, found {}", role.with_article(), type_words(&other))),
         };
-        self.reader.problem(Problem::new(span, wrong).field(path).hint(hint));
+        self.reader.problem(problem);
         None
     }
 

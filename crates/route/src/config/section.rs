@@ -66,7 +66,8 @@ impl<'t> Reader<'t> {
     ) -> Option<V> {
         if !fields.get_ref().is_table() {
             let message = format!("wanted a table of fields, found {}", type_words(fields.get_ref()));
-            self.problem(Problem::new(fields.span(), message).field(path).hint("write { field = value, … }"));
+            let problem = Problem::new(fields.span(), message).field(path).hiding(&fields);
+            self.problem(problem.hint("write { field = value, … }"));
             return None;
         }
         let schema = LazyCell::new(schema);
@@ -169,14 +170,18 @@ impl<'t> Reader<'t> {
         let entry = at.map(|at| tree::entry(at.to_vec())).unwrap_or_default();
         let node = at.map_or(Some(fields), |at| tree::get(fields, at));
         let secret = show::is_secret(schema, &entry) || node.is_some_and(|node| self.holds_variable(node));
-        let is_unknown = words::is_unknown_field(message);
+        let strange = node.filter(|node| match node.get_ref().as_str() {
+            // Of a choice, this is what was chosen.
+            Some(chosen) if words::is_unknown_variant(message, chosen) => false,
+            _ => words::is_of_unknown_name(message),
+        });
         let Explained { message, hint, meant } = words::explain(message, secret);
         if let (Some((_, parents)), Some(meant)) = (entry.split_last(), meant) {
             removed.names.push([parents, &[meant]].concat());
         }
         let about = || show::description(schema, &entry).filter(|_| !entry.is_empty());
         let problem = Problem::new(place.clone(), message).field(join(path, at.unwrap_or_default()));
-        let problem = match node.filter(|_| is_unknown && at.is_some_and(|at| !at.is_empty())) {
+        let problem = match strange {
             Some(node) => problem.hiding(node),
             None => problem,
         };

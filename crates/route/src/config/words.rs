@@ -73,9 +73,18 @@ pub(super) fn missing(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
-/// Whether serde does not know a field.
-pub(super) fn is_unknown_field(message: &str) -> bool {
-    message.starts_with("unknown field `")
+/// Whether serde does not know the name of a field or of a choice, or found several where one is chosen.
+pub(super) fn is_of_unknown_name(message: &str) -> bool {
+    let signs = ["unknown field `", "unknown variant `", "wanted exactly 1 element"];
+    signs.iter().any(|sign| message.starts_with(sign))
+}
+
+/// Whether this is the text that serde does not know as one of a choice.
+pub(super) fn is_unknown_variant(message: &str, text: &str) -> bool {
+    message
+        .strip_prefix("unknown variant `")
+        .and_then(|rest| rest.strip_prefix(text))
+        .is_some_and(|rest| rest.starts_with('`'))
 }
 
 /// Whether serde misses the one name in a choice, `source = { NAME = { … } }`.

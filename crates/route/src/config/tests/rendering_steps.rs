@@ -17,7 +17,7 @@ through = [ { sawp = { url = "https://x" } } ]
 error: there is no exchange `sawp`
  --> carnet.toml:4:15
   |
-4 | through = [ { sawp = { url = "https://x" } } ]
+4 | through = [ { sawp = { url = "*********" } } ]
   |               ^^^^
   |
 help: did you mean `swap`?
@@ -189,7 +189,7 @@ help: write "name" or { name = { … } } with the name of one source
 error: this names no exchange
  --> carnet.toml:4:13
   |
-4 | through = [ {}, { swap = 5 } ]
+4 | through = [ {}, { swap = * } ]
   |             ^^
   |
 help: write "name" or { name = { … } } with the name of one exchange
@@ -197,7 +197,7 @@ help: write "name" or { name = { … } } with the name of one exchange
 error: wanted a table of fields, found a number
  --> carnet.toml:4:26
   |
-4 | through = [ {}, { swap = 5 } ]
+4 | through = [ {}, { swap = * } ]
   |                          ^
   |
 help: write { field = value, … }

@@ -198,12 +198,15 @@ through = [ { swap = { url = "https://x", voucher = { preist = { region = "here"
 error: `preist` is not one of the values
  --> carnet.toml:4:55
   |
-4 | through = [ { swap = { url = "https://x", voucher = { preist = { region = "here" } } } } ]
+4 | through = [ { swap = { url = "https://x", voucher = { preist = { region = "****" } } } } ]
   |                                                       ^^^^^^
   |
 help: did you mean `priest`?
 "#);
 }
+
+/// An exchange in which one of several is chosen.
+const CALLER: &str = "through = [{ oci-rpst = { url = \"https://x.example/\", caller = CALLER } }]";
 
 /// As [`shown`], with all that is built in. Beside the value something else is wrong, so that its line is shown in any case.
 fn shown_with_all(step: &str) -> String {
@@ -340,6 +343,24 @@ fn the_value_of_an_unknown_field_is_not_shown() {
     ] {
         let shown = shown_with_all(step);
         assert!(shown.contains("error: unknown ") && !shown.contains("HUNTER2"), "{shown}");
+    }
+    let url = "url = { url = \"https://x.example/a\" }";
+    for (step, message) in [
+        (format!("source = {{ {url}, X-Api = \"HUNTER2\" }}"), "this names 2 sources in one place"),
+        (format!("source = {{ {url}, file = \"HUNTER2\" }}"), "this names 2 sources in one place"),
+        ("through = [{ oath = { client_sekret = \"HUNTER2\" } }]".to_owned(), "there is no exchange `oath`"),
+        ("source = { auto = { klient = \"HUNTER2\" } }".to_owned(), "`auto` has no fields"),
+        ("through = [{ oauth = \"HUNTER2\" }]".to_owned(), "wanted a table of fields, found a text"),
+        (CALLER.replace("CALLER", "{ oci-config = {}, klient = \"HUNTER2\" }"), "wanted exactly 1 element, found 2"),
+        (
+            CALLER.replace("CALLER", "{ oci-konfig = { klient = \"HUNTER2\" } }"),
+            "`oci-konfig` is not one of the values",
+        ),
+        (CALLER.replace("CALLER", "{ klient = \"HUNTER2\" }"), "`klient` is not one of the values"),
+    ] {
+        let shown = shown_with_all(&step);
+        assert!(shown.contains(message) && !shown.contains("HUNTER2"), "{shown}");
+        assert!(!step.contains(url) || shown.contains(url), "what is known is shown: {shown}");
     }
     let part = Part::parse("--to", &words("swap url=https://x klient=HUNTER2 kode=${SECRET}")).unwrap();
     let error = RouteSpec::from_parts(None, vec![part], Vec::new()).build(&registry(), &environment()).unwrap_err();
