@@ -151,7 +151,8 @@ impl Config {
                 None if names.is_empty() => "the configuration has no route".to_owned(),
                 None => format!("there are: {}", names.join(", ")),
             };
-            Error::configuration(format!("find the route `{}`{place}", carnet_core::safe_text(name))).hint(hint)
+            let name = carnet_core::safe_text(parts::before_sign(name));
+            Error::configuration(format!("find the route `{name}`{place}")).hint(hint)
         })
     }
 

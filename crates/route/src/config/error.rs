@@ -137,6 +137,12 @@ impl Problem {
         self
     }
 
+    /// Shows nothing of what stands in this place.
+    pub(crate) fn hiding_at(mut self, place: Range<usize>) -> Self {
+        self.hidden.push(place);
+        self
+    }
+
     /// Shows nothing of what stands in this field, which nobody knows: its name may be that of a secret, misspelt.
     pub(crate) fn hiding(mut self, field: &Node<'_>) -> Self {
         match field.get_ref() {

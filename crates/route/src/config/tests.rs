@@ -352,7 +352,7 @@ help: deliveries that take access-token: note
 fn words_that_are_not_fields_are_refused() {
     let error = Part::parse("--to", &words("swap url https://x =3")).unwrap_err();
     let messages: Vec<&str> = error.problems().iter().map(|problem| problem.message.as_str()).collect();
-    assert_eq!(messages, ["`url` is not field=value", "`https://x` is not field=value", "`=3` is not field=value"]);
+    assert_eq!(messages, ["`url` is not field=value", "a word is not field=value", "a word is not field=value"]);
     assert!(Part::parse("--to", &[]).is_err());
     let auto = spec(Some("auto only=robot"), &[], &[]).unwrap_err();
     assert_eq!(auto.problems()[0].message, "`auto` has no fields");

@@ -285,10 +285,21 @@ fn what_one_word_of_a_command_line_hides_is_not_the_next_word() {
         "swap url=https://x client_secret = HUNTER2",
         "swap url=https://x client_secret =HUNTER2",
         "swap url=https://x client_secret=correct HUNTER2 staple",
+        "swap url=https://x klient HUNTER2",
+        "swap klient HUNTER2",
+        "swap url= HUNTER2",
+        "klient=HUNTER2 x",
     ] {
         let error = Part::parse("--to", &words(line)).unwrap_err();
         assert!(!format!("{}{}", error.render(false, 80), error.to_json()).contains("HUNTER2"), "{line}");
     }
+}
+
+#[test]
+fn a_field_where_a_route_is_named_is_not_said_with_its_value() {
+    let config = Config::parse("version = 1\n", None, &registry(), &environment()).unwrap();
+    let error = config.route("client_secret=HUNTER2").unwrap_err();
+    assert_eq!(error.to_string(), "find the route `client_secret`");
 }
 
 #[test]
@@ -366,6 +377,8 @@ fn the_value_of_an_unknown_field_is_not_shown() {
     let error = RouteSpec::from_parts(None, vec![part], Vec::new()).build(&registry(), &environment()).unwrap_err();
     let shown = error.render(false, 100);
     assert!(shown.contains("klient=******* kode=${SECRET}"), "{shown}");
+    let unknown = spec(None, &["sawp klient=HUNTER2 kode=${SECRET}"], &[]).unwrap_err().render(false, 100);
+    assert!(unknown.contains("sawp klient=******* kode=${SECRET}"), "{unknown}");
 }
 
 #[test]
