@@ -38,6 +38,8 @@ const PLACE: [&str; 17] = [
     "_review",
     "_seconds",
 ];
+/// What stands before a route's name.
+pub(super) const ROUTE: &str = "route.";
 /// Tables of the configuration that are about tokens and hold none.
 const TABLES: [&str; 4] = ["tokens", "join-token", "oci-token", "oci-signature"];
 
@@ -65,6 +67,21 @@ pub(super) fn names_secret(word: &str, parents: usize) -> bool {
 pub(super) fn names_section(name: &str) -> bool {
     let mut parents = name.rsplit('.').skip(1);
     names_secret(name, usize::MAX) && !is_table(name) && parents.next() != Some("route")
+}
+
+/// The name of a section without brackets, quotes and blanks. A route's name in quotes, which may have dots in it, is
+/// their users' own: another, `a`, stands for it.
+pub(super) fn bare_section(name: &str) -> String {
+    let quotes = ['"', '\''];
+    let name = name.replace(['[', ' ', '\t'], "");
+    let route = name.strip_prefix(ROUTE).and_then(|rest| {
+        let quote = rest.chars().next().filter(|letter| quotes.contains(letter))?;
+        rest.strip_prefix(quote)?.split_once(quote)
+    });
+    match route {
+        Some((_, fields)) => format!("{ROUTE}a{fields}").replace(quotes, ""),
+        None => name.replace(quotes, ""),
+    }
 }
 
 /// Whether this is the name of a table of headers, which may carry keys under any name.

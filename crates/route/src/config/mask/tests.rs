@@ -78,6 +78,14 @@ fn all_in_a_table_or_a_list_of_a_secret_is_hidden() {
             "[a.client_secret]\nb = 'HUNTER2'\n[route.token]\nb = 'x'",
             "[a.client_secret]\nb = '*******'\n[route.token]\nb = 'x'",
         ),
+        (
+            "[route.'a.b'.client_secret]\na = 'HUNTER2'\n[x]\nroute.'a.b'.client_secret = 'HUNTER2'",
+            "[route.'a.b'.client_secret]\na = '*******'\n[x]\nroute.'a.b'.client_secret = '*******'",
+        ),
+        (
+            "[route.\"a.b\".source.url.headers]\nX = 'HUNTER2'\n[x.'route.a'.headers]\nX = 'HUNTER2'",
+            "[route.\"a.b\".source.url.headers]\nX = '*******'\n[x.'route.a'.headers]\nX = '*******'",
+        ),
         ("# '''\n[headers]\nX = 'HUNTER2'\n[a]\nb = 'x'", "# '''\n[headers]\nX = '*******'\n[a]\nb = 'x'"),
     ] {
         assert_eq!(mask(text), shown);
@@ -117,6 +125,9 @@ fn references_and_places_stay() {
         "pin_file = 'x'\nspin = 'x'\nroute.token.source.file.path = 'x'\nsecret_id_file = 'x'\n",
         "issuers = ['https://token.a.b.example.org', 'https://b.example.org']\nx.tokens.y.issuer = 'x'\n",
         "# don't\nregio = \"eu\"\n",
+        "[route.\"prod.token-sync.eu\"]\nsource = 'x'\n[route.\"prod.token-sync.eu\".source.file]\npath = 'x'\n",
+        "[[route.'prod.token-sync.eu'.through]]\ngcp.audience = 'x'\nroute.'prod.token-sync.eu'.source.file.path = 'x'\n",
+        "[route.'prod.token']\nsource = 'x'\nroute.\"prod.token-sync.eu\".source = { file = { path = 'x' } }\n",
     ] {
         assert_eq!(mask(text), text);
     }
