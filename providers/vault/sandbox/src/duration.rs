@@ -3,11 +3,11 @@
 use jiff::SignedDuration;
 use serde_json::Value;
 
-/// Seconds, or a text such as `"24h"`, `"1h30m"`, `"60"`, `"7d"`; an empty text is nothing. `None` when it is no such thing.
-/// Negative ones are for the caller to judge.
+/// Seconds, or a text such as `"24h"`, `"1h30m"`, `"60"`, `"7d"`; an empty text is nothing. `None` when it is no such thing, and
+/// when it is longer than 292 years. Negative ones are for the caller to judge.
 pub(crate) fn parse(value: &Value) -> Option<SignedDuration> {
     match value {
-        Value::Number(number) => number.as_i64().map(SignedDuration::from_secs),
+        Value::Number(number) => number.as_i64().map(SignedDuration::from_secs).and_then(bounded),
         Value::String(text) => parse_text(text),
         _ => None,
     }
@@ -15,6 +15,15 @@ pub(crate) fn parse(value: &Value) -> Option<SignedDuration> {
 
 /// [`parse`] of a text.
 pub(crate) fn parse_text(text: &str) -> Option<SignedDuration> {
+    read(text).and_then(bounded)
+}
+
+/// The servers keep a time in nanoseconds, in 64 bits (Go, `time.Duration`).
+fn bounded(span: SignedDuration) -> Option<SignedDuration> {
+    i64::try_from(span.as_nanos()).is_ok().then_some(span)
+}
+
+fn read(text: &str) -> Option<SignedDuration> {
     let text = text.trim();
     if text.is_empty() {
         return Some(SignedDuration::ZERO);
@@ -88,6 +97,15 @@ mod tests {
             assert_eq!(parse_text(text), None, "{text}");
         }
         assert_eq!(parse(&Value::Bool(true)), None);
+        assert_eq!(parse(&Value::from(9_000_000_000_000_i64)), None);
+    }
+
+    #[test]
+    fn rejects_what_is_longer_than_the_servers_can_count() {
+        assert_eq!(parse_text("9223372036s"), Some(SignedDuration::from_secs(9_223_372_036)));
+        for text in ["9223372037", "9223372037s", "-9223372037s", "9000000000000s", "106752d"] {
+            assert_eq!(parse_text(text), None, "{text}");
+        }
     }
 
     proptest! {

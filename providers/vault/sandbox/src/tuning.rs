@@ -4,7 +4,7 @@ use carnet_vault::trust::SYSTEM_TTL;
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use crate::{duration, reply::ApiError};
+use crate::{duration, fields, reply::ApiError};
 
 /// Fields that are kept and shown, and change nothing here.
 const KEPT: [&str; 13] = [
@@ -37,11 +37,12 @@ impl Tuning {
     /// Takes what is sent, all of it or nothing; gives the names that mean nothing.
     ///
     /// # Errors
-    /// 400 for what is no span of time, and for a default that is over the maximum.
-    pub(crate) fn write(&mut self, fields: &Map<String, Value>) -> Result<Vec<String>, ApiError> {
+    /// 400 for what is no span of time, for a default that is over the maximum, and for words that are not known.
+    pub(crate) fn write(&mut self, sent: &Map<String, Value>) -> Result<Vec<String>, ApiError> {
+        check_words(sent)?;
         let mut new = self.clone();
         let mut unknown = Vec::new();
-        for (name, value) in fields {
+        for (name, value) in sent {
             match name.as_str() {
                 "default_lease_ttl" => new.default = span(value)?,
                 "max_lease_ttl" => new.max = span(value)?,
@@ -90,10 +91,22 @@ impl Tuning {
     }
 }
 
+/// The words of the two fields that are one of a few (`handleTuneWriteCommon` and `handleMount` of the products).
+fn check_words(sent: &Map<String, Value>) -> Result<(), ApiError> {
+    if !matches!(fields::text(sent, "token_type")?, "" | "default-service" | "default-batch" | "service" | "batch") {
+        return Err(ApiError::bad("invalid value for 'token_type'"));
+    }
+    match fields::text(sent, "listing_visibility")? {
+        "" | "hidden" | "unauth" => Ok(()),
+        other => Err(ApiError::bad(format!("invalid listing_visibility {other}"))),
+    }
+}
+
+/// A life of less than a second is refused (UNCONFIRMED): it would be told as 0 seconds, which means that there is no end.
 fn span(value: &Value) -> Result<SignedDuration, ApiError> {
     if value.is_null() || value == "system" {
         return Ok(SignedDuration::ZERO);
     }
-    let span = duration::parse(value).filter(|span| !span.is_negative());
+    let span = duration::parse(value).filter(|span| span.is_zero() || span.as_secs() > 0);
     span.ok_or_else(|| ApiError::bad(format!("time: invalid duration {value}")))
 }

@@ -53,7 +53,7 @@ impl Spans {
             (SignedDuration::MAX, [self.explicit, self.max, mount.max_ttl()])
         };
         let longest = from_creation.into_iter().filter(SignedDuration::is_positive).min();
-        let end = longest.and_then(|longest| created.checked_add(longest).ok());
+        let end = longest.and_then(|longest| created.saturating_add(longest).ok());
         let left = end.map_or(max, |end| end.duration_since(now).max(SignedDuration::ZERO).min(max));
         let what = if periodic && left == max { "period" } else { "TTL" };
         let warning = (left < wanted).then(|| {

@@ -146,7 +146,7 @@ fn renew(inner: &mut Inner, call: &Call, id: Id, text: &str, now: Timestamp) -> 
     let mut secret = Secret { warnings: life.warning.into_iter().collect(), ..Secret::default() };
     let identity = access::identity_policies(inner, &token);
     if let Some(kept) = inner.tokens.find_mut(id) {
-        kept.expires = now.checked_add(life.ttl).ok();
+        kept.expires = now.saturating_add(life.ttl).ok();
         kept.max_ttl = spans.max;
         kept.period = spans.period;
         kept.last_renewal = Some(now);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     access::{Caller, Place},
     call::Call,
+    fields,
     kv::Kv,
     policy::Operation,
     reply::{self, Answer, ApiError, Data, Reply},
@@ -57,8 +58,8 @@ pub(super) fn secrets(state: &State, call: &Call, place: &Place, rest: &str) -> 
                     "plugin not found in the catalog: {kind} (the sandbox has kv only)"
                 )));
             }
-            let tuning = configured(call)?;
-            enable_secrets(state, namespace, &path, &version, call.text("description"))?;
+            let (tuning, description) = (configured(call)?, fields::text(&call.body, "description")?);
+            enable_secrets(state, namespace, &path, &version, description)?;
             if let Some(mount) = namespace.mounts.get_mut(&path) {
                 mount.about.tuning = tuning;
             }
@@ -105,8 +106,8 @@ pub(super) fn auths(state: &State, call: &Call, place: &Place, rest: &str) -> An
             tuning(about.ok_or_else(|| none(&path))?, call, place.operation)
         }
         Operation::Create | Operation::Update if !path.is_empty() => {
-            let tuning = configured(call)?;
-            enable_auth(state, namespace, &path, call.text("type"), call.text("description"))?;
+            let (tuning, description) = (configured(call)?, fields::text(&call.body, "description")?);
+            enable_auth(state, namespace, &path, call.text("type"), description)?;
             if let Some(method) = namespace.auths.get_mut(&path) {
                 method.about.tuning = tuning;
             }
@@ -285,11 +286,12 @@ fn tuning(about: &mut About, call: &Call, operation: Operation) -> Answer {
             data.flat()
         }
         Operation::Create | Operation::Update => {
-            let mut fields = call.body.clone();
-            let description = fields.remove("description");
-            let unknown = about.tuning.write(&fields)?;
-            if let Some(description) = description {
-                description.as_str().unwrap_or_default().clone_into(&mut about.description);
+            let mut sent = call.body.clone();
+            let description = fields::text(&call.body, "description")?;
+            let is_described = sent.remove("description").is_some();
+            let unknown = about.tuning.write(&sent)?;
+            if is_described {
+                description.clone_into(&mut about.description);
             }
             Ok(reply::ignoring(&unknown))
         }

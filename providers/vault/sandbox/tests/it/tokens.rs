@@ -163,6 +163,29 @@ async fn rejects_entity_aliases_and_unknown_types_of_tokens() {
     }
 }
 
+#[tokio::test]
+async fn rejects_batch_tokens_of_root() {
+    let sandbox = Sandbox::new();
+    let role = json!({ "token_type": "default-batch" });
+    assert_eq!(sandbox.root("POST", "auth/token/roles/r", role).await.0, 204);
+    for (path, fields) in [
+        ("create", json!({ "type": "batch" })),
+        ("create", json!({ "type": "batch", "ttl": "1h" })),
+        ("create-orphan", json!({ "type": "batch", "policies": ["app", "root"] })),
+        ("create/r", json!({})),
+    ] {
+        let answer = sandbox.root("POST", &format!("auth/token/{path}"), fields).await;
+        refused(answer, "batch tokens cannot be root tokens");
+    }
+    for (path, fields) in
+        [("create", json!({ "type": "batch", "policies": "app" })), ("create/r", json!({ "policies": "app" }))]
+    {
+        let (status, body) = sandbox.root("POST", &format!("auth/token/{path}"), fields).await;
+        assert_eq!((status, &body["auth"]["token_type"]), (200, &json!("batch")), "{body}");
+        assert_eq!(body["auth"]["lease_duration"], 2_764_800, "{body}");
+    }
+}
+
 /// A token that a token has made.
 async fn made(sandbox: &Sandbox, with: &str, fields: Value) -> String {
     let (status, body) = sandbox.with(with, "POST", "auth/token/create", fields).await;

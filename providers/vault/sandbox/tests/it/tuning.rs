@@ -41,6 +41,10 @@ async fn rejects_tunings_that_cannot_be() {
     for (fields, text) in [
         (json!({ "default_lease_ttl": "zz" }), "time: invalid duration \"zz\""),
         (json!({ "max_lease_ttl": "-1h" }), "time: invalid duration \"-1h\""),
+        (json!({ "max_lease_ttl": "500ms" }), "time: invalid duration \"500ms\""),
+        (json!({ "default_lease_ttl": "500ms" }), "time: invalid duration \"500ms\""),
+        (json!({ "max_lease_ttl": "9000000000000s" }), "time: invalid duration \"9000000000000s\""),
+        (json!({ "max_lease_ttl": 9_000_000_000_000_i64 }), "time: invalid duration 9000000000000"),
         (
             json!({ "default_lease_ttl": "2h", "max_lease_ttl": "1h" }),
             "backend max lease TTL of 3600 would be less than backend default lease TTL of 7200",
@@ -56,6 +60,29 @@ async fn rejects_tunings_that_cannot_be() {
             assert_eq!((status, &body["errors"][0]), (400, &json!(text)), "{path} {fields}");
         }
     }
+    // A word is no less wrong where the rest is right, and then nothing of it is taken.
+    for (field, value, text) in [
+        ("token_type", json!("bogus"), "invalid value for 'token_type'"),
+        ("token_type", json!(5), "error converting input for field \"token_type\""),
+        ("listing_visibility", json!("bogus"), "invalid listing_visibility bogus"),
+        ("description", json!(5), "error converting input for field \"description\""),
+    ] {
+        let fields = json!({ "max_lease_ttl": "1h", field: value });
+        let mut paths = vec![("sys/mounts/secret/tune", fields.clone()), ("sys/auth/jwt/tune", fields.clone())];
+        if field == "description" {
+            paths.push(("sys/mounts/new", json!({ "type": "kv", field: value })));
+            paths.push(("sys/auth/new", json!({ "type": "jwt", field: value })));
+        } else {
+            paths.push(("sys/mounts/new", json!({ "type": "kv", "config": fields })));
+            paths.push(("sys/auth/new", json!({ "type": "jwt", "config": fields })));
+        }
+        for (path, body) in paths {
+            let (status, body) = sandbox.root("POST", path, body).await;
+            assert_eq!((status, &body["errors"][0]), (400, &json!(text)), "{path} {field}");
+        }
+    }
+    let (_, body) = sandbox.root("GET", "sys/auth/jwt/tune", Value::Null).await;
+    assert_eq!(body["data"]["max_lease_ttl"], 2_764_800, "{body}");
     for path in ["sys/mounts/new", "sys/auth/new", "sys/mounts/new/tune", "sys/auth/new/tune"] {
         let (status, body) = sandbox.root("GET", path, Value::Null).await;
         assert_eq!((status, &body["errors"][0]), (400, &json!("No secret engine mount at new/")), "{path}");
@@ -114,6 +141,25 @@ async fn a_renewal_goes_no_further_than_the_tuning_of_its_time() {
     let capped =
         json!("TTL of \"1h0m0s\" exceeded the effective max_ttl of \"40m0s\"; TTL value is capped accordingly");
     assert_eq!((&body["auth"]["lease_duration"], &body["warnings"][0]), (&json!(2400), &capped), "{body}");
+}
+
+#[tokio::test]
+async fn a_renewal_never_takes_the_end_away() {
+    let sandbox = Sandbox::new();
+    let longest = json!(9_223_372_036_i64);
+    assert_eq!(sandbox.root("POST", "sys/auth/token/tune", json!({ "max_lease_ttl": longest })).await.0, 204);
+    let (_, body) = sandbox.root("POST", "auth/token/create", json!({ "policies": "app", "ttl": "1h" })).await;
+    let token = body["auth"]["client_token"].as_str().unwrap();
+    let renew = async |increment: &str| {
+        sandbox.with(token, "POST", "auth/token/renew-self", json!({ "increment": increment })).await
+    };
+    let (status, body) = renew("9000000000000s").await;
+    let wrong = json!("error converting input for field \"increment\"");
+    assert_eq!((status, &body["errors"][0]), (400, &wrong), "{body}");
+    let (status, body) = renew("9223372036s").await;
+    assert_eq!((status, &body["auth"]["lease_duration"]), (200, &longest), "{body}");
+    let (_, body) = sandbox.with(token, "GET", "auth/token/lookup-self", Value::Null).await;
+    assert!(body["data"]["expire_time"].is_string() && body["data"]["ttl"] == longest, "{body}");
 }
 
 #[tokio::test]

@@ -102,6 +102,10 @@ pub(super) fn create(
     if batch && (period.is_positive() || num_uses > 0) {
         return Err(ApiError::bad("batch tokens cannot be periodic or have limited uses"));
     }
+    // It would never end, and nobody could revoke it.
+    if batch && policies.contains("root") {
+        return Err(ApiError::bad("batch tokens cannot be root tokens"));
+    }
     let forever = policies.contains("root") && ttl.is_zero() && !period.is_positive();
     if forever && caller.token.expires.is_some() {
         return Err(ApiError::bad("expiring root tokens cannot create non-expiring root tokens"));
