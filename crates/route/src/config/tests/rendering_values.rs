@@ -206,7 +206,7 @@ help: did you mean `priest`?
 }
 
 /// An exchange in which one of several is chosen.
-const CALLER: &str = "through = [{ oci-rpst = { url = \"https://x.example/\", caller = CALLER } }]";
+const CALLER: &str = "through = [{ oci-rpst = { url = \"https://x.example/\", res_type = \"x\", caller = CALLER } }]";
 
 /// As [`shown`], with all that is built in. Beside the value something else is wrong, so that its line is shown in any case.
 fn shown_with_all(step: &str) -> String {
@@ -362,7 +362,10 @@ fn the_value_of_an_unknown_field_is_not_shown() {
         ("through = [{ oath = { client_sekret = \"HUNTER2\" } }]".to_owned(), "there is no exchange `oath`"),
         ("source = { auto = { klient = \"HUNTER2\" } }".to_owned(), "`auto` has no fields"),
         ("through = [{ oauth = \"HUNTER2\" }]".to_owned(), "wanted a table of fields, found a text"),
-        (CALLER.replace("CALLER", "{ oci-config = {}, klient = \"HUNTER2\" }"), "wanted exactly 1 element, found 2"),
+        (
+            CALLER.replace("CALLER", "{ oci-config = {}, klient = \"HUNTER2\" }"),
+            "wanted exactly 1 element, more than 1 element",
+        ),
         (
             CALLER.replace("CALLER", "{ oci-konfig = { klient = \"HUNTER2\" } }"),
             "`oci-konfig` is not one of the values",
