@@ -6,12 +6,18 @@
 mod catalogue;
 
 use carnet_core::{Credential, Error, ErrorKind, Material, Request, Response, Secret, safe_text, without_echo};
+use carnet_jose::UnverifiedJwt;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use self::catalogue::{CATALOGUE, Known, NOT_YET};
-use crate::xml;
+use crate::{trust::CLOCK_SKEW, xml};
+
+/// Longest error code that is shown.
+const MAX_CODE: usize = 64;
+/// Secrets shorter than this are in every text.
+const SHORTEST_SECRET: usize = 4;
 
 /// What AWS said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,21 +33,35 @@ pub fn parse_error(body: &[u8]) -> AwsError {
     parse_without(body, &[])
 }
 
-/// A text that quotes what was sent is not shown at all.
-fn parse_without(body: &[u8], sent: &[&Secret]) -> AwsError {
-    let quotes = |text: &str| without_echo(text, sent) != text;
-    let safe = |text: &str| Some(text).filter(|text| !quotes(text)).map(safe_text).filter(|text| !text.is_empty());
-    if let Some(leaves) = std::str::from_utf8(body).ok().and_then(xml::leaves) {
-        let leaf = |name: &str| leaves.get(&format!("ErrorResponse/Error/{name}")).and_then(|text| safe(text));
-        return AwsError { code: leaf("Code"), message: leaf("Message") };
-    }
-    let Ok(body) = serde_json::from_slice::<Value>(body) else { return AwsError::default() };
-    let text = |names: &[&str]| names.iter().find_map(|name| safe(body.get(*name)?.as_str()?));
-    // A type may have a namespace before it and an address behind it.
-    let code = text(&["__type", "code", "Code"]);
-    AwsError { code: code.map(|code| bare(&code).to_owned()), message: text(&["message", "Message"]) }
+/// Whether a text repeats what was sent, whole or in part.
+pub(crate) fn quotes(text: &str, sent: &[&Secret]) -> bool {
+    let sent: Vec<&Secret> = sent.iter().copied().filter(|secret| secret.len() >= SHORTEST_SECRET).collect();
+    without_echo(text, &sent) != text
 }
 
+/// A code as it is shown: one short word without its namespace and address, which quotes nothing.
+pub(crate) fn code_of(text: &str, sent: &[&Secret]) -> Option<String> {
+    let is_code =
+        |code: &String| !code.is_empty() && code.len() <= MAX_CODE && code.bytes().all(|byte| byte.is_ascii_graphic());
+    Some(text).filter(|text| !quotes(text, sent)).map(|text| safe_text(bare(text))).filter(is_code)
+}
+
+/// As [`parse_error`]. A text that quotes what was sent is not shown at all.
+pub(crate) fn parse_without(body: &[u8], sent: &[&Secret]) -> AwsError {
+    let safe =
+        |text: &str| Some(text).filter(|text| !quotes(text, sent)).map(safe_text).filter(|text| !text.is_empty());
+    if let Some(leaves) = std::str::from_utf8(body).ok().and_then(xml::leaves) {
+        let leaf = |name: &str| leaves.get(&format!("ErrorResponse/Error/{name}"));
+        let code = leaf("Code").and_then(|text| code_of(text, sent));
+        return AwsError { code, message: leaf("Message").and_then(|text| safe(text)) };
+    }
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return AwsError::default() };
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let code = ["__type", "code", "Code"].into_iter().find_map(|name| code_of(text(name)?, sent));
+    AwsError { code, message: ["message", "Message"].into_iter().find_map(|name| safe(text(name)?)) }
+}
+
+/// A type may have a namespace before it and an address behind it.
 fn bare(code: &str) -> &str {
     let code = code.split(':').next().unwrap_or_default();
     code.rsplit('#').next().unwrap_or_default()
@@ -58,10 +78,11 @@ fn secrets(credential: &Credential) -> Vec<&Secret> {
 
 /// A refusal of `what`, which was asked for at `now`. `subject` is the credential that was shown, for its facts.
 pub(crate) fn refusal(what: &str, response: &Response, subject: Option<&Credential>, now: Timestamp) -> Error {
-    let mut said = parse_without(response.body.expose(), &subject.map(secrets).unwrap_or_default());
+    let sent = subject.map(secrets).unwrap_or_default();
+    let mut said = parse_without(response.body.expose(), &sent);
     if said.code.is_none() {
         // JSON services say the type in a header.
-        said.code = response.header("x-amzn-errortype").map(|code| safe_text(bare(code)));
+        said.code = response.header("x-amzn-errortype").and_then(|code| code_of(code, &sent));
     }
     let status = response.status;
     let Some(code) = said.code else {
@@ -72,7 +93,8 @@ pub(crate) fn refusal(what: &str, response: &Response, subject: Option<&Credenti
     // Some codes are written with and without `Exception`.
     let same = |entry: &&Known| code == entry.code || code.strip_suffix("Exception") == Some(entry.code);
     let found = CATALOGUE.iter().filter(same).find(|entry| text.contains(entry.text));
-    let is_early = subject.and_then(|subject| subject.issued_at).is_some_and(|at| at > now);
+    let is_early = text.contains("not valid yet")
+        || subject.and_then(counts_from).is_some_and(|at| at.duration_since(now) > CLOCK_SKEW);
     let is_early = is_early && found.is_some_and(|entry| entry.code == NOT_YET.code && entry.text.is_empty());
     let found = if is_early { Some(&NOT_YET) } else { found };
     let busy = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
@@ -87,6 +109,14 @@ pub(crate) fn refusal(what: &str, response: &Response, subject: Option<&Credenti
         Some(facts) => error.hint(format!("what was shown has {facts}")),
         None => error,
     }
+}
+
+/// From when a token counts: the later of `iat` and `nbf`.
+fn counts_from(subject: &Credential) -> Option<Timestamp> {
+    let Material::Jwt(token) = &subject.material else { return None };
+    let jwt = UnverifiedJwt::parse(token.expose()).ok()?;
+    let claims = jwt.unverified_claims();
+    claims.time("iat").max(claims.time("nbf"))
 }
 
 fn shown(subject: &Credential) -> String {
@@ -114,8 +144,10 @@ pub(crate) fn malformed(what: &str, response: &Response, wrong: &'static str) ->
 mod tests {
     use carnet_core::SecretBytes;
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
+    use crate::testing;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -159,27 +191,56 @@ mod tests {
 
     #[test]
     fn a_token_of_the_future_is_not_called_forged() {
-        let jwt = || Credential::new(Material::Jwt(Secret::new("eyJ.x.y")));
-        let body = xml("InvalidIdentityToken", "The ID Token provided is not valid");
-        let early = jwt().issued_at(Timestamp::from_second(1).unwrap());
-        let error = refusal("x", &answer(400, &body), Some(&early), NOW);
-        assert_eq!((error.failed_clause(), error.kind()), (Some("not-yet"), ErrorKind::Expired));
-        let error = refusal("x", &answer(400, &body), Some(&jwt().issued_at(NOW)), NOW);
-        assert_eq!((error.failed_clause(), error.kind()), (Some("signature"), ErrorKind::Refused));
-        let body = xml("InvalidIdentityToken", "Incorrect token audience");
-        assert_eq!(refusal("x", &answer(400, &body), Some(&early), NOW).failed_clause(), Some("audience"));
+        let now = Timestamp::from_second(testing::NOW).unwrap();
+        let invalid = |text: &str| answer(400, &xml("InvalidIdentityToken", text));
+        let told = |text: &str, times: Value| {
+            let subject = Credential::new(Material::Jwt(testing::token(&times)));
+            let error = refusal("x", &invalid(text), Some(&subject), now);
+            (error.failed_clause().unwrap().to_owned(), error.kind())
+        };
+        let (not_yet, signature) =
+            (("not-yet".to_owned(), ErrorKind::Expired), ("signature".to_owned(), ErrorKind::Refused));
+        let at = |seconds: i64| testing::NOW + seconds;
+        for (times, expected) in [
+            (json!({ "iat": at(301) }), &not_yet),
+            (json!({ "iat": at(0), "nbf": at(301) }), &not_yet),
+            (json!({ "nbf": at(301) }), &not_yet),
+            (json!({ "iat": at(301), "nbf": at(0) }), &not_yet),
+            (json!({ "iat": at(300) }), &signature),
+            (json!({ "iat": at(60) }), &signature),
+            (json!({}), &signature),
+        ] {
+            assert_eq!(&told("The ID Token provided is not valid", times.clone()), expected, "{times}");
+        }
+        assert_eq!(told("The token is not valid yet", json!({ "iat": at(60) })), not_yet);
+        assert_eq!(told("Incorrect token audience", json!({ "iat": at(301) })).0, "audience");
     }
 
     #[test]
-    fn no_error_quotes_the_token_even_in_parts() {
+    fn no_error_quotes_the_token_in_any_form() {
         let token = "opaque-0123456789abcdefghijklmnopqrstuvwxyz-token";
         let subject = Credential::new(Material::Jwt(Secret::new(token)));
-        for between in ["", " ", "\u{200b}", "\n"] {
-            let parts: Vec<&str> =
-                (0..token.len()).step_by(12).filter_map(|at| token.get(at..(at + 12).min(token.len()))).collect();
-            let error = refusal("x", &answer(400, &xml("AccessDenied", &parts.join(between))), Some(&subject), NOW);
-            assert!(!format!("{error:?}").contains("0123"), "{error:?}");
-            assert_eq!(error.failed_clause(), Some("policy"));
+        for form in testing::forms(token) {
+            let json = |field: &str| json!({ field: form }).to_string();
+            let mut bodies = ["__type", "code", "Code", "message", "Message"].map(json).to_vec();
+            bodies.extend([xml(&form, "m"), xml("AccessDenied", &form)]);
+            let header = http::HeaderValue::from_bytes(form.replace('\n', " ").as_bytes()).unwrap();
+            for body in bodies {
+                let mut response = answer(400, &body);
+                response.headers.insert("x-amzn-errortype", header.clone());
+                let error = refusal("x", &response, Some(&subject), NOW);
+                let told = format!("{error:?} {:?}", error.provider_code());
+                assert!(!told.contains("6789abcdef") && !told.contains("mnopqr"), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_that_does_not_look_like_one_is_not_shown() {
+        for code in ["two words".to_owned(), "x".repeat(65)] {
+            for body in [xml(&code, "m"), json!({ "code": code }).to_string()] {
+                assert_eq!(refusal("x", &answer(400, &body), None, NOW).provider_code(), None);
+            }
         }
     }
 
@@ -201,7 +262,7 @@ mod tests {
             body in proptest::collection::vec(any::<u8>(), 0..200), code in "\\PC{0,20}", message in "[ -~\\x00-\\x1f]{0,60}",
         ) {
             drop(parse_error(&body));
-            let json = serde_json::json!({ "__type": code, "message": message }).to_string();
+            let json = json!({ "__type": code, "message": message }).to_string();
             for body in [xml(&code, &message), json] {
                 let said = parse_error(body.as_bytes());
                 let shown = said.code.iter().chain(&said.message);

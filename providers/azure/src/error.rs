@@ -7,6 +7,7 @@
 mod catalogue;
 
 use carnet_core::{Credential, Error, ErrorKind, Material, Response, Secret, safe_text, without_echo};
+use carnet_jose::UnverifiedJwt;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -22,7 +23,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) issuer: Option<&'a str>,
     pub(crate) subject: Option<&'a str>,
     pub(crate) audience: Option<&'a str>,
-    /// Whether the token was issued in the future, by this machine's clock.
+    /// Whether the token counts only from a time in the future, by this machine's clock.
     pub(crate) is_early: bool,
     /// The token, which no answer may repeat.
     pub(crate) token: Option<&'a Secret>,
@@ -39,13 +40,20 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         let fact = |name: &str| credential.facts.get(name).map(String::as_str);
         let (issuer, subject, audience) = (fact("issuer"), fact("subject"), fact("audience"));
-        let is_early = credential.issued_at.is_some_and(|at| at > now);
         let token = match &credential.material {
             Material::Jwt(token) => Some(token),
             _ => None,
         };
+        let is_early = token.and_then(counts_from).is_some_and(|at| at > now);
         Self { tenant, client_id, scope, issuer, subject, audience, is_early, token }
     }
+}
+
+/// From when a token counts: the later of `iat` and `nbf`.
+fn counts_from(token: &Secret) -> Option<Timestamp> {
+    let jwt = UnverifiedJwt::parse(token.expose()).ok()?;
+    let claims = jwt.unverified_claims();
+    claims.time("iat").max(claims.time("nbf"))
 }
 
 /// What Entra said.

@@ -37,8 +37,8 @@ impl<'t> Reader<'t> {
         // What a string would have been without its broken reference says nothing.
         let broken = problem.span().and_then(|span| self.expansions.at(span)).is_some_and(|found| found.broken);
         if !broken && self.problems.len() < limits::COLLECTED {
-            problem.redact(|text| self.expansions.redact(text));
-            problem.redact_message(|text| self.expansions.redact_pieces(text));
+            let place = problem.span().cloned();
+            problem.redact_message(|text| self.expansions.redact_pieces(text, place.as_ref()));
             self.problems.push(problem);
         }
     }
@@ -54,9 +54,26 @@ impl<'t> Reader<'t> {
         self.section(|| entry.schema().to_value(), fields, anchor, path, |fields| entry.build(fields))
     }
 
-    /// Reads one section. Serde stops at the first mistake, so what it complains about is reported, taken away, and
-    /// the rest is read again. The schema is made when somebody needs it: for a command line without a mistake nobody does.
+    /// Reads one section.
     pub(crate) fn section<V>(
+        &mut self,
+        schema: impl FnOnce() -> Json,
+        fields: Node<'t>,
+        anchor: &Range<usize>,
+        path: &str,
+        build: impl Fn(Spanned<DeValue<'_>>) -> Result<Result<V, Vec<Mistake>>, ShapeError>,
+    ) -> Option<V> {
+        let mut places = Vec::new();
+        show::leaves(&fields, &mut Vec::new(), &mut |_, value| places.push(value.span()));
+        self.expansions.read_section(&places);
+        let read = self.fields(schema, fields, anchor, path, build);
+        self.expansions.read_section(&[]);
+        read
+    }
+
+    /// Reads its fields. Serde stops at the first mistake, so what it complains about is reported, taken away, and
+    /// the rest is read again. The schema is made when somebody needs it: for a command line without a mistake nobody does.
+    fn fields<V>(
         &mut self,
         schema: impl FnOnce() -> Json,
         mut fields: Node<'t>,
@@ -204,11 +221,13 @@ impl<'t> Reader<'t> {
             }
             _ => message,
         };
-        let problem = Problem::new(place, message).field(name);
-        self.problem(match hint {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        });
+        let mut problem = Problem::new(place.clone(), message).field(name);
+        if let Some(hint) = hint {
+            // Unlike ours, it may say the value.
+            problem = problem.hint(hint);
+            problem.redact(|text| self.expansions.redact(text, Some(&place)));
+        }
+        self.problem(problem);
     }
 
     /// A secret must not stand in a file that is kept in version control, nor in a command line that every user of the

@@ -67,10 +67,10 @@ impl Emulator for AwsEmulator {
                 ],
             )
             .error_head(reply::query_error_head)
-            .error_body(reply::query_error_body),
+            .error_body(reply::sts_error_body),
             service(iam::SERVICE, vec![Host::Exact("iam.amazonaws.com")])
                 .error_head(reply::query_error_head)
-                .error_body(reply::query_error_body),
+                .error_body(reply::iam_error_body),
             service(roles_anywhere::SERVICE, vec![Host::Between("rolesanywhere.", ".amazonaws.com")])
                 .error_head(reply::json_error_head)
                 .error_body(reply::json_error_body),

@@ -167,12 +167,22 @@ pub(crate) fn query_error_head(status: StatusCode) -> (StatusCode, Option<(Heade
     (if status == StatusCode::TOO_MANY_REQUESTS { StatusCode::BAD_REQUEST } else { status }, None)
 }
 
-/// How the query protocol words the errors of faults: its codes lack `Exception`.
-pub(crate) fn query_error_body(status: StatusCode) -> (&'static str, String) {
+/// How STS words the errors of faults.
+pub(crate) fn sts_error_body(status: StatusCode) -> (&'static str, String) {
+    query_error_body(status, STS_NAMESPACE)
+}
+
+/// How IAM words the errors of faults.
+pub(crate) fn iam_error_body(status: StatusCode) -> (&'static str, String) {
+    query_error_body(status, IAM_NAMESPACE)
+}
+
+/// The query protocol's codes lack `Exception`.
+fn query_error_body(status: StatusCode, namespace: &str) -> (&'static str, String) {
     let (code, message) = fault(status);
     let code = code.strip_suffix("Exception").unwrap_or(code);
     let error = ApiError::new(query_error_head(status).0.as_u16(), code, message);
-    ("text/xml", query_error(&error, STS_NAMESPACE, "00000000-0000-4000-8000-000000000000"))
+    ("text/xml", query_error(&error, namespace, "00000000-0000-4000-8000-000000000000"))
 }
 
 /// S3 is too busy with 503 alone ("List of error codes", S3 API reference).

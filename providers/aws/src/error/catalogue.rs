@@ -23,7 +23,7 @@ const fn known(
 }
 
 /// The first entry that fits counts.
-pub(super) const CATALOGUE: [Known; 30] = [
+pub(super) const CATALOGUE: [Known; 31] = [
     known(
         "InvalidIdentityToken",
         "No OpenIDConnect provider",
@@ -178,6 +178,7 @@ pub(super) const CATALOGUE: [Known; 30] = [
         "this address does not have the action: set `region`, since GetWebIdentityToken is at regional addresses only",
     ),
     known("Throttling", "", "busy", ErrorKind::Unreachable, "too many requests: the same one may succeed later"),
+    known("ServiceUnavailable", "", "busy", ErrorKind::Unreachable, "the same request may succeed later"),
     known(
         "ResourceNotFoundException",
         "",

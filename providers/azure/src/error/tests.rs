@@ -1,10 +1,11 @@
 use carnet_core::{SecretBytes, chain};
+use carnet_jose::SubjectToken;
 use http::HeaderMap;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{CLIENT, TENANT};
+use crate::testing::{CLIENT, NOW, TENANT, token};
 
 fn response(status: u16, body: impl Into<Vec<u8>>) -> Response {
     Response { status: StatusCode::from_u16(status).unwrap(), headers: HeaderMap::new(), body: SecretBytes::new(body) }
@@ -41,6 +42,24 @@ fn a_token_of_the_future_is_not_called_over() {
     assert!(error.hints()[0].contains("clocks"));
     let error = told_of(400, body("invalid_client", 700_211, "no issuer"), true, None);
     assert_eq!(error.failed_clause(), Some("issuer"));
+}
+
+#[test]
+fn a_token_is_early_by_the_later_of_its_times() {
+    let now = Timestamp::from_second(NOW).unwrap();
+    let body = body("invalid_client", 700_024, "not within its valid time range.");
+    for (times, clause) in [
+        (json!({}), "expired"),
+        (json!({ "iat": NOW, "nbf": NOW }), "expired"),
+        (json!({ "iat": NOW, "nbf": NOW + 1 }), "not-yet"),
+        (json!({ "nbf": NOW + 1 }), "not-yet"),
+        (json!({ "iat": NOW + 1, "nbf": NOW }), "not-yet"),
+    ] {
+        let credential = SubjectToken::parse(token(&times)).unwrap().into_credential();
+        let attempt = Attempt::of(&credential, now, TENANT, CLIENT, "https://storage.azure.com/.default");
+        let error = token_endpoint(&response(400, body.as_str()), &attempt);
+        assert_eq!(error.failed_clause(), Some(clause), "{times}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use carnet_core::MapEnvironment;
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use super::super::{Config, RouteSpec, show};
+use super::super::{Config, Problem, RouteSpec, show};
 use crate::{Part, Registry, registry::Role};
 
 /// What every value has in it.
@@ -96,6 +96,20 @@ fn no_field_says_what_a_variable_holds() {
             let said = FIELDS.chunks(20).map(|fields| said(fields, way, value)).collect::<String>();
             assert!(!said.is_empty() && leaks(&said).is_empty(), "{value:?} as {way}: {:#?}", leaks(&said));
         }
+    }
+}
+
+#[test]
+fn an_ordinary_word_in_a_variable_spoils_no_help() {
+    let file = |path: &str, format: &str| format!("source.file = {{ path = \"{path}\", format = \"{format}\" }}\n");
+    for (a, b) in [(file("/x", "${VALUE}"), file("/x", "jsn")), (file("/x", "text"), file("${VALUE}", "jsn"))] {
+        let text = format!("version = 1\n[route.a]\n{a}[route.b]\n{b}");
+        let environment = MapEnvironment::of(&[("VALUE", "json")]);
+        let error = Config::parse(&text, None, &REGISTRY, &environment).unwrap_err();
+        let told = |problem: &Problem| (problem.message.clone(), problem.hint.clone());
+        let told: Vec<_> = error.problems().iter().map(told).collect();
+        let hint = Some("did you mean `json`?".to_owned());
+        assert_eq!(told, [("`jsn` is not one of the values".to_owned(), hint)]);
     }
 }
 

@@ -16,6 +16,19 @@ fn said(service: &Service, fault: StatusCode) -> (u16, String, String) {
 }
 
 #[test]
+fn the_errors_of_each_service_have_its_namespace() {
+    let services = Sandbox::new().emulator.services();
+    for (name, namespace) in [
+        ("aws-sts", "https://sts.amazonaws.com/doc/2011-06-15/"),
+        ("aws-iam", "https://iam.amazonaws.com/doc/2010-05-08/"),
+    ] {
+        let service = services.iter().find(|service| service.name == name).unwrap();
+        let body = said(service, StatusCode::SERVICE_UNAVAILABLE).2;
+        assert!(body.contains(&format!("xmlns=\"{namespace}\"")), "{name}: {body}");
+    }
+}
+
+#[test]
 fn each_service_is_busy_and_away_in_its_own_words() {
     let services = Sandbox::new().emulator.services();
     let service = |name: &str| services.iter().find(|service| service.name == name).unwrap();
