@@ -283,7 +283,7 @@ fn build<T: ?Sized>(
 }
 
 /// What stands before the first `=`: where a name is wanted and a field was given, its value may be a secret.
-pub(super) fn before_sign(word: &str) -> &str {
+pub fn before_sign(word: &str) -> &str {
     word.split_once('=').map_or(word, |(before, _)| before)
 }
 

@@ -191,6 +191,9 @@ fn a_configuration_that_is_missing_is_told() {
         2,
         &["route reader", "there is no configuration", "carnet.toml"],
     );
+    let told = nowhere(folder.path(), ["run", "DB_PASS=hunter2", "--", "env"]).output().unwrap();
+    let told = String::from_utf8(told.stderr).unwrap();
+    assert!(told.contains("route DB_PASS: there") && !told.contains("hunter2"), "{told}");
     fails(&mut nowhere(folder.path(), ["config", "check"]), 2, &["there is none", "CARNET_CONFIG"]);
     fails(&mut nowhere(folder.path(), ["-c", "other.toml", "get", "reader"]), 2, &["other.toml", "does not exist"]);
     fails(
