@@ -211,18 +211,18 @@ def aws(folder, seed, url):
 
 
 def vault(folder, seed, url):
-    """The login, and a secret read with its token."""
+    """The login, and a secret read with its token. Into variables: hvac keeps no file either."""
     token, role = mint(folder, "vault.jwt", seed["vault_audience"]), seed["vault_role"]
     # A text in JSON is one in TOML.
     quoted = {name: json.dumps(value) for name, value in {
-        "token": token, "url": url, "role": role, "audience": seed["vault_audience"], "file": os.path.join(folder, "db.json"),
+        "token": token, "url": url, "role": role, "audience": seed["vault_audience"],
     }.items()}
     config = os.path.join(folder, "vault.toml")
     pathlib.Path(config).write_text(
         "version = 1\n[route.db]\nsource = {{ file = {{ path = {token} }} }}\n"
         "through = [{{ vault = {{ address = {url}, role = {role}, audience = {audience} }} }}]\n"
         "[[route.db.deliver]]\n[route.db.deliver.vault-secrets]\n"
-        "secrets = [{{ mount = \"secret\", path = \"app/db\", file = {file} }}]\n".format(**quoted),
+        "secrets = [{{ mount = \"secret\", path = \"app/db\", variables = {{ PASSWORD = \"password\" }} }}]\n".format(**quoted),
         encoding="utf-8",
     )
     ours = [CARNET, "get", "--quiet", "--config", config, "db"]

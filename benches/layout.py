@@ -51,8 +51,8 @@ def commands(folder):
     try:
         secure = {**cold.BARE, "SSL_CERT_FILE": cold.bundle(at)}
         for kind in ("plain", "tls"):
-            for number, (_, ours, _, _) in enumerate(cold.cases(at, ready, kind)):
-                run = [*callgrind(folder, f"{kind}{number}"), *ours]
+            for number, case in enumerate(cold.cases(at, ready, kind)):
+                run = [*callgrind(folder, f"{kind}{number}"), *case.ours]
                 subprocess.run(run, env=secure, check=True, capture_output=True)
         subprocess.run([*callgrind(folder, "version"), cold.CARNET, "version"], env=cold.BARE, check=True, capture_output=True)
     finally:

@@ -27,17 +27,22 @@ const CHECKS: &[Step] = &[
     ("words", |_| super::words::check().map(say)),
     ("generated code", |_| super::codegen::check().map(say)),
     ("dependencies", deny),
-    ("unit and integration tests", |root| {
-        run(root, "cargo", &["test", "--workspace", "--locked", "--exclude", "carnet-e2e"])
-    }),
+    ("unit and integration tests", |root| tests(root, &["--lib", "--bins", "--test", "it"])),
+    ("examples in the documentation of the code", |root| tests(root, &["--doc"])),
     ("release binary", |root| run(root, "cargo", &["build", "--release", "--locked", "--package", "carnet"])),
     ("documents", |_| super::docs::check().map(say)),
     ("real clients", |root| {
         super::docs::matrix::clear(root)?;
-        run(root, "cargo", &["test", "--locked", "--package", "carnet-e2e"])
+        tests(root, &["--test", "real-clients"])
     }),
     ("what they have proven", |_| super::docs::matrix::check().map(say)),
 ];
+
+/// Always the whole workspace, and of it the named targets: a part of it would have its dependencies built a second time, with
+/// the features that this part asks for.
+fn tests(root: &Path, targets: &[&str]) -> anyhow::Result<()> {
+    run(root, "cargo", &[&["test", "--workspace", "--locked"], targets].concat())
+}
 
 /// Installs what the tests need into the project's own folders.
 ///

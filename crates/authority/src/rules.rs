@@ -314,8 +314,9 @@ fn read_file(path: &Path, context: &Context) -> Result<RuleFile, Error> {
         return Err(failed("it is empty".to_owned()).hint("to allow nothing, write a comment"));
     }
     toml::from_str(text).map_err(|error| {
-        let told = FileMistake::in_text(path, text, error.span(), error.message());
-        Error::configuration(format!("read the rules in {place}: {error}")).mistakes([told])
+        // Not the lines around it: a secret may stand there.
+        let told = FileMistake::in_document(path, text, error.span(), error.message());
+        Error::configuration(format!("read the rules in {place}: {told}")).mistakes([told])
     })
 }
 

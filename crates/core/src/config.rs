@@ -1,6 +1,6 @@
 //! How a provider declares what can be configured, without knowing how configuration is read.
 
-use std::{ops::Range, path::PathBuf, sync::Arc};
+use std::{fmt, ops::Range, path::PathBuf, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -61,6 +61,37 @@ impl FileMistake {
     ) -> Self {
         let place = span.map(|span| Place::of(text, span.start));
         Self { file: Some(file.into()), place, field: String::new(), message: message.into(), hint: None }
+    }
+
+    /// What a reader of TOML or JSON says of the text of `file`, without values.
+    pub fn in_document(file: impl Into<PathBuf>, text: &str, span: Option<Range<usize>>, message: &str) -> Self {
+        Self::in_text(file, text, span, without_value(message))
+    }
+}
+
+/// For people, in one line.
+impl fmt::Display for FileMistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Place { line, column }) = self.place {
+            write!(f, "line {line}, column {column}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// What serde says of a document, without the value that does not fit: it may be a secret that got into the wrong place. Names
+/// of fields stay.
+fn without_value(message: &str) -> String {
+    let parted = |start: &str, sign: &str| message.strip_prefix(start).and_then(|rest| rest.rsplit_once(sign));
+    for start in ["invalid type: ", "invalid value: "] {
+        if let Some((found, wanted)) = parted(start, ", expected ") {
+            let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+            return format!("{start}{kind}, expected {wanted}");
+        }
+    }
+    match parted("unknown variant `", "`, expected ") {
+        Some((_, wanted)) => format!("unknown variant, expected {wanted}"),
+        None => message.to_owned(),
     }
 }
 
@@ -165,4 +196,22 @@ pub trait Register {
     fn exchange<C: ExchangeConfig>(&mut self);
     /// Adds a delivery.
     fn delivery<C: DeliveryConfig>(&mut self);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_reader_says_holds_no_value() {
+        for (said, shown) in [
+            ("invalid type: string \"a, expected b\", expected u64", "invalid type: string, expected u64"),
+            ("invalid value: integer `5`, expected a port", "invalid value: integer, expected a port"),
+            ("unknown variant `x`, expected `a` or `b`", "unknown variant, expected `a` or `b`"),
+            ("unknown field `x`, expected `a`", "unknown field `x`, expected `a`"),
+            ("missing field `a`", "missing field `a`"),
+        ] {
+            assert_eq!(without_value(said), shown);
+        }
+    }
 }

@@ -126,8 +126,10 @@ impl EntryFile {
 
     fn parse_of(text: &str, file: Option<&Path>) -> Result<Self, Error> {
         toml::from_str(text).map_err(|error: toml::de::Error| {
-            let told = file.map(|file| FileMistake::in_text(file, text, error.span(), error.message()));
-            Error::configuration("read the entries").because(error).mistakes(told)
+            // Not the lines around it: a secret may stand there.
+            let told = FileMistake::in_document(file.unwrap_or(Path::new("")), text, error.span(), error.message());
+            let error = Error::configuration(format!("read the entries: {told}"));
+            if file.is_some() { error.mistakes([told]) } else { error }
         })
     }
 

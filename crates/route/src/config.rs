@@ -30,7 +30,7 @@ use carnet_core::{Context, Environment, Error, Files, SectionConfig};
 
 pub use carnet_core::Place;
 pub use error::{ConfigError, Problem};
-pub use parts::{Part, RouteSpec};
+pub use parts::{Part, RouteSpec, before_sign};
 pub use schema::schema;
 pub use show::{Origin, Setting};
 
@@ -151,7 +151,8 @@ impl Config {
                 None if names.is_empty() => "the configuration has no route".to_owned(),
                 None => format!("there are: {}", names.join(", ")),
             };
-            Error::configuration(format!("find the route `{}`{place}", carnet_core::safe_text(name))).hint(hint)
+            let name = carnet_core::safe_text(before_sign(name));
+            Error::configuration(format!("find the route `{name}`{place}")).hint(hint)
         })
     }
 

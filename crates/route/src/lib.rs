@@ -40,7 +40,7 @@ pub mod system;
 #[cfg(test)]
 mod testing;
 
-pub use config::{Config, ConfigError, Origin, Part, Place, Problem, RouteSpec, Setting, schema};
+pub use config::{Config, ConfigError, Origin, Part, Place, Problem, RouteSpec, Setting, before_sign, schema};
 pub use env::{EnvVar, EnvVars};
 pub use keep::keep;
 pub use registry::{Entry, Registry, Role, Unknown};

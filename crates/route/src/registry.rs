@@ -107,6 +107,15 @@ impl Registry {
         find(&self.deliveries, name).ok_or_else(|| self.unknown(Role::Delivery, name))
     }
 
+    /// Whether there is one of this name for this part of a route.
+    pub(crate) fn knows(&self, role: Role, name: &str) -> bool {
+        match role {
+            Role::Source => self.find_source(name).is_ok() || name == "auto",
+            Role::Exchange => self.find_exchange(name).is_ok(),
+            Role::Delivery => self.find_delivery(name).is_ok(),
+        }
+    }
+
     fn unknown(&self, role: Role, name: &str) -> Unknown {
         let names = match role {
             Role::Source => std::iter::once("auto").chain(self.sources.iter().map(Entry::name)).collect(),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::Router;
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 use url::Url;
 
@@ -38,6 +38,9 @@ impl Host {
 /// How a service words an error that is not about the request: content type and body for a status.
 pub type ErrorBody = fn(StatusCode) -> (&'static str, String);
 
+/// What stands before that body: the status, where the service has another for the same thing, and a header.
+pub type ErrorHead = fn(StatusCode) -> (StatusCode, Option<(HeaderName, HeaderValue)>);
+
 /// One emulated service.
 #[derive(Clone)]
 pub struct Service {
@@ -49,18 +52,27 @@ pub struct Service {
     pub router: Router,
     /// How it words the errors of faults (429 and 503).
     pub error_body: ErrorBody,
+    /// The status of such an error, and a header.
+    pub error_head: ErrorHead,
 }
 
 impl Service {
     /// A service that words its errors in plain JSON.
     pub fn new(name: &'static str, hosts: impl Into<Vec<Host>>, router: Router) -> Self {
-        Self { name, hosts: hosts.into(), router, error_body: plain_error_body }
+        Self { name, hosts: hosts.into(), router, error_body: plain_error_body, error_head: plain_error_head }
     }
 
     /// Sets how it words the errors of faults.
     #[must_use]
     pub fn error_body(mut self, error_body: ErrorBody) -> Self {
         self.error_body = error_body;
+        self
+    }
+
+    /// Sets the status of the errors of faults, where it is not the fault's own, and a header.
+    #[must_use]
+    pub fn error_head(mut self, error_head: ErrorHead) -> Self {
+        self.error_head = error_head;
         self
     }
 }
@@ -76,6 +88,14 @@ fn plain_error_body(status: StatusCode) -> (&'static str, String) {
     let message = status.canonical_reason().unwrap_or("error");
     ("application/json", json!({ "error": { "code": status.as_u16(), "message": message } }).to_string())
 }
+
+fn plain_error_head(status: StatusCode) -> (StatusCode, Option<(HeaderName, HeaderValue)>) {
+    (status, None)
+}
+
+/// In the extensions of a request that came to a service's plain address.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainHttp;
 
 /// Where one service listens. Neither URL has a path; [`Url`] writes it with the slash at the end that some SDKs
 /// refuse, so use [`ServiceUrls::plain_origin`] for those.

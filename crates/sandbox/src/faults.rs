@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use carnet_sandbox_kit::{ErrorBody, FaultKind, Faults, Service, World};
+use carnet_sandbox_kit::{ErrorBody, ErrorHead, FaultKind, Faults, Service, World};
 use futures_util::stream;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
@@ -26,7 +26,8 @@ static CHUNK: [u8; 64 << 10] = [b' '; 64 << 10];
 
 /// The service's router with faults around it.
 pub(crate) fn around(service: &Service, world: World, slow: Duration) -> Router {
-    let state = Layer { name: service.name, error_body: service.error_body, world, slow };
+    let state =
+        Layer { name: service.name, error_body: service.error_body, error_head: service.error_head, world, slow };
     service.router.clone().layer(from_fn_with_state(state, apply))
 }
 
@@ -34,6 +35,7 @@ pub(crate) fn around(service: &Service, world: World, slow: Duration) -> Router 
 struct Layer {
     name: &'static str,
     error_body: ErrorBody,
+    error_head: ErrorHead,
     world: World,
     slow: Duration,
 }
@@ -79,7 +81,10 @@ async fn answer(layer: &Layer, request: Request, next: Next) -> Response {
 impl Layer {
     fn error(&self, status: StatusCode) -> Response {
         let (content_type, body) = (self.error_body)(status);
-        (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+        let (status, more) = (self.error_head)(status);
+        let mut answer = (status, [(header::CONTENT_TYPE, content_type)], body).into_response();
+        answer.headers_mut().extend(more);
+        answer
     }
 }
 

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, middleware::map_request};
+use axum::{Extension, Router, middleware::map_request};
 use carnet_ci_sandbox::{CiEmulator, MintRequest};
 use carnet_core::{Clock, Error, HttpSend, Random, Secret};
 use carnet_net::{Limits, TlsServerConfig, serve_with};
-use carnet_sandbox_kit::{Fault, Faults, SandboxClock, Service, ServiceUrls, Urls, World};
+use carnet_sandbox_kit::{Fault, Faults, PlainHttp, SandboxClock, Service, ServiceUrls, Urls, World};
 use tokio::{net::TcpListener, sync::OnceCell};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
@@ -146,7 +146,7 @@ impl Sandbox {
             tracker.spawn(serve_with(listener, router, tls, limits, shutdown.clone()));
         };
         for Listeners { plain, tls, router } in listeners {
-            listen(plain, router.clone(), None);
+            listen(plain, router.clone().layer(Extension(PlainHttp)), None);
             listen(tls, router, Some(certificates.tls()));
         }
         let answering =

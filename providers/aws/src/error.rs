@@ -3,11 +3,21 @@
 //! Texts are those of "AssumeRoleWithWebIdentity" (STS API reference) and those that users quote in public issues; the
 //! README's table lists them. The clauses are those of [`crate::trust`], which decides the same questions.
 
-use carnet_core::{Credential, Error, ErrorKind, Request, Response, safe_text};
+mod catalogue;
+
+use carnet_core::{Credential, Error, ErrorKind, Material, Request, Response, Secret, safe_text, without_echo};
+use carnet_jose::UnverifiedJwt;
 use http::StatusCode;
+use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::xml;
+use self::catalogue::{CATALOGUE, Known, NOT_YET};
+use crate::{trust::CLOCK_SKEW, xml};
+
+/// Longest error code that is shown.
+const MAX_CODE: usize = 64;
+/// Secrets shorter than this are in every text.
+const SHORTEST_SECRET: usize = 4;
 
 /// What AWS said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,214 +30,59 @@ pub struct AwsError {
 
 /// Reads either form of error body: XML of the query protocol, or JSON with `message` (and perhaps `__type` or `code`).
 pub fn parse_error(body: &[u8]) -> AwsError {
-    let safe = |text: &str| Some(safe_text(text)).filter(|text| !text.is_empty());
-    if let Some(leaves) = std::str::from_utf8(body).ok().and_then(xml::leaves) {
-        let leaf = |name: &str| leaves.get(&format!("ErrorResponse/Error/{name}")).and_then(|text| safe(text));
-        return AwsError { code: leaf("Code"), message: leaf("Message") };
-    }
-    let Ok(body) = serde_json::from_slice::<Value>(body) else { return AwsError::default() };
-    let text = |names: &[&str]| names.iter().find_map(|name| safe(body.get(*name)?.as_str()?));
-    // A type may have a namespace before it and an address behind it.
-    let code = text(&["__type", "code", "Code"]);
-    AwsError { code: code.map(|code| bare(&code).to_owned()), message: text(&["message", "Message"]) }
+    parse_without(body, &[])
 }
 
+/// Whether a text repeats what was sent, whole or in part.
+pub(crate) fn quotes(text: &str, sent: &[&Secret]) -> bool {
+    let sent: Vec<&Secret> = sent.iter().copied().filter(|secret| secret.len() >= SHORTEST_SECRET).collect();
+    without_echo(text, &sent) != text
+}
+
+/// A code as it is shown: one short word without its namespace and address, which quotes nothing.
+pub(crate) fn code_of(text: &str, sent: &[&Secret]) -> Option<String> {
+    let is_code =
+        |code: &String| !code.is_empty() && code.len() <= MAX_CODE && code.bytes().all(|byte| byte.is_ascii_graphic());
+    Some(text).filter(|text| !quotes(text, sent)).map(|text| safe_text(bare(text))).filter(is_code)
+}
+
+/// As [`parse_error`]. A text that quotes what was sent is not shown at all.
+pub(crate) fn parse_without(body: &[u8], sent: &[&Secret]) -> AwsError {
+    let safe =
+        |text: &str| Some(text).filter(|text| !quotes(text, sent)).map(safe_text).filter(|text| !text.is_empty());
+    if let Some(leaves) = std::str::from_utf8(body).ok().and_then(xml::leaves) {
+        let leaf = |name: &str| leaves.get(&format!("ErrorResponse/Error/{name}"));
+        let code = leaf("Code").and_then(|text| code_of(text, sent));
+        return AwsError { code, message: leaf("Message").and_then(|text| safe(text)) };
+    }
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return AwsError::default() };
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let code = ["__type", "code", "Code"].into_iter().find_map(|name| code_of(text(name)?, sent));
+    AwsError { code, message: ["message", "Message"].into_iter().find_map(|name| safe(text(name)?)) }
+}
+
+/// A type may have a namespace before it and an address behind it.
 fn bare(code: &str) -> &str {
     let code = code.split(':').next().unwrap_or_default();
     code.rsplit('#').next().unwrap_or_default()
 }
 
-struct Known {
-    code: &'static str,
-    /// A part of the text; empty for any.
-    text: &'static str,
-    clause: &'static str,
-    kind: ErrorKind,
-    fix: &'static str,
+/// What a credential holds that no answer may repeat.
+fn secrets(credential: &Credential) -> Vec<&Secret> {
+    match &credential.material {
+        Material::Jwt(token) => vec![token],
+        Material::AwsKeys(keys) => keys.session_token.iter().chain([&keys.secret_access_key]).collect(),
+        _ => Vec::new(),
+    }
 }
 
-const fn known(
-    code: &'static str,
-    text: &'static str,
-    clause: &'static str,
-    kind: ErrorKind,
-    fix: &'static str,
-) -> Known {
-    Known { code, text, clause, kind, fix }
-}
-
-/// The first entry that fits counts.
-const CATALOGUE: [Known; 30] = [
-    known(
-        "InvalidIdentityToken",
-        "No OpenIDConnect provider",
-        "issuer",
-        ErrorKind::Refused,
-        "create an OpenID Connect provider for exactly this issuer in the account of the role",
-    ),
-    known(
-        "InvalidIdentityToken",
-        "audience",
-        "audience",
-        ErrorKind::Refused,
-        "add the token's audience to the provider's client ids, or set `audience` to one that is there; `azp` counts before `aud`",
-    ),
-    known(
-        "InvalidIdentityToken",
-        "thumbprint",
-        "keys",
-        ErrorKind::Refused,
-        "put the SHA-1 of the last certificate of the chain that the issuer's key host serves into the provider's thumbprints",
-    ),
-    known(
-        "InvalidIdentityToken",
-        "verification key",
-        "keys",
-        ErrorKind::Refused,
-        "make the issuer's discovery document and key set readable from the internet, with the key that signed",
-    ),
-    known(
-        "InvalidIdentityToken",
-        "not a valid JWT",
-        "form",
-        ErrorKind::Refused,
-        "send an ID token; an access token is none",
-    ),
-    known(
-        "InvalidIdentityToken",
-        "",
-        "signature",
-        ErrorKind::Refused,
-        "look at the token with `carnet inspect`: signature, whole numbers in iat, exp and nbf, session tags",
-    ),
-    known("ExpiredTokenException", "", "expired", ErrorKind::Expired, "get a new token just before the exchange"),
-    known("ExpiredToken", "", "expired", ErrorKind::Expired, "get new keys: those that signed the request are over"),
-    known(
-        "RequestExpired",
-        "",
-        "date",
-        ErrorKind::Expired,
-        "set this machine's clock: a signature counts for 15 minutes",
-    ),
-    known(
-        "IDPCommunicationError",
-        "",
-        "keys",
-        ErrorKind::Unreachable,
-        "AWS could not reach the issuer; the same request may succeed later",
-    ),
-    known(
-        "IDPRejectedClaim",
-        "",
-        "claims",
-        ErrorKind::Refused,
-        "the issuer says that the token is invalid or revoked: get a new one",
-    ),
-    known(
-        "AccessDenied",
-        "Untrusted certificate",
-        "chain",
-        ErrorKind::Refused,
-        "the certificate must lead to the trust anchor, be one for end entities with digitalSignature, and not be over",
-    ),
-    known(
-        "AccessDenied",
-        "Untrusted signature",
-        "signature",
-        ErrorKind::Refused,
-        "the key must be that of the certificate, and this machine's clock right: a signature counts for 15 minutes",
-    ),
-    known(
-        "AccessDenied",
-        "",
-        "policy",
-        ErrorKind::Policy,
-        "the role does not exist, or its trust policy does not allow this: compare each condition with the claims, upper and lower case too; tags need sts:TagSession, a source identity sts:SetSourceIdentity",
-    ),
-    known(
-        "ValidationError",
-        "DurationSeconds",
-        "duration",
-        ErrorKind::Configuration,
-        "ask for a shorter `lifetime`, or raise the role's MaxSessionDuration; behind another role it is one hour",
-    ),
-    known("ValidationError", "", "request", ErrorKind::Configuration, "correct the parameter that the text names"),
-    known("MalformedPolicyDocument", "", "policy-document", ErrorKind::Configuration, "correct `policy`"),
-    known("PackedPolicyTooLarge", "", "policy-document", ErrorKind::Configuration, "shorten session policies and tags"),
-    known(
-        "RegionDisabledException",
-        "",
-        "region",
-        ErrorKind::Refused,
-        "activate STS for this region in the account, or use another region",
-    ),
-    known(
-        "OutboundWebIdentityFederationDisabledException",
-        "",
-        "issuer",
-        ErrorKind::Refused,
-        "switch it on: `aws iam enable-outbound-web-identity-federation`",
-    ),
-    known(
-        "SessionDurationEscalationException",
-        "",
-        "duration",
-        ErrorKind::Configuration,
-        "ask for a `lifetime` that ends before the session of the caller",
-    ),
-    known("JWTPayloadSizeExceededException", "", "request", ErrorKind::Configuration, "send fewer or shorter tags"),
-    known(
-        "InvalidClientTokenId",
-        "",
-        "key",
-        ErrorKind::Refused,
-        "the keys are unknown to AWS: other account partition, or deleted",
-    ),
-    known(
-        "SignatureDoesNotMatch",
-        "",
-        "signature",
-        ErrorKind::Refused,
-        "the secret does not belong to the key id, or something on the way changed the request",
-    ),
-    known(
-        "MissingAuthenticationToken",
-        "",
-        "signature",
-        ErrorKind::Refused,
-        "the request came without its signature: look for a proxy in between that takes headers away",
-    ),
-    known(
-        "IncompleteSignature",
-        "",
-        "signature",
-        ErrorKind::Refused,
-        "the signature came in parts: look for a proxy in between that changes headers",
-    ),
-    known(
-        "InvalidAction",
-        "",
-        "region",
-        ErrorKind::Refused,
-        "this address does not have the action: set `region`, since GetWebIdentityToken is at regional addresses only",
-    ),
-    known("Throttling", "", "busy", ErrorKind::Unreachable, "too many requests: the same one may succeed later"),
-    known(
-        "ResourceNotFoundException",
-        "",
-        "request",
-        ErrorKind::Refused,
-        "trust anchor, profile and address must be of one region",
-    ),
-    known("ValidationException", "", "request", ErrorKind::Configuration, "correct what the text names"),
-];
-
-/// A refusal of `what`. `subject` is the credential that was shown, for its facts.
-pub(crate) fn refusal(what: &str, response: &Response, subject: Option<&Credential>) -> Error {
-    let mut said = parse_error(response.body.expose());
+/// A refusal of `what`, which was asked for at `now`. `subject` is the credential that was shown, for its facts.
+pub(crate) fn refusal(what: &str, response: &Response, subject: Option<&Credential>, now: Timestamp) -> Error {
+    let sent = subject.map(secrets).unwrap_or_default();
+    let mut said = parse_without(response.body.expose(), &sent);
     if said.code.is_none() {
         // JSON services say the type in a header.
-        said.code = response.header("x-amzn-errortype").map(|code| safe_text(bare(code)));
+        said.code = response.header("x-amzn-errortype").and_then(|code| code_of(code, &sent));
     }
     let status = response.status;
     let Some(code) = said.code else {
@@ -238,6 +93,10 @@ pub(crate) fn refusal(what: &str, response: &Response, subject: Option<&Credenti
     // Some codes are written with and without `Exception`.
     let same = |entry: &&Known| code == entry.code || code.strip_suffix("Exception") == Some(entry.code);
     let found = CATALOGUE.iter().filter(same).find(|entry| text.contains(entry.text));
+    let is_early = text.contains("not valid yet")
+        || subject.and_then(counts_from).is_some_and(|at| at.duration_since(now) > CLOCK_SKEW);
+    let is_early = is_early && found.is_some_and(|entry| entry.code == NOT_YET.code && entry.text.is_empty());
+    let found = if is_early { Some(&NOT_YET) } else { found };
     let busy = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
     let kind = if busy { ErrorKind::Unreachable } else { found.map_or(ErrorKind::Refused, |entry| entry.kind) };
     let mut error = Error::new(kind, what).because(Error::new(kind, format!("{code}: {text}"))).code(code);
@@ -250,6 +109,14 @@ pub(crate) fn refusal(what: &str, response: &Response, subject: Option<&Credenti
         Some(facts) => error.hint(format!("what was shown has {facts}")),
         None => error,
     }
+}
+
+/// From when a token counts: the later of `iat` and `nbf`.
+fn counts_from(subject: &Credential) -> Option<Timestamp> {
+    let Material::Jwt(token) = &subject.material else { return None };
+    let jwt = UnverifiedJwt::parse(token.expose()).ok()?;
+    let claims = jwt.unverified_claims();
+    claims.time("iat").max(claims.time("nbf"))
 }
 
 fn shown(subject: &Credential) -> String {
@@ -277,8 +144,12 @@ pub(crate) fn malformed(what: &str, response: &Response, wrong: &'static str) ->
 mod tests {
     use carnet_core::SecretBytes;
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
+    use crate::testing;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn answer(status: u16, body: &str) -> Response {
         Response {
@@ -297,7 +168,7 @@ mod tests {
     #[test]
     fn every_known_refusal_has_its_clause_kind_and_fix() {
         for entry in &CATALOGUE {
-            let error = refusal("x", &answer(400, &xml(entry.code, entry.text)), None);
+            let error = refusal("x", &answer(400, &xml(entry.code, entry.text)), None, NOW);
             assert_eq!(
                 (error.failed_clause(), error.kind(), error.provider_code()),
                 (Some(entry.clause), entry.kind, Some(entry.code))
@@ -308,26 +179,81 @@ mod tests {
 
     #[test]
     fn a_denial_shows_the_claims_and_no_token() {
-        let subject = Credential::new(carnet_core::Material::Jwt(carnet_core::Secret::new("eyJ.x.y")))
+        let subject = Credential::new(Material::Jwt(Secret::new("eyJ.x.y")))
             .fact("issuer", "https://i.example")
             .fact("subject", "s");
         let body = xml("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity eyJhbGci");
-        let error = refusal("x", &answer(403, &body), Some(&subject));
+        let error = refusal("x", &answer(403, &body), Some(&subject), NOW);
         assert_eq!(error.kind(), ErrorKind::Policy);
         assert_eq!(error.hints()[1], "what was shown has issuer https://i.example, subject s");
         assert!(!format!("{error:?}").contains("eyJ"));
     }
 
     #[test]
+    fn a_token_of_the_future_is_not_called_forged() {
+        let now = Timestamp::from_second(testing::NOW).unwrap();
+        let invalid = |text: &str| answer(400, &xml("InvalidIdentityToken", text));
+        let told = |text: &str, times: Value| {
+            let subject = Credential::new(Material::Jwt(testing::token(&times)));
+            let error = refusal("x", &invalid(text), Some(&subject), now);
+            (error.failed_clause().unwrap().to_owned(), error.kind())
+        };
+        let (not_yet, signature) =
+            (("not-yet".to_owned(), ErrorKind::Expired), ("signature".to_owned(), ErrorKind::Refused));
+        let at = |seconds: i64| testing::NOW + seconds;
+        for (times, expected) in [
+            (json!({ "iat": at(301) }), &not_yet),
+            (json!({ "iat": at(0), "nbf": at(301) }), &not_yet),
+            (json!({ "nbf": at(301) }), &not_yet),
+            (json!({ "iat": at(301), "nbf": at(0) }), &not_yet),
+            (json!({ "iat": at(300) }), &signature),
+            (json!({ "iat": at(60) }), &signature),
+            (json!({}), &signature),
+        ] {
+            assert_eq!(&told("The ID Token provided is not valid", times.clone()), expected, "{times}");
+        }
+        assert_eq!(told("The token is not valid yet", json!({ "iat": at(60) })), not_yet);
+        assert_eq!(told("Incorrect token audience", json!({ "iat": at(301) })).0, "audience");
+    }
+
+    #[test]
+    fn no_error_quotes_the_token_in_any_form() {
+        let token = "opaque-0123456789abcdefghijklmnopqrstuvwxyz-token";
+        let subject = Credential::new(Material::Jwt(Secret::new(token)));
+        for form in testing::forms(token) {
+            let json = |field: &str| json!({ field: form }).to_string();
+            let mut bodies = ["__type", "code", "Code", "message", "Message"].map(json).to_vec();
+            bodies.extend([xml(&form, "m"), xml("AccessDenied", &form)]);
+            let header = http::HeaderValue::from_bytes(form.replace('\n', " ").as_bytes()).unwrap();
+            for body in bodies {
+                let mut response = answer(400, &body);
+                response.headers.insert("x-amzn-errortype", header.clone());
+                let error = refusal("x", &response, Some(&subject), NOW);
+                let told = format!("{error:?} {:?}", error.provider_code());
+                assert!(!told.contains("6789abcdef") && !told.contains("mnopqr"), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_that_does_not_look_like_one_is_not_shown() {
+        for code in ["two words".to_owned(), "x".repeat(65)] {
+            for body in [xml(&code, "m"), json!({ "code": code }).to_string()] {
+                assert_eq!(refusal("x", &answer(400, &body), None, NOW).provider_code(), None);
+            }
+        }
+    }
+
+    #[test]
     fn json_services_are_read_too() {
-        let error = refusal("x", &answer(404, r#"{"__type":"a#ResourceNotFoundException","message":"m"}"#), None);
+        let error = refusal("x", &answer(404, r#"{"__type":"a#ResourceNotFoundException","message":"m"}"#), None, NOW);
         assert_eq!(error.provider_code(), Some("ResourceNotFoundException"));
     }
 
     #[test]
     fn somebody_else_is_not_taken_for_aws() {
-        assert_eq!(refusal("x", &answer(403, "<html>"), None).kind(), ErrorKind::Unreachable);
-        assert_eq!(refusal("x", &answer(503, &xml("AccessDenied", "")), None).kind(), ErrorKind::Unreachable);
+        assert_eq!(refusal("x", &answer(403, "<html>"), None, NOW).kind(), ErrorKind::Unreachable);
+        assert_eq!(refusal("x", &answer(503, &xml("AccessDenied", "")), None, NOW).kind(), ErrorKind::Unreachable);
     }
 
     proptest! {
@@ -336,7 +262,7 @@ mod tests {
             body in proptest::collection::vec(any::<u8>(), 0..200), code in "\\PC{0,20}", message in "[ -~\\x00-\\x1f]{0,60}",
         ) {
             drop(parse_error(&body));
-            let json = serde_json::json!({ "__type": code, "message": message }).to_string();
+            let json = json!({ "__type": code, "message": message }).to_string();
             for body in [xml(&code, &message), json] {
                 let said = parse_error(body.as_bytes());
                 let shown = said.code.iter().chain(&said.message);

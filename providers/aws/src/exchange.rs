@@ -36,5 +36,9 @@ async fn call(
     let request = form(endpoint.url(context, &region)?, fields, None);
     let scope = Scope { time: context.now(), region: &region, service: endpoint.service };
     let response = error::send(context, sign(request, keys, &scope)?, what).await?;
-    if response.status.is_success() { Ok(response) } else { Err(error::refusal(what, &response, Some(subject))) }
+    if response.status.is_success() {
+        Ok(response)
+    } else {
+        Err(error::refusal(what, &response, Some(subject), context.now()))
+    }
 }

@@ -108,7 +108,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::testing::{World, world};
+    use crate::testing::{World, forms, world};
 
     const KEYS: &str = r#"{"Code":"Success","AccessKeyId":"ASIAX","SecretAccessKey":"x","Token":"y","Expiration":"2026-11-21T13:00:00Z"}"#;
     const IMDS: (&str, &str) = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:7");
@@ -196,6 +196,55 @@ mod tests {
         for body in ["cannot read the-token", r#"{"message":"cannot read the-token"}"#] {
             let error = find("container", &world(ScriptedHttp::default().answer(400, body), &variables)).unwrap_err();
             assert!(!format!("{error:?}").contains("the-token"), "{error:?}");
+        }
+    }
+
+    /// Long enough for pieces of it to count.
+    const SENT: &str = "opaque-0123456789abcdefghijklmnopqrstuvwxyz-token";
+
+    fn tells_nothing(error: &Error) {
+        let told = format!("{error:?} {:?}", error.provider_code());
+        assert!(!told.contains("6789abcdef") && !told.contains("mnopqr"), "{told}");
+    }
+
+    #[test]
+    fn no_refusal_of_the_container_endpoint_repeats_its_token() {
+        let variables = [
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", SENT),
+        ];
+        for form in forms(SENT) {
+            let mut bodies =
+                ["__type", "code", "Code", "message"].map(|name| json!({ name: form }).to_string()).to_vec();
+            bodies.extend([form.clone(), format!("({form}): no"), format!("(Code): {form}"), json!(form).to_string()]);
+            for body in bodies {
+                tells_nothing(
+                    &find("container", &world(ScriptedHttp::default().answer(400, body), &variables)).unwrap_err(),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_refusal_of_the_instance_repeats_its_session_token() {
+        for form in forms(SENT) {
+            for said in [json!({ "Code": "Failed", "Message": form }), json!({ "Code": form, "Message": "m" })] {
+                let http = ScriptedHttp::default().answer(200, SENT).answer(200, "R").answer(200, said.to_string());
+                tells_nothing(&find("instance", &world(http, &[IMDS])).unwrap_err());
+            }
+        }
+    }
+
+    #[test]
+    fn an_instance_that_is_throttled_or_out_of_order_is_there() {
+        for status in [429, 500, 503] {
+            let error = find("any", &world(ScriptedHttp::default().answer(status, "no"), &[IMDS])).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.failed_clause()),
+                (ErrorKind::Unreachable, Some("unavailable")),
+                "{status}"
+            );
+            assert!(!error.hints().is_empty());
         }
     }
 

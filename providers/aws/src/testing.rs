@@ -18,9 +18,13 @@ pub(crate) const REGION: (&str, &str) = ("AWS_REGION", "eu-central-1");
 
 /// A token with a signature that nobody here checks.
 pub(crate) fn token_for(audience: &str) -> Secret {
-    let part = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
-    let claims = json!({"iss": "https://issuer.example", "sub": "s", "aud": audience, "iat": NOW, "exp": NOW + 300});
-    Secret::new(format!("{}.{}.c2ln", part(json!({"alg": "RS256", "kid": "k"})), part(claims)))
+    token(&json!({"iss": "https://issuer.example", "sub": "s", "aud": audience, "iat": NOW, "exp": NOW + 300}))
+}
+
+/// As [`token_for`], with these claims.
+pub(crate) fn token(claims: &Value) -> Secret {
+    let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    Secret::new(format!("{}.{}.c2ln", part(&json!({"alg": "RS256", "kid": "k"})), part(claims)))
 }
 
 pub(crate) fn jwt() -> Credential {
@@ -42,6 +46,13 @@ pub(crate) fn session_answer(action: &str) -> String {
     format!(
         "<{action}Response><{action}Result><AssumedRoleUser><Arn>arn:aws:sts::123456789012:assumed-role/R/s</Arn></AssumedRoleUser><Credentials><AccessKeyId>ASIAX</AccessKeyId><SecretAccessKey>x</SecretAccessKey><SessionToken>y</SessionToken><Expiration>2026-11-21T13:00:00Z</Expiration></Credentials></{action}Result></{action}Response>"
     )
+}
+
+/// A secret in the forms in which others repeat it: whole, less one character, in pieces of 12, over several lines.
+pub(crate) fn forms(secret: &str) -> [String; 4] {
+    let pieces = || (0..secret.len()).step_by(12).filter_map(|at| secret.get(at..(at + 12).min(secret.len())));
+    let joined = |between: &str| pieces().collect::<Vec<_>>().join(between);
+    [secret.to_owned(), secret[1..].to_owned(), joined("\u{200b}"), joined("\n")]
 }
 
 /// A world of which the test keeps the edges.

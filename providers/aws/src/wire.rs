@@ -1,6 +1,6 @@
 //! Bodies of the Security Token Service (query protocol, version 2011-06-15), of Roles Anywhere and of the credential endpoints.
 
-use carnet_core::{AwsKeys, Credential, Material, Secret};
+use carnet_core::{AwsKeys, Credential, Material, Secret, check_token};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -88,6 +88,16 @@ impl SessionKeys {
     }
 }
 
+/// Keys, once each is one word of visible ASCII: they go into headers, variables and files.
+fn keys(id: &str, secret: Secret, token: Option<Secret>) -> Result<AwsKeys, &'static str> {
+    check_token(&Secret::new(id)).map_err(|_wrong| "the access key id is not one word of visible ASCII")?;
+    check_token(&secret).map_err(|_wrong| "the secret access key is not one word of visible ASCII")?;
+    if let Some(token) = &token {
+        check_token(token).map_err(|_wrong| "the session token is not one word of visible ASCII")?;
+    }
+    Ok(AwsKeys { access_key_id: id.to_owned(), secret_access_key: secret, session_token: token })
+}
+
 /// Reads the answer of `AssumeRoleWithWebIdentity` or `AssumeRole`, named by `action`.
 ///
 /// # Errors
@@ -96,16 +106,12 @@ pub fn parse_session(body: &[u8], action: &str) -> Result<SessionKeys, &'static 
     let leaves = std::str::from_utf8(body).ok().and_then(xml::leaves).ok_or("it is not XML as AWS writes it")?;
     let leaf =
         |path: &str| leaves.get(&format!("{action}Response/{action}Result/{path}")).filter(|text| !text.is_empty());
-    let access_key_id = leaf("Credentials/AccessKeyId").ok_or("`AccessKeyId` is missing")?.clone();
+    let access_key_id = leaf("Credentials/AccessKeyId").ok_or("`AccessKeyId` is missing")?;
     let secret = leaf("Credentials/SecretAccessKey").ok_or("`SecretAccessKey` is missing")?;
     let token = leaf("Credentials/SessionToken").ok_or("`SessionToken` is missing")?;
     let expires = leaf("Credentials/Expiration").ok_or("`Expiration` is missing")?;
     Ok(SessionKeys {
-        keys: AwsKeys {
-            access_key_id,
-            secret_access_key: Secret::new(secret.as_str()),
-            session_token: Some(Secret::new(token.as_str())),
-        },
+        keys: keys(access_key_id, Secret::new(secret.as_str()), Some(Secret::new(token.as_str())))?,
         expires_at: Some(expires.parse().ok().ok_or("`Expiration` is not a time (ISO 8601)")?),
         arn: leaf("AssumedRoleUser/Arn").cloned(),
     })
@@ -154,11 +160,7 @@ pub fn parse_json_keys(body: &[u8]) -> Result<SessionKeys, &'static str> {
     }
     let end = |text: String| text.parse().ok().ok_or("`Expiration` is not a time (RFC 3339)");
     Ok(SessionKeys {
-        keys: AwsKeys {
-            access_key_id: raw.access_key_id,
-            secret_access_key: raw.secret_access_key,
-            session_token: raw.token.filter(|token| !token.is_empty()),
-        },
+        keys: keys(&raw.access_key_id, raw.secret_access_key, raw.token.filter(|token| !token.is_empty()))?,
         expires_at: raw.expiration.map(end).transpose()?,
         arn: raw.role_arn.filter(|arn| !arn.is_empty()),
     })
@@ -195,17 +197,13 @@ pub fn parse_roles_anywhere(body: &[u8]) -> Result<SessionKeys, &'static str> {
     }
     let raw: Raw = serde_json::from_slice(body).ok().ok_or("it is not JSON with `credentialSet`")?;
     let set = raw.credential_set.into_iter().next().ok_or("`credentialSet` is empty")?;
-    let keys = &set.credentials;
-    if keys.access_key_id.is_empty() || keys.secret_access_key.is_empty() || keys.session_token.is_empty() {
+    let said = set.credentials;
+    if said.access_key_id.is_empty() || said.secret_access_key.is_empty() || said.session_token.is_empty() {
         return Err("a key is empty");
     }
     Ok(SessionKeys {
-        expires_at: Some(set.credentials.expiration.parse().ok().ok_or("`expiration` is not a time (ISO 8601)")?),
-        keys: AwsKeys {
-            access_key_id: set.credentials.access_key_id,
-            secret_access_key: set.credentials.secret_access_key,
-            session_token: Some(set.credentials.session_token),
-        },
+        expires_at: Some(said.expiration.parse().ok().ok_or("`expiration` is not a time (ISO 8601)")?),
+        keys: keys(&said.access_key_id, said.secret_access_key, Some(said.session_token))?,
         arn: set.assumed_role_user.map(|user| user.arn),
     })
 }
@@ -231,6 +229,9 @@ mod tests {
             ("ASIAX", "", "`AccessKeyId` is missing"),
             (">x<", "><", "`SecretAccessKey` is missing"),
             (">y<", "><", "`SessionToken` is missing"),
+            ("ASIAX", "ASI&#10;AX", "the access key id is not one word of visible ASCII"),
+            (">x<", ">x y<", "the secret access key is not one word of visible ASCII"),
+            (">y<", ">y\u{e9}<", "the session token is not one word of visible ASCII"),
             ("2026-11-21T13:00:00Z", "soon", "`Expiration` is not a time (ISO 8601)"),
             ("</AssumeRoleResponse>", "", "it is not XML as AWS writes it"),
         ] {
@@ -245,6 +246,8 @@ mod tests {
         assert_eq!(parse_json_keys(body).unwrap().expires_at.unwrap().as_second(), 1_795_266_000);
         let failed = br#"{"Code":"Failed","AccessKeyId":"A","SecretAccessKey":"x"}"#;
         assert_eq!(parse_json_keys(failed).unwrap_err(), "`Code` is not Success");
+        let bent = br#"{"AccessKeyId":"ASIA\nX","SecretAccessKey":"x"}"#;
+        assert_eq!(parse_json_keys(bent).unwrap_err(), "the access key id is not one word of visible ASCII");
     }
 
     #[test]
@@ -267,6 +270,7 @@ mod tests {
             (r#""ASIAX""#, r#""""#, "a key is empty"),
             (r#""x""#, r#""""#, "a key is empty"),
             (r#""y""#, r#""""#, "a key is empty"),
+            ("ASIAX", "ASIA\\nX", "the access key id is not one word of visible ASCII"),
             ("2026-11-21T13:00:00Z", "soon", "`expiration` is not a time (ISO 8601)"),
         ] {
             assert_eq!(

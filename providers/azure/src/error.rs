@@ -6,8 +6,10 @@
 
 mod catalogue;
 
-use carnet_core::{Credential, Error, ErrorKind, Response, safe_text};
+use carnet_core::{Credential, Error, ErrorKind, Material, Response, Secret, safe_text, without_echo};
+use carnet_jose::UnverifiedJwt;
 use http::StatusCode;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use self::catalogue::{Known, recognise};
@@ -21,14 +23,37 @@ pub(crate) struct Attempt<'a> {
     pub(crate) issuer: Option<&'a str>,
     pub(crate) subject: Option<&'a str>,
     pub(crate) audience: Option<&'a str>,
+    /// Whether the token counts only from a time in the future, by this machine's clock.
+    pub(crate) is_early: bool,
+    /// The token, which no answer may repeat.
+    pub(crate) token: Option<&'a Secret>,
 }
 
 impl<'a> Attempt<'a> {
     /// With what the credential says of itself.
-    pub(crate) fn of(credential: &'a Credential, tenant: &'a str, client_id: &'a str, scope: &'a str) -> Self {
+    pub(crate) fn of(
+        credential: &'a Credential,
+        now: Timestamp,
+        tenant: &'a str,
+        client_id: &'a str,
+        scope: &'a str,
+    ) -> Self {
         let fact = |name: &str| credential.facts.get(name).map(String::as_str);
-        Self { tenant, client_id, scope, issuer: fact("issuer"), subject: fact("subject"), audience: fact("audience") }
+        let (issuer, subject, audience) = (fact("issuer"), fact("subject"), fact("audience"));
+        let token = match &credential.material {
+            Material::Jwt(token) => Some(token),
+            _ => None,
+        };
+        let is_early = token.and_then(counts_from).is_some_and(|at| at > now);
+        Self { tenant, client_id, scope, issuer, subject, audience, is_early, token }
     }
+}
+
+/// From when a token counts: the later of `iat` and `nbf`.
+fn counts_from(token: &Secret) -> Option<Timestamp> {
+    let jwt = UnverifiedJwt::parse(token.expose()).ok()?;
+    let claims = jwt.unverified_claims();
+    claims.time("iat").max(claims.time("nbf"))
 }
 
 /// What Entra said.
@@ -49,9 +74,15 @@ pub struct EntraError {
 /// Reads a refusal. The code is the first of `error_codes`, else what stands after `AADSTS` in the description. What is not there
 /// stays `None`.
 pub fn parse_error(body: &[u8]) -> EntraError {
+    parse_without(body, None)
+}
+
+/// A text that quotes the token is not shown at all.
+fn parse_without(body: &[u8], token: Option<&Secret>) -> EntraError {
+    let quotes = |text: &str| token.is_some_and(|token| without_echo(text, &[token]) != text);
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return EntraError::default() };
     let text = |name: &str| body.get(name).and_then(Value::as_str);
-    let shown = |text: &str| Some(safe_text(text)).filter(|text| !text.is_empty());
+    let shown = |text: &str| Some(text).filter(|text| !quotes(text)).map(safe_text).filter(|text| !text.is_empty());
     let described = text("error_description").unwrap_or_default();
     let first = body.get("error_codes").and_then(Value::as_array).and_then(|codes| codes.first());
     let code = first.and_then(Value::as_u64).and_then(|code| u32::try_from(code).ok());
@@ -76,7 +107,7 @@ pub(crate) fn code_in(text: &str) -> Option<u32> {
 /// A refusal of the token endpoint.
 pub(crate) fn token_endpoint(response: &Response, attempt: &Attempt<'_>) -> Error {
     const WHAT: &str = "exchange the subject token at Entra";
-    let said = parse_error(response.body.expose());
+    let said = parse_without(response.body.expose(), attempt.token);
     let status = response.status;
     if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
         return with_cause(ErrorKind::Unreachable, &format!("{WHAT}: HTTP {}", status.as_u16()), &said)
@@ -92,6 +123,8 @@ pub(crate) fn token_endpoint(response: &Response, attempt: &Attempt<'_>) -> Erro
 /// The error of a refusal, wherever its code was found.
 pub(crate) fn refusal(what: &str, said: &EntraError, attempt: &Attempt<'_>) -> Error {
     let Known { clause, kind, .. } = *recognise(said);
+    // Entra has one code for a token that is over and one that does not count yet.
+    let clause = if clause == "expired" && attempt.is_early { "not-yet" } else { clause };
     let error = with_cause(kind, what, said).clause(clause);
     let error = catalogue::hints(clause, said, attempt).into_iter().fold(error, Error::hint);
     match &said.trace_id {

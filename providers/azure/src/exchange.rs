@@ -61,7 +61,7 @@ impl Exchange for Federation {
                 claims: self.claims.as_deref(),
             };
             let request = Request::post_form(url, &request.fields());
-            let attempt = Attempt::of(credential, &self.tenant, &self.client_id, &self.scope);
+            let attempt = Attempt::of(credential, context.now(), &self.tenant, &self.client_id, &self.scope);
             let answer = redeem(context, request, &attempt).await?;
             Ok(access_token(answer.access_token, &self.scope)
                 .expires_at(answer.expires_at)

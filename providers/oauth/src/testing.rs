@@ -39,6 +39,13 @@ pub(crate) fn opaque(token: &str) -> Credential {
     Credential::new(Material::AccessToken(AccessToken { token, token_type: "Bearer".to_owned() }))
 }
 
+/// A secret in the forms in which others repeat it: whole, less one character, in pieces of 12, over several lines.
+pub(crate) fn forms(secret: &str) -> [String; 4] {
+    let pieces = || (0..secret.len()).step_by(12).filter_map(|at| secret.get(at..(at + 12).min(secret.len())));
+    let joined = |between: &str| pieces().collect::<Vec<_>>().join(between);
+    [secret.to_owned(), secret[1..].to_owned(), joined("\u{200b}"), joined("\n")]
+}
+
 /// A world of which the test keeps the edges.
 pub(crate) struct World {
     pub(crate) context: Context,

@@ -4,7 +4,7 @@
 //! `vault-plugin-auth-jwt` and `vault-plugin-auth-oci`. The clauses are those of [`crate::trust`], which decides the same
 //! questions. The code of an error is the status, for instance `400`.
 
-use carnet_core::{Error, ErrorKind, Response, safe_text};
+use carnet_core::{Error, ErrorKind, Response, Secret, safe_text, without_echo};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -20,6 +20,14 @@ pub(crate) struct Attempt<'a> {
     pub(crate) audience: Option<&'a str>,
     pub(crate) issuer: Option<&'a str>,
     pub(crate) subject: Option<&'a str>,
+    /// What was sent and no answer may repeat.
+    pub(crate) secrets: Vec<&'a Secret>,
+}
+
+impl Attempt<'_> {
+    fn is_repeated_in(&self, text: &str) -> bool {
+        without_echo(text, &self.secrets) != text
+    }
 }
 
 /// The clause of a policy that is a template and cannot be rendered. The one refusal that comes as a server's error.
@@ -98,18 +106,37 @@ static CATALOGUE: &[Known] = &[
 
 /// The texts in `{"errors":[…]}`, safe to show. What is not there is empty.
 pub fn parse_errors(body: &[u8]) -> Vec<String> {
+    parse_texts(body).iter().map(|text| safe_text(text)).filter(|text| !text.is_empty()).collect()
+}
+
+fn parse_texts(body: &[u8]) -> Vec<String> {
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
     let texts = body.get("errors").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    texts.map(safe_text).filter(|text| !text.is_empty()).collect()
+    texts.map(ToOwned::to_owned).collect()
+}
+
+/// What is shown in place of texts that repeat what was sent.
+const HIDDEN: &str = "an error text that repeats what was sent, and is not shown";
+
+/// [`parse_errors`] for people: a text that repeats what was sent is not shown at all, nor is any where it takes all of them.
+fn parse_shown(body: &[u8], attempt: &Attempt<'_>) -> Vec<String> {
+    let texts = parse_texts(body);
+    let (hidden, shown): (Vec<_>, Vec<_>) = texts.iter().partition(|text| attempt.is_repeated_in(text));
+    if attempt.is_repeated_in(&shown.iter().map(|text| text.as_str()).collect::<String>()) {
+        return vec![HIDDEN.to_owned()];
+    }
+    let shown = shown.into_iter().map(|text| safe_text(text)).filter(|text| !text.is_empty());
+    shown.chain((!hidden.is_empty()).then(|| HIDDEN.to_owned())).collect()
 }
 
 /// A refusal of `what`, which was attempted at a login or with its token.
 pub(crate) fn refusal(response: &Response, what: &str, attempt: &Attempt<'_>) -> Error {
-    let texts = parse_errors(response.body.expose());
-    let said = texts.join("; ").to_lowercase();
+    let texts = parse_shown(response.body.expose(), attempt);
+    // The clause is told by all of them: it is a word of the catalogue and repeats nothing.
+    let said = parse_errors(response.body.expose()).join("; ").to_lowercase();
     let by_text = CATALOGUE.iter().find(|known| said.contains(known.text));
     let answered = by_text.is_some_and(|known| known.clause == TEMPLATE);
-    if let Some(error) = not_an_answer(response, what, &texts).filter(|_| !answered) {
+    if let Some(error) = not_an_answer(response, what, attempt, &texts).filter(|_| !answered) {
         return error;
     }
     let (clause, kind) = match (by_text, response.status) {
@@ -125,7 +152,7 @@ pub(crate) fn refusal(response: &Response, what: &str, attempt: &Attempt<'_>) ->
 }
 
 fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
-    let Attempt { mount, login, role, namespace, audience, issuer, subject } = attempt;
+    let Attempt { mount, login, role, namespace, audience, issuer, subject, .. } = attempt;
     let here = namespace.unwrap_or("none: the root");
     let role = role.unwrap_or("the mount's default role");
     let read = format!("`vault read auth/{mount}/role/{role}` shows the role");
@@ -205,11 +232,12 @@ fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
 }
 
 /// What is no refusal: overload, a server that is sealed or stands by, or somebody else who answers.
-fn not_an_answer(response: &Response, what: &str, texts: &[String]) -> Option<Error> {
+fn not_an_answer(response: &Response, what: &str, attempt: &Attempt<'_>, texts: &[String]) -> Option<Error> {
     let status = response.status;
     let error = || base(ErrorKind::Unreachable, &format!("{what}: HTTP {}", status.as_u16()), response, texts);
     if status.is_redirection() {
-        let active = response.header("location").map(safe_text).unwrap_or_default();
+        let active = response.header("location").filter(|active| !attempt.is_repeated_in(active));
+        let active = active.map_or_else(|| "another address".to_owned(), safe_text);
         return Some(error().clause("standby").hint(format!(
             "this server stands by and points to {active}: name the active server or the load balancer in `address`; carnet takes no token to another address than yours"
         )));
@@ -250,108 +278,4 @@ fn base(kind: ErrorKind, what: &str, response: &Response, texts: &[String]) -> E
 }
 
 #[cfg(test)]
-mod tests {
-    use carnet_core::SecretBytes;
-    use http::HeaderMap;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    fn refused(status: u16, texts: &[&str]) -> Error {
-        let body = json!({ "errors": texts }).to_string();
-        answered(status, &body)
-    }
-
-    fn answered(status: u16, body: &str) -> Error {
-        let status = StatusCode::from_u16(status).unwrap();
-        let response = Response { status, headers: HeaderMap::new(), body: SecretBytes::new(body) };
-        let attempt = Attempt { mount: "jwt", role: Some("app"), audience: Some("aud-seen"), ..Attempt::default() };
-        refusal(&response, "log in", &attempt)
-    }
-
-    #[test]
-    fn every_text_of_the_catalogue_tells_clause_and_fix() {
-        for known in CATALOGUE {
-            let error = refused(400, &[&format!("error validating token: {}: x", known.text)]);
-            assert_eq!((error.failed_clause(), error.kind()), (Some(known.clause), known.kind), "{}", known.text);
-            assert!(!error.hints().is_empty() && error.provider_code() == Some("400"), "{}", known.text);
-        }
-    }
-
-    #[test]
-    fn the_refusals_of_the_trust_model_are_recognised() {
-        for (text, clause) in [
-            (
-                "error validating token: error verifying token signature: failed to verify id token signature",
-                "signature",
-            ),
-            ("error validating claims: claim \"x\" is missing", "claim-missing"),
-            ("error validating claims: claim \"x\" does not match any associated bound claim values", "bound-claims"),
-            ("role \"x\" could not be found", "role"),
-            ("Entity not a part of any of the Role OCIDs", "group"),
-            ("OCI authentication failed", "principal"),
-            ("invalid role or secret ID", "request"),
-        ] {
-            assert_eq!(refused(400, &[text]).failed_clause(), Some(clause), "{text}");
-        }
-        assert!(refused(400, &["invalid audience (aud) claim"]).hints()[0].contains("aud-seen"));
-    }
-
-    #[test]
-    fn denials_and_absences_have_clauses() {
-        let denied = refused(403, &["1 error occurred:\n\t* permission denied\n\n"]);
-        assert_eq!((denied.kind(), denied.failed_clause()), (ErrorKind::Policy, Some("permission")));
-        assert_eq!(answered(404, r#"{"errors":[]}"#).failed_clause(), Some("path"));
-    }
-
-    #[test]
-    fn a_login_that_is_denied_names_mount_and_namespace() {
-        for (status, body) in [(403, r#"{"errors":["permission denied"]}"#), (404, r#"{"errors":[]}"#)] {
-            let status = StatusCode::from_u16(status).unwrap();
-            let response = Response { status, headers: HeaderMap::new(), body: SecretBytes::new(body) };
-            let attempt = Attempt { mount: "jwt-ci", login: true, namespace: Some("team/a"), ..Attempt::default() };
-            let hint = refusal(&response, "log in", &attempt).hints()[0].to_owned();
-            assert!(hint.contains("auth/jwt-ci") && hint.contains("team/a"), "{hint}");
-        }
-    }
-
-    #[test]
-    fn outages_can_be_tried_again() {
-        for (status, clause) in [
-            (307, Some("standby")),
-            (412, Some("consistency")),
-            (429, Some("quota")),
-            (500, None),
-            (503, Some("sealed")),
-        ] {
-            let error = refused(status, &["x"]);
-            assert!(error.is_retryable() && error.failed_clause() == clause, "{status}");
-        }
-    }
-
-    #[test]
-    fn rejects_answers_that_are_not_vault_s_without_quoting_them() {
-        for body in ["<html>hush</html>", "", r#"{"message":"hush"}"#] {
-            let error = answered(400, body);
-            assert!(error.is_retryable() && !format!("{error:?}").contains("hush"), "{error:?}");
-        }
-    }
-
-    #[test]
-    fn tokens_in_texts_are_not_shown() {
-        let error = refused(400, &["bad eyJhbGciOi.x.y and hvs.CAES"]);
-        assert!(!format!("{error:?}").contains("CAES") && !format!("{error:?}").contains("eyJ"));
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics_and_shows_no_control_character(
-            body in proptest::collection::vec(any::<u8>(), 0..200), texts in proptest::collection::vec(any::<String>(), 0..3),
-        ) {
-            prop_assert!(parse_errors(&body).is_empty());
-            let shown = parse_errors(json!({ "errors": texts }).to_string().as_bytes());
-            prop_assert!(shown.iter().all(|text| !text.is_empty() && !text.chars().any(char::is_control)));
-        }
-    }
-}
+mod tests;

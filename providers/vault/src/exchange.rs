@@ -111,7 +111,7 @@ async fn renew(
     let now = context.now();
     let response = send(context, request, what).await?;
     if !response.status.is_success() {
-        return Err(error::refusal(&response, what, &attempt_with_token(connection)));
+        return Err(error::refusal(&response, what, &attempt_with_token(connection, token(old)?)));
     }
     match parse(&response, what)? {
         Issued::Auth(auth) => Ok(credential(connection, auth, now)),
@@ -132,7 +132,7 @@ pub(crate) async fn revoke(context: &Context, connection: &Connection, old: &Cre
     if response.status.is_success() {
         Ok(())
     } else {
-        Err(error::refusal(&response, what, &attempt_with_token(connection)))
+        Err(error::refusal(&response, what, &attempt_with_token(connection, token(old)?)))
     }
 }
 
@@ -145,8 +145,9 @@ pub(crate) fn connection_of(credential: &Credential, server: &Server, context: &
     }
 }
 
-pub(crate) fn attempt_with_token(connection: &Connection) -> Attempt<'_> {
-    Attempt { mount: "token", namespace: connection.namespace.as_deref(), ..Attempt::default() }
+pub(crate) fn attempt_with_token<'a>(connection: &'a Connection, token: &'a Secret) -> Attempt<'a> {
+    let namespace = connection.namespace.as_deref();
+    Attempt { mount: "token", namespace, secrets: vec![token], ..Attempt::default() }
 }
 
 #[cfg(test)]

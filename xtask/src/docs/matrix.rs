@@ -108,7 +108,10 @@ fn records_folder(root: &Path) -> PathBuf {
 
 fn records(folder: &Path) -> anyhow::Result<BTreeSet<Record>> {
     if !folder.is_dir() {
-        bail!("nothing is noted in {}: run `cargo test -p carnet-e2e` first, all of it", folder.display());
+        bail!(
+            "nothing is noted in {}: run `cargo test --workspace --test real-clients` first, all of it",
+            folder.display()
+        );
     }
     let read = |name: String| {
         let text = fs::read_to_string(folder.join(&name)).with_context(|| format!("read {name}"))?;

@@ -115,6 +115,24 @@ async fn a_stream_that_asks_nothing_is_ended() {
 }
 
 #[tokio::test]
+async fn a_stream_that_has_asked_may_be_silent_for_long() {
+    let (desk, _node, mut client) = node().await;
+    let (send, inbox) = mpsc::unbounded_channel();
+    send.send(ask(&["ROOTCA"])).unwrap();
+    let mut answers = client.stream_secrets(requests(inbox)).await.unwrap().into_inner();
+    next(&mut answers).await.unwrap();
+    tokio::time::pause();
+    // Three seconds are what a first question may take.
+    tokio::time::advance(std::time::Duration::from_mins(1)).await;
+    tokio::time::resume();
+    let mut rotated = desk.keys.bundle.clone();
+    rotated.x509_authorities.extend(Keys::of(&rotated.trust_domain, desk.now()).bundle.x509_authorities);
+    desk.change(|mood| drop(mood.bundles.insert(rotated)));
+    let answer = next(&mut answers).await.unwrap();
+    assert_eq!(domains(&secrets(&answer)["ROOTCA"]), [("example.org".to_owned(), 2)].into());
+}
+
+#[tokio::test]
 async fn each_name_means_what_it_means_in_spire() {
     let (_desk, _node, mut client) = node().await;
     let everything = client.fetch_secrets(ask(&[])).await.unwrap().into_inner();

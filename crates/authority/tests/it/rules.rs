@@ -96,6 +96,22 @@ async fn a_mistake_is_told_of_the_rule_by_its_name_and_file() {
 }
 
 #[tokio::test]
+async fn a_mistake_says_where_and_no_value_that_stands_there() {
+    let world = World::new().await;
+    for (line, says) in [
+        ("client_secret = \"HUNTER2\"", "line 3, column 1: unknown field `client_secret`"),
+        ("token = \"HUNTER2", "line 3, column "),
+        ("leeway = [\"HUNTER2\"]", "line 3, column "),
+        ("issuer = { secret = \"HUNTER2\" }", "line 3, column "),
+    ] {
+        let path = world.write(&format!("[[rule]]\nname = \"deploy\"\n{line}\n"));
+        let error = world.open(path).await.unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+        assert!(!format!("{error:?} {:?}", error.file_mistakes()).contains("HUNTER2"), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn rejects_a_path_that_does_not_exist() {
     let world = World::new().await;
     let error = world.open(world.folder.path().join("missing")).await.unwrap_err();

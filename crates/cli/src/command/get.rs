@@ -73,7 +73,8 @@ fn prepared(global: &Global, args: &Get, matches: Option<&ArgMatches>, context: 
         [] => with_format(route, &[USUAL.to_owned()], context)?,
         words => with_format(route, words, context)?,
     };
-    check_stream(&route, !args.format.is_empty())?;
+    let flags = matches.and_then(|matches| matches.get_occurrences::<String>("deliver")).map_or(0, Iterator::count);
+    check_stream(&route, flags, !args.format.is_empty())?;
     Ok(route)
 }
 
@@ -85,14 +86,23 @@ fn with_format(route: Route, words: &[String], context: &Context) -> Result<Rout
     flagged::deliver_also(route, &part.flag, delivery, &registry)
 }
 
-/// Refuses two that want standard output for themselves, before anything is sent.
-fn check_stream(route: &Route, has_format: bool) -> Result<(), Error> {
-    let whole = route.deliveries().iter().filter(|delivery| delivery.output() == Output::Whole);
-    let names: Vec<String> = whole.map(|delivery| format!("`{}`", delivery.name())).collect();
-    if names.len() < 2 {
+/// Refuses, before anything is sent, two that want standard output for themselves; and lines that were asked for, with a flag
+/// or with `--format`, beside one of those: a shell would evaluate something else. Those come last, in this order.
+fn check_stream(route: &Route, flags: usize, has_format: bool) -> Result<(), Error> {
+    let deliveries = route.deliveries();
+    let own = deliveries.len().saturating_sub(flags).saturating_sub(usize::from(has_format));
+    let wants = |at: usize, output: Output| output == Output::Whole || (at >= own && output == Output::Exports);
+    let outputs = || deliveries.iter().map(|delivery| delivery.output()).enumerate();
+    let is_mixed = outputs().any(|(_, output)| output == Output::Whole);
+    let places: Vec<usize> = outputs().filter(|(at, output)| wants(*at, *output)).map(|(at, _)| at).collect();
+    if !is_mixed || places.len() < 2 {
         return Ok(());
     }
-    let hint = if has_format {
+    let names = places.iter().filter_map(|at| deliveries.get(*at)).map(|delivery| format!("`{}`", delivery.name()));
+    let names: Vec<String> = names.collect();
+    let is_format = |at: &usize| has_format && at.saturating_add(1) == deliveries.len();
+    // Without the form nothing would be left to refuse.
+    let hint = if places.len() == 2 && places.iter().any(is_format) {
         "leave out --format: the route writes to standard output itself"
     } else {
         "keep one of them; the others can have a route of their own"

@@ -1,7 +1,7 @@
 //! Routes from the configuration or from the command line.
 
 use carnet_core::{Context, Error, ErrorKind};
-use carnet_route::{Config, ConfigError, Part, Registry, Route, RouteSpec};
+use carnet_route::{Config, ConfigError, Part, Registry, Route, RouteSpec, before_sign};
 use clap::ArgMatches;
 
 use super::flagged;
@@ -19,9 +19,10 @@ pub(super) fn routes(
         return Ok(vec![from_flags(args, matches, &registry, context)?]);
     }
     let config = load(global, &registry, context)?.ok_or_else(|| {
+        let names: Vec<&str> = args.route.iter().map(|name| before_sign(name)).collect();
         Error::configuration(format!(
             "find the route {}: there is no configuration",
-            carnet_core::safe_text(&args.route.join(", "))
+            carnet_core::safe_text(&names.join(", "))
         ))
         .hint("write carnet.toml, name a file with --config, or describe the route with --from and --to")
     })?;

@@ -80,6 +80,15 @@ fn rejects_a_field_that_is_not_known() {
     EntryFile::parse(&TWO.replace("hint", "hnit")).unwrap_err();
 }
 
+#[test]
+fn a_mistake_says_where_and_no_value_that_stands_there() {
+    for line in ["passwd = \"HUNTER2\"", "passwd = \"HUNTER2", "parent = [\"HUNTER2\"]", "id = { a = \"HUNTER2\" }"] {
+        let error = EntryFile::parse(&format!("[[entry]]\n{line}\n")).unwrap_err();
+        assert!(error.to_string().contains("line 2, column "), "{error}");
+        assert!(!format!("{error:?}").contains("HUNTER2"), "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn rejects_the_label_of_entries_that_are_made_one_by_one() {
     let world = World::new().await;

@@ -1,6 +1,7 @@
 //! What is wrong, where, and what to do about it.
 
 mod excerpt;
+mod hide;
 mod quote;
 #[cfg(test)]
 mod tests;
@@ -14,11 +15,17 @@ use std::{
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use carnet_core::{Error, Place};
 use serde::Serialize;
+use toml::de::DeValue;
 
-use self::excerpt::Excerpt;
+pub(crate) use self::hide::said_forms;
+use self::{
+    excerpt::Excerpt,
+    hide::{blot, blot_value, hidden, user_in_url, without_echo, without_pieces},
+};
 use super::{
     limits,
     mask::{mask, mask_each},
+    tree::Node,
 };
 
 /// What the command line is called where a file would have its path.
@@ -71,19 +78,35 @@ pub struct Problem {
     span: Option<Range<usize>>,
     #[serde(skip)]
     related: Option<(Range<usize>, String)>,
+    /// Values that are not shown, whatever they are.
+    #[serde(skip)]
+    hidden: Vec<Range<usize>>,
 }
 
 impl Problem {
     pub(crate) fn new(span: Range<usize>, message: impl AsRef<str>) -> Self {
         let message = plain(message.as_ref());
-        Self { place: None, field: String::new(), message, hint: None, span: Some(span), related: None }
+        Self {
+            place: None,
+            field: String::new(),
+            message,
+            hint: None,
+            span: Some(span),
+            related: None,
+            hidden: Vec::new(),
+        }
     }
 
     pub(crate) fn span(&self) -> Option<&Range<usize>> {
         self.span.as_ref()
     }
 
-    /// Changes what it says.
+    /// Changes what it says is wrong.
+    pub(crate) fn redact_message(&mut self, change: impl Fn(&str) -> String) {
+        self.message = change(&self.message);
+    }
+
+    /// Changes all that it says.
     pub(crate) fn redact(&mut self, change: impl Fn(&str) -> String) {
         self.message = change(&self.message);
         self.hint = self.hint.as_deref().map(change);
@@ -113,6 +136,25 @@ impl Problem {
         self.related = Some((span, plain(label.as_ref())));
         self
     }
+
+    /// Shows nothing of what stands in this place.
+    pub(crate) fn hiding_at(mut self, place: Range<usize>) -> Self {
+        self.hidden.push(place);
+        self
+    }
+
+    /// Shows nothing of what stands in this field, which nobody knows: its name may be that of a secret, misspelt.
+    pub(crate) fn hiding(mut self, field: &Node<'_>) -> Self {
+        match field.get_ref() {
+            DeValue::Table(table) => table.iter().fold(self, |problem, (_, value)| problem.hiding(value)),
+            DeValue::Array(array) => array.iter().fold(self, Self::hiding),
+            DeValue::Boolean(_) => self,
+            DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => {
+                self.hidden.push(field.span());
+                self
+            }
+        }
+    }
 }
 
 impl ConfigError {
@@ -133,10 +175,14 @@ impl ConfigError {
         for span in problems.iter_mut().filter_map(|problem| problem.span.as_mut()) {
             *span = clamp(text, span);
         }
-        let hidden = problems.iter().filter_map(|problem| user_in_url(text, problem)).fold(hidden(text, masked), blot);
+        let users = problems.iter().filter_map(|problem| user_in_url(text, problem));
+        let hidden = users.fold(hidden(text, masked), blot);
+        let hidden = problems.iter().flat_map(|problem| &problem.hidden).fold(hidden, blot_value);
         for problem in &mut problems {
             if let Some(span) = problem.span.clone() {
+                let field = problem.field.clone();
                 problem.redact(|said| without_echo(said, text, &hidden, &span));
+                problem.redact_message(|said| without_pieces(said, text, &hidden, &span, &field));
                 problem.place = Some(Place::of(text, span.start));
             }
             problem.redact(|text| quote::short(&carnet_core::redacted(text)));
@@ -267,61 +313,6 @@ pub(crate) fn plain(text: &str) -> String {
         }
         plain
     })
-}
-
-/// The text with everything hidden that could be a secret: by its name, or by how it looks. Each is looked for in the text as it
-/// is, since what is left when one is hidden may no longer look like the other.
-fn hidden(text: &str, masked: &str) -> String {
-    let (blotted, users) = (carnet_core::blotted(text), quote::without_users(text));
-    let is_shown = |at: usize, letter: char| {
-        let same = |copy: &str| copy.get(at..).is_some_and(|rest| rest.starts_with(letter));
-        same(masked) && same(&blotted) && same(&users)
-    };
-    text.char_indices().fold(String::with_capacity(text.len()), |mut hidden, (at, letter)| {
-        let shown = is_shown(at, letter);
-        hidden.extend(std::iter::repeat_n(if shown { letter } else { '*' }, if shown { 1 } else { letter.len_utf8() }));
-        hidden
-    })
-}
-
-/// Where somebody's name and password stand in what the field of a URL refused: without a scheme, before an `@`.
-fn user_in_url(text: &str, problem: &Problem) -> Option<Range<usize>> {
-    let span = problem.span.clone().filter(|_| quote::is_url_field(&problem.field))?;
-    let (start, value) = unquoted(text, &span);
-    let user = quote::user_of(value).filter(|user| !user.contains("://") && !user.contains(['"', '\'', '\n']))?;
-    Some(start..start.saturating_add(user.len()))
-}
-
-/// The text with a place hidden.
-fn blot(mut text: String, place: Range<usize>) -> String {
-    let stars = "*".repeat(place.len());
-    if text.get(place.clone()).is_some() {
-        text.replace_range(place, &stars);
-    }
-    text
-}
-
-/// What stands at a place without its quotes, and where that begins.
-fn unquoted<'t>(text: &'t str, span: &Range<usize>) -> (usize, &'t str) {
-    let quotes = |letter: char| letter == '"' || letter == '\'';
-    let value = text.get(span.clone()).unwrap_or_default();
-    let start = value.len().saturating_sub(value.trim_start_matches(quotes).len());
-    (span.start.saturating_add(start), value.trim_matches(quotes))
-}
-
-/// What is said about this place of the text, with as much hidden where it quotes the place as is hidden there.
-fn without_echo(said: &str, text: &str, hidden: &str, span: &Range<usize>) -> String {
-    let (from, value) = unquoted(text, span);
-    let shown = hidden.get(from..from.saturating_add(value.len())).unwrap_or_default();
-    if value == shown {
-        return said.to_owned();
-    }
-    let said = match quote::user_of(value).map(|user| (user, shown.get(..user.len()).unwrap_or_default())) {
-        Some((user, stars)) if user != stars => said.replace(&format!("{}@", plain(user)), &format!("{stars}@")),
-        _ => said.to_owned(),
-    };
-    let (value, shown) = (plain(value), plain(shown));
-    said.replace(&format!("`{value}`"), &format!("`{shown}`")).replace(&format!("\"{value}\""), &format!("\"{shown}\""))
 }
 
 /// Brings a span into the text and onto the borders of characters; an empty one covers one character, if there is one.

@@ -1,20 +1,26 @@
 //! `${NAME}` in strings.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
-use carnet_core::{Environment, is_variable_name};
+use carnet_core::{Environment, Secret, is_variable_name, without_echo};
 use toml::{Spanned, de::DeValue};
 
-use super::error::Problem;
+use super::error::{Problem, said_forms};
 
 /// Values shorter than this are left in messages: no secret is that short, and `a` is in every word.
-const SHORTEST_REDACTED: usize = 4;
+pub(super) const SHORTEST_REDACTED: usize = 4;
 
 /// All strings in which variables were put.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Expansions {
     by_start: BTreeMap<usize, Expansion>,
     values: BTreeMap<String, String>,
+    /// The variables in the section that is being read.
+    near: BTreeSet<String>,
 }
 
 impl Expansions {
@@ -23,11 +29,50 @@ impl Expansions {
         self.by_start.get(&span.start).filter(|expansion| expansion.span == *span)
     }
 
-    /// Puts the names of variables where their values are. What a variable holds may be a secret even where the field
-    /// does not say so.
-    pub(crate) fn redact(&self, text: &str) -> String {
-        let long = self.values.iter().filter(|(_, value)| value.len() >= SHORTEST_REDACTED);
-        long.fold(text.to_owned(), |text, (name, value)| text.replace(value.as_str(), &format!("${{{name}}}")))
+    /// Whether a variable was put in a string that begins in this place.
+    pub(crate) fn within(&self, span: &Range<usize>) -> bool {
+        self.variables(span).next().is_some()
+    }
+
+    /// The variables that were put in strings that begin in this place.
+    fn variables(&self, span: &Range<usize>) -> impl Iterator<Item = &String> {
+        // On a command line a place may be empty.
+        let end = span.end.max(span.start.saturating_add(1));
+        self.by_start.range(span.start..end).flat_map(|(_, expansion)| &expansion.variables)
+    }
+
+    /// Has the variables in these places redacted in all that is said, until this is called again: they are those of the section
+    /// that is being read.
+    pub(crate) fn read_section(&mut self, places: &[Range<usize>]) {
+        self.near = places.iter().flat_map(|place| self.variables(place)).cloned().collect();
+    }
+
+    /// Puts the names of variables where their values are, however these are written. What a variable holds may be a secret
+    /// even where the field does not say so. Only those of the section and of the place that it is said of count: what another
+    /// holds may be a word of ours.
+    pub(crate) fn redact(&self, text: &str, place: Option<&Range<usize>>) -> String {
+        self.forms(place)
+            .into_iter()
+            .fold(text.to_owned(), |text, (form, name)| text.replace(&form, &format!("${{{name}}}")))
+    }
+
+    /// The same for what may quote a value only in part.
+    pub(crate) fn redact_pieces(&self, text: &str, place: Option<&Range<usize>>) -> String {
+        let forms: Vec<Secret> = self.forms(place).into_iter().map(|(form, _)| Secret::new(form)).collect();
+        without_echo(&self.redact(text, place), &forms.iter().collect::<Vec<_>>()).into_owned()
+    }
+
+    /// As what each value may be said, with the name of its variable; the longest first, since one may be in another.
+    fn forms(&self, place: Option<&Range<usize>>) -> Vec<(String, &str)> {
+        let here: BTreeSet<&String> =
+            place.into_iter().flat_map(|place| self.variables(place)).chain(&self.near).collect();
+        let mut forms = Vec::new();
+        for (name, value) in self.values.iter().filter(|(name, _)| here.contains(name)) {
+            let long = said_forms(value).into_iter().filter(|form| form.len() >= SHORTEST_REDACTED);
+            forms.extend(long.map(|form| (form, name.as_str())));
+        }
+        forms.sort_by_key(|(form, _)| Reverse(form.len()));
+        forms
     }
 }
 

@@ -106,17 +106,17 @@ impl<'t> File<'t, '_> {
                         let built = self.reader.build(entry, value, &key.span(), entry.name());
                         self.sections.extend(built.map(|built| (entry.name(), built)));
                     }
-                    None => self.unknown_at_top(&key),
+                    None => self.unknown_at_top(&key, &value),
                 },
             }
         }
         routes
     }
 
-    fn unknown_at_top(&mut self, key: &Spanned<DeString<'t>>) {
+    fn unknown_at_top(&mut self, key: &Spanned<DeString<'t>>, value: &Node<'t>) {
         let sections = self.registry.sections().iter().map(Entry::name);
         let known: Vec<&str> = TOP.into_iter().chain(sections).collect();
-        self.unknown(key, "", &known);
+        self.unknown(key, value, "", &known);
     }
 
     fn version(&mut self, version: Option<&Node<'t>>) {
@@ -194,7 +194,7 @@ impl<'t> File<'t, '_> {
                 "deliver" => deliveries = self.steps(Role::Delivery, value, &path, &mut anchors.deliver),
                 "audience" => audience = self.audience(&value, &path),
                 "refresh" => schedule = self.refresh(&key, value, &path),
-                _ => self.unknown(&key, &path, ROUTE),
+                _ => self.unknown(&key, &value, &path, ROUTE),
             }
         }
         if !has_source {
@@ -234,6 +234,7 @@ impl<'t> File<'t, '_> {
             let fields = written.fields.get_ref().as_table().map_or(0, DeTable::len);
             if fields > 0 || !written.fields.get_ref().is_table() {
                 let problem = Problem::new(span, "`auto` has no fields").field(format!("{path}.source.auto"));
+                let problem = problem.hiding(&written.fields);
                 self.reader.problem(problem.hint("write source = \"auto\""));
             }
             let text = format!("\"{}\"", Auto::NAME);
@@ -267,7 +268,7 @@ impl<'t> File<'t, '_> {
                 self.reader.build(&entry, fields, &anchor, &format!("{path}.{name}"))
             }
             Err(unknown) => {
-                let problem = Problem::new(anchor, unknown.to_string()).field(path);
+                let problem = Problem::new(anchor, unknown.to_string()).field(path).hiding(&fields);
                 self.reader.problem(problem.hint(unknown.hint()));
                 None
             }
@@ -310,25 +311,29 @@ impl<'t> File<'t, '_> {
     fn written(&mut self, role: Role, value: Node<'t>, path: &str) -> Option<Written<'t>> {
         let span = value.span();
         let hint = format!("write \"name\" or {{ name = {{ … }} }} with the name of one {}", role.name());
-        let wrong = match value.into_inner() {
+        let problem = |wrong: String| Problem::new(span.clone(), wrong).field(path).hint(&hint);
+        let problem = match value.into_inner() {
             DeValue::String(name) => {
                 return Some(Written { name: name.into_owned(), anchor: span.clone(), fields: tree::empty(span) });
             }
             DeValue::Table(table) => {
-                let count = table.len();
-                let mut entries = table.into_iter();
-                if let (1, Some((key, fields))) = (count, entries.next()) {
-                    return Some(Written { anchor: key.span(), name: key.into_inner().into_owned(), fields });
-                }
-                if count == 0 {
-                    format!("this names no {}", role.name())
+                let (count, mut entries) = (table.len(), table.into_iter().collect::<Vec<_>>());
+                if count <= 1 {
+                    if let Some((key, fields)) = entries.pop() {
+                        return Some(Written { anchor: key.span(), name: key.into_inner().into_owned(), fields });
+                    }
+                    problem(format!("this names no {}", role.name()))
                 } else {
-                    format!("this names {count} {} in one place", role.plural())
+                    entries.retain(|(name, fields)| {
+                        !(self.registry.knows(role, name.get_ref()) && fields.get_ref().is_table())
+                    });
+                    let problem = problem(format!("this names {count} {} in one place", role.plural()));
+                    entries.iter().fold(problem, |problem, (_, fields)| problem.hiding(fields))
                 }
             }
-            other => format!("wanted the name of {}, found {}", role.with_article(), type_words(&other)),
+            other => problem(format!("wanted the name of {}, found {}", role.with_article(), type_words(&other))),
         };
-        self.reader.problem(Problem::new(span, wrong).field(path).hint(hint));
+        self.reader.problem(problem);
         None
     }
 
@@ -365,14 +370,15 @@ impl<'t> File<'t, '_> {
         );
     }
 
-    fn unknown(&mut self, key: &Spanned<DeString<'t>>, path: &str, fields: &[&str]) {
+    fn unknown(&mut self, key: &Spanned<DeString<'t>>, value: &Node<'t>, path: &str, fields: &[&str]) {
         let name = key.get_ref();
         let hint = match suggest(name, fields.iter().copied()) {
             Some(close) => format!("did you mean `{close}`?"),
             None => format!("the fields are: {}", fields.join(", ")),
         };
         let field = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-        self.reader.problem(Problem::new(key.span(), format!("unknown field `{name}`")).field(field).hint(hint));
+        let problem = Problem::new(key.span(), format!("unknown field `{name}`")).hiding(value);
+        self.reader.problem(problem.field(field).hint(hint));
     }
 
     fn record(&mut self, field: &str, span: &Range<usize>, value: String) {

@@ -6,7 +6,7 @@ pub(crate) use names::{is_reference, sounds_secret};
 
 use std::ops::Range;
 
-use names::names_secret;
+use names::{ROUTE, names_secret};
 
 /// Replaces the value behind every name that sounds like a secret by asterisks, byte for byte, so that places stay what
 /// they are. References such as `${NAME}` stay. It works on the text alone, since it must also work where the text is
@@ -103,8 +103,7 @@ impl<'t> Mask<'t> {
         }
         let line = self.rest().get(..line_length(self.rest())).unwrap_or_default();
         let name = line.split(']').next().unwrap_or_default();
-        let bare = name.replace(['[', '"', '\'', ' ', '\t'], "");
-        let is_section = names::names_section(&bare);
+        let is_section = names::names_section(&names::bare_section(name));
         self.hiding = is_section.then_some(Hiding { depth: 0, strings: 0, is_section });
         if is_section {
             // A string that it is in was begun by mistake, in a comment for instance.
@@ -164,6 +163,7 @@ impl<'t> Mask<'t> {
             ('=' | ':', Sign | Blank | Below | Value | Quoted) => Value,
             (' ' | '\t', Sign) => Blank,
             ('\\' | ' ' | '\t', expect) => expect,
+            ('"' | '\'', Nothing) if self.is_route() => return self.keep(string_length(self.within()).0),
             ('"' | '\'', Nothing) => return self.enter_string(),
             ('"' | '\'', Below) if self.is_quoted_name() => return self.enter_string(),
             ('"' | '\'', _) => return self.hide_string(),
@@ -193,7 +193,10 @@ impl<'t> Mask<'t> {
         let is_value = self.masked.ends_with('=') && !word.starts_with('-') && after.starts_with(is_space);
         // As in `"client_secret".value`.
         let goes_on = self.expect == Expect::Sign && word.starts_with('.') && !names::is_table(self.word);
-        self.expect = if (names_secret(word) || goes_on) && !is_value { Expect::Sign } else { Expect::Nothing };
+        // In a value, as in a string or behind a slash, a name of many parts is that of a server.
+        let is_key = self.strings.is_empty() && !self.masked.ends_with('/');
+        let is_secret = names_secret(word, if is_key { usize::MAX } else { 1 });
+        self.expect = if (is_secret || goes_on) && !is_value { Expect::Sign } else { Expect::Nothing };
         self.word = word;
         self.keep(word.len());
     }
@@ -202,6 +205,12 @@ impl<'t> Mask<'t> {
     fn is_quoted_name(&self) -> bool {
         let after = self.within().get(string_length(self.within()).0..).unwrap_or_default();
         after.trim_start_matches(is_space).starts_with(['=', ':', '.', ']'])
+    }
+
+    /// Whether the string that begins here is the name of a route, as in `route."a.b".source`.
+    fn is_route(&self) -> bool {
+        let after = || self.within().get(string_length(self.within()).0..).unwrap_or_default();
+        self.word == ROUTE && self.masked.ends_with(ROUTE) && after().trim_start_matches(is_space).starts_with('.')
     }
 
     fn enter_string(&mut self) {
@@ -296,7 +305,8 @@ fn is_space(letter: char) -> bool {
     letter == ' ' || letter == '\t'
 }
 
-fn asterisks(letter: char) -> impl Iterator<Item = char> {
+/// What a letter is hidden by; what stands around words stays.
+pub(crate) fn asterisks(letter: char) -> impl Iterator<Item = char> {
     let keep = ['\n', '\r', '"', '\'', ' '].contains(&letter);
     std::iter::repeat_n(if keep { letter } else { '*' }, if keep { 1 } else { letter.len_utf8() })
 }

@@ -44,28 +44,33 @@ impl Part {
         if part.name.is_empty() || part.name.contains('=') {
             let hint = format!("write {flag} NAME field=value …");
             let message = format!("{flag} needs a name first");
-            problems.push(Problem::new(flag.len() + 1..text.len(), message).field(flag).hint(hint));
+            let sign = flag.len() + 1 + before_sign(&part.name).len();
+            let problem = Problem::new(flag.len() + 1..text.len(), message).hiding_at(sign..text.len());
+            problems.push(problem.field(flag).hint(hint));
         }
         let mut places: Vec<Range<usize>> = std::iter::once(flag.len() + 1..text.len()).collect();
-        let mut is_lone = false;
-        for word in words {
+        for (at, word) in words.enumerate() {
             text.push(' ');
             let start = text.len();
             text.push_str(word);
-            // Words without a sign may be a name and its value.
-            let lone = !word.contains('=');
-            match places.last_mut().filter(|_| lone && is_lone) {
+            // A word without a name of its own may be the value of the name before it, or the rest of it.
+            let is_named = word.find('=').is_some_and(|sign| sign > 0);
+            match places.last_mut().filter(|_| !is_named) {
                 Some(place) => place.end = text.len(),
                 None => places.push(start..text.len()),
             }
-            is_lone = lone;
             match word.split_once('=') {
                 Some((field, value)) if !field.is_empty() => part.fields.push((field.to_owned(), value.to_owned())),
-                _ => problems.push(
-                    Problem::new(start..text.len(), format!("`{word}` is not field=value"))
-                        .field(flag)
-                        .hint(format!("write the fields of {flag} {} as field=value", part.name)),
-                ),
+                _ => {
+                    let place = start..text.len();
+                    let problem = match at {
+                        0 => Problem::new(place, format!("`{word}` is not field=value")),
+                        // It may be a secret whose name, before it, is misspelt.
+                        _ => Problem::new(place.clone(), "a word is not field=value").hiding_at(place),
+                    };
+                    let hint = format!("write the fields of {flag} {} as field=value", before_sign(&part.name));
+                    problems.push(problem.field(flag).hint(hint));
+                }
             }
         }
         if problems.is_empty() { Ok(part) } else { Err(ConfigError::of_words(&text, places, problems)) }
@@ -251,8 +256,10 @@ fn build<T: ?Sized>(
     let entry = match entry {
         Ok(entry) => entry,
         Err(unknown) => {
-            let problem = Problem::new(line.name.clone(), unknown.to_string()).field(&part.flag);
-            reader.problem(problem.hint(unknown.hint()));
+            let problem = Problem::new(line.name.clone(), unknown.to_string()).field(&part.flag).hint(unknown.hint());
+            // What is a secret in it nobody knows.
+            let values = line.fields.iter().map(|(_, value)| value.clone());
+            reader.problem(values.fold(problem, Problem::hiding_at));
             return None;
         }
     };
@@ -273,6 +280,11 @@ fn build<T: ?Sized>(
     let path = format!("{} {}", part.flag, part.name);
     let built = reader.build(&entry, fields, &line.name, &path);
     built.filter(|_| reader.problems.len() == before)
+}
+
+/// What stands before the first `=`: where a name is wanted and a field was given, its value may be a secret.
+pub fn before_sign(word: &str) -> &str {
+    word.split_once('=').map_or(word, |(before, _)| before)
 }
 
 /// Puts a value under a dotted name. False when something is there already.

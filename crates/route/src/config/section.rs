@@ -37,7 +37,8 @@ impl<'t> Reader<'t> {
         // What a string would have been without its broken reference says nothing.
         let broken = problem.span().and_then(|span| self.expansions.at(span)).is_some_and(|found| found.broken);
         if !broken && self.problems.len() < limits::COLLECTED {
-            problem.redact(|text| self.expansions.redact(text));
+            let place = problem.span().cloned();
+            problem.redact_message(|text| self.expansions.redact_pieces(text, place.as_ref()));
             self.problems.push(problem);
         }
     }
@@ -53,9 +54,26 @@ impl<'t> Reader<'t> {
         self.section(|| entry.schema().to_value(), fields, anchor, path, |fields| entry.build(fields))
     }
 
-    /// Reads one section. Serde stops at the first mistake, so what it complains about is reported, taken away, and
-    /// the rest is read again. The schema is made when somebody needs it: for a command line without a mistake nobody does.
+    /// Reads one section.
     pub(crate) fn section<V>(
+        &mut self,
+        schema: impl FnOnce() -> Json,
+        fields: Node<'t>,
+        anchor: &Range<usize>,
+        path: &str,
+        build: impl Fn(Spanned<DeValue<'_>>) -> Result<Result<V, Vec<Mistake>>, ShapeError>,
+    ) -> Option<V> {
+        let mut places = Vec::new();
+        show::leaves(&fields, &mut Vec::new(), &mut |_, value| places.push(value.span()));
+        self.expansions.read_section(&places);
+        let read = self.fields(schema, fields, anchor, path, build);
+        self.expansions.read_section(&[]);
+        read
+    }
+
+    /// Reads its fields. Serde stops at the first mistake, so what it complains about is reported, taken away, and
+    /// the rest is read again. The schema is made when somebody needs it: for a command line without a mistake nobody does.
+    fn fields<V>(
         &mut self,
         schema: impl FnOnce() -> Json,
         mut fields: Node<'t>,
@@ -65,7 +83,8 @@ impl<'t> Reader<'t> {
     ) -> Option<V> {
         if !fields.get_ref().is_table() {
             let message = format!("wanted a table of fields, found {}", type_words(fields.get_ref()));
-            self.problem(Problem::new(fields.span(), message).field(path).hint("write { field = value, … }"));
+            let problem = Problem::new(fields.span(), message).field(path).hiding(&fields);
+            self.problem(problem.hint("write { field = value, … }"));
             return None;
         }
         let schema = LazyCell::new(schema);
@@ -134,7 +153,7 @@ impl<'t> Reader<'t> {
                 names.retain(|name| !there(name) && !removed.has(at, name));
                 self.missing(schema, &names, at, &place, path);
             }
-            _ => self.unfit(schema, error.message(), at.as_deref(), removed, &place, path),
+            _ => self.unfit(schema, error.message(), (&*fields, at.as_deref()), removed, &place, path),
         }
         match at.map(tree::entry) {
             Some(entry) if tree::remove(fields, &entry) => {
@@ -155,23 +174,34 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Reports what does not fit at `at`.
+    /// Reports what does not fit at `at` in the fields.
     fn unfit(
         &mut self,
         schema: &Json,
         message: &str,
-        at: Option<&[String]>,
+        (fields, at): (&Node<'_>, Option<&[String]>),
         removed: &mut Removed,
         place: &Range<usize>,
         path: &str,
     ) {
         let entry = at.map(|at| tree::entry(at.to_vec())).unwrap_or_default();
-        let Explained { message, hint, meant } = words::explain(message, show::is_secret(schema, &entry));
+        let node = at.map_or(Some(fields), |at| tree::get(fields, at));
+        let secret = show::is_secret(schema, &entry) || node.is_some_and(|node| self.holds_variable(node));
+        let strange = node.filter(|node| match node.get_ref().as_str() {
+            // Of a choice, this is what was chosen.
+            Some(chosen) if words::is_unknown_variant(message, chosen) => false,
+            _ => words::is_of_unknown_name(message),
+        });
+        let Explained { message, hint, meant } = words::explain(message, secret);
         if let (Some((_, parents)), Some(meant)) = (entry.split_last(), meant) {
             removed.names.push([parents, &[meant]].concat());
         }
         let about = || show::description(schema, &entry).filter(|_| !entry.is_empty());
         let problem = Problem::new(place.clone(), message).field(join(path, at.unwrap_or_default()));
+        let problem = match strange {
+            Some(node) => problem.hiding(node),
+            None => problem,
+        };
         self.problem(match hint.or_else(about) {
             Some(hint) => problem.hint(hint),
             None => problem,
@@ -191,11 +221,13 @@ impl<'t> Reader<'t> {
             }
             _ => message,
         };
-        let problem = Problem::new(place, message).field(name);
-        self.problem(match hint {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        });
+        let mut problem = Problem::new(place.clone(), message).field(name);
+        if let Some(hint) = hint {
+            // Unlike ours, it may say the value.
+            problem = problem.hint(hint);
+            problem.redact(|text| self.expansions.redact(text, Some(&place)));
+        }
+        self.problem(problem);
     }
 
     /// A secret must not stand in a file that is kept in version control, nor in a command line that every user of the
@@ -217,6 +249,13 @@ impl<'t> Reader<'t> {
             let message = format!("`{last}` is a secret and is written out");
             self.problem(Problem::new(span, message).field(join(path, &name)).hint(hint));
         }
+    }
+
+    /// Whether a variable was put somewhere in this: it may hold a secret even where the field does not say so.
+    fn holds_variable(&self, node: &Node<'_>) -> bool {
+        let mut holds = false;
+        show::leaves(node, &mut Vec::new(), &mut |_, value| holds |= self.expansions.within(&value.span()));
+        holds
     }
 
     /// What a string became, if there was a variable in it.

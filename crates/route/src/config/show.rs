@@ -175,7 +175,7 @@ fn reach<'s>(root: &'s Json, name: &[String]) -> Vec<&'s Json> {
 }
 
 /// The schema itself and, through references and alternatives, what it is made of. `depth` bounds recursive types.
-fn alternatives<'s>(root: &'s Json, schema: &'s Json, depth: usize) -> Vec<&'s Json> {
+pub(crate) fn alternatives<'s>(root: &'s Json, schema: &'s Json, depth: usize) -> Vec<&'s Json> {
     let mut all = vec![schema];
     if depth == 0 {
         return all;

@@ -15,20 +15,25 @@ pub(super) struct Explained {
 /// Serde's words in the words of the reader, and a hint.
 pub(super) fn explain(message: &str, secret: bool) -> Explained {
     let explained = |message: String, hint: Option<String>| Explained { message, hint, meant: None };
-    if let Some((name, rest)) = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+    // A value may have in it whatever serde writes behind it: the last of these is serde's.
+    let parted = |rest| ["`, expected ", "`, there are no "].into_iter().find_map(|sign| str::rsplit_once(rest, sign));
+    if let Some((name, rest)) = message.strip_prefix("unknown field `").and_then(parted) {
         let (hint, meant) = alternatives(name, rest, "field");
         return Explained { message: format!("unknown field `{name}`"), hint: Some(hint), meant };
     }
-    if let Some((name, rest)) = message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`')) {
+    if let Some((name, rest)) = message.strip_prefix("unknown variant `").and_then(parted) {
         let shown = if secret { "this".to_owned() } else { format!("`{name}`") };
         return explained(format!("{shown} is not one of the values"), Some(alternatives(name, rest, "value").0));
     }
     for (start, verb) in
         [("invalid type: ", "found"), ("invalid value: ", "found"), ("invalid length ", "found length")]
     {
-        if let Some((found, wanted)) = message.strip_prefix(start).and_then(|rest| rest.split_once(", expected ")) {
-            let found = if secret { "something else".to_owned() } else { found_words(found) };
-            return explained(format!("wanted {}, {verb} {found}", wanted_words(wanted)), None);
+        if let Some((found, wanted)) = message.strip_prefix(start).and_then(|rest| rest.rsplit_once(", expected ")) {
+            let wanted = wanted_words(wanted);
+            // A text in place of a table is a table in another language, with whatever is secret in it.
+            let is_simple = !(wanted.starts_with("a table") || wanted.starts_with("a list"));
+            let found = found_words(found, secret, is_simple);
+            return explained(format!("wanted {wanted}, {verb} {found}"), None);
         }
     }
     explained(message.to_owned(), None)
@@ -51,12 +56,14 @@ fn wanted_words(wanted: &str) -> String {
     }
 }
 
-fn found_words(found: &str) -> String {
+fn found_words(found: &str, secret: bool, is_simple: bool) -> String {
     let value = ["string ", "integer ", "boolean ", "floating point "].iter().find_map(|kind| found.strip_prefix(kind));
     match (value, found) {
-        (Some(value), _) => value.trim_matches('`').to_owned(),
         (None, "map") => "a table".to_owned(),
         (None, "sequence") => "a list".to_owned(),
+        (_, _) if secret => "something else".to_owned(),
+        (Some(_), found) if !is_simple && found.starts_with("string ") => "a text".to_owned(),
+        (Some(value), _) => value.trim_matches('`').to_owned(),
         (None, found) => found.to_owned(),
     }
 }
@@ -64,6 +71,20 @@ fn found_words(found: &str) -> String {
 /// The field that serde misses.
 pub(super) fn missing(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
+}
+
+/// Whether serde does not know the name of a field or of a choice, or found several where one is chosen.
+pub(super) fn is_of_unknown_name(message: &str) -> bool {
+    let signs = ["unknown field `", "unknown variant `", "wanted exactly 1 element"];
+    signs.iter().any(|sign| message.starts_with(sign))
+}
+
+/// Whether this is the text that serde does not know as one of a choice.
+pub(super) fn is_unknown_variant(message: &str, text: &str) -> bool {
+    message
+        .strip_prefix("unknown variant `")
+        .and_then(|rest| rest.strip_prefix(text))
+        .is_some_and(|rest| rest.starts_with('`'))
 }
 
 /// Whether serde misses the one name in a choice, `source = { NAME = { … } }`.

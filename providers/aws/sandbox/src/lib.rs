@@ -66,24 +66,32 @@ impl Emulator for AwsEmulator {
                     Host::Between("sts.", ".amazonaws.com.cn"),
                 ],
             )
-            .error_body(reply::query_error_body),
-            service(iam::SERVICE, vec![Host::Exact("iam.amazonaws.com")]).error_body(reply::query_error_body),
+            .error_head(reply::query_error_head)
+            .error_body(reply::sts_error_body),
+            service(iam::SERVICE, vec![Host::Exact("iam.amazonaws.com")])
+                .error_head(reply::query_error_head)
+                .error_body(reply::iam_error_body),
             service(roles_anywhere::SERVICE, vec![Host::Between("rolesanywhere.", ".amazonaws.com")])
+                .error_head(reply::json_error_head)
                 .error_body(reply::json_error_body),
-            service(s3::SERVICE, s3::hosts()).error_body(reply::s3_error_body),
+            service(s3::SERVICE, s3::hosts()).error_head(reply::s3_error_head).error_body(reply::s3_error_body),
             service(
                 imds::SERVICE,
                 // Other clouds have their servers at the first address too; the sandbox tells them apart by path.
                 vec![Host::Exact("169.254.169.254"), Host::Exact("fd00:ec2::254")],
-            ),
-            service(container::SERVICE, vec![Host::Exact("169.254.170.2")]).error_body(reply::json_error_body),
-            service(pods::SERVICE, vec![Host::Exact("169.254.170.23"), Host::Exact("fd00:ec2::23")]),
+            )
+            .error_body(reply::text_error_body),
+            service(container::SERVICE, vec![Host::Exact("169.254.170.2")]).error_body(reply::container_error_body),
+            service(pods::SERVICE, vec![Host::Exact("169.254.170.23"), Host::Exact("fd00:ec2::23")])
+                .error_body(reply::text_error_body),
             service(pods::AUTH_SERVICE, vec![Host::Between("eks-auth.", ".api.aws")])
+                .error_head(reply::json_error_head)
                 .error_body(reply::json_error_body),
             service(
                 issuer::SERVICE,
                 vec![Host::Between("", ".tokens.sts.global.api.aws"), Host::Between("oidc.eks.", ".amazonaws.com")],
-            ),
+            )
+            .error_body(reply::text_error_body),
         ]
     }
 

@@ -154,28 +154,65 @@ pub(crate) fn seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// What the fault is called, by services that answer in JSON ("Common error types" of each service's API reference).
+const BUSY: (&str, &str) = ("ThrottlingException", "Rate exceeded");
+const AWAY: (&str, &str) = ("ServiceUnavailableException", "The service is unavailable. Please try again shortly.");
+
 fn fault(status: StatusCode) -> (&'static str, &'static str) {
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        ("Throttling", "Rate exceeded")
-    } else {
-        ("ServiceUnavailable", "The service is unavailable. Please try again shortly.")
-    }
+    if status == StatusCode::TOO_MANY_REQUESTS { BUSY } else { AWAY }
 }
 
-/// How the query protocol words the errors of faults.
-pub(crate) fn query_error_body(status: StatusCode) -> (&'static str, String) {
+/// The query protocol throttles with 400 ("Common error types", STS API reference).
+pub(crate) fn query_error_head(status: StatusCode) -> (StatusCode, Option<(HeaderName, HeaderValue)>) {
+    (if status == StatusCode::TOO_MANY_REQUESTS { StatusCode::BAD_REQUEST } else { status }, None)
+}
+
+/// How STS words the errors of faults.
+pub(crate) fn sts_error_body(status: StatusCode) -> (&'static str, String) {
+    query_error_body(status, STS_NAMESPACE)
+}
+
+/// How IAM words the errors of faults.
+pub(crate) fn iam_error_body(status: StatusCode) -> (&'static str, String) {
+    query_error_body(status, IAM_NAMESPACE)
+}
+
+/// The query protocol's codes lack `Exception`.
+fn query_error_body(status: StatusCode, namespace: &str) -> (&'static str, String) {
     let (code, message) = fault(status);
-    let error = ApiError::new(status.as_u16(), code, message);
-    ("text/xml", query_error(&error, STS_NAMESPACE, "00000000-0000-4000-8000-000000000000"))
+    let code = code.strip_suffix("Exception").unwrap_or(code);
+    let error = ApiError::new(query_error_head(status).0.as_u16(), code, message);
+    ("text/xml", query_error(&error, namespace, "00000000-0000-4000-8000-000000000000"))
+}
+
+/// S3 is too busy with 503 alone ("List of error codes", S3 API reference).
+pub(crate) fn s3_error_head(_status: StatusCode) -> (StatusCode, Option<(HeaderName, HeaderValue)>) {
+    (StatusCode::SERVICE_UNAVAILABLE, None)
 }
 
 /// How S3 words the errors of faults.
 pub(crate) fn s3_error_body(status: StatusCode) -> (&'static str, String) {
-    let error = ApiError::new(status.as_u16(), "SlowDown", "Please reduce your request rate.");
+    let error = ApiError::new(s3_error_head(status).0.as_u16(), "SlowDown", "Please reduce your request rate.");
     ("application/xml", storage_error(&error, "0000000000000000"))
+}
+
+/// The JSON services name the error in a header.
+pub(crate) fn json_error_head(status: StatusCode) -> (StatusCode, Option<(HeaderName, HeaderValue)>) {
+    (status, Some((HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(fault(status).0))))
 }
 
 /// How the JSON services word the errors of faults.
 pub(crate) fn json_error_body(status: StatusCode) -> (&'static str, String) {
     ("application/json", json!({ "message": fault(status).1 }).to_string())
+}
+
+/// How the container endpoint words the errors of faults.
+pub(crate) fn container_error_body(status: StatusCode) -> (&'static str, String) {
+    let (code, message) = fault(status);
+    ("application/json", json!({ "code": code, "message": message }).to_string())
+}
+
+/// How the services that answer in words do so to faults.
+pub(crate) fn text_error_body(status: StatusCode) -> (&'static str, String) {
+    ("text/plain; charset=utf-8", fault(status).1.to_owned())
 }

@@ -144,7 +144,7 @@ impl Exchange for ByCertificate {
             let request = signer.sign(Request::post_json(url, &body), &scope)?;
             let response = error::send(context, request, &what).await?;
             if !response.status.is_success() {
-                return Err(error::refusal(&what, &response, Some(credential)));
+                return Err(error::refusal(&what, &response, Some(credential), context.now()));
             }
             let session = wire::parse_roles_anywhere(response.body.expose())
                 .map_err(|wrong| error::malformed(&what, &response, wrong))?;

@@ -160,7 +160,7 @@ impl WebIdentity {
         let request = form(url, &fields, Some(("WebIdentityToken", token.expose())));
         let response = error::send(context, request, &what).await?;
         if !response.status.is_success() {
-            return Err(error::refusal(&what, &response, Some(credential)));
+            return Err(error::refusal(&what, &response, Some(credential), context.now()));
         }
         let session = wire::parse_session(response.body.expose(), "AssumeRoleWithWebIdentity")
             .map_err(|wrong| error::malformed(&what, &response, wrong))?;

@@ -62,11 +62,13 @@ pub(super) async fn find(context: &Context) -> Result<Found, Error> {
 /// `(CODE): TEXT, fault: client`.
 fn refused(what: &str, response: &Response, token: Option<&Secret>) -> Error {
     let body = response.body.expose();
-    let said = error::parse_error(body);
-    let quotes = |text: &str| token.is_some_and(|token| !token.is_empty() && text.contains(token.expose()));
-    let line = std::str::from_utf8(body).ok().map(str::trim).filter(|line| is_line(line) && !quotes(line));
-    let passed_on = line.and_then(|line| line.strip_prefix('(')?.split_once(')')).map(|(code, _)| safe_text(code));
-    let message = said.message.filter(|text| !quotes(text)).or_else(|| line.map(safe_text));
+    let sent: Vec<&Secret> = token.into_iter().collect();
+    let said = error::parse_without(body, &sent);
+    let line =
+        std::str::from_utf8(body).ok().map(str::trim).filter(|line| is_line(line) && !error::quotes(line, &sent));
+    let passed_on = line.and_then(|line| line.strip_prefix('(')?.split_once(')'));
+    let passed_on = passed_on.and_then(|(code, _)| error::code_of(code, &sent));
+    let message = said.message.or_else(|| line.map(safe_text));
     let message = message.unwrap_or_else(|| "no description".to_owned());
     let code = said.code.or(passed_on).unwrap_or_else(|| response.status.as_str().to_owned());
     let (kind, clause, fix) = meaning(response.status, &code, &message);
@@ -76,7 +78,7 @@ fn refused(what: &str, response: &Response, token: Option<&Secret>) -> Error {
 
 /// Whether a body is a line for people, and no document.
 fn is_line(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_LINE && !text.starts_with(['{', '<']) && !text.contains('\n')
+    !text.is_empty() && text.len() <= MAX_LINE && !text.starts_with(['{', '[', '"', '<']) && !text.contains('\n')
 }
 
 fn meaning(status: StatusCode, code: &str, message: &str) -> (ErrorKind, &'static str, &'static str) {

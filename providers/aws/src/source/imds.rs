@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use carnet_core::{Context, Destination, Error, ErrorKind, Found, Request, Response};
+use carnet_core::{Context, Destination, Error, ErrorKind, Found, Request, Response, Secret};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use url::Url;
 
@@ -28,11 +28,13 @@ pub(super) async fn find(context: &Context) -> Result<Found, Error> {
         .header(HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds"), HeaderValue::from_static(TTL));
     let token = match context.http.send(put).await {
         Ok(response) if response.status.is_success() => response,
+        Ok(response) if is_out_of_order(response.status) => return Err(out_of_order(response.status)),
         // Other clouds have theirs at the same address: Azure's answers 400, Google's 403, OCI's 404.
         Ok(_) => return Ok(Found::not_here("what answers at the metadata address is not AWS's, or gives no tokens")),
         Err(_) => return Ok(Found::not_here("no instance metadata service answers")),
     };
     let what = "ask the instance metadata service for keys";
+    let sent = Secret::new(token.text().unwrap_or_default().trim());
     let roles = get(context, join(&base, ROLES)?, &token, what).await?;
     if roles.status == StatusCode::NOT_FOUND {
         return Ok(Found::not_here("this instance has no role"));
@@ -46,16 +48,29 @@ pub(super) async fn find(context: &Context) -> Result<Found, Error> {
     if !keys.status.is_success() {
         return Err(error::malformed(what, &keys, "it gives no keys"));
     }
-    if let Some(error) = denied(what, &keys) {
+    if let Some(error) = denied(what, &keys, &sent) {
         return Err(error);
     }
     let session = wire::parse_json_keys(keys.body.expose()).map_err(|wrong| error::malformed(what, &keys, wrong))?;
     Ok(Found::credential(session.into_credential().fact("role", role)))
 }
 
+fn is_out_of_order(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+}
+
+/// It is there, but does not answer now: the caller must not go on as if there were no identity.
+fn out_of_order(status: StatusCode) -> Error {
+    let failed = format!("ask the instance metadata service for a session token: HTTP {}", status.as_u16());
+    Error::unreachable(failed)
+        .clause("unavailable")
+        .code(status.as_str())
+        .hint("the service is throttled or out of order; the same request may succeed later")
+}
+
 /// What the service says instead of keys, with status 200: that EC2 may not assume the role, for instance.
-fn denied(what: &str, response: &Response) -> Option<Error> {
-    let said = error::parse_error(response.body.expose());
+fn denied(what: &str, response: &Response, sent: &Secret) -> Option<Error> {
+    let said = error::parse_without(response.body.expose(), &[sent]);
     let code = said.code.filter(|code| code != "Success")?;
     let message = said.message.unwrap_or_else(|| "no description".to_owned());
     let kind = if code.starts_with("AssumeRole") { ErrorKind::Policy } else { ErrorKind::Refused };

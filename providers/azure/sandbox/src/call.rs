@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use carnet_sandbox_kit::PlainHttp;
 use http::{HeaderMap, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -28,6 +29,8 @@ pub(crate) struct Call {
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Whether it came to the plain address.
+    is_plain: bool,
 }
 
 /// A router that hands every request of one service to its module.
@@ -36,10 +39,11 @@ pub(crate) fn router(state: Arc<State>, service: &'static str) -> Router {
         let state = Arc::clone(&state);
         async move {
             let (parts, body) = request.into_parts();
+            let is_plain = parts.extensions.get::<PlainHttp>().is_some();
             let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
                 return StatusCode::PAYLOAD_TOO_LARGE.into_response();
             };
-            answer(&state, service, Call::new(parts.method, &parts.uri, parts.headers, body)).await
+            answer(&state, service, Call::new(parts.method, &parts.uri, parts.headers, body, is_plain)).await
         }
     })
 }
@@ -61,13 +65,13 @@ async fn answer(state: &Arc<State>, service: &'static str, call: Call) -> Respon
 }
 
 impl Call {
-    fn new(method: Method, uri: &http::Uri, headers: HeaderMap, body: Bytes) -> Self {
+    fn new(method: Method, uri: &http::Uri, headers: HeaderMap, body: Bytes, is_plain: bool) -> Self {
         let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
         let raw_path = uri.path().to_owned();
         let path = raw_path.split('/').skip(1).map(decode).collect();
         let query = uri.query().unwrap_or_default();
         let query = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Self { method, path, raw_path, query, headers, body }
+        Self { method, path, raw_path, query, headers, body, is_plain }
     }
 
     /// The parts of the path, to match on.
@@ -85,10 +89,16 @@ impl Call {
         self.query.get(name).map(String::as_str)
     }
 
-    /// `https://` and the name under which the caller reached the service. Every client of Azure demands https, so
-    /// plain http is never named.
-    pub(crate) fn origin(&self, usual: &str) -> String {
+    /// `https://` and the name under which the caller reached the service: Microsoft's libraries take no authority that is not
+    /// named so.
+    pub(crate) fn authority(&self, usual: &str) -> String {
         format!("https://{}", self.header(header::HOST.as_str()).unwrap_or(usual))
+    }
+
+    /// Scheme and name under which the caller reached the service.
+    pub(crate) fn origin(&self, usual: &str) -> String {
+        let scheme = if self.is_plain { "http" } else { "https" };
+        format!("{scheme}://{}", self.header(header::HOST.as_str()).unwrap_or(usual))
     }
 
     /// The host without its port.

@@ -71,7 +71,7 @@ fn document(state: &State, call: &Call, tenant: &str, version: Version) -> Answe
     if !any {
         known_tenant(state, call, tenant)?;
     }
-    let base = call.origin(HOST);
+    let base = call.authority(HOST);
     let named = if any { tenant } else { seed::TENANT };
     let issuer = match (version, any) {
         // Whoever asks for no tenant is told where its id goes.

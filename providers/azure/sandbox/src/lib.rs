@@ -70,7 +70,7 @@ impl Emulator for AzureEmulator {
             // Other clouds have their servers there too; the sandbox tells them apart by path.
             service(managed::IMDS, vec![Host::Exact("169.254.169.254")]).error_body(managed::error_body),
             // These two have no host names: the platform says where they are.
-            service(managed::APP_SERVICE, Vec::new()).error_body(managed::error_body),
+            service(managed::APP_SERVICE, Vec::new()).error_body(managed::app_service::error_body),
             service(managed::ARC, Vec::new()).error_body(managed::error_body),
         ]
     }

@@ -1,7 +1,7 @@
 //! The managed identity endpoints of one machine: the metadata service of a virtual machine, the endpoint of App
 //! Service and Container Apps, and the agent of Azure Arc. All three give tokens of the same identities.
 
-mod app_service;
+pub(crate) mod app_service;
 mod arc;
 mod imds;
 

@@ -6,6 +6,7 @@ use carnet_core::{
     BoxFuture, Command, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material,
     Mistake, NewFile, Secret,
 };
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -69,7 +70,7 @@ impl Delivery for AzureCli {
             let environment = self.environment();
             let done = context.commands.run(self.command(environment.clone())).await?;
             if done.status != Some(0) {
-                return Err(self.failed(credential, done.stderr.expose()));
+                return Err(self.failed(credential, context.now(), done.stderr.expose()));
             }
             Ok(Delivered { environment, files: vec![self.token_file.clone()], ..Delivered::default() })
         })
@@ -103,11 +104,11 @@ impl AzureCli {
     }
 
     /// What `az` printed may quote the token, so only the code is taken from it.
-    fn failed(&self, credential: &Credential, stderr: &[u8]) -> Error {
+    fn failed(&self, credential: &Credential, now: Timestamp, stderr: &[u8]) -> Error {
         const WHAT: &str = "sign the Azure CLI in";
         match code_in(&String::from_utf8_lossy(stderr)) {
             Some(code) => {
-                let attempt = Attempt::of(credential, &self.tenant, &self.client_id, "that az asks for");
+                let attempt = Attempt::of(credential, now, &self.tenant, &self.client_id, "that az asks for");
                 refusal(WHAT, &EntraError { code: Some(code), ..EntraError::default() }, &attempt)
             }
             None => Error::refused(format!("{WHAT}: az failed"))

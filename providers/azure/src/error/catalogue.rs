@@ -79,7 +79,7 @@ pub(super) fn recognise(said: &EntraError) -> &'static Known {
 
 /// What the reader can do.
 pub(super) fn hints(clause: &str, said: &EntraError, attempt: &Attempt<'_>) -> Vec<String> {
-    let Attempt { tenant, client_id, scope, issuer, subject, audience } = attempt;
+    let Attempt { tenant, client_id, scope, issuer, subject, audience, .. } = attempt;
     let seen = |value: Option<&str>| value.unwrap_or("not known").to_owned();
     let one = |text: &str| vec![text.to_owned()];
     match clause {
@@ -126,6 +126,9 @@ pub(super) fn hints(clause: &str, said: &EntraError, attempt: &Attempt<'_>) -> V
             "get a new subject token just before the exchange; a job's token lives some minutes only".to_owned(),
             "compare the clocks of the issuer and of this machine with the real time".to_owned(),
         ],
+        "not-yet" => one(
+            "the token counts from a time in the future: compare the clocks of the issuer and of this machine with the real time",
+        ),
         "keys" => vec![
             format!(
                 "Entra must be able to read {}/.well-known/openid-configuration and the key set over https with a public certificate; a private issuer cannot be used",

@@ -1,16 +1,21 @@
 use carnet_core::{SecretBytes, chain};
+use carnet_jose::SubjectToken;
 use http::HeaderMap;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{CLIENT, TENANT};
+use crate::testing::{CLIENT, NOW, TENANT, token};
 
 fn response(status: u16, body: impl Into<Vec<u8>>) -> Response {
     Response { status: StatusCode::from_u16(status).unwrap(), headers: HeaderMap::new(), body: SecretBytes::new(body) }
 }
 
 fn told(status: u16, body: impl Into<Vec<u8>>) -> Error {
+    told_of(status, body, false, None)
+}
+
+fn told_of(status: u16, body: impl Into<Vec<u8>>, is_early: bool, token: Option<&Secret>) -> Error {
     let attempt = Attempt {
         tenant: TENANT,
         client_id: CLIENT,
@@ -18,6 +23,8 @@ fn told(status: u16, body: impl Into<Vec<u8>>) -> Error {
         issuer: Some("https://issuer.example/"),
         subject: Some("s"),
         audience: Some("https://seen.example"),
+        is_early,
+        token,
     };
     token_endpoint(&response(status, body), &attempt)
 }
@@ -26,6 +33,46 @@ fn body(error: &str, code: u32, text: &str) -> String {
     json!({ "error": error, "error_codes": [code], "trace_id": "t-1",
         "error_description": format!("AADSTS{code}: {text} Trace ID: t-1 Correlation ID: c-1 Timestamp: now") })
     .to_string()
+}
+
+#[test]
+fn a_token_of_the_future_is_not_called_over() {
+    let error = told_of(400, body("invalid_client", 700_024, "not within its valid time range."), true, None);
+    assert_eq!((error.failed_clause(), error.kind()), (Some("not-yet"), ErrorKind::Expired));
+    assert!(error.hints()[0].contains("clocks"));
+    let error = told_of(400, body("invalid_client", 700_211, "no issuer"), true, None);
+    assert_eq!(error.failed_clause(), Some("issuer"));
+}
+
+#[test]
+fn a_token_is_early_by_the_later_of_its_times() {
+    let now = Timestamp::from_second(NOW).unwrap();
+    let body = body("invalid_client", 700_024, "not within its valid time range.");
+    for (times, clause) in [
+        (json!({}), "expired"),
+        (json!({ "iat": NOW, "nbf": NOW }), "expired"),
+        (json!({ "iat": NOW, "nbf": NOW + 1 }), "not-yet"),
+        (json!({ "nbf": NOW + 1 }), "not-yet"),
+        (json!({ "iat": NOW + 1, "nbf": NOW }), "not-yet"),
+    ] {
+        let credential = SubjectToken::parse(token(&times)).unwrap().into_credential();
+        let attempt = Attempt::of(&credential, now, TENANT, CLIENT, "https://storage.azure.com/.default");
+        let error = token_endpoint(&response(400, body.as_str()), &attempt);
+        assert_eq!(error.failed_clause(), Some(clause), "{times}");
+    }
+}
+
+#[test]
+fn no_error_quotes_the_token_even_in_parts() {
+    let token = "opaque-0123456789abcdefghijklmnopqrstuvwxyz-token";
+    let secret = Secret::new(token);
+    for between in ["", " ", "\u{200b}", "\n"] {
+        let parts: Vec<&str> =
+            (0..token.len()).step_by(12).filter_map(|at| token.get(at..(at + 12).min(token.len()))).collect();
+        let error = told_of(400, body("invalid_client", 700_211, &parts.join(between)), false, Some(&secret));
+        assert!(!format!("{error:?}").contains("0123"), "{error:?}");
+        assert_eq!(error.failed_clause(), Some("issuer"));
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(super) async fn ask(context: &Context, resource: &str, client: Option<&str>)
     let mut value = HeaderValue::from_str(&format!("Basic {}", key.expose()))
         .map_err(|_unprintable| Error::configuration("read the agent's key file: a header cannot carry its content"))?;
     value.set_sensitive(true);
-    let asked = managed::token(context, request.header(header::AUTHORIZATION, value), WHO).await?;
+    let asked = managed::token(context, request.header(header::AUTHORIZATION, value), WHO, &[&key]).await?;
     match (&asked, client) {
         // Old agents answer for the system-assigned identity without a word.
         (Asked::Token(answer), Some(client)) if answer.client_id.as_deref() != Some(client) => {

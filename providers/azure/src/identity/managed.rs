@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use carnet_core::{Context, Destination, Error, Request, Response, safe_text};
+use carnet_core::{Context, Destination, Error, Request, Response, Secret, safe_text, without_echo};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 use url::Url;
@@ -26,6 +26,8 @@ const PROBE: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Tokens are a few kilobytes.
 const MAX_ANSWER: usize = 64 * 1024;
+/// Longest error code that is shown.
+const MAX_CODE: usize = 64;
 
 /// Asks the metadata service. Unless somebody said that it is there, a probe without the header `Metadata` comes first.
 pub(super) async fn imds(context: &Context, resource: &str, client: Option<&str>, named: bool) -> Result<Asked, Error> {
@@ -45,7 +47,7 @@ pub(super) async fn imds(context: &Context, resource: &str, client: Option<&str>
         }
     }
     select(&mut url, resource, client);
-    token(context, metadata(get(url, TIMEOUT)), "the metadata service").await
+    token(context, metadata(get(url, TIMEOUT)), "the metadata service", &[]).await
 }
 
 /// Asks the endpoint that App Service, Functions and Container Apps name in variables.
@@ -60,7 +62,7 @@ pub(super) async fn app_service(context: &Context, resource: &str, client: Optio
         .map_err(|_unprintable| Error::configuration(format!("read {HEADER}: a header cannot carry it")))?;
     value.set_sensitive(true);
     let request = get(url, TIMEOUT).header(HeaderName::from_static("x-identity-header"), value);
-    token(context, request, "the identity endpoint").await
+    token(context, request, "the identity endpoint", &[&header]).await
 }
 
 /// An address that the platform names: http by design, and only in reach of this machine.
@@ -101,22 +103,23 @@ pub(super) const fn timeout() -> Duration {
     TIMEOUT
 }
 
-/// Sends it and reads the token.
-pub(super) async fn token(context: &Context, request: Request, who: &str) -> Result<Asked, Error> {
+/// Sends it and reads the token. What proves who asks (`sent`) is not shown when the other side repeats it.
+pub(super) async fn token(context: &Context, request: Request, who: &str, sent: &[&Secret]) -> Result<Asked, Error> {
     let what = format!("ask {who} for a token");
     let now = context.now();
     let response = send(context, request, &what).await?;
     if !response.status.is_success() {
-        return refused(&response, &what);
+        return refused(&response, &what, sent);
     }
     let answer = parse_managed_answer(response.body.expose(), now).map_err(|wrong| malformed(who, &response, wrong))?;
     Ok(Asked::Token(answer))
 }
 
-fn refused(response: &Response, what: &str) -> Result<Asked, Error> {
+fn refused(response: &Response, what: &str, sent: &[&Secret]) -> Result<Asked, Error> {
     let status = response.status;
     let body = serde_json::from_slice::<Value>(response.body.expose()).unwrap_or_default();
-    let text = |name: &str| body.get(name).and_then(Value::as_str).map(safe_text);
+    let quotes = |text: &str| without_echo(text, sent) != text;
+    let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !quotes(text)).map(safe_text);
     let said = text("error_description").or_else(|| text("message")).unwrap_or_default();
     let failed = format!("{what}: HTTP {}", status.as_u16());
     // 410 while the service restarts; 404 happens for a moment on young machines.
@@ -129,7 +132,9 @@ fn refused(response: &Response, what: &str) -> Result<Asked, Error> {
     if status == StatusCode::FORBIDDEN && said.contains("unreachable") {
         return Ok(Asked::NotHere("what answers there is not Azure's metadata service".to_owned()));
     }
-    let code = text("error").unwrap_or_else(|| status.as_str().to_owned());
+    let is_code =
+        |code: &String| !code.is_empty() && code.len() <= MAX_CODE && code.bytes().all(|byte| byte.is_ascii_graphic());
+    let code = text("error").filter(is_code).unwrap_or_else(|| status.as_str().to_owned());
     let (clause, fix) = meaning(status, &code, &said);
     let error = Error::refused(failed).code(code).clause(clause).hint(fix);
     Err(if said.is_empty() { error } else { error.because(Error::refused(said)) })

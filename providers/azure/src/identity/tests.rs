@@ -3,7 +3,7 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{CLIENT, ISSUER, NOW, TENANT, World, form, subject_token, token, world};
+use crate::testing::{CLIENT, ISSUER, NOW, TENANT, World, form, forms, subject_token, token, world};
 
 const STORAGE: &str = "https://storage.azure.com";
 const ANSWER: &str = r#"{"access_token":"a.b.c","client_id":"11111111-0000-0000-0000-000000000001","expires_in":"86399","expires_on":"1795348799","resource":"https://storage.azure.com","token_type":"Bearer"}"#;
@@ -93,6 +93,38 @@ fn arc_is_shown_the_key_file() {
     world.files.put("/var/opt/azcmagent/tokens/k.key", "proof");
     credential(find(access(), &world));
     assert_eq!(world.http.requests()[1].headers["authorization"], "Basic proof");
+}
+
+#[test]
+fn no_refusal_repeats_the_proof() {
+    const PROOF: &str = "5d41402abc4b2a76b9719d911017c592-7f3e";
+    const REALM: &[(&str, &str)] = &[("www-authenticate", "Basic realm=/elsewhere/k.key")];
+    for form in forms(PROOF) {
+        for field in ["error", "error_description", "message"] {
+            for status in [400, 401, 403] {
+                let body = json!({ field: form }).to_string();
+                let app = [APP[0], ("IDENTITY_HEADER", PROOF)];
+                let app = world(ScriptedHttp::default().answer(status, body.clone()), &app);
+                let http = ScriptedHttp::default().answer_with(401, REALM, "").answer(status, body);
+                let arc = world(http, ARC);
+                arc.files.put("/var/opt/azcmagent/tokens/k.key", PROOF);
+                for world in [app, arc] {
+                    let error = find(access(), &world).unwrap_err();
+                    let told = format!("{error:?} {:?}", error.provider_code());
+                    assert!(!told.contains("9719d9110"), "{field}: {told}");
+                    assert_eq!(error.provider_code(), Some(status.to_string().as_str()), "{field}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_code_that_does_not_look_like_one_is_not_shown() {
+    for code in ["two words".to_owned(), "x".repeat(65)] {
+        let http = ScriptedHttp::default().answer(400, json!({ "error": code }).to_string());
+        assert_eq!(find(access(), &world(http, APP)).unwrap_err().provider_code(), Some("400"));
+    }
 }
 
 #[test]

@@ -82,7 +82,7 @@ pub(super) async fn ask(context: &Context, resource: &str, client: Option<&str>)
         }
         None => Request::post_form(token_endpoint(context, None, Cloud::Public, &tenant)?, &request.fields()),
     };
-    let attempt = Attempt::of(&credential, &tenant, &client, &scope);
+    let attempt = Attempt::of(&credential, context.now(), &tenant, &client, &scope);
     redeem(context, request, &attempt).await.map(Asked::Token)
 }
 

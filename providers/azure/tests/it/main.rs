@@ -108,7 +108,7 @@ async fn rejects_each_token_that_is_bent_in_one_place() {
         ),
         (MintRequest::new(Issuer::Github, "other"), ErrorKind::Refused, "AADSTS700212", "audience"),
         (job().flaw(Flaw::Expired), ErrorKind::Expired, "AADSTS700024", "expired"),
-        (job().flaw(Flaw::NotYet), ErrorKind::Expired, "AADSTS700024", "expired"),
+        (job().flaw(Flaw::NotYet), ErrorKind::Expired, "AADSTS700024", "not-yet"),
         (job().flaw(Flaw::WrongKey), ErrorKind::Refused, "AADSTS50027", "form"),
         (job().flaw(Flaw::UnknownKid), ErrorKind::Refused, "AADSTS7000272", "key"),
         (job().flaw(Flaw::NoKid), ErrorKind::Refused, "AADSTS5002723", "key-id"),

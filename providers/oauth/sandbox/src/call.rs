@@ -8,8 +8,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     exchange::exchange,
-    face::{Face, Reason},
-    reply::{Failure, document, refusal},
+    face::{Content, Face, Reason},
+    reply::{Failure, public, refusal},
     request::Members,
     resource::visit,
     state::State,
@@ -70,20 +70,22 @@ async fn answer(state: &State, face: &'static Face, call: &Call) -> Response {
 }
 
 fn other(state: &State, face: &'static Face, call: &Call) -> Result<Response, Failure> {
-    if let Some((_, text)) = face.documents.iter().find(|(path, _)| call.raw_path == *path)
-        && call.method == Method::GET
-    {
-        return Ok(document(text));
-    }
-    match &face.resource {
-        Some(resource) if call.captures(resource.path).is_some() => {
-            if call.method.as_str() == resource.method {
-                visit(state, face, resource, call)
-            } else {
-                Err(Failure::status(StatusCode::METHOD_NOT_ALLOWED, "another method", resource.method))
-            }
+    let mut nothing = Failure::status(StatusCode::NOT_FOUND, "another path", entrance_of(face));
+    for resource in face.resources {
+        let Some(members) = call.captures(resource.path) else { continue };
+        if call.method.as_str() == resource.method {
+            return visit(state, face, resource, call, &members);
         }
-        _ => Err(Failure::status(StatusCode::NOT_FOUND, "another path", entrance_of(face))),
+        nothing = Failure::status(StatusCode::METHOD_NOT_ALLOWED, "another method", resource.method);
+    }
+    let document = face.documents.iter().find(|document| call.captures(document.path).is_some());
+    match document.filter(|_| call.method == Method::GET).map(|document| document.content) {
+        Some(Content::Text(text)) => Ok(public("application/json", text.to_owned())),
+        Some(Content::Index) => {
+            let name = call.path.last().map(String::as_str).unwrap_or_default();
+            state.lock().index.lines(name).map(|lines| public("text/plain", lines)).ok_or(nothing)
+        }
+        None => Err(nothing),
     }
 }
 
@@ -95,6 +97,12 @@ impl Call {
     /// A header as text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// A member of the query, the first of this name.
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
+        let mut pairs = url::form_urlencoded::parse(self.query.as_bytes());
+        pairs.find(|(own, _)| own == name).map(|(_, value)| value.into_owned())
     }
 
     /// What stands behind the scheme `Bearer` in the header `authorization`, if there is one such header.

@@ -54,7 +54,7 @@ pub(crate) async fn exchange(
     state.world.decisions.allowed(face.service, &accepted.grant);
     let expired = state.world.faults.hits(FaultKind::Expired, face.service, &call.raw_path);
     let life = if expired { 0 } else { life(face, &accepted, now) };
-    Ok(give(state, face, &accepted, now, life))
+    Ok(give(state, face, &accepted, asked, (now, life)))
 }
 
 async fn by_trust(
@@ -190,11 +190,17 @@ fn life(face: &Face, accepted: &Accepted, now: Timestamp) -> i64 {
     asked.min(left).max(0)
 }
 
-fn give(state: &State, face: &'static Face, accepted: &Accepted, now: Timestamp, life: i64) -> Response {
+fn give(
+    state: &State,
+    face: &'static Face,
+    accepted: &Accepted,
+    said: Members,
+    (now, life): (Timestamp, i64),
+) -> Response {
     let expires = now.saturating_add(SignedDuration::from_secs(life)).unwrap_or(now);
-    let session = Session { party: face.name, principal: accepted.grant.principal.clone(), expires };
+    let session = Session { party: face.name, principal: accepted.grant.principal.clone(), said, expires };
     // Where the entrance is the resource there is nothing to give.
-    let token = face.resource.as_ref().map(|_| state.lock().tokens.issue(&state.world, face.prefix, session));
+    let token = (!face.resources.is_empty()).then(|| state.lock().tokens.issue(&state.world, face.prefix, session));
     let token = token.as_ref().map_or("", Secret::expose);
     let given = Given { token, trust: &accepted.trust, now, expires, life };
     let status = StatusCode::from_u16(face.success).unwrap_or(StatusCode::OK);

@@ -6,7 +6,7 @@ use carnet_sandbox_kit::Host;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::reply::Style;
+use crate::{reply::Style, resource::Serve};
 
 /// One party.
 pub(crate) struct Face {
@@ -36,10 +36,10 @@ pub(crate) struct Face {
     pub(crate) answer: fn(&Given<'_>) -> Value,
     pub(crate) style: Style,
     pub(crate) refuse: fn(Reason) -> Refuse,
-    /// What takes the token; `None` where the entrance is the resource.
-    pub(crate) resource: Option<Resource>,
-    /// Documents that anybody may read, by path.
-    pub(crate) documents: &'static [(&'static str, &'static str)],
+    /// What takes the token; nothing where the entrance is the resource.
+    pub(crate) resources: &'static [Resource],
+    /// What anybody may read.
+    pub(crate) documents: &'static [Document],
 }
 
 /// How a token gets in.
@@ -145,11 +145,31 @@ pub(crate) struct Given<'a> {
     pub(crate) life: i64,
 }
 
-/// What takes the token and says whose it is.
+/// What takes the token.
 pub(crate) struct Resource {
     pub(crate) method: &'static str,
+    /// As in [`Entrance::path`].
     pub(crate) path: &'static str,
     pub(crate) presented: Presented,
+    /// The form of its errors.
+    pub(crate) style: Style,
+    pub(crate) serve: Serve,
+}
+
+/// What anybody may read.
+pub(crate) struct Document {
+    /// As in [`Entrance::path`].
+    pub(crate) path: &'static str,
+    pub(crate) content: Content,
+}
+
+/// What a document says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Always the same JSON.
+    Text(&'static str),
+    /// The versions of the crate whose name is the last part of the path, a line of JSON for each.
+    Index,
 }
 
 /// How the party's own token is presented.

@@ -18,7 +18,12 @@ use carnet_oauth::trust::{Check, Manner, Matching};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::face::{Face, Fixed, Given, Reason};
+use crate::{
+    face::{Face, Fixed, Given, Presented, Reason, Resource},
+    reply::{Failure, Style},
+    resource::{Served, Visit},
+    tokens::Session,
+};
 
 /// All of them. A host that two claim belongs to the first: the account's console of Databricks looks like a workspace.
 pub(crate) static FACES: [&Face; 13] = [
@@ -68,6 +73,17 @@ const fn manner(audience: Option<&'static str>) -> Manner {
         expiry_needed: true,
         audience,
     }
+}
+
+/// The resource of a party of which nothing but the token counts: it says whose it is, in the place of its own matters.
+const fn whose_it_is(path: &'static str, style: Style) -> Resource {
+    Resource { method: "GET", path, presented: Presented::Bearer, style, serve: whose }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the resources of others refuse")]
+fn whose(visit: &Visit<'_>) -> Result<Served, Failure> {
+    let Session { party, principal, expires, .. } = visit.session;
+    Ok(Served::body(json!({ "party": party, "principal": principal, "expires": expires.to_string() })))
 }
 
 /// The answer of RFC 8693, 2.2.1.

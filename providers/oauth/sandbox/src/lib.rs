@@ -16,6 +16,7 @@ mod control;
 mod exchange;
 mod face;
 mod faces;
+mod index;
 mod issuers;
 mod reply;
 mod request;
@@ -24,6 +25,7 @@ pub mod seed;
 mod state;
 mod tokens;
 mod trusts;
+mod upload;
 mod verify;
 
 use std::{path::Path, sync::Arc};

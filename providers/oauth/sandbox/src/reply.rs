@@ -1,6 +1,7 @@
 //! Answers, each in the form of its party.
 
 use axum::response::{IntoResponse, Response};
+use carnet_core::safe_text;
 use carnet_sandbox_kit::ErrorBody;
 use carnet_trust::Refusal;
 use http::{HeaderValue, StatusCode, header};
@@ -30,6 +31,12 @@ pub(crate) enum Style {
     Infisical,
     /// `{"code", "message"}` (Snowflake's SQL API).
     Snowflake,
+    /// `{"error": …}` (npm's registry, beside the exchange).
+    Registry,
+    /// `{"message", "code", "title"}`, WebOb's exceptions as JSON (PyPI's uploads).
+    Upload,
+    /// `{"message", "documentation_url", "status"}` (GitHub).
+    Github,
 }
 
 impl Style {
@@ -44,6 +51,9 @@ impl Style {
             Self::Grpc => |status| fault(Self::Grpc, status),
             Self::Infisical => |status| fault(Self::Infisical, status),
             Self::Snowflake => |status| fault(Self::Snowflake, status),
+            Self::Registry => |status| fault(Self::Registry, status),
+            Self::Upload => |status| fault(Self::Upload, status),
+            Self::Github => |status| fault(Self::Github, status),
         }
     }
 
@@ -67,6 +77,15 @@ impl Style {
                 json!({ "reqId": "req-sandbox", "statusCode": status.as_u16(), "message": words, "error": code })
             }
             Self::Snowflake => json!({ "code": code, "message": words }),
+            Self::Registry => json!({ "error": words }),
+            Self::Upload => json!({
+                "message": format!("The server could not comply with the request.\n\n\n{words}\n\n"),
+                "code": format!("{} {words}", status.as_u16()),
+                "title": status.canonical_reason().unwrap_or_default(),
+            }),
+            Self::Github => json!({
+                "message": words, "documentation_url": "https://docs.github.com/rest", "status": status.as_str(),
+            }),
         }
     }
 }
@@ -95,11 +114,15 @@ pub(crate) struct Failure {
     wanted: String,
     fix: String,
     held: Vec<&'static str>,
+    /// Another form than that of the party.
+    style: Option<Style>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Why {
     Reason(Reason),
+    /// The resource says no: the clause, and how.
+    Resource(Box<(&'static str, Refuse)>),
     /// What has nothing to do with tokens.
     Status(StatusCode),
     /// The resource does not know the token.
@@ -122,35 +145,65 @@ impl Failure {
         Self::of(Why::Stranger, seen, "a token that this party gave and that has not ended")
     }
 
+    /// The token is good, and not for this.
+    pub(crate) fn policy(refuse: Refuse, seen: &str, wanted: &str) -> Self {
+        Self::of(Why::Resource(Box::new(("policy", refuse))), safe_text(seen), safe_text(wanted))
+    }
+
+    /// The token is good, and what is asked for cannot be read.
+    pub(crate) fn request(refuse: Refuse, seen: impl Into<String>, wanted: &str) -> Self {
+        Self::of(Why::Resource(Box::new(("request", refuse))), seen, wanted)
+    }
+
+    /// The same in the form of a resource.
+    pub(crate) fn in_style(self, style: Style) -> Self {
+        Self { style: Some(style), ..self }
+    }
+
     /// What the trust said no to.
     pub(crate) fn decided(reason: Reason, refusal: Refusal) -> Self {
         let Refusal { seen, wanted, fix, held, .. } = refusal;
-        Self { why: Why::Reason(reason), seen, wanted, fix, held }
+        Self { why: Why::Reason(reason), seen, wanted, fix, held, style: None }
     }
 
     fn of(why: Why, seen: impl Into<String>, wanted: impl Into<String>) -> Self {
         let fix = "compare what is sent with the party's own documentation".to_owned();
-        Self { why, seen: seen.into(), wanted: wanted.into(), fix, held: Vec::new() }
+        Self { why, seen: seen.into(), wanted: wanted.into(), fix, held: Vec::new(), style: None }
     }
 }
 
 /// The party's answer to a failure, which the operator can read about.
 pub(crate) fn refusal(state: &State, face: &Face, failure: Failure) -> Response {
-    let Failure { why, seen, wanted, fix, held } = failure;
+    let Failure { why, seen, wanted, fix, held, style } = failure;
+    let style = style.unwrap_or(face.style);
+    let challenged = matches!(why, Why::Stranger);
     let (clause, refuse) = match why {
         Why::Reason(reason) => (reason.clause(), (face.refuse)(reason)),
-        Why::Status(status) => ("request", other(face.style, status)),
-        Why::Stranger => ("token", other(face.style, StatusCode::UNAUTHORIZED)),
+        Why::Resource(refused) => *refused,
+        Why::Status(status) => ("request", other(style, status)),
+        Why::Stranger => ("token", stranger(style)),
     };
     let words = refuse.words.replace("{seen}", &seen).replace("{wanted}", &wanted);
     let status = StatusCode::from_u16(refuse.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = reply(status, &face.style.body(status, refuse.code, &words));
-    if matches!(why, Why::Stranger) {
+    let mut response = reply(status, &style.body(status, refuse.code, &words));
+    if challenged && status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     let refusal = Refusal { held, ..Refusal::new(clause, seen, wanted, refuse.code, fix) };
     state.world.decisions.refused(face.service, &refusal);
     response
+}
+
+/// How a resource of this style words that it does not know the token.
+fn stranger(style: Style) -> Refuse {
+    const UPLOAD: &str = "Invalid or non-existent authentication information. See https://pypi.org/help/#invalid-auth for more \
+                          information.";
+    match style {
+        Style::Crates => Refuse { status: 403, code: "", words: "Invalid authentication token" },
+        Style::Upload => Refuse { status: 403, code: "", words: UPLOAD },
+        Style::Github => Refuse { status: 401, code: "", words: "Bad credentials" },
+        _ => other(style, StatusCode::UNAUTHORIZED),
+    }
 }
 
 /// How a style words what has nothing to do with the exchange.
@@ -176,7 +229,7 @@ pub(crate) fn reply(status: StatusCode, body: &Value) -> Response {
     (status, headers, body.to_string()).into_response()
 }
 
-/// A document that anybody may read.
-pub(crate) fn document(text: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+/// What anybody may read.
+pub(crate) fn public(kind: &'static str, text: String) -> Response {
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

@@ -30,6 +30,16 @@ pub const DATABRICKS_ACCOUNT: &str = "c0ffee00-0000-4000-8000-00000000da7a";
 pub const ORGANIZATION: &str = "c0ffee00-0000-4000-8000-00000000c1a0";
 /// The package at npm.
 pub const PACKAGE: &str = "@carnet-sandbox/app";
+/// The project at PyPI and the crate at crates.io.
+pub const PROJECT: &str = "carnet-sandbox";
+/// A crate at crates.io that trusts nobody here.
+pub const NEIGHBOUR: &str = "carnet-neighbour";
+/// The project at Infisical whose members all seeded identities are.
+pub const INFISICAL_PROJECT: &str = "c0ffee00-0000-4000-8000-0000000000f0";
+/// A project at Infisical of which none of them is a member.
+pub const INFISICAL_NEIGHBOUR: &str = "c0ffee00-0000-4000-8000-0000000000f1";
+/// The project at HCP.
+pub const HCP_PROJECT: &str = "c0ffee00-0000-4000-8000-0000000000cc";
 
 /// Who is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,15 +175,14 @@ pub(crate) fn fill(trusts: &mut Trusts) {
 }
 
 fn provider(who: Who) -> String {
-    let project = "c0ffee00-0000-4000-8000-0000000000cc";
-    format!("iam/project/{project}/service-principal/sandbox/workload-identity-provider/{}", who.name())
+    format!("iam/project/{HCP_PROJECT}/service-principal/sandbox/workload-identity-provider/{}", who.name())
 }
 
 fn principal(party: &str, who: Who) -> String {
     let name = who.name();
     match party {
         "claude" => format!("svac_{name}"),
-        "crates-io" | "pypi" => "carnet-sandbox".to_owned(),
+        "crates-io" | "pypi" => PROJECT.to_owned(),
         "npm" => PACKAGE.to_owned(),
         "octo-sts" => format!("{REPOSITORY} as {name}"),
         "openai" => format!("sa_{name}"),

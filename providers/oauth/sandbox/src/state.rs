@@ -8,6 +8,7 @@ use std::{
 use carnet_sandbox_kit::World;
 
 use crate::{
+    index::Index,
     issuers::IssuerKeys,
     seed,
     tokens::{Tokens, Used},
@@ -27,6 +28,7 @@ pub(crate) struct Inner {
     pub(crate) trusts: Trusts,
     pub(crate) tokens: Tokens,
     pub(crate) used: Used,
+    pub(crate) index: Index,
 }
 
 impl State {

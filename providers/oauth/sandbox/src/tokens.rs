@@ -7,6 +7,8 @@ use carnet_jose::sha256;
 use carnet_sandbox_kit::World;
 use jiff::Timestamp;
 
+use crate::request::Members;
+
 /// Most tokens that are known, and most that are remembered as used; the oldest are forgotten first.
 const MAX_TOKENS: usize = 10_000;
 
@@ -17,6 +19,8 @@ pub(crate) struct Session {
     pub(crate) party: &'static str,
     /// Who.
     pub(crate) principal: String,
+    /// What was said at the entrance beside the token.
+    pub(crate) said: Members,
     /// Until when.
     pub(crate) expires: Timestamp,
 }

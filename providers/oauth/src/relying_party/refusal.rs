@@ -1,6 +1,6 @@
 //! What a service's refusal means, by the rules of the catalogue.
 
-use carnet_core::{Credential, Error, ErrorKind, Response, Secret, safe_text};
+use carnet_core::{Credential, Error, ErrorKind, Response, Secret, safe_text, without_echo};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -149,7 +149,7 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// A text that quotes the token is not shown at all.
+/// A text that quotes the token, whole or in part, is not shown at all.
 fn quotes(text: &str, token: &Secret) -> bool {
-    token.len() >= SHORTEST_SECRET && text.contains(token.expose())
+    token.len() >= SHORTEST_SECRET && without_echo(text, &[token]) != text
 }

@@ -6,6 +6,7 @@ mod cert;
 mod issue;
 mod jwt;
 mod kubernetes;
+mod lifetime;
 mod login;
 mod oci;
 mod roles;

@@ -3,11 +3,11 @@
 use jiff::SignedDuration;
 use serde_json::Value;
 
-/// Seconds, or a text such as `"24h"`, `"1h30m"`, `"60"`, `"7d"`; an empty text is nothing. `None` when it is no such thing.
-/// Negative ones are for the caller to judge.
+/// Seconds, or a text such as `"24h"`, `"1h30m"`, `"60"`, `"7d"`; an empty text is nothing. `None` when it is no such thing, and
+/// when it is longer than 292 years. Negative ones are for the caller to judge.
 pub(crate) fn parse(value: &Value) -> Option<SignedDuration> {
     match value {
-        Value::Number(number) => number.as_i64().map(SignedDuration::from_secs),
+        Value::Number(number) => number.as_i64().map(SignedDuration::from_secs).and_then(bounded),
         Value::String(text) => parse_text(text),
         _ => None,
     }
@@ -15,6 +15,15 @@ pub(crate) fn parse(value: &Value) -> Option<SignedDuration> {
 
 /// [`parse`] of a text.
 pub(crate) fn parse_text(text: &str) -> Option<SignedDuration> {
+    read(text).and_then(bounded)
+}
+
+/// The servers keep a time in nanoseconds, in 64 bits (Go, `time.Duration`).
+fn bounded(span: SignedDuration) -> Option<SignedDuration> {
+    i64::try_from(span.as_nanos()).is_ok().then_some(span)
+}
+
+fn read(text: &str) -> Option<SignedDuration> {
     let text = text.trim();
     if text.is_empty() {
         return Some(SignedDuration::ZERO);
@@ -47,6 +56,17 @@ pub(crate) fn parse_text(text: &str) -> Option<SignedDuration> {
     Some(SignedDuration::from_millis(if negative { milliseconds.checked_neg()? } else { milliseconds }))
 }
 
+/// As Go writes one of whole seconds: `1h0m0s`, `1m0s`, `1s`.
+pub(crate) fn text(span: SignedDuration) -> String {
+    let seconds = span.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, _) => format!("{minutes}m{rest}s"),
+        _ => format!("{hours}h{minutes}m{rest}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -65,11 +85,27 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_written_as_go_does() {
+        for (seconds, wanted) in [(0, "0s"), (61, "1m1s"), (3600, "1h0m0s"), (2_764_800, "768h0m0s")] {
+            assert_eq!(text(SignedDuration::from_secs(seconds)), wanted);
+        }
+    }
+
+    #[test]
     fn rejects_what_is_no_time() {
         for text in ["x", "5x", "h", "-", "1h x", "99999999999999999999s", "9223372036854775807d", "1.5h", "--1s"] {
             assert_eq!(parse_text(text), None, "{text}");
         }
         assert_eq!(parse(&Value::Bool(true)), None);
+        assert_eq!(parse(&Value::from(9_000_000_000_000_i64)), None);
+    }
+
+    #[test]
+    fn rejects_what_is_longer_than_the_servers_can_count() {
+        assert_eq!(parse_text("9223372036s"), Some(SignedDuration::from_secs(9_223_372_036)));
+        for text in ["9223372037", "9223372037s", "-9223372037s", "9000000000000s", "106752d"] {
+            assert_eq!(parse_text(text), None, "{text}");
+        }
     }
 
     proptest! {

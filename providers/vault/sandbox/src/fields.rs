@@ -41,6 +41,18 @@ pub(crate) fn flag(body: &Map<String, Value>, field: &str, default: bool) -> Res
     }
 }
 
+/// A text; empty where nothing is sent.
+///
+/// # Errors
+/// 400.
+pub(crate) fn text<'a>(body: &'a Map<String, Value>, field: &str) -> Result<&'a str, ApiError> {
+    match body.get(field) {
+        None | Some(Value::Null) => Ok(""),
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(wrong(field)),
+    }
+}
+
 /// A whole number; 0 where nothing is sent.
 ///
 /// # Errors
@@ -97,6 +109,7 @@ mod tests {
             assert!(flag(&body(value.clone()), "x", true).is_err(), "{value}");
             assert!(whole(&body(value.clone()), "x").is_err(), "{value}");
             assert!(span(&body(value.clone()), "x").is_err(), "{value}");
+            assert!(value.is_string() || text(&body(value.clone()), "x").is_err(), "{value}");
         }
         assert!(names(&body(json!(true)), "x").is_err() && flag(&body(json!(1)), "x", true).is_err());
     }

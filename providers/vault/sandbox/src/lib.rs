@@ -22,6 +22,7 @@ pub mod seed;
 mod state;
 mod sys;
 mod tokens;
+mod tuning;
 mod wrapping;
 
 use state::State;

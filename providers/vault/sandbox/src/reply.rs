@@ -49,6 +49,15 @@ impl Data {
         }
     }
 
+    /// The answer to a list: the names of what there is, and 404 where there is nothing.
+    ///
+    /// # Errors
+    /// 404.
+    pub(crate) fn keys(names: impl IntoIterator<Item: AsRef<str>>) -> Answer {
+        let names: Vec<Value> = names.into_iter().map(|name| name.as_ref().into()).collect();
+        if names.is_empty() { Err(ApiError::nothing()) } else { Self::of([("keys", names.into())]).answer() }
+    }
+
     /// In an envelope.
     pub(crate) fn secret(self) -> Secret {
         Secret { data: Some(self.0), ..Secret::default() }
@@ -90,6 +99,20 @@ impl Secret {
     }
 }
 
+/// 204, or 200 when there is something to say.
+pub(crate) fn with_warnings(warnings: Vec<String>) -> Reply {
+    if warnings.is_empty() {
+        return Reply::Nothing;
+    }
+    Reply::Secret(Box::new(Secret { warnings, ..Secret::default() }))
+}
+
+/// [`with_warnings`] of a write that had names that mean nothing.
+pub(crate) fn ignoring(unknown: &[String]) -> Reply {
+    let ignored = format!("Endpoint ignored these unrecognized parameters: [{}]", unknown.join(" "));
+    with_warnings(if unknown.is_empty() { Vec::new() } else { vec![ignored] })
+}
+
 /// A refusal on its way out.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
@@ -119,6 +142,11 @@ impl ApiError {
     /// 404: no mount has this path.
     pub(crate) fn no_route(path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, [format!("no handler for route {path:?}. route entry not found.")])
+    }
+
+    /// 404: the mount has no such path.
+    pub(crate) fn no_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, ["1 error occurred:\n\t* unsupported path\n\n"])
     }
 
     /// 405.

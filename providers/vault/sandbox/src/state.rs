@@ -9,7 +9,6 @@ use std::{
 use carnet_sandbox_kit::World;
 use carnet_vault::trust::{CheckedCelRole, CheckedConfig, CheckedRole, TokenFields};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
 
 use crate::{
     auth::{AwsMethod, CertMethod, KubernetesMethod, OciMethod, TokenRole},
@@ -19,6 +18,7 @@ use crate::{
     policy::Policy,
     sys::Seal,
     tokens::Tokens,
+    tuning::Tuning,
     wrapping::Wrapped,
 };
 
@@ -58,6 +58,8 @@ pub(crate) struct Namespace {
     /// By path below `auth/`, with a slash at the end.
     pub(crate) auths: BTreeMap<String, AuthMount>,
     pub(crate) policies: BTreeMap<String, PolicyEntry>,
+    /// The tokens' own method.
+    pub(crate) token: About,
     /// Roles of the tokens' own method.
     pub(crate) token_roles: BTreeMap<String, TokenRole>,
     pub(crate) identities: Identities,
@@ -133,8 +135,7 @@ pub(crate) struct About {
     pub(crate) accessor: String,
     pub(crate) uuid: String,
     pub(crate) description: String,
-    /// As in `config`.
-    pub(crate) tune: Map<String, Value>,
+    pub(crate) tuning: Tuning,
 }
 
 /// A policy with its text.
@@ -198,11 +199,7 @@ impl State {
             accessor: format!("{class}{kind}_{}", self.world.random_hex::<4>()),
             uuid: self.uuid(),
             description: description.to_owned(),
-            tune: Map::from_iter([
-                ("default_lease_ttl".to_owned(), json!(0)),
-                ("max_lease_ttl".to_owned(), json!(0)),
-                ("force_no_cache".to_owned(), json!(false)),
-            ]),
+            tuning: Tuning::default(),
         }
     }
 }
@@ -224,6 +221,12 @@ impl Namespace {
             mounts: BTreeMap::new(),
             auths: BTreeMap::new(),
             policies: [("default".to_owned(), PolicyEntry { text, policy })].into(),
+            token: About {
+                accessor: "auth_token_builtin".to_owned(),
+                uuid: String::new(),
+                description: "token based credentials".to_owned(),
+                tuning: Tuning::default(),
+            },
             token_roles: BTreeMap::new(),
             identities: Identities::default(),
         }

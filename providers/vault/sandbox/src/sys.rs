@@ -93,8 +93,7 @@ fn namespaces(state: &State, place: &Place, rest: &str) -> Answer {
     match place.operation {
         Operation::List if name.is_empty() => {
             let below = inner.namespaces.keys().filter_map(|path| path.strip_prefix(&place.namespace));
-            let keys: Vec<&str> = below.filter(|name| name.matches('/').count() == 1).collect();
-            if keys.is_empty() { Err(ApiError::nothing()) } else { Data::of([("keys", keys.into())]).answer() }
+            Data::keys(below.filter(|name| name.matches('/').count() == 1))
         }
         _ if name.is_empty() || name.contains('/') => Err(ApiError::unsupported()),
         Operation::Read => {

@@ -39,8 +39,8 @@ pub(crate) struct Token {
     pub(crate) ttl: SignedDuration,
     /// `None`: never.
     pub(crate) expires: Option<Timestamp>,
-    /// The end that renewals cannot pass; `None` for periodic ones.
-    pub(crate) most: Option<Timestamp>,
+    /// Longest life with renewals, from its role. Zero: that of the mount.
+    pub(crate) max_ttl: SignedDuration,
     pub(crate) explicit_max_ttl: SignedDuration,
     pub(crate) period: SignedDuration,
     pub(crate) renewable: bool,
@@ -85,7 +85,7 @@ impl Token {
             created: now,
             ttl: SignedDuration::ZERO,
             expires: None,
-            most: None,
+            max_ttl: SignedDuration::ZERO,
             explicit_max_ttl: SignedDuration::ZERO,
             period: SignedDuration::ZERO,
             renewable: false,
@@ -230,6 +230,11 @@ impl Tokens {
             above = live(&parent)?.parent;
         }
         Some(token)
+    }
+
+    /// Whether there is or was a token with this hash that is not yet forgotten.
+    pub(crate) fn is_taken(&self, id: Id) -> bool {
+        self.tokens.contains_key(&id)
     }
 
     /// A token to change.

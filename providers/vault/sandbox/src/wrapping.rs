@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
-    access::Place,
+    access::{self, Place},
     call::Call,
     kv::{MAX_STORED, weight_of},
     policy::Operation,
@@ -89,14 +89,23 @@ fn wrap_up(state: &State, secret: Secret, ttl: SignedDuration, path: &str) -> Va
     info
 }
 
-/// Answers what lies below `sys/wrapping/` and needs no policy: the wrapping token is the right to it.
+/// Answers what lies below `sys/wrapping/` and is about a wrapping token. A caller that shows it as its own token needs no other
+/// right; whoever names it in the body is a caller like any other, except that anybody may look it up.
 pub(crate) fn answer(state: &State, call: &Call, place: &Place) -> Option<Answer> {
     let writes = matches!(place.operation, Operation::Update | Operation::Create);
     let asked = match call.text("token") {
         "" => call.token().unwrap_or_default(),
         token => token,
     };
-    match place.path.strip_prefix("sys/wrapping/")? {
+    let which = place.path.strip_prefix("sys/wrapping/")?;
+    if matches!(which, "unwrap" | "rewrap")
+        && writes
+        && call.token() != Some(asked)
+        && let Err(denied) = access::authorize(state, call, place)
+    {
+        return Some(Err(denied));
+    }
+    match which {
         "unwrap" if writes => Some(unwrap(state, asked).map(|entry| Reply::Secret(Box::new(entry.secret)))),
         "lookup" if writes || place.operation == Operation::Read => Some(lookup(state, asked)),
         "rewrap" if writes => Some(unwrap(state, asked).map(|entry| {

@@ -122,7 +122,7 @@ impl SecretItem {
         }
         let response = send(context, request, &what).await?;
         if !response.status.is_success() {
-            return Err(error::refusal(&response, &what, &attempt_with_token(connection)));
+            return Err(error::refusal(&response, &what, &attempt_with_token(connection, token(credential)?)));
         }
         wire::parse_secret(response.body.expose(), self.engine == 2).map_err(|wrong| {
             Error::configuration(format!("{what}: {wrong}")).hint("`engine` is the version of the mount: 1 or 2")

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig as _, Kind, Kinds, Material, Request, Want,
+    BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig as _, Kind, Kinds, Material, Request, Secret, Want,
 };
 use http::Method as Verb;
 use serde_json::{Map, Value, json};
@@ -60,6 +60,16 @@ impl Owner {
             Material::AwsKeys(keys) => Some(Self::Keys(keys.access_key_id.clone())),
             _ => None,
         }
+    }
+}
+
+/// What a login may send, as it is or within a proof.
+fn secrets(subject: &Credential) -> Vec<&Secret> {
+    match &subject.material {
+        Material::Jwt(token) => vec![token],
+        Material::AwsKeys(keys) => keys.session_token.iter().chain([&keys.secret_access_key]).collect(),
+        Material::OciSession(session) => vec![&session.token],
+        _ => Vec::new(),
     }
 }
 
@@ -161,6 +171,7 @@ impl Login {
             audience: fact("audience"),
             issuer: fact("issuer"),
             subject: fact("subject"),
+            secrets: secrets(subject),
         }
     }
 

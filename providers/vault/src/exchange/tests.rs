@@ -1,9 +1,12 @@
-use carnet_core::{Credential, ErrorKind, Material, Request, ScriptedHttp, SecretBytes, X509Identity};
+use carnet_core::{
+    AccessToken, Credential, ErrorKind, Material, Request, ScriptedHttp, Secret, SecretBytes, X509Identity,
+};
 use serde_json::{Value, json};
 
 use crate::{
     config::{Vault, VaultUnwrap},
-    testing::{ADDRESS, NOW, exchange, jwt, login, token, world},
+    deliver::VaultSecrets,
+    testing::{ADDRESS, NOW, deliver, exchange, jwt, login, token, world},
 };
 
 fn section() -> Value {
@@ -128,6 +131,27 @@ fn rejects_refusals_with_clause_and_fix_and_without_the_token() {
     assert!(error.hints()[0].contains("bound_audiences") && !format!("{error:?}").contains("h.p.s"));
 }
 
+#[test]
+fn no_refusal_repeats_the_token_whoever_was_shown_it() {
+    let opaque = || Secret::new("opaque-0123456789abcdefghij-token");
+    let jwt = Credential::new(Material::Jwt(opaque()));
+    let token = AccessToken { token: opaque(), token_type: "Bearer".to_owned() };
+    let token = Credential::new(Material::AccessToken(token)).fact("address", ADDRESS);
+    let body = json!({ "errors": [format!("no such thing: {}", opaque().expose())] }).to_string();
+    let refusing = || world(ScriptedHttp::default().answer(400, body.as_str()), &[]);
+    let origin = json!({ "creation_path": "auth/jwt/login" });
+    let read = json!({ "secrets": [{ "mount": "kv", "path": "db", "engine": 1, "file": "/run/db" }] });
+    let errors = [
+        exchange::<Vault>(section(), &[jwt], &refusing()).remove(0).unwrap_err(),
+        exchange::<VaultUnwrap>(origin, std::slice::from_ref(&token), &refusing()).remove(0).unwrap_err(),
+        deliver::<VaultSecrets>(read, &token, &refusing()).unwrap_err(),
+    ];
+    for error in errors {
+        let shown = format!("{error:?} {:?}", error.hints());
+        assert!(!shown.contains("0123") && shown.contains("is not shown"), "{shown}");
+    }
+}
+
 fn certificate(der: u8) -> Credential {
     let identity = X509Identity { chain: vec![vec![der]], private_key: SecretBytes::new(b"key"), bundle: Vec::new() };
     Credential::new(Material::X509(identity))
@@ -180,7 +204,7 @@ fn a_subject_that_cannot_be_told_apart_is_never_given_a_held_token() {
     let world = world(http, &[]);
     let mut section = section();
     section["renew"] = json!(true);
-    let nameless = || Credential::new(Material::Jwt(carnet_core::Secret::new("h.p.s")));
+    let nameless = || Credential::new(Material::Jwt(Secret::new("h.p.s")));
     let made = exchange::<Vault>(section, &[nameless(), nameless()], &world);
     assert_eq!(secret(made[1].as_ref().unwrap()), "hvs.b");
 }

@@ -46,7 +46,7 @@ impl Exchange for Unwrap {
             let request = connection.request(Verb::POST, "sys/wrapping/lookup", None, Some(&body))?;
             let response = send(context, request, what).await?;
             if !response.status.is_success() {
-                return Err(error::refusal(&response, what, &attempt_with_token(&connection)));
+                return Err(error::refusal(&response, what, &attempt_with_token(&connection, wrapping_token)));
             }
             let seen = wire::parse_creation_path(response.body.expose()).unwrap_or_default();
             if seen != self.creation_path {
@@ -63,7 +63,7 @@ impl Exchange for Unwrap {
             let now = context.now();
             let response = send(context, request, what).await?;
             if !response.status.is_success() {
-                return Err(error::refusal(&response, what, &attempt_with_token(&connection)));
+                return Err(error::refusal(&response, what, &attempt_with_token(&connection, wrapping_token)));
             }
             match parse(&response, what)? {
                 // The end is counted from the unwrapping and not from the login, so it may be later than the real one.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carnet_core::{Mistake, Secret};
 use carnet_jose::{Algorithm, KeySet, PublicKey};
-use carnet_x509::Certificate;
+use carnet_x509::{Certificate, pem_to_der};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -104,6 +104,7 @@ impl CheckedConfig {
     pub fn new(mut config: MethodConfig) -> Result<Self, Mistake> {
         config.default_role.make_ascii_lowercase();
         let keys = origin(&config)?;
+        check_roots(&config)?;
         check_browser(&config)?;
         let algorithms = algorithms(&config)?;
         Ok(Self { config, keys, algorithms })
@@ -170,6 +171,24 @@ fn origin(config: &MethodConfig) -> Result<KeyOrigin, Mistake> {
             .hint("give the issuer itself, without `/.well-known/openid-configuration`"));
     }
     Ok(KeyOrigin::Discovery(config.oidc_discovery_url.clone()))
+}
+
+/// Roots must be certificates, before anything is fetched by them.
+fn check_roots(config: &MethodConfig) -> Result<(), Mistake> {
+    let of_pairs = config.jwks_pairs.iter().map(|pair| ("jwks_pairs", "jwks_ca_pem", &pair.jwks_ca_pem));
+    let own = [
+        ("oidc_discovery_ca_pem", "oidc discovery URL", &config.oidc_discovery_ca_pem),
+        ("jwks_ca_pem", "jwks_ca_pem", &config.jwks_ca_pem),
+    ];
+    for (field, checked, pem) in own.into_iter().chain(of_pairs).filter(|(_, _, pem)| !pem.is_empty()) {
+        let certificates = pem_to_der(pem.as_bytes());
+        let read = certificates.and_then(|all| all.iter().try_for_each(|der| Certificate::from_der(der).map(drop)));
+        read.map_err(|error| {
+            Mistake::new(field, format!("error checking {checked}: could not parse CA PEM value successfully: {error}"))
+                .hint("PEM of the authority's certificates; leave it out where the system's roots are meant")
+        })?;
+    }
+    Ok(())
 }
 
 fn pairs(config: &MethodConfig) -> Result<KeyOrigin, Mistake> {

@@ -1,6 +1,9 @@
 //! Does this token log in by that role?
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use carnet_jose::{Claims, KeySet};
 use carnet_trust::{Decision, Grant, Refusal};
@@ -55,10 +58,48 @@ pub struct Login {
 /// The whole question at once. `keys` are the issuer's, or `None` when they could not be fetched; a configuration with
 /// keys of its own uses those.
 pub fn evaluate(question: &Question<'_>, keys: Option<&KeySet>) -> Decision {
-    match question.admit().and_then(|admitted| admitted.decide(keys)) {
-        Ok(login) => Decision::Allow(login.grant),
+    decision(question.admit().and_then(|admitted| admitted.decide(keys)).map(|login| login.grant))
+}
+
+/// The decision that a grant or a refusal is.
+pub(super) fn decision(decided: Result<Grant, Box<Refusal>>) -> Decision {
+    match decided {
+        Ok(grant) => Decision::Allow(grant),
         Err(refusal) => Decision::Refuse(*refusal),
     }
+}
+
+/// Decides step by step, beginning with what held before; each step that holds is noted. A refusal says which did; of a success
+/// they stand beside it.
+///
+/// # Errors
+/// The first clause that fails.
+pub(super) fn noting<T>(
+    before: &[&'static str],
+    decide: impl FnOnce(&mut Vec<&'static str>) -> Result<T, Box<Refusal>>,
+) -> Result<(T, Vec<&'static str>), Box<Refusal>> {
+    let mut held = before.to_vec();
+    match decide(&mut held) {
+        Ok(decided) => Ok((decided, held)),
+        Err(mut refusal) => {
+            refusal.held = held;
+            Err(refusal)
+        }
+    }
+}
+
+/// What a grant tells of a token beside its principal: metadata, policies, groups.
+pub(super) fn attributes(
+    metadata: &BTreeMap<String, String>,
+    policies: &BTreeSet<String>,
+    groups: &[String],
+) -> BTreeMap<String, String> {
+    let mut attributes = metadata.clone();
+    attributes.insert("policies".to_owned(), policies.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+    if !groups.is_empty() {
+        attributes.insert("groups".to_owned(), groups.join(", "));
+    }
+    attributes
 }
 
 /// The role that a login means: the one it names, or the default, in lower case.
@@ -91,11 +132,7 @@ impl<'a> Question<'a> {
     /// # Errors
     /// The first clause that fails.
     pub fn admit(&self) -> Result<Admitted<'a>, Box<Refusal>> {
-        let mut held = Vec::new();
-        self.admit_noting(&mut held).map_err(|mut refusal| {
-            refusal.held = held;
-            refusal
-        })
+        noting(&[], |held| self.admit_noting(held)).map(|(admitted, _)| admitted)
     }
 
     fn admit_noting(&self, held: &mut Vec<&'static str>) -> Result<Admitted<'a>, Box<Refusal>> {
@@ -151,17 +188,10 @@ impl<'a> Admitted<'a> {
     /// # Errors
     /// The first clause that fails.
     pub fn decide(&self, keys: Option<&KeySet>) -> Result<Login, Box<Refusal>> {
-        let mut held = vec!["method", "role", "address", "form"];
-        match self.decide_noting(keys, &mut held) {
-            Ok(mut login) => {
-                login.grant.held = held;
-                Ok(login)
-            }
-            Err(mut refusal) => {
-                refusal.held = held;
-                Err(refusal)
-            }
-        }
+        let before = ["method", "role", "address", "form"];
+        let (mut login, held) = noting(&before, |held| self.decide_noting(keys, held))?;
+        login.grant.held = held;
+        Ok(login)
     }
 
     fn decide_noting(&self, keys: Option<&KeySet>, held: &mut Vec<&'static str>) -> Result<Login, Box<Refusal>> {
@@ -182,15 +212,10 @@ impl<'a> Admitted<'a> {
         warnings.extend(lint::lint_role(self.role));
         warnings.extend(lint::lint_token(&claims));
         warnings.extend(lint::lint_bounds(&claims, self.role));
-        let mut attributes = identity.metadata.clone();
-        if !identity.groups.is_empty() {
-            attributes.insert("groups".to_owned(), identity.groups.join(", "));
-        }
-        attributes.insert("policies".to_owned(), policies.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
         let grant = Grant {
             principal: identity.alias.clone(),
             lifetime: Some(self.role.lifetime()),
-            attributes,
+            attributes: attributes(&identity.metadata, &policies, &identity.groups),
             held: Vec::new(),
             warnings,
         };

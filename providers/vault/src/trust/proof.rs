@@ -122,9 +122,7 @@ impl<'a> Proof<'a> {
                        (`oidc_discovery_ca_pem`, `jwks_ca_pem`)";
             return Err(refuse("keys", "no keys of the issuer", "its key set", SIGNATURE_TEXT, fix));
         };
-        if let KeyOrigin::Sets(sets) = self.config.keys()
-            && sets.len() > 1
-        {
+        if !self.config.config().jwks_pairs.is_empty() {
             self.check_key_id(keys)?;
         }
         let rules = Rules {
@@ -159,7 +157,7 @@ impl<'a> Proof<'a> {
         }
     }
 
-    /// Several key sets are told apart by the id of the key (Vault, `jwks_pairs`).
+    /// The sets of `jwks_pairs` are told apart by the id of the key, also where there is one only (Vault).
     fn check_key_id(&self, keys: &KeySet) -> Result<(), Box<Refusal>> {
         let fix = "let the issuer put the `kid` of a published key into the header";
         let Some(kid) = self.token.unverified_kid() else {

@@ -1,8 +1,12 @@
 //! Logins with an identity of OCI: the server asks the emulated OCI who has signed.
 
-use carnet_core::{Credential, Error, ErrorKind, Found, Material, SourceConfig as _, Want};
+use std::sync::Arc;
+
+use carnet_core::{
+    Context, Credential, Error, ErrorKind, Found, MapEnvironment, Material, Request, SourceConfig as _, Want,
+};
 use carnet_jose::{Algorithm, SigningKey};
-use carnet_oci::source::instance::InstanceConfig;
+use carnet_oci::source::{instance::InstanceConfig, resource::ResourceConfig};
 use carnet_oci_sandbox::seed as oci;
 use carnet_vault::{Vault, VaultSecrets};
 use carnet_vault_sandbox::seed;
@@ -60,6 +64,33 @@ async fn rejects_instance_of_another_group() {
 async fn rejects_instance_of_another_tenancy() {
     let cloud = mounted(json!({ "home_tenancy_id": "ocid1.tenancy.oc1..other" }), json!({})).await;
     told(&cloud.refused(&instance(&cloud).await, section("app")).await, ErrorKind::Policy, "tenancy");
+}
+
+#[tokio::test]
+async fn rejects_principal_that_is_neither_user_nor_instance() {
+    let cloud = mounted(json!({}), json!({})).await;
+    let auth = format!("https://auth.{}.oraclecloud.com", oci::REGION);
+    let variables = [
+        ("OCI_RESOURCE_PRINCIPAL_VERSION", "1.1"),
+        ("OCI_RESOURCE_PRINCIPAL_RPT_ENDPOINT", auth.as_str()),
+        ("OCI_RESOURCE_PRINCIPAL_RPT_ID", oci::FUNCTION),
+    ];
+    let context = Context { environment: Arc::new(MapEnvironment::of(&variables)), ..cloud.context().clone() };
+    let source = ResourceConfig::default().build().unwrap();
+    let Found::Credential(function) = source.find(&context, &Want::default()).await.unwrap() else { panic!("none") };
+    let error = cloud.refused(&function, section("app")).await;
+    assert!(format!("{error:?}").contains("Wrong principal type"), "{error:?}");
+}
+
+#[tokio::test]
+async fn rejects_signature_for_the_login_path_of_another_role() {
+    let cloud = mounted(json!({}), json!({})).await;
+    let target = json!({ "request_headers": { "(request-target)": ["get /v1/auth/oci/login/other"] } });
+    let login = Request::post_json("https://vault.test/v1/auth/oci/login/app".parse().unwrap(), &target);
+    let response = cloud.context().http.send(login).await.unwrap();
+    let body: Value = serde_json::from_slice(response.body.expose()).unwrap();
+    let text = json!(["incorrect (request-target) specified in header"]);
+    assert_eq!((response.status.as_u16(), &body["errors"]), (400, &text), "{body}");
 }
 
 #[tokio::test]

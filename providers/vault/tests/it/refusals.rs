@@ -119,10 +119,13 @@ async fn rejects_key_id_that_is_absent_or_in_no_set() {
         keys("token.actions.githubusercontent.com", ".well-known/jwks"),
         keys("gitlab.com", "oauth/discovery/keys")
     ]);
-    for (kid, text) in [(None, "missing kid header"), (Some("k9"), "no key found with kid")] {
-        let error = by_config(json!({ "jwks_pairs": pairs.clone() }), &signed(kid)).await;
-        told(&error, ErrorKind::Refused, "key");
-        said(&error, text);
+    let one = json!([keys("token.actions.githubusercontent.com", ".well-known/jwks")]);
+    for pairs in [pairs, one] {
+        for (kid, text) in [(None, "missing kid header"), (Some("k9"), "no key found with kid")] {
+            let error = by_config(json!({ "jwks_pairs": pairs.clone() }), &signed(kid)).await;
+            told(&error, ErrorKind::Refused, "key");
+            said(&error, text);
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod matrix;
 mod oracle;
 mod oracle_setup;
 mod packaging;
+mod parties;
 mod scene;
 mod secrets;
 mod spiffe;

@@ -106,6 +106,21 @@ fn echo(status: u16) -> Server {
 }
 
 #[test]
+fn a_configuration_that_is_wrong_does_not_say_what_a_variable_holds() {
+    let home = tempfile::tempdir().unwrap();
+    let source = "{ url = { url = \"http://127.0.0.1:9/\", headers = \"${HEADERS}\" } }";
+    put(&home.path().join("carnet.toml"), format!("version = 1\n[route.a]\nsource = {source}\n"), 0o600);
+    let marks = Marks::new(&["marked-S3CRET"]);
+    let from = ["get", "--from", "url", "url=http://127.0.0.1:9/", "headers=${HEADERS}"];
+    for words in [["config", "check"].as_slice(), &["get", "a"], &from] {
+        let mut command = nowhere(home.path(), words.iter().copied());
+        talk(command.env("HEADERS", "{\"Authorization\":\"Bearer marked-S3CRET\"}"), &marks, 2, true);
+    }
+    let written = ["get", "--from", "url", "url=http://127.0.0.1:9/", "headers={\"Authorization\":\"marked-S3CRET\"}"];
+    talk(&nowhere(home.path(), written), &marks, 2, true);
+}
+
+#[test]
 fn a_refused_exchange_says_neither_token_nor_client_secret() {
     let desk = Desk::new(Sandbox::shared());
     let marks = marked(&desk);

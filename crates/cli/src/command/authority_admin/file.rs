@@ -2,7 +2,7 @@
 
 use std::{io::Read as _, path::Path};
 
-use carnet_core::{Error, Files as _, SystemFiles};
+use carnet_core::{Error, FileMistake, Files as _, SystemFiles};
 use serde_json::Value;
 
 /// Largest file, in bytes.
@@ -18,7 +18,11 @@ pub(super) fn documents(path: &Path, table: &str) -> Result<Vec<Value>, Error> {
         serde_json::from_str(&text)
             .map_err(|error| Error::configuration(format!("read {place} as JSON")).because(error))?
     } else {
-        toml::from_str(&text).map_err(|error| Error::configuration(format!("read {place} as TOML")).because(error))?
+        toml::from_str(&text).map_err(|error: toml::de::Error| {
+            // Not the lines around it: a secret may stand there.
+            let told = FileMistake::in_document(path, &text, error.span(), error.message());
+            Error::configuration(format!("read {place} as TOML: {told}"))
+        })?
     };
     match document {
         Value::Array(items) => Ok(items),

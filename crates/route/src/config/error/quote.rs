@@ -5,7 +5,7 @@ use std::ops::Range;
 /// Longest value that is quoted, in characters: as much as is kept of what the other side of a connection says.
 const QUOTED: usize = 300;
 /// Longest text about one mistake, in characters. The longest honest ones list the names that could be meant.
-const SAID: usize = 4000;
+pub(super) const SAID: usize = 4000;
 
 /// What parts the words of a configuration.
 fn parts(letter: char) -> bool {

@@ -15,7 +15,9 @@ const SECRET: [&str; 11] = [
     "cookie",
 ];
 /// How names of secrets end that are too short to be looked for in others.
-const SECRET_END: [&str; 3] = ["pwd", "sig", "signature"];
+const SECRET_END: [&str; 4] = ["pwd", "pin", "sig", "signature"];
+/// Names that end like [`PLACE`] and are secrets: what a program logs in to Vault with, its AppRole's.
+const SECRET_ID: &str = "secret_id";
 /// How names of what is not the secret itself end.
 const PLACE: [&str; 17] = [
     "_file",
@@ -36,6 +38,8 @@ const PLACE: [&str; 17] = [
     "_review",
     "_seconds",
 ];
+/// What stands before a route's name.
+pub(super) const ROUTE: &str = "route.";
 /// Tables of the configuration that are about tokens and hold none.
 const TABLES: [&str; 4] = ["tokens", "join-token", "oci-token", "oci-signature"];
 
@@ -44,23 +48,40 @@ pub(crate) fn sounds_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
     let is_secret = SECRET.iter().any(|word| key.contains(word))
         || key.rsplit('_').next().is_some_and(|end| SECRET_END.contains(&end));
-    is_secret && !PLACE.iter().any(|end| key.ends_with(end))
+    is_secret && (key.ends_with(SECRET_ID) || !PLACE.iter().any(|end| key.ends_with(end)))
 }
 
 /// Whether what comes after this word of a text is to be hidden. A word may be a dotted name: in a secret's table, as in
-/// `client_secret.value`, all are secrets.
-pub(super) fn names_secret(word: &str) -> bool {
-    let mut names = word.rsplit('.');
+/// `client_secret.value`, all are secrets. So many of the tables that it is in are looked at, the innermost first.
+pub(super) fn names_secret(word: &str, parents: usize) -> bool {
+    let mut names = word.rsplit('.').peekable();
     let own = names.next().is_some_and(|name| sounds_secret(name) || is_headers(name));
-    let mut parent = || names.next().is_some_and(|name| (sounds_secret(name) && !is_table(name)) || is_headers(name));
-    // The names of routes are their users' own.
-    own || (parent() && names.next() != Some("route"))
+    own || (0..parents).map_while(|_| names.next().map(|name| (name, names.peek().copied()))).any(|(name, parent)| {
+        let is_secret = (sounds_secret(name) && !is_table(name)) || is_headers(name);
+        // The names of routes are their users' own.
+        is_secret && parent != Some("route")
+    })
 }
 
 /// Whether this is the name of a section in which all are secrets. The names of routes are their users' own.
 pub(super) fn names_section(name: &str) -> bool {
     let mut parents = name.rsplit('.').skip(1);
-    names_secret(name) && !is_table(name) && parents.next() != Some("route")
+    names_secret(name, usize::MAX) && !is_table(name) && parents.next() != Some("route")
+}
+
+/// The name of a section without brackets, quotes and blanks. A route's name in quotes, which may have dots in it, is
+/// their users' own: another, `a`, stands for it.
+pub(super) fn bare_section(name: &str) -> String {
+    let quotes = ['"', '\''];
+    let name = name.replace(['[', ' ', '\t'], "");
+    let route = name.strip_prefix(ROUTE).and_then(|rest| {
+        let quote = rest.chars().next().filter(|letter| quotes.contains(letter))?;
+        rest.strip_prefix(quote)?.split_once(quote)
+    });
+    match route {
+        Some((_, fields)) => format!("{ROUTE}a{fields}").replace(quotes, ""),
+        None => name.replace(quotes, ""),
+    }
 }
 
 /// Whether this is the name of a table of headers, which may carry keys under any name.

@@ -14,6 +14,7 @@ fn values_of_secret_fields_are_hidden() {
         ("token = \"\"\"a\\\"\"\"b\"\"\"\nc = 1", "token = \"\"\"**\"\"\"*\"\"\"\nc = 1"),
         ("secret = \"cut", "secret = \"***"),
         ("secret = \"pässword\"", "secret = \"*********\""),
+        ("pin = 'x'\nuser_pin = 'x'\nsecret_id = 'x'", "pin = '*'\nuser_pin = '*'\nsecret_id = '*'"),
         ("pwd = 'x'\npasswd = 'x'\ndb.sig = 'x'", "pwd = '*'\npasswd = '*'\ndb.sig = '*'"),
     ] {
         assert_eq!(mask(text), shown);
@@ -63,6 +64,8 @@ fn all_in_a_table_or_a_list_of_a_secret_is_hidden() {
         ("\"headers\".X-Mine = 'HUNTER2'", "\"headers\".X-Mine = '*******'"),
         ("[\"headers\".b]\nX = 'HUNTER2'", "[\"headers\".b]\nX = '*******'"),
         ("client_secret.value = 'HUNTER2'", "client_secret.value = '*******'"),
+        ("client_secret.x.y.z = 'HUNTER2'", "client_secret.x.y.z = '*******'"),
+        ("[a.client_secret.x.y]\nb = 'HUNTER2'", "[a.client_secret.x.y]\nb = '*******'"),
         (
             "headers = {\"X-Mine\" = \"HUNTER2\", b='x'}\nc = 'x'",
             "headers = {\"X-Mine\" = \"*******\", b='*'}\nc = 'x'",
@@ -74,6 +77,14 @@ fn all_in_a_table_or_a_list_of_a_secret_is_hidden() {
         (
             "[a.client_secret]\nb = 'HUNTER2'\n[route.token]\nb = 'x'",
             "[a.client_secret]\nb = '*******'\n[route.token]\nb = 'x'",
+        ),
+        (
+            "[route.'a.b'.client_secret]\na = 'HUNTER2'\n[x]\nroute.'a.b'.client_secret = 'HUNTER2'",
+            "[route.'a.b'.client_secret]\na = '*******'\n[x]\nroute.'a.b'.client_secret = '*******'",
+        ),
+        (
+            "[route.\"a.b\".source.url.headers]\nX = 'HUNTER2'\n[x.'route.a'.headers]\nX = 'HUNTER2'",
+            "[route.\"a.b\".source.url.headers]\nX = '*******'\n[x.'route.a'.headers]\nX = '*******'",
         ),
         ("# '''\n[headers]\nX = 'HUNTER2'\n[a]\nb = 'x'", "# '''\n[headers]\nX = '*******'\n[a]\nb = 'x'"),
     ] {
@@ -111,7 +122,12 @@ fn references_and_places_stay() {
         "attest = { join-token = { file = 'x' }, token_review = { url = 'x' } }\nclient_secret_env = 'NAME'\n",
         "path = '/run/secrets/token'\n[next]\n# a token\n'next' = ['x']\n[authority.tokens]\na = 'x'\n",
         "--from file path=token --to x client_secret_file=client-secret region=x",
+        "pin_file = 'x'\nspin = 'x'\nroute.token.source.file.path = 'x'\nsecret_id_file = 'x'\n",
+        "issuers = ['https://token.a.b.example.org', 'https://b.example.org']\nx.tokens.y.issuer = 'x'\n",
         "# don't\nregio = \"eu\"\n",
+        "[route.\"prod.token-sync.eu\"]\nsource = 'x'\n[route.\"prod.token-sync.eu\".source.file]\npath = 'x'\n",
+        "[[route.'prod.token-sync.eu'.through]]\ngcp.audience = 'x'\nroute.'prod.token-sync.eu'.source.file.path = 'x'\n",
+        "[route.'prod.token']\nsource = 'x'\nroute.\"prod.token-sync.eu\".source = { file = { path = 'x' } }\n",
     ] {
         assert_eq!(mask(text), text);
     }

@@ -168,7 +168,7 @@ source = { swap = { url = "https://x" } }
 error: there is no source `swap`
  --> carnet.toml:3:12
   |
-3 | source = { swap = { url = "https://x" } }
+3 | source = { swap = { url = "*********" } }
   |            ^^^^
   |
 help: `swap` is an exchange: it belongs into `through`
@@ -184,7 +184,7 @@ source = { auto = { only = "robot" } }
 error: `auto` has no fields
  --> carnet.toml:3:10
   |
-3 | source = { auto = { only = "robot" } }
+3 | source = { auto = { only = "*****" } }
   |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
 help: write source = "auto"

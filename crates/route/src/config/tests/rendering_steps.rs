@@ -17,7 +17,7 @@ through = [ { sawp = { url = "https://x" } } ]
 error: there is no exchange `sawp`
  --> carnet.toml:4:15
   |
-4 | through = [ { sawp = { url = "https://x" } } ]
+4 | through = [ { sawp = { url = "*********" } } ]
   |               ^^^^
   |
 help: did you mean `swap`?
@@ -34,7 +34,7 @@ through = [ { swap = { ulr = "https://x" } } ]
 error: unknown field `ulr`
  --> carnet.toml:4:24
   |
-4 | through = [ { swap = { ulr = "https://x" } } ]
+4 | through = [ { swap = { ulr = "*********" } } ]
   |                        ^^^
   |
 help: did you mean `url`?
@@ -79,7 +79,7 @@ error: wanted a whole number from 0, found "long"
   |
 help: Life of the token in seconds, at most 3600.
 
-error: wanted a list such as ["a", "b"], found "read"
+error: wanted a list such as ["a", "b"], found a text
  --> carnet.toml:8:10
   |
 8 | scopes = "read"
@@ -98,7 +98,7 @@ help: did you mean `gentle`?
 error: `region` is missing
   --> carnet.toml:10:10
    |
-10 | caller = { place = "here" }
+10 | caller = { place = "****" }
    |          ^^^^^^^^^^^^^^^^^^
    |
 help: add region = …: Where the caller lives.
@@ -106,7 +106,7 @@ help: add region = …: Where the caller lives.
 error: unknown field `place`
   --> carnet.toml:10:12
    |
-10 | caller = { place = "here" }
+10 | caller = { place = "****" }
    |            ^^^^^
    |
 help: the fields are: region
@@ -189,7 +189,7 @@ help: write "name" or { name = { … } } with the name of one source
 error: this names no exchange
  --> carnet.toml:4:13
   |
-4 | through = [ {}, { swap = 5 } ]
+4 | through = [ {}, { swap = * } ]
   |             ^^
   |
 help: write "name" or { name = { … } } with the name of one exchange
@@ -197,7 +197,7 @@ help: write "name" or { name = { … } } with the name of one exchange
 error: wanted a table of fields, found a number
  --> carnet.toml:4:26
   |
-4 | through = [ {}, { swap = 5 } ]
+4 | through = [ {}, { swap = * } ]
   |                          ^
   |
 help: write { field = value, … }

@@ -9,6 +9,7 @@
 mod any;
 mod assume_role;
 mod endpoints;
+mod faults;
 mod iam;
 mod imds;
 mod many;

@@ -172,7 +172,7 @@ fn stamp(state: &State, call: &Call) -> Stamp {
     // The caller's id comes back, where it is one; libraries send it as header or parameter.
     let asked = call.header("client-request-id").or(call.parameter("client-request-id"));
     let correlation_id = asked.filter(|id| is_guid(id)).map_or_else(|| trace_id.clone(), ToOwned::to_owned);
-    Stamp { trace_id, correlation_id, now: state.world.now(SERVICE), authority: call.origin(HOST) }
+    Stamp { trace_id, correlation_id, now: state.world.now(SERVICE), authority: call.authority(HOST) }
 }
 
 fn body(code: u32, error: &str, text: &str, stamp: &Stamp) -> serde_json::Value {

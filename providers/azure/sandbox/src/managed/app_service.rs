@@ -52,3 +52,9 @@ pub(super) fn answer(desk: &Desk<'_>) -> Answer {
 fn refuse(status: StatusCode, message: &str) -> ApiError {
     ApiError::json(status, &json!({ "statusCode": status.as_u16(), "message": message }))
 }
+
+/// How the endpoint words the errors of faults.
+pub(crate) fn error_body(status: StatusCode) -> (&'static str, String) {
+    let message = status.canonical_reason().unwrap_or_default();
+    ("application/json", json!({ "statusCode": status.as_u16(), "message": message }).to_string())
+}

@@ -3,7 +3,7 @@
 use carnet_azure_sandbox::seed;
 use serde_json::{Value, json};
 
-use crate::support::{Reply, Sandbox, with};
+use crate::support::{GRAPH, Reply, Sandbox, with};
 
 fn good() -> Value {
     json!({
@@ -80,7 +80,7 @@ async fn a_credential_is_changed_in_place_and_made_where_it_is_missing() {
     let mut body = good();
     body.as_object_mut().unwrap().remove("name");
     sandbox.graph("PATCH", &upsert, body.clone()).await.refused(404, "Request_ResourceNotFound");
-    let token = sandbox.machine(crate::support::GRAPH).await;
+    let token = sandbox.machine(GRAPH).await;
     let authorization = format!("Bearer {token}");
     let headers = [("authorization", authorization.as_str()), ("prefer", "create-if-missing")];
     let made = sandbox.send("azure-graph", "PATCH", &upsert, &headers, body.to_string()).await.is(201);
@@ -166,10 +166,20 @@ async fn pages_lead_on() {
     let first = sandbox.graph("GET", "/v1.0/applications?$top=3", Value::Null).await.is(200);
     assert_eq!(first["value"].as_array().unwrap().len(), 3);
     let next: url::Url = first["@odata.nextLink"].as_str().unwrap().parse().unwrap();
+    assert_eq!(next.scheme(), "https");
     let rest = format!("{}?{}", next.path(), next.query().unwrap());
     let second = sandbox.graph("GET", &rest, Value::Null).await.is(200);
     assert_eq!(second["value"].as_array().unwrap().len(), 1);
     assert!(second.get("@odata.nextLink").is_none());
+}
+
+#[tokio::test]
+async fn links_lead_back_the_way_that_the_caller_came() {
+    let sandbox = Sandbox::new();
+    sandbox.graph("POST", "/v1.0/applications", json!({ "displayName": "n" })).await.is(201);
+    let token = sandbox.machine(GRAPH).await;
+    let list = sandbox.ask_plainly("azure-graph", "/v1.0/applications?$top=1", &token).await.is(200);
+    assert!(list["@odata.nextLink"].as_str().unwrap().starts_with("http://"), "{list}");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod any;
 mod assignments;
 mod blob;
 mod documents;
+mod faults;
 mod graph;
 mod identities;
 mod managed;

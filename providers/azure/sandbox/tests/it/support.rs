@@ -10,7 +10,7 @@ use bytes::Bytes;
 use carnet_azure_sandbox::seed;
 use carnet_core::{BoxFuture, FixedClock, HttpError, HttpErrorKind, HttpSend, SecretBytes, SystemRandom};
 use carnet_jose::{Algorithm, SigningKey, UnverifiedJwt, encode_jwt};
-use carnet_sandbox_kit::{Emulator, World};
+use carnet_sandbox_kit::{Emulator, PlainHttp, World};
 use http::{HeaderMap, Request, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -231,6 +231,13 @@ impl Sandbox {
         let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
         let body = if body.is_null() { String::new() } else { body.to_string() };
         self.send(service, method, uri, &headers, body).await
+    }
+
+    /// A question at the plain address of a service.
+    pub(crate) async fn ask_plainly(&self, service: &str, uri: &str, token: &str) -> Reply {
+        let request = Request::builder().uri(uri).header("authorization", format!("Bearer {token}"));
+        let request = request.extension(PlainHttp).body(Body::empty()).unwrap();
+        answer(self.routers[service].clone(), request).await
     }
 
     /// At Resource Manager, as the machine.

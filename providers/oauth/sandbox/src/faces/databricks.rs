@@ -1,19 +1,20 @@
 //! Databricks, workspace and account: "Configure a federation policy" and "Exchange"
-//! (docs.databricks.com/aws/dev-tools/auth/oauth-federation-exchange, …/oauth-federation-policy): request,
-//! algorithms, that a policy without audiences wants the account's id. `invalid_client` and `error_id` are seen in
+//! (docs.databricks.com/aws/dev-tools/auth/oauth-federation-exchange, …/oauth-federation-policy): request, algorithms,
+//! that a policy without audiences wants the account's id. `invalid_client` and `error_id` are seen in
 //! databricks/terraform-provider-databricks, issue 3757. UNCONFIRMED: `invalid_grant`, the words, the life (derived
 //! from the token shown).
 
 use carnet_sandbox_kit::Host;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{SUBJECT_TOKEN_TYPE, TOKEN_EXCHANGE, USUAL_ALGORITHMS, exchanged, grant_type, manner};
+use super::{SUBJECT_TOKEN_TYPE, TOKEN_EXCHANGE, USUAL_ALGORITHMS, exchanged, grant_type, manner, whose_it_is};
 use crate::{
     face::{
-        Body, Entrance, Face, Fixed, Given, Key, Life, Lookup, Presented, Reason, Refuse, Replay, Resource, Shown,
-        USUAL, refuse,
+        Body, Entrance, Face, Fixed, Given, Key, Life, Lookup, Reason, Refuse, Replay, Resource, Shown, USUAL, refuse,
     },
-    reply::Style,
+    reply::{Failure, Style},
+    resource::{Served, Visit},
+    tokens::Session,
 };
 
 const SCOPE: Fixed = Fixed { name: "scope", values: &["all-apis"], required: true, otherwise: Reason::Scope };
@@ -26,7 +27,7 @@ pub(crate) static WORKSPACE: Face = Face {
     entrance: entrance("/oidc/v1/token"),
     // Without a client it is a policy of the account that counts.
     key: Key::Members(&["client_id"]),
-    resource: Some(Resource { method: "GET", path: "/api/2.0/preview/scim/v2/Me", presented: Presented::Bearer }),
+    resources: &[me("/api/2.0/preview/scim/v2/Me")],
     lookup: Lookup::Trust,
     algorithms: USUAL_ALGORITHMS,
     kid: true,
@@ -49,11 +50,7 @@ pub(crate) static ACCOUNT: Face = Face {
     hosts: &[Host::Exact("accounts.cloud.databricks.com"), Host::Exact("accounts.gcp.databricks.com")],
     entrance: entrance("/oidc/accounts/{account_id}/v1/token"),
     key: Key::Members(&["account_id", "client_id"]),
-    resource: Some(Resource {
-        method: "GET",
-        path: "/api/2.0/accounts/{account_id}/scim/v2/Me",
-        presented: Presented::Bearer,
-    }),
+    resources: &[me("/api/2.0/accounts/{account_id}/scim/v2/Me")],
     lookup: Lookup::Trust,
     algorithms: USUAL_ALGORITHMS,
     kid: true,
@@ -80,6 +77,20 @@ const fn entrance(path: &'static str) -> Entrance {
         required: &[],
         most: USUAL,
     }
+}
+
+/// Who asks, as a user of SCIM (RFC 7643, 4.1): "Get current user" (docs.databricks.com/api/workspace/currentuser/me).
+const fn me(path: &'static str) -> Resource {
+    Resource { serve: current_user, ..whose_it_is(path, Style::OauthWithId) }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the resources of others refuse")]
+fn current_user(visit: &Visit<'_>) -> Result<Served, Failure> {
+    let Session { party, principal, .. } = visit.session;
+    let schemas = ["urn:ietf:params:scim:schemas:core:2.0:User"];
+    Ok(Served::body(json!({
+        "schemas": schemas, "userName": principal, "active": true, "party": party, "principal": principal,
+    })))
 }
 
 fn answer(given: &Given<'_>) -> Value {

@@ -1,7 +1,9 @@
 //! HashiCorp Cloud Platform: `auth/workload/provider.go` of hashicorp/hcp-sdk-go, and "Configure an OIDC provider"
 //! (developer.hashicorp.com/hcp/docs/hcp/iam/service-principal/workload-identity-federation): path, members, the
-//! provider's name as the audience. UNCONFIRMED: the host, the form (gRPC's gateway), the codes, the words and the
-//! life. What is a conditional statement there is claims here.
+//! provider's name as the audience. The resources are those of its `clients/cloud-iam` (`GetCallerIdentity`) and
+//! `clients/cloud-resource-manager` (`ProjectService_Get`). UNCONFIRMED: what is answered about other projects, the
+//! host, the form (gRPC's gateway), the codes, the words and the life. What is a conditional statement there is claims
+//! here.
 
 use carnet_sandbox_kit::Host;
 use serde_json::{Value, json};
@@ -12,7 +14,8 @@ use crate::{
         Body, Entrance, Face, Given, Key, Life, Lookup, Presented, Reason, Refuse, Replay, Resource, Shown, USUAL,
         refuse,
     },
-    reply::Style,
+    reply::{Failure, Style},
+    resource::{Serve, Served, Visit},
 };
 
 pub(crate) static FACE: Face = Face {
@@ -42,9 +45,36 @@ pub(crate) static FACE: Face = Face {
     answer,
     style: Style::Grpc,
     refuse: words,
-    resource: Some(Resource { method: "GET", path: "/iam/2019-12-10/caller-identity", presented: Presented::Bearer }),
+    resources: &[
+        hcps("/iam/2019-12-10/caller-identity", caller_identity),
+        hcps("/resource-manager/2019-12-10/projects/{id}", project),
+    ],
     documents: &[],
 };
+
+const fn hcps(path: &'static str, serve: Serve) -> Resource {
+    Resource { method: "GET", path, presented: Presented::Bearer, style: Style::Grpc, serve }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the resources of others refuse")]
+fn caller_identity(visit: &Visit<'_>) -> Result<Served, Failure> {
+    let service = json!({ "name": visit.session.principal, "project_id": own_project(visit) });
+    Ok(Served::body(json!({ "principal": { "type": "PRINCIPAL_TYPE_SERVICE", "service": service } })))
+}
+
+/// A service principal of a project sees that project.
+fn project(visit: &Visit<'_>) -> Result<Served, Failure> {
+    let (asked, own) = (visit.member("id"), own_project(visit));
+    if asked != own {
+        return Err(Failure::policy(refuse(403, "7", "permission denied"), asked, own));
+    }
+    Ok(Served::body(json!({ "project": { "id": own, "name": "sandbox", "state": "ACTIVE" } })))
+}
+
+/// The project in the provider's name, `iam/project/ID/…`.
+fn own_project<'a>(visit: &'a Visit<'_>) -> &'a str {
+    visit.said("provider").split('/').nth(2).unwrap_or_default()
+}
 
 fn answer(given: &Given<'_>) -> Value {
     json!({ "access_token": given.token, "token_type": "Bearer", "expires_in": given.life })

@@ -1,7 +1,8 @@
 //! Infisical, `identity-oidc-auth-service.ts` of Infisical/infisical and "OIDC Auth"
 //! (infisical.com/docs/documentation/platform/identities/oidc-auth/general): order, statuses and words; no tolerance
-//! for clocks; the keys are fetched before the token is looked at; `*` does not cross `/`. UNCONFIRMED: the words of
-//! bodies that are no login (422).
+//! for clocks; the keys are fetched before the token is looked at; `*` does not cross `/`. The words about projects are
+//! in `permission-service.ts`, the form in `error-handler.ts`. UNCONFIRMED: the words of bodies that are no login
+//! (422).
 
 use carnet_oauth::trust::{Check, Manner, Matching};
 use carnet_sandbox_kit::Host;
@@ -14,7 +15,9 @@ use crate::{
         Body, Entrance, Face, Given, Key, Life, Lookup, Presented, Reason, Refuse, Replay, Resource, Shown, USUAL,
         refuse,
     },
-    reply::Style,
+    reply::{Failure, Style},
+    resource::{Serve, Served, Visit},
+    seed::{INFISICAL_NEIGHBOUR, INFISICAL_PROJECT},
 };
 
 /// How long a token lives unless it is configured: 30 days. The answer says so even if the real life is another.
@@ -53,9 +56,45 @@ pub(crate) static FACE: Face = Face {
     answer,
     style: Style::Infisical,
     refuse: words,
-    resource: Some(Resource { method: "GET", path: "/api/v4/secrets", presented: Presented::Bearer }),
+    resources: &[secrets_at("/api/v4/secrets", by_project), secrets_at("/api/v3/secrets/raw", by_workspace)],
     documents: &[],
 };
+
+const fn secrets_at(path: &'static str, serve: Serve) -> Resource {
+    Resource { method: "GET", path, presented: Presented::Bearer, style: Style::Infisical, serve }
+}
+
+fn by_project(visit: &Visit<'_>) -> Result<Served, Failure> {
+    secrets(visit, "projectId")
+}
+
+/// As clients ask that know projects by their former name.
+fn by_workspace(visit: &Visit<'_>) -> Result<Served, Failure> {
+    secrets(visit, "workspaceId")
+}
+
+/// Of the identities' project there is one secret, which says whose the token is.
+fn secrets(visit: &Visit<'_>, name: &str) -> Result<Served, Failure> {
+    let (asked, own) = (visit.query(name).unwrap_or_default(), INFISICAL_PROJECT);
+    let environment = visit.query("environment").unwrap_or_default();
+    match asked.as_str() {
+        INFISICAL_PROJECT => Ok(Served::body(json!({
+            "secrets": [{
+                "id": "c0ffee00-0000-4000-8000-00000000005e", "_id": "c0ffee00-0000-4000-8000-00000000005e",
+                "workspace": own, "environment": environment, "version": 1, "type": "shared",
+                "secretKey": "WHO", "secretValue": visit.session.principal, "secretComment": "",
+                "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
+            }],
+            "imports": [],
+        }))),
+        INFISICAL_NEIGHBOUR => Err(Failure::policy(refuse(403, "ProjectMembershipNotFound", NO_MEMBER), &asked, own)),
+        "" => Err(Failure::request(refuse(422, "ValidationFailure", "Required"), format!("no `{name}`"), name)),
+        _ => Err(Failure::policy(refuse(404, "NotFound", "Project with {seen} not found"), &asked, own)),
+    }
+}
+
+const NO_MEMBER: &str = "You are not a member of this project with ID {seen}. Please assign this identity to the project with \
+                         the appropriate permissions, then try again.";
 
 fn answer(given: &Given<'_>) -> Value {
     json!({

@@ -1,7 +1,9 @@
-//! npm, "Exchange OIDC token" (api-docs.npmjs.com): path, audience, 201 with times, statuses 400, 401, 404 and 500.
-//! The words of 401 and 404 are seen in npm/cli, issues 8678 and 9969, and gjsify/gjsify, pull request 512.
-//! UNCONFIRMED: which reason leads to which status, that no user agent is asked for (that pull request says that
-//! npm's own is), and the life.
+//! npm, "Exchange OIDC token" (api-docs.npmjs.com): path, audience, 201 with times, statuses 400, 401, 404 and 500. The
+//! words of 401 and 404 are seen in npm/cli, issues 8678 and 9969, and gjsify/gjsify, pull request 512. That a
+//! publication without permission is answered 404 `Not found` is seen in npm/cli, issue 8976, and scalar/scalar, pull
+//! request 9941. UNCONFIRMED: that this is so for a token of another package, what is answered to one that published,
+//! which reason leads to which status, that no user agent is asked for (gjsify says that npm's own is), and
+//! the life.
 
 use carnet_oauth::trust::{Manner, Matching};
 use carnet_sandbox_kit::Host;
@@ -13,7 +15,8 @@ use crate::{
         Body, Entrance, Face, Given, Key, Life, Lookup, Presented, Reason, Refuse, Replay, Resource, Shown, USUAL,
         refuse,
     },
-    reply::Style,
+    reply::{Failure, Style},
+    resource::{Served, Visit},
 };
 
 pub(crate) static FACE: Face = Face {
@@ -43,9 +46,24 @@ pub(crate) static FACE: Face = Face {
     answer,
     style: Style::Message,
     refuse: words,
-    resource: Some(Resource { method: "PUT", path: "/{package}", presented: Presented::Bearer }),
+    resources: &[Resource {
+        method: "PUT",
+        path: "/{package}",
+        presented: Presented::Bearer,
+        style: Style::Registry,
+        serve: publish,
+    }],
     documents: &[],
 };
+
+/// A token that was given for one package publishes no other: the registry then knows none of that name.
+fn publish(visit: &Visit<'_>) -> Result<Served, Failure> {
+    let (asked, own) = (visit.member("package"), visit.said("package"));
+    if asked != own {
+        return Err(Failure::policy(refuse(404, "", "Not found"), asked, own));
+    }
+    Ok(Served::body(json!({ "success": true })))
+}
 
 fn answer(given: &Given<'_>) -> Value {
     json!({

@@ -1,6 +1,8 @@
-//! octo-sts, `pkg/octosts/octosts.go` and `trust_policy.go` of octo-sts/app, `docs/token-exchange.md`: order, codes
-//! and words. A policy that is switched off plays GitHub giving no token. UNCONFIRMED: the form over HTTP, that of
-//! gRPC's gateway. Patterns are not regular expressions here but have `*`.
+//! octo-sts, `pkg/octosts/octosts.go` and `trust_policy.go` of octo-sts/app, `docs/token-exchange.md`: order, codes and
+//! words. A policy that is switched off plays GitHub giving no token. UNCONFIRMED: the form over HTTP, that of gRPC's
+//! gateway. What it gives is GitHub's: "List repositories accessible to the app installation" and "Get a repository"
+//! (docs.github.com/rest), where what a token may not see is not found ("Troubleshooting the REST API"). Patterns are
+//! not regular expressions here but have `*`.
 
 use carnet_oauth::trust::{Check, Manner, Matching};
 use carnet_sandbox_kit::Host;
@@ -12,13 +14,14 @@ use crate::{
         Body, Entrance, Face, Given, Key, Life, Lookup, Presented, Reason, Refuse, Replay, Resource, Shown, USUAL,
         refuse,
     },
-    reply::Style,
+    reply::{Failure, Style},
+    resource::{Serve, Served, Visit},
 };
 
 pub(crate) static FACE: Face = Face {
     name: "octo-sts",
     service: "oauth-octo-sts",
-    hosts: &[Host::Exact("octo-sts.dev")],
+    hosts: &[Host::Exact("octo-sts.dev"), Host::Exact("api.github.com")],
     entrance: Entrance {
         method: "GET",
         path: "/sts/exchange",
@@ -46,9 +49,32 @@ pub(crate) static FACE: Face = Face {
     answer,
     style: Style::Grpc,
     refuse: words,
-    resource: Some(Resource { method: "GET", path: "/installation/repositories", presented: Presented::Bearer }),
+    resources: &[at_github("/installation/repositories", repositories), at_github("/repos/{owner}/{name}", repository)],
     documents: &[],
 };
+
+const fn at_github(path: &'static str, serve: Serve) -> Resource {
+    Resource { method: "GET", path, presented: Presented::Bearer, style: Style::Github, serve }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the resources of others refuse")]
+fn repositories(visit: &Visit<'_>) -> Result<Served, Failure> {
+    Ok(Served::body(json!({ "total_count": 1, "repositories": [shown(visit.said("scope"))] })))
+}
+
+/// Where the token leads to no repository of this name, none is there.
+fn repository(visit: &Visit<'_>) -> Result<Served, Failure> {
+    let (asked, own) = (format!("{}/{}", visit.member("owner"), visit.member("name")), visit.said("scope"));
+    if !asked.eq_ignore_ascii_case(own) {
+        return Err(Failure::policy(refuse(404, "", "Not Found"), &asked, own));
+    }
+    Ok(Served::body(shown(own)))
+}
+
+fn shown(full_name: &str) -> Value {
+    let (owner, name) = full_name.split_once('/').unwrap_or((full_name, ""));
+    json!({ "full_name": full_name, "name": name, "owner": { "login": owner }, "private": true })
+}
 
 fn answer(given: &Given<'_>) -> Value {
     json!({ "token": given.token })

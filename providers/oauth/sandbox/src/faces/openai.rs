@@ -5,12 +5,9 @@
 use carnet_sandbox_kit::Host;
 use serde_json::Value;
 
-use super::{SUBJECT_TOKEN_TYPE, TOKEN_EXCHANGE, USUAL_ALGORITHMS, exchanged, grant_type, manner};
+use super::{SUBJECT_TOKEN_TYPE, TOKEN_EXCHANGE, USUAL_ALGORITHMS, exchanged, grant_type, manner, whose_it_is};
 use crate::{
-    face::{
-        Body, Entrance, Face, Given, Key, Life, Lookup, Presented, Reason, Refuse, Replay, Resource, Shown, USUAL,
-        refuse,
-    },
+    face::{Body, Entrance, Face, Given, Key, Life, Lookup, Reason, Refuse, Replay, Shown, USUAL, refuse},
     reply::Style,
 };
 
@@ -41,7 +38,7 @@ pub(crate) static FACE: Face = Face {
     answer,
     style: Style::Oauth,
     refuse: words,
-    resource: Some(Resource { method: "GET", path: "/v1/models", presented: Presented::Bearer }),
+    resources: &[whose_it_is("/v1/models", Style::Oauth)],
     documents: &[],
 };
 

@@ -2,7 +2,9 @@
 //! (docs/user/trusted-publishers): paths, codes, words, 15 minutes, that a token counts once, remembered when it was
 //! accepted, and that those of GitHub and GitLab must have `jti`. A trust that is switched off plays the switch of a
 //! provider; a pending one a pending publisher of a project that exists. Owner and repository are compared with their
-//! case here, which PyPI does not do.
+//! case here, which PyPI does not do. That a token uploads to the projects of its publisher alone, and the words:
+//! `OIDCPublisher` of warehouse's `macaroons/caveats`; the form of such a refusal as JSON: astral-sh/uv, `uv-publish`,
+//! and WebOb's exceptions. UNCONFIRMED: the words for a form without a name.
 
 use carnet_oauth::trust::{Manner, Matching};
 use carnet_sandbox_kit::Host;
@@ -11,10 +13,12 @@ use serde_json::{Value, json};
 use super::{USUAL_ALGORITHMS, manner};
 use crate::{
     face::{
-        Body, Entrance, Face, Given, Key, Life, Lookup, Presented, Reason, Refuse, Replay, Resource, Shown, USUAL,
-        refuse,
+        Body, Content, Document, Entrance, Face, Given, Key, Life, Lookup, Presented, Reason, Refuse, Replay, Resource,
+        Shown, USUAL, refuse,
     },
-    reply::Style,
+    reply::{Failure, Style},
+    resource::{Served, Visit},
+    upload::form_field,
 };
 
 pub(crate) static FACE: Face = Face {
@@ -44,9 +48,35 @@ pub(crate) static FACE: Face = Face {
     answer,
     style: Style::Pypi,
     refuse: words,
-    resource: Some(Resource { method: "POST", path: "/legacy/", presented: Presented::Password("__token__") }),
-    documents: &[("/_/oidc/audience", r#"{"audience": "pypi"}"#)],
+    resources: &[Resource {
+        method: "POST",
+        path: "/legacy/",
+        presented: Presented::Password("__token__"),
+        style: Style::Upload,
+        serve: upload,
+    }],
+    documents: &[Document { path: "/_/oidc/audience", content: Content::Text(r#"{"audience": "pypi"}"#) }],
 };
+
+/// Takes a file of the publisher's own project (docs.pypi.org/api/upload); the file itself is not looked at.
+fn upload(visit: &Visit<'_>) -> Result<Served, Failure> {
+    let kind = visit.call.header("content-type").unwrap_or_default();
+    let name = form_field(kind, &visit.call.body, "name").ok_or_else(|| {
+        Failure::request(refuse(400, "", "'' is an invalid value for Name."), "no member `name`", "a file's form")
+    })?;
+    let own = &visit.session.principal;
+    if normalized(&name) != normalized(own) {
+        const WORDS: &str = "Invalid API Token: OIDC scoped token is not valid for project '{seen}'";
+        return Err(Failure::policy(refuse(403, "", WORDS), &name, own));
+    }
+    Ok(Served::body(json!({})))
+}
+
+/// Names of projects that are equal are so after this (PEP 503).
+fn normalized(name: &str) -> String {
+    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("-").to_ascii_lowercase()
+}
 
 fn answer(given: &Given<'_>) -> Value {
     json!({ "success": true, "token": given.token })

@@ -39,7 +39,7 @@ pub(crate) static FACE: Face = Face {
     answer,
     style: Style::Snowflake,
     refuse: words,
-    resource: None,
+    resources: &[],
     documents: &[],
 };
 

@@ -7,12 +7,9 @@ use carnet_oauth::trust::{Manner, Matching};
 use carnet_sandbox_kit::Host;
 use serde_json::{Value, json};
 
-use super::{USUAL_ALGORITHMS, manner};
+use super::{USUAL_ALGORITHMS, manner, whose_it_is};
 use crate::{
-    face::{
-        Body, Entrance, Face, Given, Key, Life, Lookup, Presented, Reason, Refuse, Replay, Resource, Shown, USUAL,
-        refuse,
-    },
+    face::{Body, Entrance, Face, Given, Key, Life, Lookup, Reason, Refuse, Replay, Shown, USUAL, refuse},
     reply::Style,
 };
 
@@ -43,7 +40,7 @@ pub(crate) static FACE: Face = Face {
     answer,
     style: Style::Message,
     refuse: words,
-    resource: Some(Resource { method: "GET", path: "/api/v2/tailnet/-/devices", presented: Presented::Bearer }),
+    resources: &[whose_it_is("/api/v2/tailnet/-/devices", Style::Message)],
     documents: &[],
 };
 

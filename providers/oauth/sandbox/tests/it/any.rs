@@ -36,6 +36,14 @@ fn path() -> impl Strategy<Value = String> {
         "legacy",
         "models",
         "statements",
+        "crates",
+        "new",
+        "ca",
+        "rn",
+        "carnet-sandbox",
+        "repos",
+        "projects",
+        "resource-manager",
     ]);
     let query = prop::sample::select(vec!["", "?", "?scope=a&scope=b", "?scope=a&identity=b", "?%ff=%zz"]);
     (prop::collection::vec(parts, 0..8), query).prop_map(|(parts, query)| format!("/{}{query}", parts.join("/")))

@@ -12,6 +12,7 @@ mod client;
 mod control;
 mod faults;
 mod many;
+mod neighbour;
 mod refused;
 mod resource;
 mod support;

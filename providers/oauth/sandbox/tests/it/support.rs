@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tower::ServiceExt;
 
-use crate::wire::{Takes, Wire, wire};
+use crate::wire::{Resource, Takes, Wire, wire};
 
 /// 2026-11-21 12:00:00 UTC.
 pub(crate) const NOW: i64 = 1_795_262_400;
@@ -256,9 +256,12 @@ impl Sandbox {
 
     /// Shows a token to the resource of a party.
     pub(crate) async fn visit(&self, party: &str, token: &str) -> Reply {
-        let wire = wire(party);
-        let (method, path, takes) = wire.resource.unwrap();
-        let value = match takes {
+        self.visit_at(wire(party).service, wire(party).resource.unwrap(), token).await
+    }
+
+    /// Shows a token to this resource.
+    pub(crate) async fn visit_at(&self, service: &str, resource: Resource, token: &str) -> Reply {
+        let value = match resource.takes {
             Takes::Bearer => format!("Bearer {token}"),
             Takes::Bare => token.to_owned(),
             Takes::Password => {
@@ -266,7 +269,11 @@ impl Sandbox {
                 format!("Basic {}", STANDARD.encode(format!("__token__:{token}")))
             }
         };
-        self.send(wire.service, method, path, &BTreeMap::from([("authorization", value)]), String::new()).await
+        let mut headers = BTreeMap::from([("authorization", value)]);
+        let sends = resource.sends.map(|(kind, body)| (kind.to_owned(), body(resource.names)));
+        let (kind, body) = sends.unwrap_or_default();
+        headers.insert("content-type", kind);
+        self.send(service, resource.method, resource.path, &headers, body).await
     }
 
     /// Adds a trust like the seeded one of the job, under other members.
@@ -279,4 +286,13 @@ impl Sandbox {
         change(&mut trust);
         self.emulator.add_trust(party, trust).unwrap();
     }
+}
+
+/// The resource of a party has let the job in.
+pub(crate) fn opened(party: &str, reply: &Reply) {
+    assert_eq!(reply.status, 200, "{party}: {}", reply.text);
+    let Some((place, says)) = wire(party).resource.unwrap().says else { return };
+    let principal = seed::trust(party, Who::Job).unwrap().principal;
+    let expected = if says.is_empty() { principal.as_str() } else { says };
+    assert_eq!(reply.json().pointer(place).unwrap(), expected, "{party}");
 }

@@ -36,8 +36,53 @@ pub(crate) struct Wire {
     /// Where the answer has the token.
     pub(crate) given: &'static str,
     pub(crate) status: u16,
-    /// Method, path and form of what takes the token.
-    pub(crate) resource: Option<(&'static str, &'static str, Takes)>,
+    /// What takes the token.
+    pub(crate) resource: Option<Resource>,
+}
+
+/// A content type, and the body that names something.
+type Body = (&'static str, fn(&str) -> String);
+
+/// One call with a token that was given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resource {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) takes: Takes,
+    pub(crate) sends: Option<Body>,
+    /// What the body names.
+    pub(crate) names: &'static str,
+    /// Where the answer says whose the token is, or what it is good for.
+    pub(crate) says: Option<(&'static str, &'static str)>,
+    /// The status for a token that is unknown.
+    pub(crate) stranger: u16,
+}
+
+const fn get(path: &'static str) -> Resource {
+    Resource {
+        method: "GET",
+        path,
+        takes: Takes::Bearer,
+        sends: None,
+        names: "",
+        says: Some(("/principal", "")),
+        stranger: 401,
+    }
+}
+
+/// A form with a file, as "Upload API" has it (docs.pypi.org/api/upload).
+pub(crate) fn upload(project: &str) -> String {
+    let part =
+        |name: &str, value: &str| format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let [action, name] = [part(":action", "file_upload"), part("name", project)];
+    format!("{action}{name}{}--b--\r\n", part("content\"; filename=\"a.whl", "a file"))
+}
+
+/// Metadata and file, each after its length ("Web API: Publish", doc.rust-lang.org/cargo/reference/registry-web-api.html).
+pub(crate) fn publication(name: &str) -> String {
+    let metadata = format!("{{\"name\":\"{name}\",\"vers\":\"0.2.0\"}}");
+    let length = |text: &str| String::from_utf8(u32::try_from(text.len()).unwrap().to_le_bytes().to_vec()).unwrap();
+    format!("{}{metadata}{}file", length(&metadata), length("file"))
 }
 
 /// How the party's token is presented.
@@ -70,7 +115,7 @@ pub(crate) const WIRES: [Wire; 13] = [
         path: "/v1/oauth/token",
         token: Some("assertion"),
         always: &[("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")],
-        resource: Some(("GET", "/v1/models", Takes::Bearer)),
+        resource: Some(get("/v1/models")),
         ..USUAL
     },
     Wire {
@@ -79,7 +124,15 @@ pub(crate) const WIRES: [Wire; 13] = [
         path: "/api/v1/trusted_publishing/tokens",
         token: Some("jwt"),
         given: "/token",
-        resource: Some(("PUT", "/api/v1/crates/new", Takes::Bare)),
+        resource: Some(Resource {
+            method: "PUT",
+            takes: Takes::Bare,
+            sends: Some(("application/octet-stream", publication)),
+            names: "carnet-sandbox",
+            says: Some(("/crate/name", "carnet-sandbox")),
+            stranger: 403,
+            ..get("/api/v1/crates/new")
+        }),
         ..USUAL
     },
     Wire {
@@ -89,7 +142,7 @@ pub(crate) const WIRES: [Wire; 13] = [
         sent: Sent::Form,
         token: Some("subject_token"),
         always: &[EXCHANGE[0], EXCHANGE[1], ("scope", "all-apis")],
-        resource: Some(("GET", "/api/2.0/preview/scim/v2/Me", Takes::Bearer)),
+        resource: Some(get("/api/2.0/preview/scim/v2/Me")),
         ..USUAL
     },
     Wire {
@@ -99,7 +152,7 @@ pub(crate) const WIRES: [Wire; 13] = [
         sent: Sent::Form,
         token: Some("subject_token"),
         always: &[EXCHANGE[0], EXCHANGE[1], ("scope", "all-apis")],
-        resource: Some(("GET", "/api/2.0/accounts/c0ffee00-0000-4000-8000-00000000da7a/scim/v2/Me", Takes::Bearer)),
+        resource: Some(get("/api/2.0/accounts/c0ffee00-0000-4000-8000-00000000da7a/scim/v2/Me")),
         ..USUAL
     },
     Wire {
@@ -107,7 +160,10 @@ pub(crate) const WIRES: [Wire; 13] = [
         service: "oauth-hcp",
         path: "/2019-12-10/{provider}/exchange-token",
         token: Some("jwt_token"),
-        resource: Some(("GET", "/iam/2019-12-10/caller-identity", Takes::Bearer)),
+        resource: Some(Resource {
+            says: Some(("/principal/service/name", "")),
+            ..get("/iam/2019-12-10/caller-identity")
+        }),
         ..USUAL
     },
     Wire {
@@ -116,7 +172,10 @@ pub(crate) const WIRES: [Wire; 13] = [
         path: "/api/v1/auth/oidc-auth/login",
         token: Some("jwt"),
         given: "/accessToken",
-        resource: Some(("GET", "/api/v4/secrets?projectId=p&environment=dev", Takes::Bearer)),
+        resource: Some(Resource {
+            says: Some(("/secrets/0/secretValue", "")),
+            ..get("/api/v4/secrets?projectId=c0ffee00-0000-4000-8000-0000000000f0&environment=dev")
+        }),
         ..USUAL
     },
     Wire {
@@ -126,7 +185,7 @@ pub(crate) const WIRES: [Wire; 13] = [
         sent: Sent::Nothing,
         given: "/token",
         status: 201,
-        resource: Some(("PUT", "/@carnet-sandbox%2fapp", Takes::Bearer)),
+        resource: Some(Resource { method: "PUT", says: None, ..get("/@carnet-sandbox%2fapp") }),
         ..USUAL
     },
     Wire {
@@ -136,7 +195,10 @@ pub(crate) const WIRES: [Wire; 13] = [
         path: "/sts/exchange",
         sent: Sent::Query,
         given: "/token",
-        resource: Some(("GET", "/installation/repositories", Takes::Bearer)),
+        resource: Some(Resource {
+            says: Some(("/repositories/0/full_name", "carnet-sandbox/app")),
+            ..get("/installation/repositories")
+        }),
         ..USUAL
     },
     Wire {
@@ -145,7 +207,7 @@ pub(crate) const WIRES: [Wire; 13] = [
         path: "/oauth/token",
         token: Some("subject_token"),
         always: &EXCHANGE,
-        resource: Some(("GET", "/v1/models", Takes::Bearer)),
+        resource: Some(get("/v1/models")),
         ..USUAL
     },
     Wire {
@@ -155,7 +217,7 @@ pub(crate) const WIRES: [Wire; 13] = [
         sent: Sent::Form,
         token: Some("subject_token"),
         always: &EXCHANGE,
-        resource: Some(("GET", "/api/v1/key", Takes::Bearer)),
+        resource: Some(get("/api/v1/key")),
         ..USUAL
     },
     Wire {
@@ -164,7 +226,15 @@ pub(crate) const WIRES: [Wire; 13] = [
         path: "/_/oidc/mint-token",
         token: Some("token"),
         given: "/token",
-        resource: Some(("POST", "/legacy/", Takes::Password)),
+        resource: Some(Resource {
+            method: "POST",
+            takes: Takes::Password,
+            sends: Some(("multipart/form-data; boundary=b", upload)),
+            names: "Carnet_Sandbox",
+            says: None,
+            stranger: 403,
+            ..get("/legacy/")
+        }),
         ..USUAL
     },
     Wire {
@@ -183,7 +253,7 @@ pub(crate) const WIRES: [Wire; 13] = [
         path: "/api/v2/oauth/token-exchange",
         sent: Sent::Form,
         token: Some("jwt"),
-        resource: Some(("GET", "/api/v2/tailnet/-/devices", Takes::Bearer)),
+        resource: Some(get("/api/v2/tailnet/-/devices")),
         ..USUAL
     },
 ];

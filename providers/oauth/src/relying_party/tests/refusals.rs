@@ -3,6 +3,7 @@
 use carnet_core::{ErrorKind, HttpErrorKind, chain};
 
 use super::*;
+use crate::testing::forms;
 
 fn refused(name: &str, status: u16, answer: &Value) -> Error {
     let (made, world) = ask(name, status, answer);
@@ -198,7 +199,25 @@ fn rejects_a_token_that_has_ended_before_anything_is_sent() {
 }
 
 #[test]
-fn no_error_quotes_the_token() {
+fn no_error_quotes_the_token_in_any_form() {
+    let token = shown_text();
+    for form in forms(&token) {
+        for (name, answer) in [
+            ("openrouter", json!({"error": form, "error_description": "as it says"})),
+            ("openrouter", json!({"error": "invalid_grant", "error_description": form})),
+            ("crates-io", crates_io(&form)),
+            ("tailscale", message(&form)),
+        ] {
+            let error = refused(name, 400, &answer);
+            let told = format!("{} {} {error:?}", chain(&error).join(" "), error.hints().join(" "));
+            // Pieces of what was signed, and of what stands before it.
+            assert!(!told.contains(&token[13..23]) && !told.contains(&token[25..35]), "{name}: {told}");
+        }
+    }
+}
+
+#[test]
+fn an_error_that_quotes_the_token_has_no_description() {
     let token = shown_text();
     for (name, answer) in [
         ("openrouter", json!({"error": "invalid_grant", "error_description": format!("bad {token}")})),

@@ -127,13 +127,10 @@ pub(super) fn answer(state: &State, call: &Call, place: &Place, mount: &str, res
             method.identity = identity;
             Ok(Reply::Nothing)
         }
-        ("role/" | "roles/", Operation::List) => {
-            let names: Vec<String> = method.roles.keys().cloned().collect();
-            if names.is_empty() { Err(ApiError::nothing()) } else { Data::of([("keys", names.into())]).answer() }
-        }
+        ("role/" | "roles/", Operation::List) => Data::keys(method.roles.keys()),
         _ => match rest.strip_prefix("role/").filter(|name| !name.is_empty()) {
             Some(name) => role(state, method, call, place.operation, &name.to_ascii_lowercase()),
-            None => Err(ApiError::new(StatusCode::NOT_FOUND, ["1 error occurred:\n\t* unsupported path\n\n"])),
+            None => Err(ApiError::no_path()),
         },
     }
 }

@@ -1,47 +1,41 @@
 //! `auth/MOUNT/cel/role` and `auth/MOUNT/cel/login` (`OpenBao`): roles that are programs.
 
 use carnet_core::Secret as Text;
-use carnet_trust::Refusal;
-use carnet_vault::trust::{CelAuth, CelQuestion, CelRole, CheckedCelRole, CheckedConfig, role_name};
+use carnet_vault::trust::{CelAuth, CelQuestion, CelRole, CheckedCelRole};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
-    issue::{Made, issue, longest, refused},
-    jwt::{fields, from_fields, invalid},
-    login::unreachable,
+    issue::{Made, issue, refused},
+    jwt::{fields, from_fields, invalid, method},
+    login::{Asked, asked, with_keys},
 };
 use crate::{
     access::Place,
     call::Call,
     policy::Operation,
     reply::{Answer, ApiError, Data, Reply},
-    route::no_namespace,
-    state::{AuthMount, JwtMethod, MAX_ENTRIES, State},
+    state::{JwtMethod, MAX_ENTRIES, State},
     tokens::Token,
 };
 
 /// `POST auth/MOUNT/cel/login`.
 pub(super) async fn login(state: &State, call: &Call, place: &Place, mount: &str) -> Answer {
     let now = state.now();
-    let (config, name, role) = asked(state, call, place, mount).map_err(refused)?;
+    let Asked { config, name, role } = asked(state, call, place, mount, |method| &method.cel_roles).map_err(refused)?;
     let token = Text::new(call.text("jwt"));
     let question = CelQuestion { config: config.as_ref(), role_name: &name, role: role.as_ref(), token: &token, now };
     let admitted = question.admit().map_err(refused)?;
-    let keys = state.issuers.keys(admitted.config(), admitted.unverified_kid()).await;
-    let login = match &keys {
-        Ok(keys) => admitted.decide(keys.as_deref()),
-        Err(error) => admitted.decide(None).map_err(|refusal| unreachable(refusal, error)),
-    };
-    let login = login.map_err(refused)?;
+    let issuer = (admitted.config(), admitted.unverified_kid());
+    let login = with_keys(state, issuer, |keys| admitted.decide(keys)).await?;
     state.world.decisions.allowed(state.service, &login.grant);
     issue(state, call, place, mount, made(name, login.auth, now), now)
 }
 
 fn made(role: String, auth: CelAuth, now: Timestamp) -> Made {
     let token = Token {
-        ttl: auth.lifetime(),
-        most: longest(auth.period, auth.max_ttl, auth.explicit_max_ttl, now),
+        ttl: auth.ttl,
+        max_ttl: auth.max_ttl,
         policies: auth.policies,
         meta: auth.metadata,
         num_uses: auth.num_uses,
@@ -62,33 +56,16 @@ fn made(role: String, auth: CelAuth, now: Timestamp) -> Made {
     }
 }
 
-type Asked = (Option<CheckedConfig>, String, Option<CheckedCelRole>);
-
-fn asked(state: &State, call: &Call, place: &Place, mount: &str) -> Result<Asked, Box<Refusal>> {
-    let inner = state.lock();
-    let method = inner.namespaces.get(&place.namespace).and_then(|namespace| namespace.auths.get(mount));
-    let method = method.and_then(AuthMount::jwt);
-    let config = method.and_then(|method| method.config.clone());
-    let name = role_name(config.as_ref(), call.text("role"))?;
-    let role = method.and_then(|method| method.cel_roles.get(&name)).cloned();
-    Ok((config, name, role))
-}
-
 /// Answers what is below `auth/MOUNT/cel/`.
 pub(super) fn answer(state: &State, call: &Call, place: &Place, mount: &str, rest: &str) -> Answer {
     let mut inner = state.lock();
-    let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
-    let method = namespace.auths.get_mut(mount).and_then(AuthMount::jwt_mut);
-    let method = method.ok_or_else(|| ApiError::no_route(&place.path))?;
+    let method = method(&mut inner, place, mount)?;
     match (rest, place.operation) {
-        ("role/", Operation::List) => {
-            let names: Vec<String> = method.cel_roles.keys().cloned().collect();
-            if names.is_empty() { Err(ApiError::nothing()) } else { Data::of([("keys", names.into())]).answer() }
-        }
+        ("role/", Operation::List) => Data::keys(method.cel_roles.keys()),
         ("role/" | "role", _) => Err(ApiError::unsupported()),
         _ => match rest.strip_prefix("role/") {
             Some(name) => role(method, call, place.operation, name),
-            None => Err(ApiError::new(http::StatusCode::NOT_FOUND, ["1 error occurred:\n\t* unsupported path\n\n"])),
+            None => Err(ApiError::no_path()),
         },
     }
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use carnet_trust::{Glob, Grant, Refusal, Warning};
 use carnet_vault::trust::TokenFields;
 use carnet_x509::{Certificate, pem_to_der, verify_chain};
-use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -248,7 +247,7 @@ pub(super) fn answer(state: &State, call: &Call, place: &Place, mount: &str, res
         }
         _ => match rest.strip_prefix("certs/") {
             Some(name) => roles::answer(&mut method.roles, call, place.operation, name),
-            None => Err(ApiError::new(StatusCode::NOT_FOUND, ["1 error occurred:\n\t* unsupported path\n\n"])),
+            None => Err(ApiError::no_path()),
         },
     }
 }

@@ -7,16 +7,17 @@ use std::{
 
 use carnet_sandbox_kit::FaultKind;
 use carnet_trust::Refusal;
-use carnet_vault::trust::{SYSTEM_TTL, TokenFields, status};
+use carnet_vault::trust::{TokenFields, status};
 use http::StatusCode;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
+use super::lifetime::Spans;
 use crate::{
     access::Place,
     call::Call,
     reply::{Answer, ApiError, Reply, Secret},
-    state::State,
+    state::{About, State},
     tokens::{Origin, Token},
 };
 
@@ -35,44 +36,26 @@ pub(super) struct Made {
     pub(super) role: (String, bool),
     /// Whose certificate it was, for logins that have one.
     pub(super) certificate: Option<[u8; 32]>,
-    /// Without an end, a name and an entity.
+    /// With the life that is asked for, without an end, a name and an entity.
     pub(super) token: Token,
 }
 
-/// The token that the fields of a role make.
+/// The token that the fields of a role make, with the life that the role asks for.
 pub(super) fn of_role(fields: &TokenFields, policies: BTreeSet<String>, networks: &[IpNet], now: Timestamp) -> Token {
     let batch = fields.token_type == "batch";
-    let span = SignedDuration::from_secs;
+    let spans = Spans::of_role(fields);
     Token {
         policies,
         num_uses: fields.token_num_uses,
-        ttl: fields.lifetime(),
-        most: most(fields, now),
-        explicit_max_ttl: span(fields.token_explicit_max_ttl),
-        period: span(fields.token_period),
+        ttl: spans.ttl,
+        max_ttl: spans.max,
+        explicit_max_ttl: spans.explicit,
+        period: spans.period,
         renewable: !batch,
         batch,
         bound: if fields.token_strictly_bind_ip { vec![IpNet::from(PEER)] } else { networks.to_vec() },
         ..Token::root(now)
     }
-}
-
-/// The end that renewals cannot pass, counted from the login. A period has none but the explicit one.
-pub(super) fn most(fields: &TokenFields, created: Timestamp) -> Option<Timestamp> {
-    let span = SignedDuration::from_secs;
-    longest(span(fields.token_period), span(fields.token_max_ttl), span(fields.token_explicit_max_ttl), created)
-}
-
-/// [`most`] of the spans themselves; zero is none.
-pub(super) fn longest(
-    period: SignedDuration,
-    max: SignedDuration,
-    explicit: SignedDuration,
-    created: Timestamp,
-) -> Option<Timestamp> {
-    let usual = [max, SYSTEM_TTL].into_iter().filter(|span| span.is_positive() && !period.is_positive());
-    let most = usual.chain([explicit].into_iter().filter(SignedDuration::is_positive)).min()?;
-    created.saturating_add(most).ok()
 }
 
 /// Gives the token out.
@@ -82,7 +65,8 @@ pub(super) fn longest(
 pub(super) fn issue(state: &State, call: &Call, place: &Place, mount: &str, made: Made, now: Timestamp) -> Answer {
     let mut inner = state.lock();
     let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(crate::route::no_namespace)?;
-    let accessor = namespace.auths.get(mount).map(|method| method.about.accessor.clone()).unwrap_or_default();
+    let about = namespace.auths.get(mount).map(|method| method.about.clone());
+    let About { accessor, tuning, .. } = about.ok_or_else(|| ApiError::no_route(&place.path))?;
     let entity_id = match &made.alias {
         Some((name, metadata)) => namespace.identities.log_in(state, &accessor, (name, metadata), &made.groups)?,
         None => String::new(),
@@ -90,7 +74,8 @@ pub(super) fn issue(state: &State, call: &Call, place: &Place, mount: &str, made
     let identity = namespace.identities.policies(&entity_id);
     let namespace_id = namespace.id.clone();
     let expired = state.world.faults.hits(FaultKind::Expired, state.service, &call.path);
-    let ttl = if expired { SignedDuration::ZERO } else { made.token.ttl };
+    let life = Spans::of_token(&made.token).life(&tuning, now, now);
+    let ttl = if expired { SignedDuration::ZERO } else { life.ttl };
     let (role, program) = made.role;
     let token = Token {
         path: format!("auth/{mount}login"),
@@ -104,7 +89,8 @@ pub(super) fn issue(state: &State, call: &Call, place: &Place, mount: &str, made
         ..made.token
     };
     let (text, token) = inner.tokens.issue(&state.world, token);
-    let secret = Secret { auth: Some(token.auth(text.expose(), &identity, now)), ..Secret::default() };
+    let auth = Some(token.auth(text.expose(), &identity, now));
+    let secret = Secret { auth, warnings: life.warning.into_iter().collect(), ..Secret::default() };
     Ok(Reply::Secret(Box::new(secret)))
 }
 

@@ -9,9 +9,9 @@ use crate::{
     access::Place,
     call::Call,
     policy::Operation,
-    reply::{Answer, ApiError, Data, Reply, Secret},
+    reply::{self, Answer, ApiError, Data, Reply},
     route::no_namespace,
-    state::{AuthMount, JwtMethod, MAX_TRUSTS, State},
+    state::{AuthMount, Inner, JwtMethod, MAX_TRUSTS, State},
 };
 
 /// Names that fields had before all auth methods shared them; the new one wins.
@@ -42,36 +42,36 @@ pub(crate) async fn configure(state: &State, call: &Call, place: &Place, mount: 
         warnings.push(text);
     }
     let mut inner = state.lock();
-    let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
-    let method = namespace.auths.get_mut(mount).and_then(AuthMount::jwt_mut);
-    method.ok_or_else(|| ApiError::no_route(&place.path))?.config = Some(checked);
-    done(warnings)
+    method(&mut inner, place, mount)?.config = Some(checked);
+    Ok(reply::with_warnings(warnings))
 }
 
 /// Answers the rest of a method's paths.
 pub(crate) fn answer(state: &State, call: &Call, place: &Place, mount: &str, rest: &str) -> Answer {
     let mut inner = state.lock();
-    let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
-    let method = namespace.auths.get_mut(mount).and_then(AuthMount::jwt_mut);
-    let method = method.ok_or_else(|| ApiError::no_route(&place.path))?;
+    let method = method(&mut inner, place, mount)?;
     match (rest, place.operation) {
         ("config", Operation::Read) => {
             let config = method.config.as_ref().ok_or_else(ApiError::nothing)?;
             fields(config.config()).answer()
         }
-        ("role/", Operation::List) => {
-            let names: Vec<String> = method.roles.keys().cloned().collect();
-            if names.is_empty() {
-                return Err(ApiError::nothing());
-            }
-            Data::of([("keys", names.into())]).answer()
-        }
+        ("role/", Operation::List) => Data::keys(method.roles.keys()),
         ("config" | "role/" | "role", _) => Err(ApiError::unsupported()),
         _ => match rest.strip_prefix("role/") {
             Some(name) => role(method, call, place.operation, &name.to_ascii_lowercase()),
-            None => Err(ApiError::new(http::StatusCode::NOT_FOUND, ["1 error occurred:\n\t* unsupported path\n\n"])),
+            None => Err(ApiError::no_path()),
         },
     }
+}
+
+/// The method at this mount.
+///
+/// # Errors
+/// 404.
+pub(super) fn method<'i>(inner: &'i mut Inner, place: &Place, mount: &str) -> Result<&'i mut JwtMethod, ApiError> {
+    let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
+    let method = namespace.auths.get_mut(mount).and_then(AuthMount::jwt_mut);
+    method.ok_or_else(|| ApiError::no_route(&place.path))
 }
 
 fn role(method: &mut JwtMethod, call: &Call, operation: Operation, name: &str) -> Answer {
@@ -90,8 +90,7 @@ fn role(method: &mut JwtMethod, call: &Call, operation: Operation, name: &str) -
             merged.extend(body);
             let role = CheckedRole::new(name, from_fields(merged)?).map_err(|mistake| invalid(&mistake))?;
             method.roles.insert(name.to_owned(), role);
-            let ignored = format!("Endpoint ignored these unrecognized parameters: [{}]", unknown.join(" "));
-            done(if unknown.is_empty() { Vec::new() } else { vec![ignored] })
+            Ok(reply::ignoring(&unknown))
         }
         Operation::Delete => {
             method.roles.remove(name);
@@ -129,13 +128,4 @@ pub(super) fn from_fields<T: DeserializeOwned>(fields: Map<String, Value>) -> Re
 
 pub(super) fn invalid(mistake: &Mistake) -> ApiError {
     ApiError::bad(mistake.message.clone())
-}
-
-/// 204, or 200 when there is something to say.
-#[expect(clippy::unnecessary_wraps, reason = "paths end in an answer")]
-fn done(warnings: Vec<String>) -> Answer {
-    if warnings.is_empty() {
-        return Ok(Reply::Nothing);
-    }
-    Ok(Reply::Secret(Box::new(Secret { warnings, ..Secret::default() })))
 }

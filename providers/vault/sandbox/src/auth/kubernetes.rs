@@ -316,7 +316,7 @@ pub(super) fn answer(state: &State, call: &Call, place: &Place, mount: &str, res
         }
         _ => match rest.strip_prefix("role/") {
             Some(name) => roles::answer(&mut method.roles, call, place.operation, name),
-            None => Err(ApiError::new(StatusCode::NOT_FOUND, ["1 error occurred:\n\t* unsupported path\n\n"])),
+            None => Err(ApiError::no_path()),
         },
     }
 }

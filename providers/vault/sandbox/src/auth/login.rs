@@ -1,37 +1,36 @@
 //! `auth/MOUNT/login`: who a JWT is, and the token for it.
 
+use std::collections::BTreeMap;
+
 use carnet_core::Secret as Text;
+use carnet_jose::KeySet;
 use carnet_trust::Refusal;
-use carnet_vault::trust::{CheckedConfig, CheckedRole, Question, role_name};
+use carnet_vault::trust::{CheckedConfig, Question, role_name};
 
 use super::issue::{Made, PEER, issue, of_role, refused};
 use crate::{
     access::Place,
     call::Call,
-    reply::Answer,
-    state::{AuthMount, State},
+    reply::{Answer, ApiError},
+    state::{AuthMount, JwtMethod, State},
 };
 
 /// `POST auth/MOUNT/login`.
 pub(super) async fn login(state: &State, call: &Call, place: &Place, mount: &str) -> Answer {
     let now = state.now();
-    let (config, name, role) = asked(state, call, place, mount).map_err(refused)?;
+    let asked = asked(state, call, place, mount, |method| &method.roles).map_err(refused)?;
     let token = Text::new(call.text("jwt"));
     let question = Question {
-        config: config.as_ref(),
-        role_name: &name,
-        role: role.as_ref(),
+        config: asked.config.as_ref(),
+        role_name: &asked.name,
+        role: asked.role.as_ref(),
         token: &token,
         peer: Some(PEER),
         now,
     };
     let admitted = question.admit().map_err(refused)?;
-    let keys = state.issuers.keys(admitted.config(), admitted.unverified_kid()).await;
-    let login = match &keys {
-        Ok(keys) => admitted.decide(keys.as_deref()),
-        Err(error) => admitted.decide(None).map_err(|refusal| unreachable(refusal, error)),
-    };
-    let login = login.map_err(refused)?;
+    let issuer = (admitted.config(), admitted.unverified_kid());
+    let login = with_keys(state, issuer, |keys| admitted.decide(keys)).await?;
     state.world.decisions.allowed(state.service, &login.grant);
     let role = admitted.role();
     let mut token = of_role(&role.role().token, login.policies, role.networks(), now);
@@ -47,20 +46,48 @@ pub(super) async fn login(state: &State, call: &Call, place: &Place, mount: &str
     issue(state, call, place, mount, made, now)
 }
 
-/// Says in a refusal for want of keys why they could not be fetched.
-pub(super) fn unreachable(mut refusal: Box<Refusal>, error: &carnet_core::Error) -> Box<Refusal> {
-    refusal.seen = format!("{}: {}", refusal.seen, carnet_core::chain(error).join(": "));
-    refusal
+/// What a login at a mount is decided by: its configuration, the name of the role that is meant, and the role.
+pub(super) struct Asked<R> {
+    pub(super) config: Option<CheckedConfig>,
+    pub(super) name: String,
+    pub(super) role: Option<R>,
 }
 
-type Asked = (Option<CheckedConfig>, String, Option<CheckedRole>);
-
-fn asked(state: &State, call: &Call, place: &Place, mount: &str) -> Result<Asked, Box<Refusal>> {
+/// Looks up what a login means, among these roles of the method.
+///
+/// # Errors
+/// As [`role_name`].
+pub(super) fn asked<R: Clone>(
+    state: &State,
+    call: &Call,
+    place: &Place,
+    mount: &str,
+    roles: fn(&JwtMethod) -> &BTreeMap<String, R>,
+) -> Result<Asked<R>, Box<Refusal>> {
     let inner = state.lock();
     let method = inner.namespaces.get(&place.namespace).and_then(|namespace| namespace.auths.get(mount));
     let method = method.and_then(AuthMount::jwt);
     let config = method.and_then(|method| method.config.clone());
     let name = role_name(config.as_ref(), call.text("role"))?;
-    let role = method.and_then(|method| method.roles.get(&name)).cloned();
-    Ok((config, name, role))
+    let role = method.and_then(|method| roles(method).get(&name)).cloned();
+    Ok(Asked { config, name, role })
+}
+
+/// Decides with the keys of the issuer; a refusal for want of them says why they could not be fetched.
+///
+/// # Errors
+/// The refusal.
+pub(super) async fn with_keys<L>(
+    state: &State,
+    (config, kid): (&CheckedConfig, Option<&str>),
+    decide: impl FnOnce(Option<&KeySet>) -> Result<L, Box<Refusal>>,
+) -> Result<L, ApiError> {
+    let login = match state.issuers.keys(config, kid).await {
+        Ok(keys) => decide(keys.as_deref()),
+        Err(error) => decide(None).map_err(|mut refusal| {
+            refusal.seen = format!("{}: {}", refusal.seen, carnet_core::chain(&error).join(": "));
+            refusal
+        }),
+    };
+    login.map_err(refused)
 }

@@ -7,7 +7,7 @@ use carnet_core::{Context, Credential, Error, Found, Material, SourceConfig as _
 use carnet_oci::{client, regions::Region, source::instance::InstanceConfig};
 use carnet_trust::{Grant, Refusal};
 use carnet_vault::trust::TokenFields;
-use http::{Method as Verb, StatusCode};
+use http::Method as Verb;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -247,7 +247,7 @@ pub(super) fn answer(state: &State, call: &Call, place: &Place, mount: &str, res
         }
         _ => match rest.strip_prefix("role/") {
             Some(name) => roles::answer(&mut method.roles, call, place.operation, name),
-            None => Err(ApiError::new(StatusCode::NOT_FOUND, ["1 error occurred:\n\t* unsupported path\n\n"])),
+            None => Err(ApiError::no_path()),
         },
     }
 }

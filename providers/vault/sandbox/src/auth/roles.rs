@@ -39,10 +39,7 @@ pub(super) fn answer<R: Role>(
 ) -> Answer {
     let name = name.to_ascii_lowercase();
     match operation {
-        Operation::List if name.is_empty() => {
-            let names: Vec<&String> = roles.keys().collect();
-            if names.is_empty() { Err(ApiError::nothing()) } else { Data::of([("keys", json!(names))]).answer() }
-        }
+        Operation::List if name.is_empty() => Data::keys(roles.keys()),
         _ if name.is_empty() || name.contains('/') => Err(ApiError::unsupported()),
         Operation::Read => shown(roles.get(&name).ok_or_else(ApiError::nothing)?).answer(),
         Operation::Create | Operation::Update => {

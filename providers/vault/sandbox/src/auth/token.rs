@@ -4,7 +4,6 @@ mod create;
 mod roles;
 
 use carnet_trust::Refusal;
-use carnet_vault::trust::TokenFields;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -12,7 +11,7 @@ use serde_json::Value;
 pub(crate) use roles::TokenRole;
 
 use self::create::How;
-use super::issue;
+use super::lifetime::Spans;
 use crate::{
     access::{self, Caller, Place},
     call::Call,
@@ -21,11 +20,8 @@ use crate::{
     reply::{Answer, ApiError, Data, Reply, Secret},
     route::no_namespace,
     state::{Inner, Method, State},
-    tokens::{self, Id, Origin, Token},
+    tokens::{self, Id, Token},
 };
-
-/// The life of a token when nobody says one.
-const SYSTEM_TTL: SignedDuration = carnet_vault::trust::SYSTEM_TTL;
 
 /// Answers a request for what is below `auth/token/`. The caller's policies have let it in.
 pub(crate) fn answer(state: &State, call: &Call, place: &Place, caller: &Caller, rest: &str) -> Answer {
@@ -112,7 +108,7 @@ fn revoke(inner: &mut Inner, id: Id, now: Timestamp) -> Answer {
     Ok(Reply::Nothing)
 }
 
-/// More time for a token: what its role gives now, or what is asked for, up to the end that was set at the login. The JWT is
+/// More time for a token: what its role gives now, or what is asked for, up to the end of role and mount. The JWT is
 /// not looked at again, but the role must still be there.
 fn renew(inner: &mut Inner, call: &Call, id: Id, text: &str, now: Timestamp) -> Answer {
     let token = inner.tokens.find(id, now).cloned().ok_or_else(|| ApiError::bad("lease is not renewable"))?;
@@ -129,32 +125,30 @@ fn renew(inner: &mut Inner, call: &Call, id: Id, text: &str, now: Timestamp) -> 
         ),
     };
     check_certificate(inner, call, &token)?;
-    let (ttl, period, most) = match token.origin.as_ref().filter(|origin| !origin.program) {
-        None => (token.ttl, token.period, token.most),
+    let gone = || ApiError::bad("failed to validate role during renewal: role does not exist");
+    let namespace = inner.namespaces.get(&token.namespace).ok_or_else(gone)?;
+    let own = Spans::of_token(&token);
+    let (spans, tuning) = match &token.origin {
+        None => (own, &namespace.token.tuning),
         Some(origin) => {
-            let fields = role_fields(inner, &token.namespace, origin);
-            let fields =
-                fields.ok_or_else(|| ApiError::bad("failed to validate role during renewal: role does not exist"))?;
-            let period = SignedDuration::from_secs(fields.token_period);
-            (fields.lifetime(), period, issue::most(fields, token.created))
+            let mount = namespace.auths.get(&origin.mount).ok_or_else(gone)?;
+            let spans = if origin.program {
+                own
+            } else {
+                let role = Spans::of_role(mount.method.token_fields(&origin.role).ok_or_else(gone)?);
+                Spans { explicit: own.explicit, ..role }
+            };
+            (spans, &mount.about.tuning)
         }
     };
-    let more = if period.is_positive() { period } else { asked.filter(SignedDuration::is_positive).unwrap_or(ttl) };
-    let wanted = now.saturating_add(more.min(SYSTEM_TTL)).unwrap_or(now);
-    let end = most.map_or(wanted, |most| wanted.min(most));
-    let mut secret = Secret::default();
-    if end < wanted {
-        let left = end.duration_since(now).as_secs();
-        secret.warnings.push(format!(
-            "TTL of \"{}s\" exceeded the effective max_ttl of \"{left}s\"; TTL value is capped accordingly",
-            more.as_secs()
-        ));
-    }
+    let ttl = asked.filter(SignedDuration::is_positive).unwrap_or(spans.ttl);
+    let life = Spans { ttl, ..spans }.life(tuning, token.created, now);
+    let mut secret = Secret { warnings: life.warning.into_iter().collect(), ..Secret::default() };
     let identity = access::identity_policies(inner, &token);
     if let Some(kept) = inner.tokens.find_mut(id) {
-        kept.expires = Some(end);
-        kept.most = most;
-        kept.period = period;
+        kept.expires = now.saturating_add(life.ttl).ok();
+        kept.max_ttl = spans.max;
+        kept.period = spans.period;
         kept.last_renewal = Some(now);
         secret.auth = Some(kept.auth(text, &identity, now));
     }
@@ -170,9 +164,4 @@ fn check_certificate(inner: &Inner, call: &Call, token: &Token) -> Result<(), Ap
         Some(Method::Cert(method)) => method.check_renewal(certificate, call),
         _ => Err(ApiError::bad("failed to validate role during renewal: role does not exist")),
     }
-}
-
-/// What the role of a login says of its tokens now.
-fn role_fields<'a>(inner: &'a Inner, namespace: &str, origin: &Origin) -> Option<&'a TokenFields> {
-    inner.namespaces.get(namespace)?.auths.get(&origin.mount)?.method.token_fields(&origin.role)
 }

@@ -22,7 +22,7 @@ pub(crate) fn answer(state: &State, call: &Call, place: &Place, rest: &str) -> A
     let store = &mut namespace.identities;
     let writes = matches!(place.operation, Operation::Create | Operation::Update);
     match rest.split('/').collect::<Vec<_>>().as_slice() {
-        ["entity", "id", ""] if place.operation == Operation::List => list(store.people.keys()),
+        ["entity", "id", ""] if place.operation == Operation::List => Data::keys(store.people.keys()),
         ["entity", "id", id] => entity(store, call, place.operation, id),
         ["entity", "name", name] => {
             let id = store.people.values().find(|person| person.entity.name == *name).map(|person| &person.entity.id);
@@ -30,7 +30,7 @@ pub(crate) fn answer(state: &State, call: &Call, place: &Place, rest: &str) -> A
             entity(store, call, place.operation, &id)
         }
         ["group"] if writes => write_group(state, store, call, call.text("name")),
-        ["group", "id", ""] if place.operation == Operation::List => list(store.groups.keys()),
+        ["group", "id", ""] if place.operation == Operation::List => Data::keys(store.groups.keys()),
         ["group", "id", id] => group(store, call, place.operation, id),
         ["group", "name", name] if writes => write_group(state, store, call, name),
         ["group", "name", name] => {
@@ -46,13 +46,8 @@ pub(crate) fn answer(state: &State, call: &Call, place: &Place, rest: &str) -> A
             write_group_alias(state, store, call)
         }
         ["group-alias", "id", id] => group_alias(store, place.operation, id),
-        _ => Err(ApiError::new(http::StatusCode::NOT_FOUND, ["1 error occurred:\n\t* unsupported path\n\n"])),
+        _ => Err(ApiError::no_path()),
     }
-}
-
-fn list<'a>(keys: impl Iterator<Item = &'a String>) -> Answer {
-    let keys: Vec<&String> = keys.collect();
-    if keys.is_empty() { Err(ApiError::nothing()) } else { Data::of([("keys", json!(keys))]).answer() }
 }
 
 fn entity(store: &mut Identities, call: &Call, operation: Operation, id: &str) -> Answer {

@@ -8,12 +8,19 @@ use serde_json::{Map, Value, json};
 use crate::{
     access::{Caller, Place},
     call::Call,
+    fields,
     kv::Kv,
     policy::Operation,
-    reply::{Answer, ApiError, Data, Reply},
+    reply::{self, Answer, ApiError, Data, Reply},
     route::no_namespace,
     state::{About, AuthMount, MAX_ENTRIES, Method, Mount, Namespace, State},
+    tuning::Tuning,
 };
+
+/// Where the tokens' own method is.
+const TOKEN: &str = "token/";
+/// Mounts that are always there, and where none can be made.
+const PROTECTED: [&str; 5] = ["audit/", "auth/", "cubbyhole/", "identity/", "sys/"];
 
 /// `sys/mounts[/PATH[/tune]]`
 pub(super) fn secrets(state: &State, call: &Call, place: &Place, rest: &str) -> Answer {
@@ -22,10 +29,16 @@ pub(super) fn secrets(state: &State, call: &Call, place: &Place, rest: &str) -> 
     let namespace = inner.namespaces.get_mut(&place.namespace).ok_or_else(no_namespace)?;
     match place.operation {
         Operation::Read | Operation::List if path.is_empty() => {
-            Data(namespace.mounts.iter().map(|(path, mount)| (path.clone(), describe(mount))).collect()).flat()
+            let mut data = built_in(&place.namespace);
+            data.extend(namespace.mounts.iter().map(|(path, mount)| (path.clone(), describe(mount))));
+            Data(data).flat()
         }
         Operation::Read if !tune => {
-            Data::from_value(describe(namespace.mounts.get(&path).ok_or_else(|| none(&path))?)).flat()
+            let about = match built_in(&place.namespace).remove(&path) {
+                Some(about) => about,
+                None => describe(namespace.mounts.get(&path).ok_or_else(|| none(&path))?),
+            };
+            Data::from_value(about).flat()
         }
         _ if tune => {
             let about = namespace.mounts.get_mut(&path).map(|mount| &mut mount.about);
@@ -45,8 +58,15 @@ pub(super) fn secrets(state: &State, call: &Call, place: &Place, rest: &str) -> 
                     "plugin not found in the catalog: {kind} (the sandbox has kv only)"
                 )));
             }
-            enable_secrets(state, namespace, &path, &version, call.text("description"))?;
+            let (tuning, description) = (configured(call)?, fields::text(&call.body, "description")?);
+            enable_secrets(state, namespace, &path, &version, description)?;
+            if let Some(mount) = namespace.mounts.get_mut(&path) {
+                mount.about.tuning = tuning;
+            }
             Ok(Reply::Nothing)
+        }
+        Operation::Delete if PROTECTED.iter().any(|protected| path.starts_with(protected)) => {
+            Err(ApiError::bad(format!("cannot unmount {path:?}")))
         }
         Operation::Delete if !path.is_empty() => {
             namespace.mounts.remove(&path);
@@ -68,27 +88,32 @@ pub(super) fn auths(state: &State, call: &Call, place: &Place, rest: &str) -> An
                 .iter()
                 .map(|(path, method)| (path.clone(), about(&method.about, &method.kind, &Value::Null)))
                 .collect();
-            let token = About {
-                accessor: "auth_token_builtin".to_owned(),
-                uuid: String::new(),
-                description: "token based credentials".to_owned(),
-                tune: Map::new(),
-            };
-            data.insert("token/".to_owned(), about(&token, "token", &Value::Null));
+            data.insert(TOKEN.to_owned(), about(&namespace.token, "token", &Value::Null));
             Data(data).flat()
+        }
+        Operation::Read if !tune && path == TOKEN => {
+            Data::from_value(about(&namespace.token, "token", &Value::Null)).flat()
         }
         Operation::Read if !tune => {
             let method = namespace.auths.get(&path).ok_or_else(|| none(&path))?;
             Data::from_value(about(&method.about, &method.kind, &Value::Null)).flat()
         }
         _ if tune => {
-            let about = namespace.auths.get_mut(&path).map(|method| &mut method.about);
+            let about = match path.as_str() {
+                TOKEN => Some(&mut namespace.token),
+                path => namespace.auths.get_mut(path).map(|method| &mut method.about),
+            };
             tuning(about.ok_or_else(|| none(&path))?, call, place.operation)
         }
         Operation::Create | Operation::Update if !path.is_empty() => {
-            enable_auth(state, namespace, &path, call.text("type"), call.text("description"))?;
+            let (tuning, description) = (configured(call)?, fields::text(&call.body, "description")?);
+            enable_auth(state, namespace, &path, call.text("type"), description)?;
+            if let Some(method) = namespace.auths.get_mut(&path) {
+                method.about.tuning = tuning;
+            }
             Ok(Reply::Nothing)
         }
+        Operation::Delete if path == TOKEN => Err(ApiError::bad("token credential backend cannot be disabled")),
         Operation::Delete if !path.is_empty() => {
             namespace.auths.remove(&path);
             inner.tokens.forget_mount(&place.namespace, &path);
@@ -110,7 +135,7 @@ pub(crate) fn enable_secrets(
     description: &str,
 ) -> Result<(), ApiError> {
     free(&namespace.mounts, path)?;
-    if ["sys/", "auth/", "identity/", "cubbyhole/"].iter().any(|taken| path.starts_with(taken)) {
+    if PROTECTED.iter().any(|taken| path.starts_with(taken)) {
         return Err(ApiError::bad(format!("path is already in use at {path}")));
     }
     let kv = Kv::new(version).ok_or_else(|| ApiError::bad(format!("invalid version {version:?} of kv")))?;
@@ -131,7 +156,7 @@ pub(crate) fn enable_auth(
     description: &str,
 ) -> Result<(), ApiError> {
     free(&namespace.auths, path)?;
-    if path == "token/" {
+    if path == TOKEN {
         return Err(ApiError::bad("path is already in use at token/"));
     }
     let method = match kind {
@@ -150,6 +175,17 @@ pub(crate) fn enable_auth(
     let about = state.about("auth_", kind, description);
     namespace.auths.insert(path.to_owned(), AuthMount { about, kind: kind.to_owned(), method });
     Ok(())
+}
+
+/// The tuning that a mount is made with. Names that mean nothing are passed over (UNCONFIRMED).
+fn configured(call: &Call) -> Result<Tuning, ApiError> {
+    let mut tuning = Tuning::default();
+    match call.body.get("config") {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(fields)) => drop(tuning.write(fields)?),
+        Some(_) => return Err(ApiError::bad("unable to convert given mount config information")),
+    }
+    Ok(tuning)
 }
 
 fn free<T>(mounts: &BTreeMap<String, T>, path: &str) -> Result<(), ApiError> {
@@ -202,6 +238,26 @@ fn none(path: &str) -> ApiError {
     ApiError::bad(format!("No secret engine mount at {path}"))
 }
 
+/// The mounts that every namespace has. In one below the root their types begin with `ns_`.
+fn built_in(namespace: &str) -> Map<String, Value> {
+    let below = if namespace.is_empty() { "" } else { "ns_" };
+    let mounts = [
+        ("cubbyhole", "cubbyhole", "per-token private secret storage"),
+        ("identity", "identity", "identity store"),
+        ("sys", "system", "system endpoints used for control, policy and debugging"),
+    ];
+    let describe = |(path, kind, description): (&str, &str, &str)| {
+        let mount = About {
+            accessor: format!("{kind}_builtin"),
+            uuid: String::new(),
+            description: description.to_owned(),
+            tuning: Tuning::default(),
+        };
+        (format!("{path}/"), about(&mount, &format!("{below}{kind}"), &Value::Null))
+    };
+    mounts.into_iter().map(describe).collect()
+}
+
 fn describe(mount: &Mount) -> Value {
     about(&mount.about, "kv", &json!({ "version": mount.kv.version() }))
 }
@@ -209,7 +265,7 @@ fn describe(mount: &Mount) -> Value {
 fn about(about: &About, kind: &str, options: &Value) -> Value {
     json!({
         "accessor": about.accessor,
-        "config": about.tune,
+        "config": about.tuning.config(),
         "description": about.description,
         "external_entropy_access": false,
         "local": false,
@@ -225,19 +281,19 @@ fn about(about: &About, kind: &str, options: &Value) -> Value {
 fn tuning(about: &mut About, call: &Call, operation: Operation) -> Answer {
     match operation {
         Operation::Read => {
-            let mut data = Data(about.tune.clone());
+            let mut data = Data(about.tuning.effective());
             data.0.insert("description".to_owned(), about.description.as_str().into());
             data.flat()
         }
         Operation::Create | Operation::Update => {
-            for (name, value) in &call.body {
-                match name.as_str() {
-                    "description" => call.text("description").clone_into(&mut about.description),
-                    // Kept and shown; lifetimes of tokens come from roles here.
-                    name => drop(about.tune.insert(name.to_owned(), value.clone())),
-                }
+            let mut sent = call.body.clone();
+            let description = fields::text(&call.body, "description")?;
+            let is_described = sent.remove("description").is_some();
+            let unknown = about.tuning.write(&sent)?;
+            if is_described {
+                description.clone_into(&mut about.description);
             }
-            Ok(Reply::Nothing)
+            Ok(reply::ignoring(&unknown))
         }
         _ => Err(ApiError::unsupported()),
     }

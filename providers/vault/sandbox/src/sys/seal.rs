@@ -67,15 +67,24 @@ impl Seal {
     }
 }
 
-/// Answers what works while sealed; refuses the rest while it is. `None` means go on.
+/// Paths of the server as a whole, which no namespace has ("Namespaces", restricted paths), so far as they are here.
+const ROOT_ONLY: [&str; 6] = ["sys/health", "sys/init", "sys/leader", "sys/seal", "sys/seal-status", "sys/unseal"];
+
+/// Answers what works while sealed; refuses the rest while it is, and what only the root has. `None` means go on.
 pub(crate) fn sealed(state: &State, call: &Call) -> Option<Answer> {
     let writes = call.operation == Operation::Update;
     let reads = call.operation == Operation::Read;
     let ok = |body| Some(Ok(Reply::Raw(StatusCode::OK, body)));
-    match call.path.as_str() {
-        "sys/health" | "sys/init" | "sys/seal-status" | "sys/unseal" | "sys/leader" if !call.namespace.is_empty() => {
-            Some(Err(ApiError::bad("operation unavailable in namespaces")))
+    // A namespace may be in the header, in the path, or in both; of one that is not there nothing is answered here.
+    let resolved = state.lock().resolve(&call.namespace, &call.path);
+    let path = match &resolved {
+        Some((namespace, path)) if !namespace.is_empty() && ROOT_ONLY.contains(&path.trim_end_matches('/')) => {
+            return Some(Err(ApiError::bad("operation unavailable in namespaces")));
         }
+        Some((namespace, path)) if namespace.is_empty() => path.as_str(),
+        _ => "",
+    };
+    match path {
         "sys/health" if reads => Some(health(state, call)),
         "sys/init" if reads => ok(json!({ "initialized": state.lock().seal.initialized() })),
         "sys/init" if writes => Some(init(state, call)),

@@ -109,3 +109,26 @@ async fn rejects_tokens_made_in_a_namespace_below_without_sudo_or_as_root() {
     let text = "root or sudo privileges required to directly generate a token in a child namespace";
     assert_eq!((status, &body["errors"][0]), (400, &json!(text)));
 }
+
+#[tokio::test]
+async fn rejects_paths_of_the_whole_server_in_a_namespace() {
+    let sandbox = Sandbox::new();
+    let admin = administrator(&sandbox).await;
+    for (method, path) in [
+        ("PUT", "sys/seal"),
+        ("GET", "sys/seal-status"),
+        ("PUT", "sys/unseal"),
+        ("GET", "sys/health"),
+        ("GET", "sys/init"),
+        ("GET", "sys/leader"),
+    ] {
+        let by_header = within(&sandbox, &admin, method, path, Value::Null).await;
+        let by_path = sandbox.with(&admin, method, &format!("team/{path}"), Value::Null).await;
+        for (status, body) in [by_header, by_path] {
+            let wanted = (400, &json!("operation unavailable in namespaces"));
+            assert_eq!((status, &body["errors"][0]), wanted, "{method} {path}");
+        }
+    }
+    let (status, body) = sandbox.root("GET", "secret/data/app/db", Value::Null).await;
+    assert_eq!(status, 200, "it is not sealed: {body}");
+}

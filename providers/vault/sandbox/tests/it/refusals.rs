@@ -45,6 +45,7 @@ async fn rejects_requests_that_are_not_formed() {
         ("POST", "secret/data/x", json!("text"), 400, "failed to parse JSON input"),
         ("POST", "secret/data/x/", json!({}), 400, "cannot write to a path ending in '/'"),
         ("GET", "secret/data/../x", Value::Null, 400, "relative paths not supported"),
+        ("GET", "secret/data/a%07b", Value::Null, 400, "path cannot contain non-printable characters"),
         ("GET", "nowhere/x", Value::Null, 404, "no handler for route"),
         ("GET", "secret/data/none", Value::Null, 404, ""),
         ("POST", "auth/token/accessors", json!({}), 405, "unsupported operation"),
@@ -77,6 +78,39 @@ async fn rejects_configurations_and_roles_of_a_mount() {
         ("POST", "sys/auth/x", json!({ "type": "ldap" }), 400, "plugin not found in the catalog: ldap"),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn a_role_says_which_fields_it_passed_over() {
+    let sandbox = Sandbox::new();
+    let (status, body) = sandbox.root("POST", "auth/jwt/role/app", json!({ "token_tttl": "1h", "ttl": 60 })).await;
+    let ignored = json!(["Endpoint ignored these unrecognized parameters: [token_tttl]"]);
+    assert_eq!((status, &body["warnings"]), (200, &ignored), "{body}");
+    let (_, role) = sandbox.root("GET", "auth/jwt/role/app", Value::Null).await;
+    assert_eq!(role["data"]["token_ttl"], 60, "the rest is written: {role}");
+}
+
+#[tokio::test]
+async fn the_mounts_that_are_always_there_stay() {
+    let sandbox = Sandbox::new();
+    let (_, listed) = sandbox.root("GET", "sys/mounts", Value::Null).await;
+    for (path, kind) in [("sys/", "system"), ("identity/", "identity"), ("cubbyhole/", "cubbyhole"), ("secret/", "kv")]
+    {
+        assert_eq!(listed["data"][path]["type"], kind, "{listed}");
+    }
+    for path in ["sys", "identity", "cubbyhole"] {
+        let path = format!("sys/mounts/{path}");
+        let text = format!("cannot unmount \"{}/\"", path.trim_start_matches("sys/mounts/"));
+        assert_eq!(sandbox.root("GET", &path, Value::Null).await.0, 200, "{path}");
+        told(sandbox.root("DELETE", &path, Value::Null).await, 400, &text);
+        told(sandbox.root("POST", &path, json!({ "type": "kv" })).await, 400, "path is already in use");
+    }
+    told(
+        sandbox.root("DELETE", "sys/auth/token", Value::Null).await,
+        400,
+        "token credential backend cannot be disabled",
+    );
+    assert_eq!(sandbox.root("DELETE", "sys/mounts/secret", Value::Null).await.0, 204, "another goes");
 }
 
 #[tokio::test]

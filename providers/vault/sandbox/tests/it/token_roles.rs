@@ -82,6 +82,21 @@ async fn roles_are_written_merged_listed_and_taken_away() {
 }
 
 #[tokio::test]
+async fn a_field_that_means_nothing_to_a_role_is_warned_of() {
+    let sandbox = Sandbox::new();
+    let path = "auth/token/roles/job";
+    for field in ["allowed_entity_aliases", "alowed_policies"] {
+        let (status, body) = sandbox.root("POST", path, json!({ "orphan": true, field: ["x"] })).await;
+        let ignored = json!([format!("Endpoint ignored these unrecognized parameters: [{field}]")]);
+        assert_eq!((status, &body["warnings"]), (200, &ignored), "{body}");
+    }
+    let (_, body) = sandbox.root("GET", path, Value::Null).await;
+    assert_eq!(body["data"]["orphan"], true, "{body}");
+    // Every field that a role tells can be written as it is told.
+    assert_eq!(sandbox.root("POST", path, body["data"].clone()).await.0, 204, "{body}");
+}
+
+#[tokio::test]
 async fn rejects_roles_that_cannot_be() {
     let sandbox = Sandbox::new();
     for fields in [

@@ -124,6 +124,68 @@ async fn a_child_inherits_exactly_what_its_parent_has() {
     }
 }
 
+#[tokio::test]
+async fn a_token_is_chosen_with_sudo() {
+    let sandbox = Sandbox::new();
+    let fields = json!({ "id": "my-token", "policies": "app" });
+    let token = maker(&sandbox, r#""update""#).await;
+    let answer = sandbox.with(&token, "POST", "auth/token/create", fields.clone()).await;
+    refused(answer, "root or sudo privileges required to specify token id");
+    let token = maker(&sandbox, r#""update", "sudo""#).await;
+    assert_eq!(made(&sandbox, &token, fields.clone()).await, "my-token");
+    let (status, body) = sandbox.with("my-token", "GET", "auth/token/lookup-self", Value::Null).await;
+    assert_eq!((status, &body["data"]["id"]), (200, &json!("my-token")), "{body}");
+    for (fields, text) in [
+        (fields, "cannot create a token with a duplicate ID"),
+        (json!({ "id": "hvs.mine" }), "custom token ID cannot have the 'hvs.' prefix"),
+        (json!({ "id": "s.mine" }), "custom token ID cannot have the 's.' prefix"),
+        (json!({ "id": "a.b" }), "custom token ID cannot contain the '.' character"),
+        (json!({ "id": "a", "type": "batch" }), "batch tokens cannot have a chosen ID"),
+    ] {
+        refused(sandbox.root("POST", "auth/token/create", fields).await, text);
+    }
+    assert_eq!(sandbox.root("POST", "sys/namespaces/team", Value::Null).await.0, 200);
+    let answer = sandbox.root("POST", "team/auth/token/create", json!({ "id": "a", "policies": "app" })).await;
+    refused(answer, "token IDs can only be manually specified in the root namespace");
+}
+
+#[tokio::test]
+async fn rejects_entity_aliases_and_unknown_types_of_tokens() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.root("POST", "auth/token/roles/r", json!({ "allowed_policies": "app" })).await.0, 204);
+    for (path, fields, text) in [
+        ("create", json!({ "type": "nonsense" }), "invalid 'token_type' value"),
+        ("create", json!({ "type": 1 }), "error converting input for field \"type\""),
+        ("create", json!({ "entity_alias": "x" }), "'entity_alias' is only allowed in combination with token role"),
+        ("create/r", json!({ "entity_alias": "x" }), "invalid 'entity_alias' value"),
+    ] {
+        refused(sandbox.root("POST", &format!("auth/token/{path}"), fields).await, text);
+    }
+}
+
+#[tokio::test]
+async fn rejects_batch_tokens_of_root() {
+    let sandbox = Sandbox::new();
+    let role = json!({ "token_type": "default-batch" });
+    assert_eq!(sandbox.root("POST", "auth/token/roles/r", role).await.0, 204);
+    for (path, fields) in [
+        ("create", json!({ "type": "batch" })),
+        ("create", json!({ "type": "batch", "ttl": "1h" })),
+        ("create-orphan", json!({ "type": "batch", "policies": ["app", "root"] })),
+        ("create/r", json!({})),
+    ] {
+        let answer = sandbox.root("POST", &format!("auth/token/{path}"), fields).await;
+        refused(answer, "batch tokens cannot be root tokens");
+    }
+    for (path, fields) in
+        [("create", json!({ "type": "batch", "policies": "app" })), ("create/r", json!({ "policies": "app" }))]
+    {
+        let (status, body) = sandbox.root("POST", &format!("auth/token/{path}"), fields).await;
+        assert_eq!((status, &body["auth"]["token_type"]), (200, &json!("batch")), "{body}");
+        assert_eq!(body["auth"]["lease_duration"], 2_764_800, "{body}");
+    }
+}
+
 /// A token that a token has made.
 async fn made(sandbox: &Sandbox, with: &str, fields: Value) -> String {
     let (status, body) = sandbox.with(with, "POST", "auth/token/create", fields).await;

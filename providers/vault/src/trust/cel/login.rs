@@ -9,7 +9,7 @@ use super::{CelAuth, CheckedCelRole, messages::MARK, refuse};
 use crate::trust::{
     config::CheckedConfig,
     lint,
-    login::role_name,
+    login::{attributes, decision, noting, role_name},
     proof::{self, Expected, Proof},
 };
 
@@ -46,10 +46,7 @@ pub struct CelLogin {
 
 /// The whole question at once; `keys` as in [`crate::trust::evaluate`].
 pub fn evaluate_cel(question: &CelQuestion<'_>, keys: Option<&KeySet>) -> Decision {
-    match question.admit().and_then(|admitted| admitted.decide(keys)) {
-        Ok(login) => Decision::Allow(login.grant),
-        Err(refusal) => Decision::Refuse(*refusal),
-    }
+    decision(question.admit().and_then(|admitted| admitted.decide(keys)).map(|login| login.grant))
 }
 
 impl<'a> CelQuestion<'a> {
@@ -58,11 +55,7 @@ impl<'a> CelQuestion<'a> {
     /// # Errors
     /// The first clause that fails.
     pub fn admit(&self) -> Result<CelAdmitted<'a>, Box<Refusal>> {
-        let mut held = Vec::new();
-        self.admit_noting(&mut held).map_err(|mut refusal| {
-            refusal.held = held;
-            refusal
-        })
+        noting(&[], |held| self.admit_noting(held)).map(|(admitted, _)| admitted)
     }
 
     fn admit_noting(&self, held: &mut Vec<&'static str>) -> Result<CelAdmitted<'a>, Box<Refusal>> {
@@ -94,17 +87,9 @@ impl<'a> CelAdmitted<'a> {
     /// # Errors
     /// The first clause that fails.
     pub fn decide(&self, keys: Option<&KeySet>) -> Result<CelLogin, Box<Refusal>> {
-        let mut held = vec!["method", "role", "form"];
-        match self.decide_noting(keys, &mut held) {
-            Ok(mut login) => {
-                login.grant.held = held;
-                Ok(login)
-            }
-            Err(mut refusal) => {
-                refusal.held = held;
-                Err(refusal)
-            }
-        }
+        let (mut login, held) = noting(&["method", "role", "form"], |held| self.decide_noting(keys, held))?;
+        login.grant.held = held;
+        Ok(login)
     }
 
     fn decide_noting(&self, keys: Option<&KeySet>, held: &mut Vec<&'static str>) -> Result<CelLogin, Box<Refusal>> {
@@ -116,12 +101,7 @@ impl<'a> CelAdmitted<'a> {
         let mut warnings = lint::lint_config(self.config());
         warnings.extend(lint::lint_cel_role(self.role));
         warnings.extend(lint::lint_token(&claims));
-        let mut attributes = auth.metadata.clone();
-        let policies: Vec<&str> = auth.policies.iter().map(String::as_str).collect();
-        attributes.insert("policies".to_owned(), policies.join(", "));
-        if !auth.groups.is_empty() {
-            attributes.insert("groups".to_owned(), auth.groups.join(", "));
-        }
+        let attributes = attributes(&auth.metadata, &auth.policies, &auth.groups);
         let principal = auth.alias.as_ref().map_or_else(|| auth.display_name.clone(), |alias| alias.name.clone());
         let lifetime = Some(auth.lifetime());
         Ok(CelLogin { auth, grant: Grant { principal, lifetime, attributes, held: Vec::new(), warnings } })

@@ -39,6 +39,24 @@ fn several_sets_exclude_issuer_and_common_roots() {
 }
 
 #[test]
+fn rejects_roots_that_are_no_certificates() {
+    let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for pem in ["junk", no_certificate] {
+        for (fields, text) in [
+            (json!({ "jwks_url": "https://a", "jwks_ca_pem": pem }), "error checking jwks_ca_pem"),
+            (json!({ "jwks_pairs": [{ "jwks_url": "https://a", "jwks_ca_pem": pem }] }), "error checking jwks_ca_pem"),
+            (
+                json!({ "oidc_discovery_url": ISSUER, "oidc_discovery_ca_pem": pem }),
+                "error checking oidc discovery URL: could not parse CA PEM",
+            ),
+        ] {
+            let error = config(fields.clone()).unwrap_err();
+            assert!(error.starts_with(text), "{fields}: {error}");
+        }
+    }
+}
+
+#[test]
 fn rejects_half_a_browser_login() {
     let discovery = |more: Value| {
         let mut fields = json!({ "oidc_discovery_url": ISSUER });
@@ -81,12 +99,16 @@ fn keys_in_the_configuration_verify() {
 }
 
 #[test]
-fn several_sets_are_told_apart_by_key_id() {
-    let mut case = Case::valid();
-    case.config = json!({ "jwks_pairs": [{ "jwks_url": "https://a" }, { "jwks_url": "https://b" }] });
-    case.allowed();
-    case.keys = Some(public(&key("k2")));
-    assert!(case.refused("key").code.ends_with("in any JWKS endpoint"));
+fn sets_of_pairs_are_told_apart_by_key_id() {
+    for pairs in
+        [json!([{ "jwks_url": "https://a" }, { "jwks_url": "https://b" }]), json!([{ "jwks_url": "https://a" }])]
+    {
+        let mut case = Case::valid();
+        case.config = json!({ "jwks_pairs": pairs });
+        case.allowed();
+        case.keys = Some(public(&key("k2")));
+        assert!(case.refused("key").code.ends_with("in any JWKS endpoint"), "{pairs}");
+    }
 }
 
 #[test]

@@ -79,6 +79,46 @@ fn rejects_two_that_want_the_stream_for_themselves() {
     fails(&mut get(&home, &[]), 2, &["write `token` and `header` to one standard output", "a route of their own"]);
 }
 
+/// What `carnet get` has on standard output, by what the route has and what `--format` says. `None`: refused.
+#[test]
+fn an_explicit_form_is_what_is_written_or_is_refused() {
+    let file = "{ token-file = { path = \"out\" } }";
+    let is_json = |said: &str| serde_json::from_str::<Value>(said).is_ok_and(|answer| answer["token"] == TOKEN);
+    for (deliveries, [plain, env, token, document]) in [
+        ("", ["json", LINE, TOKEN, "json"].map(Some)),
+        ("{ token = {} }", [Some(TOKEN), None, None, None]),
+        ("{ env = {} }", [LINE, &LINE.repeat(2), TOKEN, "json"].map(Some)),
+        (file, ["json", LINE, TOKEN, "json"].map(Some)),
+    ] {
+        for (form, wanted) in [("", plain), ("env", env), ("token", token), ("json", document)] {
+            let home = delivering(deliveries);
+            let words: &[&str] = if form.is_empty() { &[] } else { &["--format", form] };
+            let mut command = get(&home, words);
+            let Some(wanted) = wanted else {
+                let says = format!("write `token` and `{form}` to one standard output");
+                fails(&mut command, 2, &[&says, "leave out --format"]);
+                continue;
+            };
+            let said = works(&mut command);
+            let is_it = if wanted == "json" { is_json(&said) } else { said == wanted };
+            assert!(is_it, "{deliveries} {words:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn rejects_lines_that_were_asked_for_beside_what_wants_the_stream_for_itself() {
+    let home = delivering("{ token = {} }");
+    let says = ["write `token` and `env` to one standard output", "a route of their own"];
+    fails(&mut get(&home, &["--deliver", "env"]), 2, &says);
+    // Without --format these would still be two.
+    let home = delivering("{ token = {} }, { header = {} }");
+    let says = ["write `token` and `header` and `env` to one standard output", "a route of their own"];
+    let done = output(&mut get(&home, &["--format", "env"]));
+    assert!(!both(&done).contains("leave out --format"), "{}", both(&done));
+    fails(&mut get(&home, &["--format", "env"]), 2, &says);
+}
+
 #[test]
 fn quiet_writes_files_and_nothing_to_standard_output() {
     let home = delivering("{ token = {} }, { header = {} }, { token-file = { path = \"out\" } }");

@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use carnet_core::Secret;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{SYSTEM_TTL, TokenRole};
+use super::{
+    super::lifetime::{Life, Spans},
+    TokenRole,
+};
 use crate::{
     access::{self, Caller, Place},
     call::Call,
     fields,
-    reply::{Answer, ApiError, Reply, Secret},
+    reply::{self, Answer, ApiError, Reply},
     route::no_namespace,
     state::{Inner, State},
-    tokens::Token,
+    tokens::{self, Token},
 };
 
 /// Which path makes a token.
@@ -56,7 +60,7 @@ pub(super) fn create(
     if caller.token.num_uses > 0 {
         return Err(ApiError::bad("restricted use token cannot generate child tokens"));
     }
-    let namespace_id = inner.namespaces.get(&place.namespace).ok_or_else(no_namespace)?.id.clone();
+    let namespace = inner.namespaces.get(&place.namespace).ok_or_else(no_namespace)?;
     let role = how.role();
     let policies = policies(call, place, caller, role)?;
     let no_parent = fields::flag(&call.body, "no_parent", false)?;
@@ -84,19 +88,30 @@ pub(super) fn create(
     let (period, explicit) = (lesser(period, |role| role.period), lesser(explicit, |role| role.explicit_max_ttl));
     let uses = [num_uses, role.map_or(0, |role| role.num_uses)];
     let num_uses = uses.into_iter().filter(|uses| *uses > 0).min().unwrap_or(0);
-    let asked = call.text("type");
+    let asked = fields::text(&call.body, "type")?;
+    if !matches!(asked, "" | "service" | "batch") {
+        return Err(ApiError::bad("invalid 'token_type' value"));
+    }
     let batch = role.map_or(asked == "batch", |role| role.is_batch(asked));
+    // No role allows any alias here.
+    if !fields::text(&call.body, "entity_alias")?.is_empty() {
+        let alone = "'entity_alias' is only allowed in combination with token role";
+        return Err(ApiError::bad(if role.is_none() { alone } else { "invalid 'entity_alias' value" }));
+    }
+    let chosen = chosen(inner, call, place, caller, batch)?;
     if batch && (period.is_positive() || num_uses > 0) {
         return Err(ApiError::bad("batch tokens cannot be periodic or have limited uses"));
+    }
+    // It would never end, and nobody could revoke it.
+    if batch && policies.contains("root") {
+        return Err(ApiError::bad("batch tokens cannot be root tokens"));
     }
     let forever = policies.contains("root") && ttl.is_zero() && !period.is_positive();
     if forever && caller.token.expires.is_some() {
         return Err(ApiError::bad("expiring root tokens cannot create non-expiring root tokens"));
     }
-    let wanted = [period, ttl].into_iter().find(SignedDuration::is_positive).unwrap_or(SYSTEM_TTL);
-    let ttl = if explicit.is_positive() { wanted.min(explicit) } else { wanted }.min(SYSTEM_TTL);
-    let longest = [explicit, if period.is_positive() { SignedDuration::ZERO } else { SYSTEM_TTL }];
-    let most = longest.into_iter().filter(SignedDuration::is_positive).min();
+    let spans = Spans { ttl, max: SignedDuration::ZERO, explicit, period };
+    let Life { ttl, warning } = spans.life(&namespace.token.tuning, now, now);
     let name = call.text("display_name");
     let token = Token {
         policies,
@@ -106,7 +121,6 @@ pub(super) fn create(
         num_uses,
         ttl: if forever { SignedDuration::ZERO } else { ttl },
         expires: if forever { None } else { now.saturating_add(ttl).ok() },
-        most: most.and_then(|most| now.saturating_add(most).ok()),
         explicit_max_ttl: explicit,
         period,
         renewable: fields::flag(&call.body, "renewable", true)?
@@ -116,14 +130,22 @@ pub(super) fn create(
         batch,
         entity_id: if orphan { String::new() } else { caller.token.entity_id.clone() },
         namespace: place.namespace.clone(),
-        namespace_id,
+        namespace_id: namespace.id.clone(),
         parent: if orphan { None } else { Some(caller.id) },
         bound: role.map(|role| role.bound.clone()).unwrap_or_default(),
         ..Token::root(now)
     };
-    let (text, token) = inner.tokens.issue(&state.world, token);
+    let (text, token) = match chosen {
+        Some(text) => {
+            let token = inner.tokens.insert(&state.world, &text, token);
+            (text, token)
+        }
+        None => inner.tokens.issue(&state.world, token),
+    };
     let identity = access::identity_policies(inner, &token);
-    let secret = Secret { auth: Some(token.auth(text.expose(), &identity, now)), ..Secret::default() };
+    let warnings = warning.filter(|_| !forever).into_iter().collect();
+    let auth = Some(token.auth(text.expose(), &identity, now));
+    let secret = reply::Secret { auth, warnings, ..reply::Secret::default() };
     Ok(Reply::Secret(Box::new(secret)))
 }
 
@@ -181,6 +203,31 @@ fn policies(
         policies.insert("default".to_owned());
     }
     Ok(policies)
+}
+
+/// The token itself, where the caller chooses it, which takes `sudo` (`OpenBao` 2.7, `handleCreateCommon` and `create`).
+fn chosen(inner: &Inner, call: &Call, place: &Place, caller: &Caller, batch: bool) -> Result<Option<Secret>, ApiError> {
+    let id = fields::text(&call.body, "id")?;
+    let wrong = if id.is_empty() {
+        return Ok(None);
+    } else if !caller.sudo {
+        "root or sudo privileges required to specify token id"
+    } else if !place.namespace.is_empty() {
+        "token IDs can only be manually specified in the root namespace"
+    } else if batch {
+        "batch tokens cannot have a chosen ID"
+    } else if id.starts_with("hvs.") {
+        "custom token ID cannot have the 'hvs.' prefix"
+    } else if id.starts_with("s.") {
+        "custom token ID cannot have the 's.' prefix"
+    } else if id.contains('.') {
+        "custom token ID cannot contain the '.' character"
+    } else if inner.tokens.is_taken(tokens::id(id)) {
+        "cannot create a token with a duplicate ID"
+    } else {
+        return Ok(Some(Secret::new(id)));
+    };
+    Err(ApiError::bad(wrong))
 }
 
 fn meta(call: &Call) -> Result<BTreeMap<String, String>, ApiError> {

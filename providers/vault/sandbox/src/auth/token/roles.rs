@@ -11,9 +11,31 @@ use crate::{
     call::Call,
     fields,
     policy::Operation,
-    reply::{Answer, ApiError, Data, Reply},
+    reply::{self, Answer, ApiError, Data, Reply},
     state::{MAX_ENTRIES, Namespace},
 };
+
+/// What a write may send, with the old names. `allowed_entity_aliases` is not there: no role allows any alias here.
+const KNOWN: [&str; 18] = [
+    "allowed_policies",
+    "allowed_policies_glob",
+    "bound_cidrs",
+    "disallowed_policies",
+    "disallowed_policies_glob",
+    "explicit_max_ttl",
+    "name",
+    "orphan",
+    "path_suffix",
+    "period",
+    "renewable",
+    "role_name",
+    "token_bound_cidrs",
+    "token_explicit_max_ttl",
+    "token_no_default_policy",
+    "token_num_uses",
+    "token_period",
+    "token_type",
+];
 
 /// A role of the tokens' own method ("Token auth method (API), Create/update token role").
 #[derive(Clone, Debug, Default)]
@@ -162,10 +184,7 @@ impl TokenRole {
 pub(super) fn answer(namespace: &mut Namespace, call: &Call, operation: Operation, name: &str) -> Answer {
     let roles = &mut namespace.token_roles;
     match operation {
-        Operation::List if name.is_empty() => {
-            let names: Vec<&String> = roles.keys().collect();
-            if names.is_empty() { Err(ApiError::nothing()) } else { Data::of([("keys", json!(names))]).answer() }
-        }
+        Operation::List if name.is_empty() => Data::keys(roles.keys()),
         _ if name.is_empty() || name.contains('/') => Err(ApiError::unsupported()),
         Operation::Read => Data::from_value(roles.get(name).ok_or_else(ApiError::nothing)?.describe()).answer(),
         Operation::Create | Operation::Update => {
@@ -176,7 +195,9 @@ pub(super) fn answer(namespace: &mut Namespace, call: &Call, operation: Operatio
             let mut role = roles.get(name).cloned().unwrap_or_else(new);
             role.write(&call.body)?;
             roles.insert(name.to_owned(), role);
-            Ok(Reply::Nothing)
+            let unknown: Vec<String> =
+                call.body.keys().filter(|name| !KNOWN.contains(&name.as_str())).cloned().collect();
+            Ok(reply::ignoring(&unknown))
         }
         Operation::Delete => {
             roles.remove(name);
