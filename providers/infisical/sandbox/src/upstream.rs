@@ -10,7 +10,7 @@ use carnet_infisical::trust::{
 };
 use carnet_jose::KeySet;
 use carnet_sandbox_kit::World;
-use http::{HeaderName, HeaderValue, Method as Verb};
+use http::{HeaderName, HeaderValue, Method as Verb, header::ACCEPT};
 use jiff::SignedDuration;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -128,7 +128,10 @@ pub(crate) async fn caller(
     let url = Url::parse(&format!("https://sts.{region}.amazonaws.com/"));
     let url = url.map_err(|_invalid| broken("Invalid URL".to_owned()))?;
     let verb = Verb::from_bytes(method.as_bytes()).map_err(|_invalid| broken("Invalid method".to_owned()))?;
-    let request = conveyed(Request::new(verb, url).body(body), headers).map_err(broken)?;
+    let mut request = conveyed(Request::new(verb, url).body(body), headers).map_err(broken)?;
+    // What the product's HTTP library (axios) sends unless it is told otherwise, and Infisical's SDKs convey nothing of it: without
+    // it STS would answer in XML.
+    request.headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json, text/plain, */*"));
     let answer: CallerIdentity = ask(world, request).await.map_err(broken)?;
     Ok(answer.get_caller_identity_response.get_caller_identity_result)
 }
