@@ -17,13 +17,16 @@ const PAGE: &str = "docs/src/reference/matrix.md";
 const SCHEMA: &str = "schema/carnet.schema.json";
 /// Where the tests put their records, below the target folder (`tests/e2e/tests/it/matrix.rs`).
 const RECORDS: &str = "tmp/matrix";
-/// The targets beside the catalogue's parties: as a record names them, their heading, their page.
+/// The targets that have a page of their own: as a record names them, their heading, their page. A party of the catalogue that is
+/// among them is not shown with the others once more.
 const TARGETS: &[(&str, &str, &str)] = &[
     ("oci", "Oracle Cloud", "../providers/oci.md"),
     ("gcp", "Google Cloud", "../providers/gcp.md"),
     ("azure", "Azure", "../providers/azure.md"),
     ("aws", "AWS", "../providers/aws.md"),
     ("vault", "Vault", "../providers/vault.md"),
+    ("infisical", "Infisical", "../providers/infisical.md"),
+    ("kubernetes", "Kubernetes", "../providers/kubernetes.md"),
     ("authority", "a trust domain of one's own", "../authority.md"),
 ];
 const HEAD: &str = "\
@@ -152,7 +155,8 @@ fn page(sources: &[String], parties: &[(String, String)], records: &BTreeSet<Rec
         }
         page.push('\n');
     }
-    let crosses = |source: &str| parties.iter().any(|(party, _)| cells.contains_key(&(source, party.as_str())));
+    let rows: Vec<_> = parties.iter().filter(|(party, _)| TARGETS.iter().all(|(name, ..)| name != party)).collect();
+    let crosses = |source: &str| rows.iter().any(|(party, _)| cells.contains_key(&(source, party.as_str())));
     let shown: Vec<&String> = sources.iter().filter(|source| crosses(source)).collect();
     page.push_str(
         "\n## Relying parties\n\nThose of the [catalogue](relying-parties.md), by the source of the token shown.\n\n",
@@ -162,7 +166,7 @@ fn page(sources: &[String], parties: &[(String, String)], records: &BTreeSet<Rec
         write!(page, " `{source}` |")?;
     }
     write!(page, "\n|{}\n", " --- |".repeat(shown.len() + 1))?;
-    for (party, title) in parties {
+    for (party, title) in rows {
         write!(page, "| {title} |")?;
         for source in &shown {
             write!(page, " {} |", cell(source, party))?;
@@ -182,21 +186,26 @@ mod tests {
 
     fn of(records: impl IntoIterator<Item = Record>) -> anyhow::Result<String> {
         let sources = ["file".to_owned(), "env".to_owned()];
-        page(&sources, &[("claude".to_owned(), "Claude".to_owned())], &records.into_iter().collect())
+        let parties =
+            [("claude", "Claude"), ("infisical", "Infisical")].map(|(name, title)| (name.to_owned(), title.to_owned()));
+        page(&sources, &parties, &records.into_iter().collect())
     }
 
     #[test]
     fn every_source_has_a_line_and_every_target_a_column() {
-        let page =
-            of([record("env", "aws", true), record("env", "aws", false), record("file", "claude", false)]).unwrap();
+        let records =
+            [("env", "aws", true), ("env", "aws", false), ("file", "claude", false), ("file", "infisical", false)];
+        let page = of(records.map(|(source, target, alone)| record(source, target, alone))).unwrap();
         for line in [
-            "| [`file`](configuration.md#file) | – | – | – | – | – | – |",
-            "| [`env`](configuration.md#env) | – | – | – | client, *client* | – | – |",
+            "| [`file`](configuration.md#file) | – | – | – | – | – | – | client | – |",
+            "| [`env`](configuration.md#env) | – | – | – | client, *client* | – | – | – | – |",
             "| party | `file` |",
             "| Claude | client |",
         ] {
             assert!(page.lines().any(|found| found == line), "{line}\n{page}");
         }
+        // It has a column, and so no line among the parties.
+        assert!(!page.lines().any(|line| line.starts_with("| Infisical |")), "{page}");
     }
 
     #[test]
