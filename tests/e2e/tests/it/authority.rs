@@ -4,6 +4,7 @@ mod administration;
 mod exchange;
 mod kill;
 mod load;
+mod logins;
 mod operations;
 mod rotation;
 pub(crate) mod scene;

@@ -160,6 +160,20 @@ impl Sandbox {
         command
     }
 
+    /// The clauses by which this service has refused so far, the oldest first: callers are not told.
+    pub(crate) fn refusals(&self, service: &str) -> Vec<String> {
+        let token = std::fs::read_to_string(self.folder().join("control-token")).expect("read the control token");
+        let control = self.ready["control"].as_str().expect("an address");
+        let mut curl = Command::new("curl");
+        curl.env_clear()
+            .args(["--silent", "--fail", "--header"])
+            .arg(format!("Authorization: Bearer {}", token.trim()));
+        let answer = json(curl.arg(format!("{control}/decisions")));
+        let decisions = answer["decisions"].as_array().expect("a list of decisions");
+        let own = decisions.iter().filter(|one| one["service"] == service);
+        own.filter_map(|one| one["decision"]["refuse"]["clause"].as_str().map(str::to_owned)).collect()
+    }
+
     /// A token of an emulated issuer.
     pub(crate) fn token(&self, issuer: &str, options: &[&str]) -> String {
         let answer = json(self.command(["token", issuer]).args(options));

@@ -11,7 +11,7 @@ use crate::{
 
 /// The clients, as the matrix calls them.
 pub(crate) const PYTHON: &str = "OCI SDK for Python";
-const NODE: &str = "OCI SDK for JavaScript";
+pub(crate) const NODE: &str = "OCI SDK for JavaScript";
 pub(crate) const COMMAND: &str = "oci";
 
 /// `carnet get` from a CI job's token to a session.
@@ -38,7 +38,7 @@ pub(crate) fn profile(sandbox: &Sandbox, folder: &Path) -> Vec<(String, String)>
 }
 
 /// The profile that this run writes.
-fn delivered(command: &mut Command, folder: &Path) -> Vec<(String, String)> {
+pub(crate) fn delivered(command: &mut Command, folder: &Path) -> Vec<(String, String)> {
     let directory = folder.join("profile");
     let done = output(command.arg("--deliver").arg("oci-profile").arg(format!("directory={}", directory.display())));
     assert!(done.status.success(), "{}", crate::harness::both(&done));

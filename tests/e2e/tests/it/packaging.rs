@@ -5,7 +5,7 @@
 use carnet_store::testing::TestPostgres;
 use serde_json::{Value, json};
 
-use crate::harness::{self, carnet, python};
+use crate::harness::{self, both, carnet, installed, output, python, root};
 
 /// What was looked at. Nothing may be wrong with it.
 fn look(matter: &str, variables: &[(&str, &str)]) -> Value {
@@ -106,4 +106,19 @@ fn an_agent_proves_what_its_node_is_and_gives_a_process_its_identity() {
     assert_eq!(report["sub"], "spiffe://example.org/process", "{report}");
     assert_eq!(report["iss"], "https://oidc.example.org", "{report}");
     assert_eq!(report["asked"], json!([["carnet"]]), "{report}");
+}
+
+/// `packaging/ci/tests`: the action and the component in runners that do what those of GitHub and GitLab do, with this binary, and
+/// the published schemas. Each of them bends something as well.
+#[test]
+fn the_action_and_the_component_do_what_their_manuals_say() {
+    let binary = std::path::absolute(carnet::<&str>([]).get_program()).expect("the path of the binary");
+    let mut tests = installed("python");
+    tests.args(["-m", "unittest"]).current_dir(root().join("packaging/ci/tests"));
+    tests.env("CARNET_BIN", binary).env("PYTHONDONTWRITEBYTECODE", "1");
+    let done = output(&mut tests);
+    let said = both(&done);
+    // Where it finds no tests, or passes some over, that is no failure of its own.
+    let ran = said.lines().find_map(|line| line.strip_prefix("Ran ")?.split(' ').next()?.parse::<u32>().ok());
+    assert!(done.status.success() && ran.is_some_and(|ran| ran > 20) && !said.contains("skipped"), "{said}");
 }

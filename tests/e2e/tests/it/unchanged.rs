@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The command inside `carnet sandbox run`, with the variables of the command itself.
-fn inside(options: &[&str], command: &Command) -> Command {
+pub(crate) fn inside(options: &[&str], command: &Command) -> Command {
     let mut run = carnet(["sandbox", "run"]);
     run.args(options).arg("--").arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
