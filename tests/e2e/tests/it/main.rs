@@ -17,6 +17,7 @@ mod authority;
 mod aws;
 mod azure;
 mod bad_input;
+mod ci;
 mod commands;
 mod google;
 mod google_setup;
