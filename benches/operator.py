@@ -1,9 +1,9 @@
 """An operator as a process: how long 1,000 entries take from a cold start, how long a change of all of them, and the most memory it had.
 
 It runs beside the sandbox's API server and a trial authority, so the time is that of all three on one machine. That API server is ours and keeps its objects in memory; a real one writes each to etcd, and would take longer.
-Every goal is printed with what was seen. Exit status 1 when one is missed. After `cargo build --release`:
+Every goal is printed with what was seen. Exit status 1 when one is missed. After `cargo build --release` and `cargo xtask setup`:
 
-    python3 benches/operator.py [ENTRIES]
+    .venv/bin/python benches/operator.py [ENTRIES]
 """
 import json
 import os
@@ -15,6 +15,8 @@ import tempfile
 import time
 import http.client
 import urllib.parse
+
+import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CARNET = os.environ.get("CARNET_BIN", str(ROOT / "target/release/carnet"))
@@ -81,14 +83,9 @@ def ready(entry):
 
 
 def definitions():
-    """The definitions, as objects: PyYAML reads them where it is there, otherwise `kubectl` does."""
+    """The definitions, as objects."""
     for path in sorted((ROOT / "crates/operator/crds").glob("*.yaml")):
-        try:
-            import yaml
-            yield yaml.safe_load(path.read_text())
-        except ImportError:
-            made = subprocess.run(["kubectl", "create", "--dry-run=client", "--validate=false", "-o", "json", "-f", path], capture_output=True, check=True)
-            yield json.loads(made.stdout)
+        yield yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def main():
