@@ -93,7 +93,7 @@ pub(crate) fn patch(object: &Object, new: &[Condition], more: &Map<String, Value
 mod tests {
     use super::*;
 
-    fn object(status: Value) -> Object {
+    fn object(status: &Value) -> Object {
         Object(json!({"metadata": {"generation": 2, "resourceVersion": "9"}, "status": status}))
     }
 
@@ -104,8 +104,8 @@ mod tests {
     #[test]
     fn the_time_is_that_of_the_last_change() {
         let (first, second) = (Timestamp::from_second(0).unwrap(), Timestamp::from_second(60).unwrap());
-        let made = conditions(&object(json!({})), &[ready(Status::True)], first);
-        let later = object(json!({"conditions": made}));
+        let made = conditions(&object(&json!({})), &[ready(Status::True)], first);
+        let later = object(&json!({"conditions": made}));
         assert_eq!(conditions(&later, &[ready(Status::True)], second)[0]["lastTransitionTime"], "1970-01-01T00:00:00Z");
         assert_eq!(
             conditions(&later, &[ready(Status::False)], second)[0]["lastTransitionTime"],
@@ -116,9 +116,9 @@ mod tests {
     #[test]
     fn what_is_told_is_not_told_again_unless_the_object_has_changed() {
         let now = Timestamp::UNIX_EPOCH;
-        let patched = patch(&object(json!({})), &[ready(Status::True)], &Map::new(), now).unwrap();
+        let patched = patch(&object(&json!({})), &[ready(Status::True)], &Map::new(), now).unwrap();
         assert_eq!(patched["metadata"]["resourceVersion"], "9");
-        let mut told = object(patched["status"].clone());
+        let mut told = object(&patched["status"]);
         assert_eq!(patch(&told, &[ready(Status::True)], &Map::new(), now), None);
         told.0["metadata"]["generation"] = json!(3);
         assert!(patch(&told, &[ready(Status::True)], &Map::new(), now).is_some());
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn conditions_of_others_stay() {
-        let there = object(json!({"conditions": [{"type": "Theirs", "status": "True"}]}));
+        let there = object(&json!({"conditions": [{"type": "Theirs", "status": "True"}]}));
         let all = conditions(&there, &[ready(Status::True)], Timestamp::UNIX_EPOCH);
         assert_eq!(all.as_array().unwrap().len(), 2);
     }
