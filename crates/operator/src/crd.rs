@@ -88,6 +88,16 @@ pub fn all() -> Vec<Value> {
                     "!has(self.pods) || !has(self.pods.namespace)",
                     "pods.namespace is for a ClusterRegistrationEntry: this one is for pods of its own namespace",
                 ),
+                (
+                    // Whose namespace it is, no rule of a definition can see: the operator looks at that.
+                    "!has(self.dnsNames) || self.dnsNames.all(name, name.matches('^([a-z0-9-]+[.]){2,3}svc([.][a-z0-9-]+)*$'))",
+                    "dnsNames are names of services of its own namespace, NAME.NAMESPACE.svc; others are for a ClusterRegistrationEntry",
+                ),
+                (
+                    "!has(self.federatesWith) || self.federatesWith.size() == 0",
+                    "federatesWith is for a ClusterRegistrationEntry",
+                ),
+                ("!has(self.jwtClaims)", "jwtClaims is for a ClusterRegistrationEntry"),
             ]),
             &[id],
             hidden,

@@ -1,6 +1,6 @@
 //! Entries and rules of custom resources, kept true at the authority. What is true is in the API server and at the authority; here is nothing that a restart loses.
 //!
-//! What belongs to this operator at the authority is known by its name: `k8s-MARK-UID` for an entry, `k8s.MARK.NAME` for a rule. The mark is that of the cluster,
+//! What belongs to this operator at the authority is known by its name: `k8s.MARK.UID` for an entry, `k8s.MARK.NAME` for a rule. The mark is that of the cluster,
 //! so that operators of several clusters at one authority leave each other's alone. What has such a name and no object is taken away.
 
 mod known;

@@ -32,11 +32,12 @@ pub struct EntrySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 31_536_000))]
     pub jwt_ttl_seconds: Option<u32>,
-    /// Foreign domains whose bundles the workload gets.
+    /// Foreign domains whose bundles the workload gets. Not in a RegistrationEntry.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub federates_with: BTreeSet<String>,
-    /// DNS names in X509-SVIDs.
+    /// DNS names in X509-SVIDs. In a RegistrationEntry those of services of its namespace, `NAME.NAMESPACE.svc` and `NAME.NAMESPACE.svc.DOMAIN`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 253)))]
     pub dns_names: Vec<String>,
     /// The label that the workload gets with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +50,7 @@ pub struct EntrySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", regex(pattern = "^[0-9]{4}-.*(Z|[+-][0-9:]+)$"))]
     pub expires_at: Option<Timestamp>,
-    /// Further claims of JWT-SVIDs.
+    /// Further claims of JWT-SVIDs. Not in a RegistrationEntry.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub jwt_claims: Map<String, Value>,
     /// Whether JWT-SVIDs get a `jti`.

@@ -16,7 +16,7 @@ use crate::{
 /// What things are called at the authority, and where entries hang.
 #[derive(Clone, Debug)]
 pub(crate) struct Naming {
-    /// What is ours, and no other operator's.
+    /// What is ours, and no other operator's. There is no dot in it: no name begins as those of a shorter mark do.
     pub(crate) mark: String,
     /// The parent of entries that name none: the agents of this cluster.
     pub(crate) parent: SpiffeId,
@@ -25,7 +25,7 @@ pub(crate) struct Naming {
 impl Naming {
     /// The key of the entry of an object with this UID.
     pub(crate) fn entry(&self, uid: &str) -> String {
-        format!("k8s-{}-{uid}", self.mark)
+        format!("k8s.{}.{uid}", self.mark)
     }
 
     /// The name of the rule of an object of this name.
@@ -105,6 +105,25 @@ fn confine(spec: &EntrySpec, namespace: &str, mistakes: &mut Vec<String>) {
     if spec.pods.namespace.as_ref().is_some_and(|named| named != namespace) {
         wrong("pods.namespace", "is another than that of this RegistrationEntry");
     }
+    for name in spec.dns_names.iter().filter(|name| !is_of_service(name, namespace)) {
+        let what = format!("{name:?} is no name of a service of this namespace, NAME.{namespace}.svc");
+        wrong("dnsNames", &what);
+    }
+    // Whom others believe, and what else a token says, is decided for the whole trust domain.
+    if !spec.federates_with.is_empty() {
+        wrong("federatesWith", "is for a ClusterRegistrationEntry");
+    }
+    if !spec.jwt_claims.is_empty() {
+        wrong("jwtClaims", "is for a ClusterRegistrationEntry");
+    }
+}
+
+/// Whether it is `[POD.]SERVICE.NAMESPACE.svc`, with or without the name of the cluster's domain behind it ("DNS for Services and Pods").
+fn is_of_service(name: &str, namespace: &str) -> bool {
+    let labels: Vec<&str> = name.split('.').collect();
+    // The last one counts: before it stands the namespace that resolvers and people read.
+    let service = labels.iter().rposition(|label| *label == "svc");
+    service.is_some_and(|at| (2..=3).contains(&at) && labels.get(at - 1) == Some(&namespace))
 }
 
 fn read<T: FromStr<Err: Display>>(field: &str, text: &str, mistakes: &mut Vec<String>) -> Option<T> {
@@ -153,7 +172,7 @@ mod tests {
         let made = entry(&spec).unwrap();
         let selectors: Vec<&str> = made.selectors.iter().map(Selector::as_str).collect();
         assert_eq!(selectors, ["k8s:ns:pay", "k8s:pod-label:app:x", "k8s:sa:api"]);
-        assert_eq!((made.id.as_str(), made.x509_ttl), ("k8s-m-u-1", Some(600)));
+        assert_eq!((made.id.as_str(), made.x509_ttl), ("k8s.m.u-1", Some(600)));
         assert_eq!(made.parent_id.as_str(), "spiffe://example.org/nodes/prod");
     }
 
@@ -168,6 +187,16 @@ mod tests {
             (json!({"spiffeId": own, "parentId": "spiffe://example.org/nodes/other"}), "parentId"),
             (json!({"spiffeId": own, "admin": true}), "admin"),
             (json!({"spiffeId": own, "pods": {"namespace": "other"}}), "pods.namespace"),
+            (json!({"spiffeId": own, "dnsNames": ["bank.example.org"]}), "dnsNames"),
+            (json!({"spiffeId": own, "dnsNames": ["kubernetes.default.svc"]}), "dnsNames"),
+            (json!({"spiffeId": own, "dnsNames": ["api.pay"]}), "dnsNames"),
+            (json!({"spiffeId": own, "dnsNames": ["pay.svc"]}), "dnsNames"),
+            (json!({"spiffeId": own, "dnsNames": ["api.payroll.svc"]}), "dnsNames"),
+            (json!({"spiffeId": own, "dnsNames": ["api.other.svc.pay.svc.cluster.local"]}), "dnsNames"),
+            (json!({"spiffeId": own, "dnsNames": ["api.pay.svc.other.svc"]}), "dnsNames"),
+            (json!({"spiffeId": own, "dnsNames": ["api.pay.svc", "other"]}), "dnsNames"),
+            (json!({"spiffeId": own, "federatesWith": ["partner.example"]}), "federatesWith"),
+            (json!({"spiffeId": own, "jwtClaims": {"groups": ["admins"]}}), "jwtClaims"),
         ] {
             let error = entry(&spec).unwrap_err();
             assert!(error.starts_with(wrong), "{error}");
@@ -175,10 +204,18 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_may_have_the_names_of_services_of_its_namespace() {
+        let names = ["api.pay.svc", "api.pay.svc.cluster.local", "api-0.api.pay.svc.clusters.example.org"];
+        let spec = json!({"spiffeId": "spiffe://example.org/ns/pay/sa/api", "dnsNames": names});
+        assert_eq!(entry(&spec).unwrap().dns_names, names);
+    }
+
+    #[test]
     fn an_entry_of_the_cluster_is_not_confined() {
         let spec = json!({
             "spiffeId": "spiffe://example.org/bank", "parentId": "spiffe://example.org/nodes/other", "admin": true,
-            "pods": {"namespace": "pay"}, "selectors": ["unix:uid:7"],
+            "pods": {"namespace": "pay"}, "selectors": ["unix:uid:7"], "dnsNames": ["bank.example.org"],
+            "federatesWith": ["partner.example"], "jwtClaims": {"groups": ["admins"]},
         });
         let made = cluster_entry(&spec).unwrap();
         assert!(made.admin && made.selectors.len() == 2);

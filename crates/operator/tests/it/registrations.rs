@@ -18,7 +18,7 @@ async fn an_entry_comes_changes_and_goes_with_its_object() {
     let object = world.condition(&path, "Ready", "True", "Registered").await;
     assert_eq!(world.registry.ids(), [API]);
     let id = object["status"]["id"].as_str().unwrap();
-    assert_eq!(id, format!("k8s-m-{}", object["metadata"]["uid"].as_str().unwrap()));
+    assert_eq!(id, format!("k8s.m.{}", object["metadata"]["uid"].as_str().unwrap()));
     assert_eq!(condition(&object, "Ready")["observedGeneration"], object["metadata"]["generation"]);
     let there = world.registry.entries.get(id).unwrap();
     let selectors: Vec<&str> = there.entry.selectors.iter().map(carnet_spiffe::Selector::as_str).collect();
@@ -137,11 +137,14 @@ async fn an_entry_made_while_the_authority_is_away_comes_later() {
 async fn what_is_ours_and_has_no_object_goes_and_what_is_of_others_stays() {
     let world = World::new().await;
     let made = |id: &str, name: &str| json!({"id": id, "spiffe_id": format!("spiffe://example.org/{name}"), "parent_id": crate::support::PARENT, "selectors": ["unix:uid:7"]});
-    world.registry.put(made("k8s-m-gone", "orphan")).await;
-    world.registry.put(made("k8s-other-gone", "of-another-cluster")).await;
+    world.registry.put(made("k8s.m.gone", "orphan")).await;
+    world.registry.put(made("k8s.other.gone", "of-another-cluster")).await;
+    world.registry.put(made("k8s.m-x.gone", "of-a-longer-mark")).await;
+    world.registry.put(made("k8s.m-x-1", "of-nobody")).await;
     world.registry.put(made("by-hand", "by-hand")).await;
     let operator = world.operator();
-    let others = ["spiffe://example.org/by-hand", "spiffe://example.org/of-another-cluster"];
+    let others = ["by-hand", "of-a-longer-mark", "of-another-cluster", "of-nobody"]
+        .map(|name| format!("spiffe://example.org/{name}"));
     world.until("the orphan goes", async |world| world.registry.ids() == others).await;
     operator.stop().await;
 }
@@ -219,13 +222,22 @@ async fn an_operator_that_is_away_catches_up() {
 #[tokio::test]
 async fn rejects_entries_of_a_namespace_that_the_schema_knows_better_about() {
     let world = World::new().await;
-    for (member, value) in
-        [("parentId", json!("spiffe://example.org/nodes/x")), ("admin", json!(true)), ("spiffeId", json!("x"))]
-    {
+    for (member, value) in [
+        ("parentId", json!("spiffe://example.org/nodes/x")),
+        ("admin", json!(true)),
+        ("spiffeId", json!("x")),
+        ("dnsNames", json!(["bank.example.org"])),
+        ("dnsNames", json!(["api.example.svc", "bank.example.org"])),
+        ("federatesWith", json!(["partner.example"])),
+        ("jwtClaims", json!({"groups": ["admins"]})),
+    ] {
         let mut bad = entry("api");
         bad["spec"][member] = value;
         let (status, answer) = world.ask("POST", &entries(), bad).await;
         assert_eq!(status, 422, "{member}: {answer}");
     }
+    let mut good = entry("api");
+    good["spec"]["dnsNames"] = json!(["api.example.svc", "api.example.svc.cluster.local"]);
+    world.made(&entries(), good).await;
     assert_eq!(world.ask("POST", &entries(), json!({"metadata": {"name": "x"}, "spec": Value::Null})).await.0, 422);
 }
