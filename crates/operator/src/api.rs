@@ -7,7 +7,8 @@ mod entry;
 mod rule;
 mod shared;
 
-pub use agent::AgentSpec;
+pub use agent::{AgentSpec, Csi, CsiRegistrar};
+pub(crate) use agent::{KUBELET, SOCKETS};
 pub use authority::{AuthoritySpec, Postgres, Store, Volume};
 pub use discovery::{BundleEndpoint, DiscoverySource, DiscoverySpec, WorkloadApi};
 pub use entry::{EntrySpec, PodSelector};
@@ -83,6 +84,7 @@ pub(crate) const STATEFUL_SETS: Resource = Resource::new("apps", "v1", "stateful
 pub(crate) const LEASES: Resource = Resource::new("coordination.k8s.io", "v1", "leases", "Lease", true);
 pub(crate) const INGRESSES: Resource = Resource::new("networking.k8s.io", "v1", "ingresses", "Ingress", true);
 pub(crate) const ROUTES: Resource = Resource::new("route.openshift.io", "v1", "routes", "Route", true);
+pub(crate) const CSI_DRIVERS: Resource = Resource::new("storage.k8s.io", "v1", "csidrivers", "CSIDriver", false);
 const RBAC: &str = "rbac.authorization.k8s.io";
 pub(crate) const ROLES: Resource = Resource::new(RBAC, "v1", "roles", "Role", true);
 pub(crate) const ROLE_BINDINGS: Resource = Resource::new(RBAC, "v1", "rolebindings", "RoleBinding", true);

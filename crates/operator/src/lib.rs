@@ -27,4 +27,4 @@ mod workload;
 
 pub use authority::AuthorityAccess;
 pub use operator::Operator;
-pub use settings::{Manage, OperatorConfig, OperatorPlan, Timing};
+pub use settings::{AllowConfig, Manage, OperatorConfig, OperatorPlan, Timing};

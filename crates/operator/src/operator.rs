@@ -29,6 +29,10 @@ pub struct Operator {
     context: Context,
     network: Settings,
     kube: Kube,
+    /// Where Authorities, Agents and DiscoveryProviders are kept; one empty name for everywhere.
+    workloads_in: Vec<String>,
+    /// The same of RegistrationEntries.
+    entries_in: Vec<String>,
     leader: Leader,
     diagnostics: Option<TcpListener>,
     health: Health,
@@ -66,10 +70,26 @@ impl Operator {
         };
         let leader = Leader::new(kube.clone(), context.clone(), settings);
         let diagnostics = plan.diagnostics.map(|address| listen("diagnostics", address)).transpose()?;
+        // Who may write an Agent decides what runs on all nodes: what is not asked for is kept in its own namespace only.
+        let or =
+            |usual: &str| if plan.namespaces.is_empty() { vec![usual.to_owned()] } else { plan.namespaces.clone() };
+        let (workloads_in, entries_in) = (or(&namespace), or(""));
         let numbers = carnet_ops::Metrics::new("carnet");
         let metrics = Metrics::new(&numbers);
         let (plan, context, network) = (plan.clone(), context.clone(), network.clone());
-        Ok(Self { plan, context, network, kube, leader, diagnostics, health: Health::new(), numbers, metrics })
+        Ok(Self {
+            plan,
+            context,
+            network,
+            kube,
+            workloads_in,
+            entries_in,
+            leader,
+            diagnostics,
+            health: Health::new(),
+            numbers,
+            metrics,
+        })
     }
 
     /// Where diagnostics listen.
@@ -140,7 +160,11 @@ impl Operator {
             context: self.context.clone(),
             kube: self.kube.clone(),
             events: Events::new(self.kube.clone(), self.context.clone()),
-            defaults: Defaults { image: self.plan.image.clone() },
+            defaults: Defaults {
+                image: self.plan.image.clone(),
+                registrar: self.plan.registrar.clone(),
+                allowed: self.plan.allowed.clone(),
+            },
             own: KINDS.map(Cache::new).into(),
             made: Keeper::MADE.map(Cache::new).into(),
             queue: Queue::new(self.plan.timing.retry, self.plan.timing.longest_retry),
@@ -151,7 +175,7 @@ impl Operator {
         let keeper = &keeper;
         let selector = format!("{}={}", MANAGED_BY.0, MANAGED_BY.1);
         let mut tasks: Vec<BoxFuture<'_, ()>> = Vec::new();
-        for namespace in &self.plan.namespaces {
+        for namespace in &self.workloads_in {
             for cache in &keeper.own {
                 tasks.push(Box::pin(cache.follow(self.follow(namespace, ""), |object| {
                     keeper.queue.add(Place { of: cache.of, key: object.key() });
@@ -167,7 +191,7 @@ impl Operator {
         }
         tasks.push(Box::pin(async {
             for cache in &keeper.own {
-                cache.wait(self.plan.namespaces.len()).await;
+                cache.wait(self.workloads_in.len()).await;
             }
             keeper.health.ready();
             keeper.run().await;
@@ -206,13 +230,13 @@ impl Operator {
         };
         let registrar = &registrar;
         let mut tasks: Vec<BoxFuture<'_, ()>> = Vec::new();
-        for namespace in &self.plan.namespaces {
+        for namespace in &self.entries_in {
             tasks.push(Box::pin(self.feed(registrar, &registrar.entries, namespace)));
         }
         tasks.push(Box::pin(self.feed(registrar, &registrar.cluster_entries, "")));
         tasks.push(Box::pin(self.feed(registrar, &registrar.rules, "")));
         tasks.push(Box::pin(async {
-            registrar.entries.wait(self.plan.namespaces.len()).await;
+            registrar.entries.wait(self.entries_in.len()).await;
             registrar.cluster_entries.wait(1).await;
             registrar.rules.wait(1).await;
             registrar.run().await;
@@ -247,7 +271,7 @@ impl Operator {
             match self.kube.get(&NAMESPACES, &Key::new("", "kube-system")).await {
                 // Who keeps some namespaces only leaves those of others alone.
                 Ok(found) => {
-                    let text = format!("{}\n{}", found.uid(), self.plan.namespaces.join("\n"));
+                    let text = format!("{}\n{}", found.uid(), self.entries_in.join("\n"));
                     return hex(sha256(text.as_bytes()).get(..8).unwrap_or_default());
                 }
                 Err(error) => {

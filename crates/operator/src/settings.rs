@@ -1,5 +1,7 @@
 //! The section `[operator]` of the configuration.
 
+mod allow;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use carnet_core::{Mistake, SectionConfig};
@@ -11,8 +13,15 @@ use serde::Deserialize;
 
 use crate::authority::AuthorityAccess;
 
+pub use allow::AllowConfig;
+pub(crate) use allow::Allowed;
+
 /// The image of what it makes, unless something else is named.
 const IMAGE: &str = concat!("carnet:", env!("CARGO_PKG_VERSION"));
+/// What tells kubelets of a CSI driver, unless something else is named.
+const REGISTRAR: &str = "registry.k8s.io/sig-storage/csi-node-driver-registrar:v2.13.0";
+/// All namespaces.
+const ALL: &str = "*";
 /// The lease of those who hold none of another name.
 const LEASE: &str = "carnet-operator";
 
@@ -42,7 +51,7 @@ pub struct OperatorConfig {
     /// A context of the kubeconfig. By default its current one.
     #[serde(default)]
     pub context: Option<String>,
-    /// Namespaces whose custom resources it keeps. By default all.
+    /// Namespaces whose custom resources it keeps; `*` alone stands for all. By default those of its own, and RegistrationEntries of all.
     #[serde(default)]
     pub namespaces: Vec<String>,
     /// The namespace of its lease. By default that of its pod, or `default`.
@@ -54,6 +63,12 @@ pub struct OperatorConfig {
     /// The image of the pods that it makes.
     #[serde(default)]
     pub image: Option<String>,
+    /// The image of the `csi-node-driver-registrar` beside a CSI driver. By default that of `registry.k8s.io`.
+    #[serde(default)]
+    pub registrar_image: Option<String>,
+    /// What Authorities, Agents and DiscoveryProviders may name besides these images and the usual folders of nodes.
+    #[serde(default)]
+    pub allow: AllowConfig,
     /// How the authority is reached whose entries and rules it keeps.
     #[serde(default)]
     pub authority: AuthorityAccess,
@@ -121,11 +136,13 @@ pub struct OperatorPlan {
     pub(crate) api: ApiAccess,
     pub(crate) kubeconfig: Option<PathBuf>,
     pub(crate) context: Option<String>,
-    /// One empty name for all.
+    /// None where none are named; one empty name for all.
     pub(crate) namespaces: Vec<String>,
     pub(crate) namespace: Option<String>,
     pub(crate) lease: String,
     pub(crate) image: String,
+    pub(crate) registrar: String,
+    pub(crate) allowed: Allowed,
     pub(crate) authority: AuthorityAccess,
     pub(crate) parent: Option<SpiffeId>,
     pub(crate) mark: Option<String>,
@@ -169,7 +186,10 @@ impl SectionConfig for OperatorConfig {
         {
             mistakes.push(Mistake::new("mark", "has 1 to 63 letters, digits and dashes"));
         }
-        for (index, namespace) in self.namespaces.iter().enumerate().filter(|(_, name)| !is_label(name)) {
+        let allowed = self.allow.check(&mut mistakes);
+        let everywhere = self.namespaces == [ALL];
+        let named = |name: &str| everywhere || is_label(name);
+        for (index, namespace) in self.namespaces.iter().enumerate().filter(|(_, name)| !named(name)) {
             let message = format!("{:?} is no name of a namespace", carnet_core::safe_text(namespace));
             mistakes.push(Mistake::new(format!("namespaces[{index}]"), message));
         }
@@ -204,7 +224,7 @@ impl SectionConfig for OperatorConfig {
             Some(seconds) => timing.resync = Duration::from_secs(seconds.into()),
             None => {}
         }
-        let namespaces = if self.namespaces.is_empty() { vec![String::new()] } else { self.namespaces };
+        let namespaces = if everywhere { vec![String::new()] } else { self.namespaces };
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -218,6 +238,8 @@ impl SectionConfig for OperatorConfig {
             namespace: self.namespace,
             lease: self.lease.unwrap_or_else(|| LEASE.to_owned()),
             image: self.image.unwrap_or_else(|| IMAGE.to_owned()),
+            registrar: self.registrar_image.unwrap_or_else(|| REGISTRAR.to_owned()),
+            allowed,
             authority: self.authority,
             parent,
             mark: self.mark,
@@ -261,7 +283,11 @@ mod tests {
             (json!({"manage": ["registrations"]}), "parent_id"),
             (json!({"parent_id": "nodes"}), "parent_id"),
             (json!({"mark": "a/b"}), "mark"),
+            (json!({"mark": "a.b"}), "mark"),
             (json!({"namespaces": ["Upper"]}), "namespaces[0]"),
+            (json!({"namespaces": ["one", "*"]}), "namespaces[1]"),
+            (json!({"allow": {"images": [""]}}), "allow.images[0]"),
+            (json!({"allow": {"socket_directories": ["/a/../b"]}}), "allow.socket_directories[0]"),
             (json!({"lease": ""}), "lease"),
             (json!({"resync_seconds": 1}), "resync_seconds"),
             (json!({"diagnostics": "here"}), "diagnostics"),

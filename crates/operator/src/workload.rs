@@ -3,6 +3,7 @@
 mod agent;
 mod authority;
 mod config;
+mod csi;
 mod discovery;
 mod exposure;
 mod keeper;
@@ -11,8 +12,9 @@ mod pods;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{AGENTS, AUTHORITIES, DISCOVERY_PROVIDERS, Exposure, Resource},
+    api::{AGENTS, AUTHORITIES, DISCOVERY_PROVIDERS, Exposure, Placement, Resource},
     kube::{MANAGER, Object},
+    settings::Allowed,
 };
 
 pub(crate) use keeper::{Keeper, Place};
@@ -25,6 +27,20 @@ pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", MAN
 pub(crate) struct Defaults {
     /// The image of pods whose custom resource names none.
     pub(crate) image: String,
+    /// The same of what tells kubelets of the CSI driver.
+    pub(crate) registrar: String,
+    /// What custom resources may name otherwise.
+    pub(crate) allowed: Allowed,
+}
+
+impl Defaults {
+    /// Whether pods may run so.
+    fn check(&self, placement: &Placement) -> Result<(), String> {
+        match &placement.image {
+            Some(image) if *image != self.image => self.allowed.image("placement.image", image),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// An object that is wanted, or wanted no more.
@@ -127,11 +143,16 @@ impl Owner {
 
     /// An object of the whole cluster. What is in a namespace cannot own it: it is marked, and deleted before the custom resource goes.
     fn cluster_part(&self, of: Resource, rest: Value) -> Part {
+        self.cluster_named(of, &self.cluster_name(), rest)
+    }
+
+    /// The same by a name that others must know.
+    fn cluster_named(&self, of: Resource, name: &str, rest: Value) -> Part {
         let mut labels = self.labels();
         if let Some(members) = labels.as_object_mut() {
             members.insert(OWNER.to_owned(), self.uid.clone().into());
         }
-        let metadata = json!({ "name": self.cluster_name(), "labels": labels });
+        let metadata = json!({ "name": name, "labels": labels });
         Part { of, object: whole(of, metadata, rest), wanted: true }
     }
 }

@@ -2,12 +2,17 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     Bootstrap, Placement,
     authority::{carnet, kubernetes},
 };
+
+/// Where agents have their socket, on the node and in their pods.
+pub(crate) const SOCKETS: &str = "/run/carnet/agent";
+/// Where most kubelets keep what is theirs.
+pub(crate) const KUBELET: &str = "/var/lib/kubelet";
 
 /// The agents of the nodes: a DaemonSet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,7 +39,7 @@ pub struct AgentSpec {
     pub audience: String,
     /// How it first knows the authority.
     pub bootstrap: Bootstrap,
-    /// The folder of the node with the socket of the Workload API.
+    /// The folder of the node with the socket of the Workload API. Others than `/run/carnet/agent` the operator must allow.
     #[serde(default = "sockets")]
     #[schemars(regex(pattern = "^/[^:]*[^/:]$"))]
     pub socket_directory: String,
@@ -45,6 +50,9 @@ pub struct AgentSpec {
     #[serde(default = "pods")]
     #[schemars(regex(pattern = "^(pods|proxy)$"))]
     pub kubelet_permission: String,
+    /// The CSI driver beside the agent, by which pods mount the folder of the socket, read-only.
+    #[serde(default)]
+    pub csi: Csi,
     /// More of the section `[agent]` of the configuration. What the fields above say counts before it.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub config: Map<String, Value>,
@@ -53,10 +61,84 @@ pub struct AgentSpec {
     pub placement: Placement,
 }
 
+/// The CSI driver: two containers beside the agent, and the CSIDriver of the cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Csi {
+    /// Whether there is one.
+    #[serde(default)]
+    pub enabled: bool,
+    /// Its name in the cluster, and in volumes of pods.
+    #[serde(default = "driver")]
+    #[schemars(length(max = 63), regex(pattern = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    pub driver_name: String,
+    /// The kubelet's folder on the node. Others than `/var/lib/kubelet` the operator must allow.
+    #[serde(default = "kubelet")]
+    #[schemars(regex(pattern = "^/[^:]*[^/:]$"))]
+    pub kubelet_directory: String,
+    /// `resources` of its container.
+    #[serde(default = "driver_resources")]
+    pub resources: Map<String, Value>,
+    /// What tells the kubelet of it.
+    #[serde(default)]
+    pub registrar: CsiRegistrar,
+}
+
+impl Default for Csi {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            driver_name: driver(),
+            kubelet_directory: kubelet(),
+            resources: driver_resources(),
+            registrar: CsiRegistrar::default(),
+        }
+    }
+}
+
+/// The `csi-node-driver-registrar` of Kubernetes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CsiRegistrar {
+    /// Its image. By default the operator's `registrar_image`; others the operator must allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// `resources` of its container.
+    #[serde(default = "registrar_resources")]
+    pub resources: Map<String, Value>,
+}
+
+impl Default for CsiRegistrar {
+    fn default() -> Self {
+        Self { image: None, resources: registrar_resources() }
+    }
+}
+
 fn sockets() -> String {
-    "/run/carnet/agent".to_owned()
+    SOCKETS.to_owned()
 }
 
 fn pods() -> String {
     "pods".to_owned()
+}
+
+fn driver() -> String {
+    "csi.spiffe.io".to_owned()
+}
+
+fn kubelet() -> String {
+    KUBELET.to_owned()
+}
+
+fn driver_resources() -> Map<String, Value> {
+    bounded("10m")
+}
+
+fn registrar_resources() -> Map<String, Value> {
+    bounded("5m")
+}
+
+fn bounded(cpu: &str) -> Map<String, Value> {
+    let requests = json!({ "cpu": cpu, "memory": "16Mi" });
+    Map::from_iter([("requests".to_owned(), requests), ("limits".to_owned(), json!({ "memory": "64Mi" }))])
 }

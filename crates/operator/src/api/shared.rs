@@ -22,7 +22,7 @@ pub struct KeyRef {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Placement {
-    /// The image. By default the operator's own.
+    /// The image. By default the one that the operator is set to; others it must allow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// `resources` of the container.

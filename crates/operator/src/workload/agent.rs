@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Defaults, Owner, Plan, config, pods};
+use super::{Defaults, Owner, Plan, config, csi, pods};
 use crate::api::{AgentSpec, CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, CONFIG_MAPS, DAEMON_SETS, SERVICE_ACCOUNTS};
 
 /// The authority's port for nodes, as its Service has it.
@@ -17,6 +17,8 @@ pub(super) fn plan(spec: &AgentSpec, owner: &Owner, defaults: &Defaults) -> Resu
     if spec.bootstrap.config_map.is_some() == spec.bootstrap.insecure {
         return Err("bootstrap: one of configMap and insecure must be given".to_owned());
     }
+    defaults.check(&spec.placement)?;
+    defaults.allowed.socket_directory(&spec.socket_directory)?;
     let name = owner.name();
     let file = config::file("agent", &spec.config, settings(spec, &authority))?;
     let digest = config::digest(&[&file]);
@@ -29,15 +31,16 @@ pub(super) fn plan(spec: &AgentSpec, owner: &Owner, defaults: &Defaults) -> Resu
     let set = json!({
         "selector": { "matchLabels": owner.selector() },
         "updateStrategy": { "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": 1 } },
-        "template": pods::template(owner, &spec.placement, &digest, pod(spec, owner, defaults)),
+        "template": pods::template(owner, &spec.placement, &digest, pod(spec, owner, defaults)?),
     });
-    let parts = vec![
+    let mut parts = vec![
         owner.part(SERVICE_ACCOUNTS, &name, json!({ "automountServiceAccountToken": false })),
         owner.cluster_part(CLUSTER_ROLES, json!({ "rules": rules })),
         owner.cluster_part(CLUSTER_ROLE_BINDINGS, json!({ "roleRef": reference, "subjects": [subject] })),
         owner.part(CONFIG_MAPS, &name, json!({ "data": { "carnet.toml": file } })),
         owner.part(DAEMON_SETS, &name, json!({ "spec": set })),
     ];
+    parts.extend(spec.csi.enabled.then(|| csi::driver(&spec.csi, owner)));
     Ok(Plan { parts, pods: DAEMON_SETS, name, exposure: None, secrets: Vec::new() })
 }
 
@@ -60,7 +63,7 @@ fn settings(spec: &AgentSpec, authority: &str) -> Value {
     })
 }
 
-fn pod(spec: &AgentSpec, owner: &Owner, defaults: &Defaults) -> Value {
+fn pod(spec: &AgentSpec, owner: &Owner, defaults: &Defaults) -> Result<Value, String> {
     let token =
         json!({ "serviceAccountToken": { "path": "token", "audience": spec.audience, "expirationSeconds": 3600 } });
     let mut mounts = vec![
@@ -94,9 +97,12 @@ fn pod(spec: &AgentSpec, owner: &Owner, defaults: &Defaults) -> Value {
         }),
         probed: Some("diagnostics"),
     };
-    json!({
+    let mut containers = vec![container.json(&spec.placement, defaults)];
+    containers.extend(csi::containers(spec, defaults)?);
+    volumes.extend(csi::volumes(&spec.csi));
+    Ok(json!({
         "serviceAccountName": owner.name(), "automountServiceAccountToken": true, "hostPID": true,
         "securityContext": { "seccompProfile": { "type": "RuntimeDefault" } },
-        "containers": [container.json(&spec.placement, defaults)], "volumes": volumes,
-    })
+        "containers": containers, "volumes": volumes,
+    }))
 }

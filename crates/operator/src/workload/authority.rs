@@ -22,6 +22,7 @@ pub(super) fn plan(spec: &AuthoritySpec, owner: &Owner, defaults: &Defaults) -> 
     if postgres.is_some() && spec.seal_secret.is_none() {
         return Err("sealSecret: is missing, and with store.postgres there is no volume for a key".to_owned());
     }
+    defaults.check(&spec.placement)?;
     let name = owner.name();
     let file = config::file("authority", &spec.config, settings(spec))?;
     let beside = spec.registers.then(|| registrar(spec, owner)).transpose()?;

@@ -19,6 +19,7 @@ enum Source<'a> {
 
 pub(super) fn plan(spec: &DiscoverySpec, owner: &Owner, defaults: &Defaults) -> Result<Plan, String> {
     let source = source(spec)?;
+    defaults.check(&spec.placement)?;
     let name = owner.name();
     let file = config::file("discovery", &spec.config, settings(spec, &source))?;
     let digest = config::digest(&[&file]);

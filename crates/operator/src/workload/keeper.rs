@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::{Defaults, OWNER, Part, Plan};
 use crate::{
     api::{
-        CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, DAEMON_SETS, DEPLOYMENTS, DISCOVERY_PROVIDERS, ExposureKind, Resource,
-        SECRETS, STATEFUL_SETS,
+        AGENTS, CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, CSI_DRIVERS, DAEMON_SETS, DEPLOYMENTS, DISCOVERY_PROVIDERS,
+        ExposureKind, Resource, SECRETS, STATEFUL_SETS,
     },
     control::{Cache, Condition, Events, Queue, Sort, Status, change, finalizers, patch},
     kube::{ApiError, Key, Kube, Object},
@@ -120,7 +120,7 @@ impl Keeper {
         let Some(cache) = self.own.iter().find(|cache| cache.of == place.of) else { return Ok(self.resync) };
         let Some(object) = cache.get(&place.key) else { return Ok(self.resync) };
         if object.is_leaving() {
-            self.clean(&object).await?;
+            self.clean(&place.of, &object).await?;
             change(&self.kube, cache, object, |object| Some(("", finalizers(object, false)?))).await?;
             return Ok(self.resync);
         }
@@ -200,15 +200,30 @@ impl Keeper {
                 (_, false) => {}
             }
         }
+        if plan.pods == DAEMON_SETS {
+            // A driver has a name of its own, and may have had another before.
+            let drivers = plan.parts.iter().filter(|part| part.of == CSI_DRIVERS);
+            let kept: Vec<Key> = drivers.map(|part| Key::of(&part.object)).collect();
+            let taken = self.take_away(&CSI_DRIVERS, object, &kept).await;
+            taken.map_err(|error| (CSI_DRIVERS.kind.to_owned(), error))?;
+        }
         Ok(applied)
     }
 
     /// Takes away what is in no namespace and belongs to the object.
-    async fn clean(&self, object: &Object) -> Result<(), ApiError> {
-        let selector = format!("{OWNER}={}", object.uid());
+    async fn clean(&self, of: &Resource, object: &Object) -> Result<(), ApiError> {
         for of in [CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES] {
-            for ours in self.kube.list(&of, "", &selector, "").await?.items {
-                self.kube.delete(&of, &ours.key(), ours.uid()).await?;
+            self.take_away(&of, object, &[]).await?;
+        }
+        if *of == AGENTS { self.take_away(&CSI_DRIVERS, object, &[]).await } else { Ok(()) }
+    }
+
+    /// Takes away what is of this kind and belongs to the object, but for what is kept.
+    async fn take_away(&self, of: &Resource, object: &Object, kept: &[Key]) -> Result<(), ApiError> {
+        let selector = format!("{OWNER}={}", object.uid());
+        for ours in self.kube.list(of, "", &selector, "").await?.items {
+            if !kept.contains(&ours.key()) {
+                self.kube.delete(of, &ours.key(), ours.uid()).await?;
             }
         }
         Ok(())

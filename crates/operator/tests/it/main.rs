@@ -9,6 +9,8 @@
 )]
 
 mod authority;
+mod bounds;
+mod csi;
 mod definitions;
 mod gate;
 mod registrations;

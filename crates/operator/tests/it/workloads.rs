@@ -4,21 +4,26 @@ use serde_json::{Value, json};
 
 use crate::support::{OWN, World, condition};
 
-const APPS: &str = "/apis/apps/v1/namespaces/carnet";
+pub(crate) const APPS: &str = "/apis/apps/v1/namespaces/carnet";
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 
-fn own(plural: &str) -> String {
+pub(crate) fn own(plural: &str) -> String {
     format!("{OWN}/namespaces/carnet/{plural}")
 }
 
-fn authority() -> Value {
+pub(crate) fn authority() -> Value {
     json!({"metadata": {"name": "main"}, "spec": {
         "trustDomain": "example.org", "issuer": "https://oidc.example.org", "agents": ["carnet:main-agent"], "registers": true,
         "config": {"tokens": {"jwt_svid_seconds": 120}},
     }})
 }
 
-fn discovery() -> Value {
+pub(crate) fn agent() -> Value {
+    let bundle = json!({"configMap": {"name": "bundle", "key": "bundle.json"}});
+    json!({"metadata": {"name": "main"}, "spec": {"trustDomain": "example.org", "authority": "main", "bootstrap": bundle}})
+}
+
+pub(crate) fn discovery() -> Value {
     json!({"metadata": {"name": "oidc"}, "spec": {
         "trustDomain": "example.org", "issuer": "https://oidc.example.org", "replicas": 1,
         "source": {"configMap": {"name": "bundle", "key": "bundle.json"}},
@@ -89,8 +94,7 @@ async fn what_somebody_changes_in_what_is_made_is_put_right() {
 async fn agents_run_with_a_configuration_that_they_take() {
     let world = World::new().await;
     let operator = world.operator();
-    let spec = json!({"trustDomain": "example.org", "authority": "main", "bootstrap": {"configMap": {"name": "bundle", "key": "bundle.json"}}});
-    world.made(&own("agents"), json!({"metadata": {"name": "main"}, "spec": spec})).await;
+    world.made(&own("agents"), agent()).await;
     let path = format!("{}/main", own("agents"));
     world.condition(&path, "Applied", "True", "Applied").await;
     let file = world.get("/api/v1/namespaces/carnet/configmaps/main-agent").await;
