@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake, Secret,
-    SecretBytes, X509Identity, check_token,
+    BoxFuture, Context, Credential, Delivered, Delivery, DeliveryConfig, Error, Kind, Kinds, Material, Mistake, Output,
+    Secret, SecretBytes, X509Identity, check_token,
 };
 use carnet_jose::private_key_to_pem;
 use carnet_x509::der_to_pem;
@@ -59,6 +59,10 @@ impl Delivery for ExecCredential {
 
     fn takes(&self) -> Kinds {
         Self::TAKES
+    }
+
+    fn output(&self) -> Output {
+        Output::Whole
     }
 
     fn deliver<'a>(

@@ -16,6 +16,8 @@ async fn deliver(config: Value, info: Option<&str>, credential: &Credential) -> 
     let variables: Vec<(&str, &str)> = info.map(|info| (INFO, info)).into_iter().collect();
     let (context, _) = place(&variables, &[], ScriptedHttp::default());
     let delivery = serde_json::from_value::<ExecCredential>(config).unwrap().build().unwrap();
+    // Otherwise nothing of it would be written.
+    assert_eq!(delivery.output(), Output::Whole);
     let delivered = delivery.deliver(&context, credential).await?;
     assert!(delivered.environment.is_empty() && delivered.files.is_empty());
     Ok(serde_json::from_slice(delivered.output.unwrap().expose()).unwrap())
