@@ -23,7 +23,8 @@ def secrets(one):
     found = one.secrets.list_secrets(environment_slug="prod", secret_path="/", project_id=args.project)
     return {
         "own": {secret.secretKey: secret.secretValue for secret in found.secrets},
-        "imported": {secret.secretKey: secret.secretValue for each in found.imports for secret in each.secrets},
+        # Here the SDK leaves what it got as it is.
+        "imported": {secret["secretKey"]: secret["secretValue"] for each in found.imports for secret in each.secrets},
     }
 
 
