@@ -147,7 +147,7 @@ fn carnet_tells_by_which_clause_infisical_refuses() {
     let child = Command::new("true");
     let pod = format!("{{ kubernetes = {{ {} }} }}", Pod::new(sandbox, "prod", "admin-0").request());
     let elsewhere = "method = \"kubernetes\", audience = \"https://somebody.else\"";
-    fails(&mut run(folder.path(), &pod, elsewhere, TOKEN, &child), 4, &["clause: review"]);
+    fails(&mut run(folder.path(), &pod, elsewhere, TOKEN, &child), 4, &["clause: audience"]);
     let elsewhere = "audience = \"https://somebody.else\"";
     fails(&mut run(folder.path(), "\"github-actions\"", elsewhere, TOKEN, &child), 4, &["clause: audience"]);
 }
