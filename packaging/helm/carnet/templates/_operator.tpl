@@ -5,7 +5,8 @@ version = 1
 [operator]
 manage = ["workloads"]
 image = {{ include "carnet.toml" (include "carnet.image" .) }}
-namespaces = {{ include "carnet.toml" $operator.namespaces }}
+registrar_image = {{ include "carnet.toml" .Values.csi.registrar.image }}
+namespaces = {{ include "carnet.toml" (default (list .Release.Namespace) $operator.namespaces) }}
 lease = {{ include "carnet.toml" (include "carnet.component" (list . "operator")) }}
 diagnostics = "0.0.0.0:9090"
 {{- with $operator.extraConfig }}
@@ -91,6 +92,9 @@ diagnostics = "0.0.0.0:9091"
 {{- define "carnet.operator.cluster" -}}
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [clusterroles, clusterrolebindings]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [storage.k8s.io]
+  resources: [csidrivers]
   verbs: [get, list, create, patch, delete]
 - apiGroups: [authentication.k8s.io]
   resources: [tokenreviews]

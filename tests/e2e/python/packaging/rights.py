@@ -29,12 +29,12 @@ OPERATOR = (
     | each(OWN, WORKLOADS, (*READ, "patch")) | each(OWN, [f"{one}/status" for one in WORKLOADS], ("patch",)) | each(OWN, [f"{one}/finalizers" for one in WORKLOADS], ("update",))
     | each("", ("configmaps", "serviceaccounts", "services"), APPLY) | each("apps", ("daemonsets", "deployments", "statefulsets"), (*APPLY, "list", "watch"))
     | each("networking.k8s.io", ["ingresses"], APPLY) | each("rbac.authorization.k8s.io", ("roles", "rolebindings"), APPLY)
-    | each("rbac.authorization.k8s.io", ("clusterroles", "clusterrolebindings"), (*APPLY, "list"))
+    | each("rbac.authorization.k8s.io", ("clusterroles", "clusterrolebindings"), (*APPLY, "list")) | each("storage.k8s.io", ["csidrivers"], (*APPLY, "list"))
 )
 SECRETS = {("", "secrets", "get")}
 ROUTES = each("route.openshift.io", ("routes", "routes/custom-host"), (*APPLY, "update")) | each("", ["secrets"], READ)
 # By component: group, resource and verb.
-NEEDED = {"authority": REVIEW, "agent": KUBELET, "operator": OPERATOR | SECRETS}
+NEEDED = {"authority": REVIEW, "agent": KUBELET, "operator": OPERATOR}
 # Accounts of others, by what they are for.
 ROUTER = {("", "secrets/oidc-example-org", verb) for verb in ("get", "list", "watch")}
 
@@ -126,9 +126,10 @@ def settings():
     yield "carnet-agent", KUBELET_BEFORE, helm.rendered([examples["single"]], kubernetes="1.32.0")
     yield "carnet-authority", set(), helm.rendered([examples["single"]], ["authority.nodeAttestation.enabled=false"])
     operator = examples["operator"]
-    yield "carnet-operator", OPERATOR | ROUTES, helm.rendered([operator], ["operator.routes=true"])
-    yield "carnet-operator", OPERATOR, helm.rendered([operator], ["operator.secrets=false"])
-    yield "carnet-operator", OPERATOR | SECRETS, helm.rendered([operator], ['operator.namespaces=["one","two"]'])
+    yield "carnet-operator", OPERATOR | ROUTES, helm.rendered([operator], ["operator.routes=true", "operator.secrets=true"])
+    yield "carnet-operator", OPERATOR | SECRETS, helm.rendered([operator], ["operator.secrets=true"])
+    yield "carnet-operator", OPERATOR, helm.rendered([operator], ['operator.namespaces=["one","two"]'])
+    yield "carnet-operator", OPERATOR, helm.rendered([operator], ['operator.namespaces=["*"]'])
 
 
 def everywhere(documents):
@@ -144,8 +145,9 @@ def check():
     for account, rights, documents in settings():
         if given(documents).get(account, set()) != rights:
             problems.append(f"{account}: {sorted(given(documents).get(account, set()) ^ rights)}")
-    bounded = everywhere(helm.rendered([helm.examples()["operator"]], ['operator.namespaces=["one","two"]']))
-    if any(resource in ("secrets", "configmaps", "statefulsets", "roles") for _, resource, _ in bounded):
-        problems.append("an operator of two namespaces has rights in all")
+    for namespaces, in_all in (("[]", False), ('["one","two"]', False), ('["*"]', True)):
+        wide = everywhere(helm.rendered([helm.examples()["operator"]], [f"operator.namespaces={namespaces}", "operator.secrets=true"]))
+        if any(resource in ("secrets", "configmaps", "statefulsets", "roles", "agents") for _, resource, _ in wide) != in_all:
+            problems.append(f"an operator of the namespaces {namespaces} has rights in {'some' if in_all else 'all'}")
     problems += objects.noticed(complaints, sets["single"], BENDS)
     return {"accounts": sorted({account for documents in sets.values() for account in given(documents)}), "problems": problems}

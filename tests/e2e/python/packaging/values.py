@@ -45,6 +45,8 @@ REFUSED = [
     ({"discovery.source.bundleEndpoint.url": '"https://x.example"', "discovery.source.configMap.name": '"x"'}, "source"),
     ({"discovery.source.bundleEndpoint": '{"url": "https://x.example", "endpointId": "spiffe://x.example/y"}'}, "bootstrapConfigMap"),
     ({"discovery.maxAge": '"five minutes"'}, "maxAge"),
+    ({"operator.namespaces": '["*", "one"]'}, "namespaces"),
+    ({"operator.namespaces": '["One"]'}, "namespaces"),
     ({"networkPolicy.apiServerPorts": "[70000]"}, "apiServerPorts"),
     ({"metrics.serviceMonitor.interval": '"often"'}, "interval"),
     # What the schema cannot say.
