@@ -135,23 +135,17 @@ impl Leader {
             "holderIdentity": self.settings.identity, "leaseDurationSeconds": self.settings.duration.as_secs().max(1),
             "acquireTime": since, "renewTime": now, "leaseTransitions": count,
         });
-        let lease = match there {
-            Some(Object(mut lease)) => {
-                if let Some(members) = lease.as_object_mut() {
-                    members.insert("spec".to_owned(), spec);
-                }
-                Ok(lease)
+        let written = if let Some(Object(mut lease)) = there {
+            if let Some(members) = lease.as_object_mut() {
+                members.insert("spec".to_owned(), spec);
             }
-            None => {
-                let Key { namespace, name } = &self.settings.key;
-                let metadata = json!({ "name": name, "namespace": namespace });
-                let (version, kind) = (LEASES.api_version(), LEASES.kind);
-                Err(json!({ "apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec }))
-            }
-        };
-        let written = match &lease {
-            Ok(there) => self.kube.replace(&LEASES, there).await,
-            Err(new) => self.kube.create(&LEASES, new).await,
+            self.kube.replace(&LEASES, &lease).await
+        } else {
+            let Key { namespace, name } = &self.settings.key;
+            let metadata = json!({ "name": name, "namespace": namespace });
+            let (version, kind) = (LEASES.api_version(), LEASES.kind);
+            let new = json!({ "apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec });
+            self.kube.create(&LEASES, &new).await
         };
         match written {
             Ok(_) => Ok(true),

@@ -205,7 +205,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_comes_in_the_meantime_does_not_wait() {
         let queue = queue();
-        queue.add_after(1, Duration::from_secs(60));
+        queue.add_after(1, Duration::from_mins(1));
         queue.add(2);
         assert_eq!(queue.next(10).await, [2]);
         assert_eq!(queue.next(10).await, [1]);

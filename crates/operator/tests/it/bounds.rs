@@ -46,7 +46,7 @@ async fn workloads_are_kept_in_the_namespace_of_the_operator_and_entries_in_all(
 #[tokio::test]
 async fn workloads_of_all_namespaces_are_kept_where_that_is_asked_for() {
     let world = World::new().await;
-    let operator = world.operator_with(with(&world, "namespaces", json!(["*"])), |_| {});
+    let operator = World::operator_with(with(&world, "namespaces", json!(["*"])), |_| {});
     let elsewhere = format!("{OWN}/namespaces/example/agents");
     world.made(&elsewhere, agent()).await;
     world.condition(&format!("{elsewhere}/main"), "Applied", "True", "Applied").await;
@@ -91,7 +91,7 @@ async fn images_and_folders_that_are_allowed_are_taken() {
         "images": ["registry.example.org/carnet", "registry.example.org/registrar:2"],
         "socket_directories": ["/run/other"], "kubelet_directories": ["/var/snap/kubelet"],
     });
-    let operator = world.operator_with(with(&world, "allow", allow), |_| {});
+    let operator = World::operator_with(with(&world, "allow", allow), |_| {});
     let mut object = agent();
     object["spec"]["socketDirectory"] = json!("/run/other/agent");
     object["spec"]["placement"] = json!({"image": "registry.example.org/carnet:9"});

@@ -15,7 +15,7 @@ fn with_driver() -> Value {
     agent
 }
 
-/// What the test that is given says of one of the containers, by its name.
+/// The containers of the agents' pods.
 async fn containers(world: &World) -> Vec<Value> {
     let set = world.get(&format!("{APPS}/daemonsets/main-agent")).await;
     set["spec"]["template"]["spec"]["containers"].as_array().cloned().unwrap_or_default()

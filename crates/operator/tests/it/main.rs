@@ -3,7 +3,6 @@
     clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::needless_pass_by_value,
     clippy::unwrap_used,
     reason = "helpers of tests, which clippy does not see as tests, and definitions that are written are nobody's credentials"
 )]

@@ -152,7 +152,7 @@ async fn what_is_ours_and_has_no_object_goes_and_what_is_of_others_stays() {
 #[tokio::test]
 async fn what_somebody_takes_away_at_the_authority_comes_back() {
     let world = World::new().await;
-    let operator = world.operator_with(world.config(), |timing| timing.resync = std::time::Duration::from_millis(200));
+    let operator = World::operator_with(world.config(), |timing| timing.resync = std::time::Duration::from_millis(200));
     world.made(&entries(), entry("api")).await;
     let object = world.condition(&format!("{}/api", entries()), "Ready", "True", "Registered").await;
     let id = object["status"]["id"].as_str().unwrap();

@@ -19,7 +19,7 @@ async fn what_is_forgotten_is_listed_again() {
     let (list, watch) = ("/registrationentries?limit", "/registrationentries?watch");
     // The first watch after the list gets nowhere, so what it asks for grows old.
     world.gate.judge(move |_, path| if path.contains(watch) { Act::Hang } else { Act::Pass });
-    let operator = world.operator_with(world.config(), |timing| timing.request = Duration::from_millis(500));
+    let operator = World::operator_with(world.config(), |timing| timing.request = Duration::from_millis(500));
     world.until("it watches", async |world| count(world, watch) > 0).await;
     let before = count(&world, list);
     world.made(&entries(), entry("two")).await;
@@ -91,7 +91,7 @@ async fn a_slow_server_costs_one_request_and_not_the_others() {
         }
         Act::Pass
     });
-    let operator = world.operator_with(world.config(), |timing| timing.request = Duration::from_millis(500));
+    let operator = World::operator_with(world.config(), |timing| timing.request = Duration::from_millis(500));
     world.made(&entries(), entry("slow")).await;
     world.condition(&format!("{}/slow", entries()), "Ready", "True", "Registered").await;
     operator.stop().await;
@@ -108,7 +108,7 @@ async fn a_request_that_was_done_and_not_heard_of_is_not_done_twice() {
         }
         Act::Pass
     });
-    let operator = world.operator_with(world.config(), |timing| timing.request = Duration::from_millis(500));
+    let operator = World::operator_with(world.config(), |timing| timing.request = Duration::from_millis(500));
     world.made(&entries(), entry("one")).await;
     let object = world.condition(&format!("{}/one", entries()), "Ready", "True", "Registered").await;
     assert_eq!(object["metadata"]["finalizers"].as_array().unwrap().len(), 1);

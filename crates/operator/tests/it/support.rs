@@ -22,7 +22,7 @@ use tower::ServiceExt as _;
 use crate::{authority::Registry, gate::Gate};
 
 /// Longest for anything that is waited for. Nothing takes it unless something is wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) const OWN: &str = "/apis/carnet.dev/v1alpha1";
 pub(crate) const PARENT: &str = "spiffe://example.org/nodes/test";
 
@@ -116,10 +116,10 @@ impl World {
     }
 
     pub(crate) fn operator(&self) -> Running {
-        self.operator_with(self.config(), |_| {})
+        Self::operator_with(self.config(), |_| {})
     }
 
-    pub(crate) fn operator_with(&self, config: Value, bend: impl FnOnce(&mut Timing)) -> Running {
+    pub(crate) fn operator_with(config: Value, bend: impl FnOnce(&mut Timing)) -> Running {
         let config: OperatorConfig = serde_json::from_value(config).unwrap();
         let mut plan = config.check().unwrap();
         plan.timing = Timing {
@@ -130,7 +130,7 @@ impl World {
             request: Duration::from_secs(5),
             retry: Duration::from_millis(20),
             longest_retry: Duration::from_millis(200),
-            resync: Duration::from_secs(60),
+            resync: Duration::from_mins(1),
         };
         bend(&mut plan.timing);
         let operator = Operator::bind(&plan, &Self::context(), &Settings::default()).unwrap();
@@ -165,8 +165,8 @@ impl World {
         if status == 200 { found } else { Value::Null }
     }
 
-    pub(crate) async fn patch(&self, path: &str, patch: Value) -> Value {
-        let (status, now) = self.ask("PATCH", path, patch).await;
+    pub(crate) async fn patch(&self, path: &str, change: Value) -> Value {
+        let (status, now) = self.ask("PATCH", path, change).await;
         assert_eq!(status, 200, "{now}");
         now
     }
@@ -187,8 +187,8 @@ impl World {
                     return;
                 }
                 tokio::select! {
-                    changed = changes.changed() => changed.unwrap(),
-                    changed = registered.changed() => changed.unwrap(),
+                    told = changes.changed() => told.unwrap(),
+                    told = registered.changed() => told.unwrap(),
                 }
             }
         };
