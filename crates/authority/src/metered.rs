@@ -47,6 +47,8 @@ impl Store for MeteredStore {
     fn commit(&self, commit: Commit) -> Answer<'_, Committed> {
         let action = commit.audit.action.clone();
         let wanted = outcome(commit.audit.outcome);
+        // A conflict of which nothing is written is told by whoever has it, with a record of its own.
+        let traceless = commit.refused.is_none();
         let further = commit.ops.iter().filter_map(|op| match op {
             Op::Audit(row) => Some((row.action.clone(), outcome(row.outcome))),
             _ => None,
@@ -57,11 +59,14 @@ impl Store for MeteredStore {
             let committed = self.inner.commit(commit).await;
             self.commits.with(&[]).observe(start.elapsed());
             let outcome = match &committed {
-                Ok(Committed::Done { .. }) => wanted,
-                Ok(Committed::Conflict(_)) => "refused",
-                Err(_) => "unknown",
+                Ok(Committed::Done { .. }) => Some(wanted),
+                Ok(Committed::Conflict(_)) if traceless => None,
+                Ok(Committed::Conflict(_)) => Some("refused"),
+                Err(_) => Some("unknown"),
             };
-            self.decisions.with(&[&action, outcome]).increment();
+            if let Some(outcome) = outcome {
+                self.decisions.with(&[&action, outcome]).increment();
+            }
             // A conflict leaves nothing of them.
             if !matches!(committed, Ok(Committed::Conflict(_))) {
                 for (action, wanted) in &further {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use carnet_core::{Secret, safe_text};
 use carnet_jose::UnverifiedJwt;
-use carnet_store::{Committed, Op, TokenRow};
+use carnet_store::{Committed, ConflictReason, Op, TokenRow};
 use carnet_trust::Refusal;
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Caller, Issuer, OAuthCode, OAuthError, Presented, ShownToken, SubjectType,
-    exchange::{Refused, note_refusal},
+    exchange::Refused,
     form,
     inbound::{ACCESS_TOKEN_TYPE, OwnToken, Proof, Unproved},
     refusals::record,
@@ -122,14 +122,13 @@ impl Issuer {
         row.expires_at = Some(token.row.expires_at);
         let counted = token.row.uses_left.is_some();
         let ops = if counted { vec![Op::UseToken { id: token.row.id.clone(), now }] } else { Vec::new() };
-        let refused = counted.then(|| {
-            let mut refused = row.clone();
-            note_refusal(&mut refused, &used_up());
-            refused
-        });
-        match self.commit(ops, row, refused).await {
+        // Why a use cannot be had only the store knows: a conflict leaves no record, and the refusal is written with its reason.
+        match self.commit(ops, row.clone(), None).await {
             Ok(Committed::Done { .. }) => Ok(Introspection(Some(members(&token)))),
-            Ok(Committed::Conflict(_)) => Ok(Introspection(None)),
+            Ok(Committed::Conflict(conflict)) => {
+                self.refuse(inactive(conflicting(conflict.reason)), row).await;
+                Ok(Introspection(None))
+            }
             Err(_logged) => Err(Refused::unavailable("store", "it did not write").told),
         }
     }
@@ -197,10 +196,26 @@ fn inactive(refusal: Refusal) -> Refused {
     Refused::new(refusal, OAuthError::request("the token is inactive"))
 }
 
-fn used_up() -> Refused {
-    let fix = "get a new token, or let the rule give more uses";
-    let seen = "a token that was used as often as it may be";
-    inactive(Refusal::new("uses", seen, "a token with uses left", "invalid_token", fix))
+/// Why a use could not be had of a token that was good when it was looked at.
+fn conflicting(reason: ConflictReason) -> Refusal {
+    let (clause, seen, wanted, fix) = match reason {
+        ConflictReason::Used => (
+            "uses",
+            "a token that was used as often as it may be",
+            "a token with uses left",
+            "get a new token, or let the rule give more uses",
+        ),
+        ConflictReason::Expired => {
+            ("expired", "a token that ended while this was on its way", "a token that has not ended", "get a new token")
+        }
+        ConflictReason::Revoked => {
+            ("revoked", "it was revoked while this was on its way", "a token that is not", "get a new token")
+        }
+        ConflictReason::NotFound | ConflictReason::Exists | ConflictReason::Similar | ConflictReason::Stale => {
+            ("revoked", "it is not known any more", "a token that is remembered", "get a new token")
+        }
+    };
+    Refusal::new(clause, seen, wanted, "invalid_token", fix)
 }
 
 /// A token that is bound to networks is good there only.
@@ -235,4 +250,21 @@ pub(crate) fn bearer(token: &str) -> ShownToken {
     });
     let kind = if typ.as_deref() == Some(ACCESS_TOKEN_TYPE) { SubjectType::AccessToken } else { SubjectType::Jwt };
     ShownToken { token: Some(Secret::new(token)), kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clause_is_that_of_the_stores_reason() {
+        for (reason, clause) in [
+            (ConflictReason::Used, "uses"),
+            (ConflictReason::Expired, "expired"),
+            (ConflictReason::Revoked, "revoked"),
+            (ConflictReason::NotFound, "revoked"),
+        ] {
+            assert_eq!(conflicting(reason).clause, clause, "{reason:?}");
+        }
+    }
 }

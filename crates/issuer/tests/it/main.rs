@@ -19,6 +19,7 @@ mod forwarded;
 mod introspection;
 mod metadata;
 mod network;
+mod raced;
 mod refused_tokens;
 mod renewal;
 mod risk;
