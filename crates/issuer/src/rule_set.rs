@@ -152,6 +152,12 @@ impl RuleSet {
         self.by_name.values().filter_map(|compiled| Some((compiled.name(), compiled.rule.accept_risk.as_deref()?)))
     }
 
+    /// What is taken and should not be: the names of rules for jobs of CI systems, and what could happen. Rules with a reason why they are as they should
+    /// be have none.
+    pub fn warnings(&self) -> impl Iterator<Item = (&str, &Mistake)> {
+        self.by_name.values().flat_map(|rule| rule.warnings.iter().map(|warning| (rule.name(), warning)))
+    }
+
     pub(crate) fn compiled(&self, name: &str) -> Option<&Arc<Compiled>> {
         self.by_name.get(name)
     }

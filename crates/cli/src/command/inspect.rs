@@ -1,6 +1,6 @@
 //! `carnet inspect TOKEN|FILE|-`: what it says, without believing it; with an issuer or keys, whether it is true.
 
-mod ci;
+pub(super) mod ci;
 
 use std::{
     io::Read as _,
@@ -75,11 +75,11 @@ pub(super) fn run(args: &Inspect, terminal: Terminal) -> Result<u8, Error> {
             "verified": verdict.as_ref().map(Result::is_ok),
             "refused_by": verdict.as_ref().and_then(|verdict| verdict.as_ref().err()).map(ToString::to_string),
             "warnings": warnings,
-            "ci": ci::to_json(&jwt),
+            "ci": ci::to_json(jwt.unverified_claims()),
         }))?;
     } else {
         let mut text = describe(&jwt, now, verdict.as_ref(), &warnings);
-        ci::describe(&mut text, &jwt);
+        ci::describe(&mut text, jwt.unverified_claims());
         terminal.text(text)?;
     }
     match verdict {

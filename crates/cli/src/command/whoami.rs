@@ -1,9 +1,11 @@
 //! `carnet whoami`: every identity found here, and why the others were skipped.
 
 use carnet_core::{Error, ErrorKind, Want, chain};
+use carnet_jose::{Claims, UnverifiedJwt};
 use carnet_route::{Identity, Looked, Registry, find_all};
 use serde_json::{Value, json};
 
+use super::inspect::ci;
 use crate::{
     args::Whoami,
     output::{Terminal, Text, bold, green, red, without_secrets},
@@ -55,8 +57,17 @@ fn skipped(identity: &Identity) -> Option<String> {
     }
 }
 
+/// What the token says, if it is a JWT. Nobody has verified it: it is shown to whoever holds it.
+fn claims(identity: &Identity) -> Option<Claims> {
+    let Identity::Found { jwt: Some(jwt), .. } = identity else { return None };
+    Some(UnverifiedJwt::parse(jwt.expose()).ok()?.unverified_claims().clone())
+}
+
 fn to_json(looked: &Looked) -> Value {
     let mut one = json!(looked);
+    if let (Some(claims), Some(members)) = (claims(&looked.identity), one.as_object_mut()) {
+        members.insert("ci".to_owned(), ci::to_json(&claims));
+    }
     if let (Some(reason), Some(members)) = (skipped(&looked.identity), one.as_object_mut()) {
         members.insert("identity".to_owned(), json!({"state": "skipped", "reason": reason}));
     }
@@ -71,7 +82,7 @@ fn describe(looked: &[Looked]) -> Text {
             continue;
         }
         match &one.identity {
-            Identity::Found { kind, facts, expires_at } => {
+            Identity::Found { kind, facts, expires_at, .. } => {
                 let end = expires_at.map_or(String::new(), |end| format!(", until {end:.0}"));
                 text.styled(green(), "found").push("      ").styled(bold(), one.source);
                 text.push(format!(": {kind}{end}\n"));
@@ -90,15 +101,43 @@ fn describe(looked: &[Looked]) -> Text {
             }
         }
     }
+    for claims in looked.iter().filter_map(|one| claims(&one.identity)) {
+        ci::describe(&mut text, &claims);
+    }
     text
 }
 
 #[cfg(test)]
 mod tests {
-    use carnet_core::MapEnvironment;
+    use std::collections::BTreeMap;
+
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use carnet_core::{Kind, MapEnvironment, Secret};
     use carnet_route::{Part, RouteSpec};
 
     use super::*;
+
+    /// A source that has found this token.
+    fn found(claims: &Value) -> Looked {
+        let [header, claims] = [&json!({"alg": "RS256"}), claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let jwt = Some(Secret::new(format!("{header}.{claims}.c2lnbmF0dXJl")));
+        let identity = Identity::Found { kind: Kind::Jwt, facts: BTreeMap::new(), expires_at: None, jwt };
+        Looked { source: "github-actions", identity, ambient: true }
+    }
+
+    #[test]
+    fn of_a_job_it_says_what_a_trust_should_compare_and_never_the_token() {
+        let job = found(&json!({"iss": "https://token.actions.githubusercontent.com", "aud": "https://a",
+            "repository_id": "7", "sub": "repo:o/r:pull_request", "event_name": "pull_request"}));
+        let shown = to_json(&job);
+        assert_eq!(shown["ci"]["compare"]["repository_id"], "7");
+        let text = format!("{:?}", describe(&[job]));
+        assert!(text.contains("compare repository_id = 7") && text.contains("beware"), "{text}");
+        assert!(!format!("{shown}{text}").contains("c2lnbmF0dXJl"), "{shown} {text}");
+        let alice = found(&json!({"iss": "https://idp.example", "sub": "alice"}));
+        assert_eq!(to_json(&alice)["ci"], Value::Null);
+        assert!(!format!("{:?}", describe(&[alice])).contains("beware"));
+    }
 
     #[test]
     fn what_the_hint_says_can_be_typed() {

@@ -45,6 +45,7 @@ pub(crate) fn compile(rule: Rule, trust_domain: Option<&TrustDomain>) -> Result<
         custom_claims: checker.custom_claims(&rule),
         actors: checker.actors(&rule.actors),
         introspect: checker.patterns("introspect", &rule.introspect),
+        warnings: if rule.accept_risk.is_some() { Vec::new() } else { risk::ci::warnings(&rule) },
         rule,
     };
     checker.claims(&compiled.rule);

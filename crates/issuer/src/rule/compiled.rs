@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use carnet_core::Mistake;
 use carnet_jose::Algorithm;
 use carnet_trust::Expression;
 use ipnet::IpNet;
@@ -26,6 +27,8 @@ pub(crate) struct Compiled {
     pub(crate) custom_claims: Vec<(String, CustomClaim)>,
     pub(crate) actors: Vec<CompiledActor>,
     pub(crate) introspect: Vec<Pattern>,
+    /// What is taken and should not be.
+    pub(crate) warnings: Vec<Mistake>,
 }
 
 /// Who may act for the subject.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Rule, compiled::Compiled, pattern::Pattern, shared};
 
+pub(crate) mod ci;
 mod signed;
 
 /// Claims that do not tell subjects apart: who has made the token, and for whom.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use carnet_core::{Context, Credential, Error, Found, Kinds, Source, Want};
+use carnet_core::{Context, Credential, Error, Found, Kinds, Material, Source, Want};
 use futures_util::{StreamExt, future, stream::FuturesOrdered};
 use serde::Serialize;
 
@@ -136,6 +136,9 @@ pub enum Identity {
         /// When it ends, if known.
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<jiff::Timestamp>,
+        /// The token itself, if it is a JWT, for whoever reads its claims. It is not among what is shown.
+        #[serde(skip)]
+        jwt: Option<carnet_core::Secret>,
     },
     /// This place does not give it.
     NotHere {
@@ -153,6 +156,10 @@ pub async fn find_all(registry: &Registry, context: &Context, want: &Want) -> Ve
                 kind: credential.kind(),
                 facts: credential.facts.clone(),
                 expires_at: credential.expires_at,
+                jwt: match &credential.material {
+                    Material::Jwt(token) => Some(token.clone()),
+                    _ => None,
+                },
             },
             Ok(Found::NotHere(reason)) => Identity::NotHere { reason },
             Err(error) => Identity::Broken { error },
