@@ -2,7 +2,7 @@
 #![no_main]
 
 use carnet_aws::trust::login as aws;
-use carnet_oci::trust::login as oci;
+use carnet_oci::trust::{login as oci, signature::SeenTokens};
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
 
@@ -10,7 +10,8 @@ fuzz_target!(|input: &[u8]| {
     let Ok(now) = Timestamp::from_second(1_795_262_400) else { return };
     let window = SignedDuration::from_mins(5);
     if let Ok(login) = oci::Login::parse(input) {
-        drop(login.claimed_tenancy(now));
+        let tokens = SeenTokens::default();
+        drop(login.claimed_tenancy(&tokens, now));
         let trust = oci::LoginTrust {
             tenancy: "ocid1.tenancy.oc1..aaaa",
             regions: &[],
@@ -19,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
             own_hosts: &[],
             own_path: "/v1/auth/oci/login",
         };
-        if let Ok(read) = trust.read(&login, now) {
+        if let Ok(read) = trust.read(&login, &tokens, now) {
             assert!(read.url.host_str().is_some_and(|host| host.ends_with(".oraclecloud.com")));
             drop(trust.admit(&read, &oci::Proved::Signer));
         }

@@ -22,7 +22,7 @@ use crate::{
     svid::bounded,
 };
 
-pub(crate) use refused::note_refusal;
+use refused::note_refusal;
 
 pub(crate) use refused::Refused;
 
@@ -213,7 +213,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<Proof, Unproved> {
         match &shown.token {
-            Some(token) => self.prove_token(token, shown.kind, rules, now).await,
+            Some(token) => self.prove_token(token, shown.kind, caller, rules, now).await,
             None => self.prove_certificate(caller, now),
         }
     }

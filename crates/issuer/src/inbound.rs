@@ -97,13 +97,14 @@ impl Issuer {
         &self,
         token: &Secret,
         kind: SubjectType,
+        caller: &Caller,
         rules: &RuleSet,
         now: Timestamp,
     ) -> Result<Proof, Unproved> {
         match kind {
             SubjectType::JwtSvid => return self.prove_jwt_svid(token, rules, now),
-            SubjectType::OciRequest => return self.prove_oci_request(token, rules, now).await,
-            SubjectType::AwsRequest => return self.prove_aws_request(token, rules, now).await,
+            SubjectType::OciRequest => return self.prove_oci_request(token, caller, rules, now).await,
+            SubjectType::AwsRequest => return self.prove_aws_request(token, caller, rules, now).await,
             SubjectType::Jwt | SubjectType::IdToken | SubjectType::AccessToken | SubjectType::X509Svid => {}
         }
         let parsed = UnverifiedJwt::parse(token.expose()).map_err(Unproved::from)?;

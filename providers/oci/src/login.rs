@@ -73,7 +73,10 @@ mod tests {
     use super::*;
     use crate::{
         testing,
-        trust::login::{Form, LoginTrust},
+        trust::{
+            login::{Form, LoginTrust},
+            signature::SeenTokens,
+        },
     };
 
     const AUTHORITY: &str = "https://authority.example";
@@ -93,7 +96,7 @@ mod tests {
     fn a_login_is_read_by_the_other_side() {
         let context = test_context();
         let login = sign_login(&context, &testing::api_key(), AUTHORITY, Some("us-ashburn-1")).unwrap();
-        let read = trust().read(&login, context.now()).unwrap();
+        let read = trust().read(&login, &SeenTokens::default(), context.now()).unwrap();
         assert_eq!((read.form, read.principal.id.as_str()), (Form::User, testing::USER));
         assert_eq!((read.audience.as_str(), read.rule), (AUTHORITY, None));
     }

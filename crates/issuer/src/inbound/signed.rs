@@ -4,6 +4,7 @@
 //! Here the request goes to whom it was made for, with exactly the headers that were signed; or, where a session token carries the
 //! key, is believed by the keys of the auth service.
 
+mod asking;
 mod aws;
 mod membership;
 mod oci;
@@ -17,20 +18,18 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use carnet_core::{Destination, Error, Request, Response, Secret, Source, safe_text};
 use carnet_jose::{KeySet, sha256};
-use carnet_oci::trust::signature::{ReplayCache, SessionVerifier};
+use carnet_oci::trust::signature::{ReplayCache, SeenTokens, SessionVerifier};
 use carnet_trust::Refusal;
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{Proof, Shown, Unproved};
-use crate::{Issuer, RuleSet, SubjectType, login::OCI_LOGIN_PATH, trusted::CheckedIssuer};
+use crate::{Caller, Issuer, RuleSet, SubjectType, login::OCI_LOGIN_PATH, trusted::CheckedIssuer};
+use asking::Asking;
 use membership::OwnPrincipal;
 
-/// Requests that are on their way at once. Each is a stranger's wish: beyond this they are asked to come again.
-const MAX_ASKING: usize = 64;
 /// Largest answer, in bytes: that of "get user" has some 2 KB.
 const MAX_ANSWER: usize = 64 * 1024;
 /// Most tenancies whose verifiers are kept.
@@ -40,8 +39,10 @@ const MAX_VERIFIERS: usize = 1000;
 pub(crate) struct SignedRequests {
     /// Signatures that were proofs at this node. The store remembers those of all nodes for which something was issued.
     replay: ReplayCache,
+    /// What was read of session tokens.
+    tokens: SeenTokens,
     verifiers: Mutex<HashMap<String, KeptVerifier>>,
-    asking: Semaphore,
+    asking: Asking,
     own_hosts: Vec<String>,
     own_path: String,
     /// Who asks Oracle, where the authority is a principal of OCI itself.
@@ -50,6 +51,12 @@ pub(crate) struct SignedRequests {
 
 /// What verifies the session tokens of an issuer, and the keys that it has.
 type KeptVerifier = (Arc<KeySet>, Arc<SessionVerifier>);
+
+/// Who wants to be proved, and by whom.
+struct Wish<'a> {
+    caller: &'a Caller,
+    trusted: &'a Arc<CheckedIssuer>,
+}
 
 /// What a proof is made of.
 struct Proven {
@@ -74,8 +81,9 @@ impl SignedRequests {
         let path = base.map(|base| base.path().trim_end_matches('/').to_owned()).unwrap_or_default();
         Self {
             replay: ReplayCache::default(),
+            tokens: SeenTokens::default(),
             verifiers: Mutex::default(),
-            asking: Semaphore::new(MAX_ASKING),
+            asking: Asking::default(),
             own_hosts,
             own_path: format!("{path}{OCI_LOGIN_PATH}"),
             own_principal: principal.map(OwnPrincipal::new),
@@ -116,18 +124,15 @@ impl Issuer {
         url: &Url,
         headers: &HeaderMap,
         body: &'static str,
-        trusted: &CheckedIssuer,
+        for_whom: &Wish<'_>,
     ) -> Result<Response, Unproved> {
         let host = url.host_str().unwrap_or_default();
-        let Ok(_permit) = self.signed().asking.try_acquire() else {
-            let fix = "come again; if it stays so, look at who asks";
-            return Err(away(Unproved::new("answer", "too many requests are on their way", "fewer", fix)));
-        };
+        let _asked = self.signed().asking.enter(for_whom.caller)?;
         let timeout = self.settings().fetch_timeout;
         let mut request = Request::new(method, url.clone()).destination(Destination::Configured);
         request = request.body(body).timeout(timeout).max_response(MAX_ANSWER);
         request.headers.clone_from(headers);
-        request.ca_pem = trusted.data.ca_pem.clone().map(|pem| pem.into_bytes().into());
+        request.ca_pem = for_whom.trusted.data.ca_pem.clone().map(|pem| pem.into_bytes().into());
         let wanted = format!("an answer of {host}");
         let answer = match tokio::time::timeout(timeout, self.context().http.send(request)).await {
             Ok(Ok(answer)) => answer,

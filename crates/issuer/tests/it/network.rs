@@ -13,6 +13,7 @@ pub(crate) struct Network {
     answers: Mutex<Vec<(String, String)>>,
     requests: AtomicUsize,
     hangs: AtomicBool,
+    gone: AtomicBool,
     /// What everybody answers; 0 for what each of them does.
     status: AtomicU16,
     beyond: OnceLock<Arc<dyn HttpSend>>,
@@ -39,9 +40,19 @@ impl Network {
         self.status.store(status, Ordering::SeqCst);
     }
 
+    /// From now on nobody can be reached.
+    pub(crate) fn cut(&self) {
+        self.gone.store(true, Ordering::SeqCst);
+    }
+
     /// From now on nobody answers, ever.
     pub(crate) fn hang(&self) {
         self.hangs.store(true, Ordering::SeqCst);
+    }
+
+    /// What is asked from now on is answered; what hangs goes on to.
+    pub(crate) fn recover(&self) {
+        self.hangs.store(false, Ordering::SeqCst);
     }
 }
 
@@ -56,14 +67,18 @@ impl HttpSend for Network {
             if status != 0 {
                 return Ok(response(status, String::new()));
             }
+            let gone = || {
+                let message = format!("{request:?}: nobody is there");
+                HttpError { kind: HttpErrorKind::Connect, message, cause: None }
+            };
+            if self.gone.load(Ordering::SeqCst) {
+                return Err(gone());
+            }
             let known = self.answers.lock().unwrap().iter().find(|(url, _)| url == request.url.as_str()).cloned();
             match (known, self.beyond.get()) {
                 (Some((_, body)), _) => Ok(response(200, body)),
                 (None, Some(beyond)) => beyond.send(request).await,
-                (None, None) => {
-                    let message = format!("{request:?}: nobody is there");
-                    Err(HttpError { kind: HttpErrorKind::Connect, message, cause: None })
-                }
+                (None, None) => Err(gone()),
             }
         })
     }

@@ -8,6 +8,7 @@ mod offline;
 use carnet_issuer::{IssuerSettings, RuleSet, TrustedIssuer};
 use carnet_oci_sandbox::seed;
 use carnet_store::Outcome;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -199,6 +200,28 @@ async fn an_oracle_that_hangs_is_waited_for_a_bounded_time() {
     let before = tokio::time::Instant::now();
     refused(&cloud, &cloud.admin(), "answer", StatusCode::SERVICE_UNAVAILABLE).await;
     assert!(before.elapsed() < std::time::Duration::from_secs(6));
+}
+
+#[tokio::test]
+async fn whoever_lets_logins_hang_keeps_nobody_else_out() {
+    let cloud = Cloud::new(vec![rule(json!({}))]).await;
+    let login = |peer: &str, nonce: usize| {
+        let draft = cloud.admin().with("x-carnet-nonce", &nonce.to_string());
+        cloud.world.send(cloud::request(peer, LOGIN, &draft.json()))
+    };
+    cloud.world.network.hang();
+    let asked = cloud.world.network.requests();
+    let mut hanging: FuturesUnordered<_> = (0..9).map(|nonce| login("192.0.2.7:1", nonce)).collect();
+    // The ninth is told at once; the others wait for Oracle.
+    let ninth = hanging.next().await.unwrap();
+    assert_eq!(ninth.status, StatusCode::SERVICE_UNAVAILABLE, "{}", ninth.text);
+    assert_eq!(cloud.world.last().await.details["seen"], "too many requests of this caller are on their way");
+    assert_eq!(cloud.world.network.requests(), asked + 8);
+    cloud.world.network.recover();
+    login("192.0.2.8:1", 10).await.token();
+    assert_eq!(login("192.0.2.7:2", 11).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(hanging);
+    login("192.0.2.7:2", 12).await.token();
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@
 //! Vault ("OCI auth method") and Infisical ("OCI Auth") take logins of this kind. What they leave open and this does not:
 //! another host, another path, another signer than the user that is claimed, a request that was made for somebody else.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use carnet_trust::{Decision, Grant};
 use http::HeaderMap;
@@ -18,7 +18,7 @@ use url::Url;
 
 use super::{
     Checked, Principal,
-    signature::{KeyId, parse_authorization, refuse, unverified_signer},
+    signature::{KeyId, SeenTokens, parse_authorization, refuse},
 };
 
 mod admit;
@@ -118,6 +118,8 @@ pub struct Read {
     /// The session token, when there is one. Its key has signed this request; whether the auth service has signed the token is
     /// open.
     pub token: Option<carnet_core::Secret>,
+    /// Which key of the auth service is to have signed the session token.
+    pub kid: Option<Arc<str>>,
     /// The fingerprint of the API key, when it is one.
     pub fingerprint: Option<String>,
     /// The date that was signed.
@@ -147,17 +149,17 @@ impl Login {
         })
     }
 
-    /// The tenancy that the signer is said to be of: for finding what is trusted, and for nothing else.
+    /// The tenancy that the signer is said to be of: for finding what is trusted, and for nothing else. `tokens` remembers what was read.
     ///
     /// # Errors
     /// Clause `authorization`, `key`, `token` or `expired`.
-    pub fn claimed_tenancy(&self, now: Timestamp) -> Checked<String> {
+    pub fn claimed_tenancy(&self, tokens: &SeenTokens, now: Timestamp) -> Checked<String> {
         let parsed = parse_authorization(&self.headers.authorization).map_err(|error| {
             refuse("authorization", error.to_string(), "Signature version=\"1\",…", "send the header as it was signed")
         })?;
         match parsed.key_id {
             KeyId::ApiKey { tenancy, .. } => Ok(tenancy.to_owned()),
-            KeyId::Session(token) => Ok(unverified_signer(token, now)?.principal.tenancy.clone()),
+            KeyId::Session(token) => Ok(tokens.read(token, now)?.signer.principal.tenancy.clone()),
             KeyId::Resource { .. } | KeyId::X509 { .. } => Err(other_key()),
         }
     }
@@ -165,7 +167,7 @@ impl Login {
 
 /// The answer with all reasons: what `doctor` and tests ask.
 pub fn evaluate(trust: &LoginTrust<'_>, login: &Login, proved: &Proved<'_>, now: Timestamp) -> Decision {
-    let claims = trust.read(login, now).and_then(|read| trust.admit(&read, proved));
+    let claims = trust.read(login, &SeenTokens::default(), now).and_then(|read| trust.admit(&read, proved));
     let claims: Map<String, Value> = match claims {
         Ok(claims) => claims,
         Err(refusal) => return Decision::Refuse(*refusal),

@@ -25,7 +25,8 @@ pub use date::parse_http_date;
 pub use examine::{Examined, examine};
 pub use header::{Authorization, HeaderError, KeyId, ResourceVersion, X509Digest, parse_authorization};
 pub use replay::ReplayCache;
-pub use session::{SessionVerifier, unverified_signer};
+pub(crate) use session::Said;
+pub use session::{SeenTokens, SessionVerifier};
 
 /// How far the signed date may lie from the verifier's clock, either way. Oracle answers 401 beyond five minutes
 /// ("Request Signatures", "Maximum allowed client clock skew"). A replay cache must remember a signature for twice as

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::{MAX_ANSWER, Unproved, away};
+use super::{MAX_ANSWER, Unproved, Wish, away};
 use crate::{Issuer, trusted::CheckedIssuer};
 
 /// A session that ends sooner is fetched anew.
@@ -80,7 +80,7 @@ impl Issuer {
         &self,
         own: &OwnPrincipal,
         read: &Read,
-        trusted: &CheckedIssuer,
+        wish: &Wish<'_>,
         tenancy: &str,
     ) -> Result<Value, Unproved> {
         let target = format!("get {}", read.url.path());
@@ -90,7 +90,7 @@ impl Issuer {
         }
         headers.insert("(request-target)", vec![target.as_str()]);
         let body = json!({ "requestHeaders": headers });
-        let answer: Authenticated = self.ask_as_ourselves(own, read, trusted, AUTHENTICATE, &body).await?;
+        let answer: Authenticated = self.ask_as_ourselves(own, read, wish, AUTHENTICATE, &body).await?;
         if !answer.success {
             let fix = "sign anew, with a key that is registered and a clock that is right";
             return Err(Unproved::new("signature", "Oracle says no", "a signature that Oracle takes", fix));
@@ -114,12 +114,12 @@ impl Issuer {
         &self,
         own: &OwnPrincipal,
         read: &Read,
-        trusted: &CheckedIssuer,
+        wish: &Wish<'_>,
         principal: &Value,
         groups: &[String],
     ) -> Result<Vec<String>, Unproved> {
         let body = json!({ "principal": principal, "groupIds": groups });
-        let answer: Filtered = self.ask_as_ourselves(own, read, trusted, FILTER, &body).await?;
+        let answer: Filtered = self.ask_as_ourselves(own, read, wish, FILTER, &body).await?;
         Ok(answer.group_ids.into_iter().filter(|id| groups.contains(id)).collect())
     }
 
@@ -127,16 +127,13 @@ impl Issuer {
         &self,
         own: &OwnPrincipal,
         read: &Read,
-        trusted: &CheckedIssuer,
+        wish: &Wish<'_>,
         path: &str,
         body: &Value,
     ) -> Result<T, Unproved> {
-        let Ok(_permit) = self.signed().asking.try_acquire() else {
-            let fix = "come again; if it stays so, look at who asks";
-            return Err(away(Unproved::new("answer", "too many requests are on their way", "fewer", fix)));
-        };
+        let _asked = self.signed().asking.enter(wish.caller)?;
         let timeout = self.settings().fetch_timeout;
-        let asked = tokio::time::timeout(timeout, self.send_as_ourselves(own, read, trusted, path, body));
+        let asked = tokio::time::timeout(timeout, self.send_as_ourselves(own, read, wish.trusted, path, body));
         let answer = asked.await.unwrap_or_else(|_elapsed| {
             Err(Error::unreachable(format!("wait for an answer of Oracle: none within {} ms", timeout.as_millis())))
         });

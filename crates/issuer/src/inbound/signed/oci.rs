@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use carnet_core::{Secret, safe_text};
-use carnet_jose::UnverifiedJwt;
 use carnet_oci::trust::login::{Form, Login, LoginTrust, Proved, Read, User};
 use http::Method;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Proof, Proven, Unproved, decoded, trusted};
+use super::{Proof, Proven, Unproved, Wish, decoded, trusted};
 use crate::{
-    Issuer, RuleSet, SubjectType,
+    Caller, Issuer, RuleSet, SubjectType,
     inbound::no_keys,
     signed_issuer::{OCI, SignedIssuer},
     trusted::CheckedIssuer,
@@ -22,11 +21,12 @@ impl Issuer {
     pub(in crate::inbound) async fn prove_oci_request(
         &self,
         token: &Secret,
+        caller: &Caller,
         rules: &RuleSet,
         now: Timestamp,
     ) -> Result<Proof, Unproved> {
         let login = Login::parse(&decoded(token)?)?;
-        let issuer = format!("{OCI}{}", login.claimed_tenancy(now)?);
+        let issuer = format!("{OCI}{}", login.claimed_tenancy(&self.signed().tokens, now)?);
         let said = |unproved: Unproved| Unproved {
             issuer: safe_text(&issuer),
             subject: safe_text(login.user.as_deref().unwrap_or_default()),
@@ -34,16 +34,17 @@ impl Issuer {
         };
         let trusted = trusted(rules, &issuer).map_err(said)?;
         let groups = rules.of_issuer(&issuer).map(|of| of.groups.as_slice()).unwrap_or_default();
-        self.prove_oci_login(&login, trusted, groups, now).await.map_err(said)
+        self.prove_oci_login(&login, &Wish { caller, trusted }, groups, now).await.map_err(said)
     }
 
     async fn prove_oci_login(
         &self,
         login: &Login,
-        trusted: &Arc<CheckedIssuer>,
+        wish: &Wish<'_>,
         groups: &[String],
         now: Timestamp,
     ) -> Result<Proof, Unproved> {
+        let trusted = wish.trusted;
         let Some(SignedIssuer::Oci(tenancy)) = &trusted.signs else {
             return Err(Unproved::new("issuer", trusted.data.issuer.as_str(), "oci://TENANCY", "write a rule for it"));
         };
@@ -55,7 +56,7 @@ impl Issuer {
             own_hosts: &self.signed().own_hosts,
             own_path: &self.signed().own_path,
         };
-        let read = trust.read(login, now)?;
+        let read = trust.read(login, &self.signed().tokens, now)?;
         // Whoever sends the same again does not make us ask again.
         self.signed().replay.check(&read.signature)?;
         let by_keys = trusted.has_keys() && read.token.is_some();
@@ -63,18 +64,18 @@ impl Issuer {
         let mut told = None;
         let mut claims = match (read.form, own) {
             (Form::User, _) => {
-                let user: User = self.ask_oracle(&read, trusted).await?.json("the user").map_err(|error| {
+                let user: User = self.ask_oracle(&read, wish).await?.json("the user").map_err(|error| {
                     let fix = "look at what stands between here and there";
                     Unproved::new("answer", error.to_string(), "a user", fix)
                 })?;
                 trust.admit(&read, &Proved::User(&user))?
             }
             (Form::Namespace, _) if !by_keys => {
-                self.ask_oracle(&read, trusted).await?;
+                self.ask_oracle(&read, wish).await?;
                 trust.admit(&read, &Proved::Signer)?
             }
             (Form::Own, Some(own)) if !by_keys => {
-                told = Some(self.authenticate(own, &read, trusted, tenancy).await?);
+                told = Some(self.authenticate(own, &read, wish, tenancy).await?);
                 trust.admit(&read, &Proved::Signer)?
             }
             (Form::Namespace | Form::Own, _) => {
@@ -85,9 +86,9 @@ impl Issuer {
         if let Some(own) = own.filter(|_| !groups.is_empty()) {
             let principal = match told {
                 Some(principal) => principal,
-                None => self.authenticate(own, &read, trusted, tenancy).await?,
+                None => self.authenticate(own, &read, wish, tenancy).await?,
             };
-            let member = self.memberships(own, &read, trusted, &principal, groups).await?;
+            let member = self.memberships(own, &read, wish, &principal, groups).await?;
             claims.insert("groups".to_owned(), json!(member));
         }
         let proven = Proven {
@@ -100,8 +101,8 @@ impl Issuer {
         self.proof(proven, &read.signature, now)
     }
 
-    async fn ask_oracle(&self, read: &Read, trusted: &CheckedIssuer) -> Result<carnet_core::Response, Unproved> {
-        self.ask(Method::GET, &read.url, &read.headers, "", trusted).await
+    async fn ask_oracle(&self, read: &Read, wish: &Wish<'_>) -> Result<carnet_core::Response, Unproved> {
+        self.ask(Method::GET, &read.url, &read.headers, "", wish).await
     }
 
     /// Believes the session token by the keys of the auth service. Its key has signed the request, as was seen when that was read.
@@ -115,8 +116,7 @@ impl Issuer {
                        jwks_url of the issuer";
             return Err(Unproved::new("keys", "no keys of the auth service", "jwks or jwks_url of the issuer", fix));
         }
-        let kid = UnverifiedJwt::parse(token.expose()).ok().and_then(|jwt| jwt.unverified_kid().map(str::to_owned));
-        let keys = self.key_sets().keys(trusted, kid.as_deref()).await.map_err(|error| no_keys(&error))?;
+        let keys = self.key_sets().keys(trusted, read.kid.as_deref()).await.map_err(|error| no_keys(&error))?;
         let verifier = self.signed().verifier(&trusted.data.issuer, &keys);
         verifier.verify(token.expose(), now)?;
         Ok(())

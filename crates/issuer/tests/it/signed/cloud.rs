@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use axum::body::Body;
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -162,10 +163,15 @@ impl Given {
 
 impl World {
     pub(super) async fn post_json(&self, path: &str, body: &Value) -> Answer {
-        let caller = Caller { request_id: "r-1".to_owned(), ..Caller::at("192.0.2.7:4711") };
-        let request = Request::post(path).header("content-type", "application/json").extension(caller);
-        self.send(request.body(body.to_string().into()).unwrap()).await
+        self.send(request("192.0.2.7:4711", path, body)).await
     }
+}
+
+/// A login of somebody at this address.
+pub(super) fn request(peer: &str, path: &str, body: &Value) -> Request<Body> {
+    let caller = Caller { request_id: "r-1".to_owned(), ..Caller::at(peer) };
+    let request = Request::post(path).header("content-type", "application/json").extension(caller);
+    request.body(body.to_string().into()).unwrap()
 }
 
 /// A login before it is signed.

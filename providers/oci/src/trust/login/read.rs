@@ -1,5 +1,7 @@
 //! From what is shown to a request rebuilt.
 
+use std::sync::Arc;
+
 use carnet_core::Secret;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
@@ -14,8 +16,9 @@ use crate::trust::{
     Checked, Principal,
     principal::PTYPE_USER,
     show,
-    signature::unverified_signer,
-    signature::{Authorization, BodyRule, Examined, HostRule, KeyId, Options, SignedRequest, examine, refuse},
+    signature::{
+        Authorization, BodyRule, Examined, HostRule, KeyId, Options, Said, SeenTokens, SignedRequest, examine, refuse,
+    },
 };
 
 const FIX_SIGN: &str = "sign anew, exactly the request that the manual describes";
@@ -24,17 +27,18 @@ const FIX_SIGN: &str = "sign anew, exactly the request that the manual describes
 struct Claimed {
     principal: Principal,
     token: Option<Secret>,
+    kid: Option<Arc<str>>,
     fingerprint: Option<String>,
 }
 
 impl LoginTrust<'_> {
     /// Rebuilds the request and checks all that needs nobody else. A session's signature is verified here, with the key in
-    /// its token.
+    /// its token; what was read of that is remembered in `tokens`.
     ///
     /// # Errors
     /// The clause that failed first: `headers`, `date`, `host`, `user`, those of [`examine`], `audience`, `key`, `token`,
     /// `expired`, `tenancy`, `signer`, `signature`.
-    pub fn read(&self, login: &Login, now: Timestamp) -> Checked<Read> {
+    pub fn read(&self, login: &Login, tokens: &SeenTokens, now: Timestamp) -> Checked<Read> {
         let headers = headers(&login.headers)?;
         let host = login.headers.host.as_str();
         let form = self.form(host)?;
@@ -57,7 +61,7 @@ impl LoginTrust<'_> {
             return Err(refuse("date", examined.date.to_string(), wanted, "set the clock, and sign each login anew"));
         }
         let (audience, rule) = self.audience(form, login)?;
-        let claimed = self.claimed(&examined, now)?;
+        let claimed = self.claimed(&examined, tokens, now)?;
         if let Some(user) = login.user.as_deref().filter(|user| *user != claimed.principal.id) {
             let fix = "sign with a key of the very user who logs in";
             return Err(refuse("signer", show(&claimed.principal.id), show(user), fix));
@@ -68,8 +72,8 @@ impl LoginTrust<'_> {
             .filter(|url| url.path() == target)
             .ok_or_else(|| refuse("host", show(host), "a host", FIX_SIGN))?;
         let Examined { date, signature, .. } = examined;
-        let Claimed { principal, token, fingerprint } = claimed;
-        Ok(Read { form, url, headers, principal, token, fingerprint, date, audience, rule, signature })
+        let Claimed { principal, token, kid, fingerprint } = claimed;
+        Ok(Read { form, url, headers, principal, token, kid, fingerprint, date, audience, rule, signature })
     }
 
     fn form(&self, host: &str) -> Checked<Form> {
@@ -101,21 +105,22 @@ impl LoginTrust<'_> {
         Ok((audience.to_owned(), rule.map(str::to_owned)))
     }
 
-    fn claimed(&self, examined: &Examined<'_>, now: Timestamp) -> Checked<Claimed> {
+    fn claimed(&self, examined: &Examined<'_>, tokens: &SeenTokens, now: Timestamp) -> Checked<Claimed> {
         let claimed = match examined.authorization.key_id {
             KeyId::ApiKey { tenancy, user, fingerprint } => Claimed {
                 principal: Principal { name: None, ..Principal::user(checked_user(user)?, tenancy, "") },
                 token: None,
+                kid: None,
                 fingerprint: Some(checked_fingerprint(fingerprint)?.to_owned()),
             },
             KeyId::Session(token) => {
-                let signer = unverified_signer(token, now)?;
+                let Said { signer, kid } = tokens.read(token, now)?;
                 if !signer.key.verify(examined.algorithm, &examined.message, &examined.signature) {
                     let wanted = "a signature by the key in the session token over the request as it is rebuilt here";
                     return Err(refuse("signature", "one that does not verify", wanted, FIX_SIGN));
                 }
                 let principal = (*signer.principal).clone();
-                Claimed { principal, token: Some(Secret::new(token)), fingerprint: None }
+                Claimed { principal, token: Some(Secret::new(token)), kid, fingerprint: None }
             }
             KeyId::Resource { .. } | KeyId::X509 { .. } => return Err(other_key()),
         };

@@ -105,7 +105,7 @@ impl Caller {
     }
 
     fn read(&self) -> Checked<Read> {
-        trust().read(&self.login(), now())
+        trust().read(&self.login(), &SeenTokens::default(), now())
     }
 
     #[track_caller]
@@ -159,6 +159,25 @@ fn accepts_a_user_of_whom_oracle_tells() {
         "name": "reader", "fingerprint": FINGERPRINT,
     });
     assert_eq!(Value::Object(claims), expected);
+}
+
+#[test]
+fn what_was_read_of_a_token_is_for_that_token_until_it_ends() {
+    let tokens = SeenTokens::default();
+    let read =
+        |caller: &Caller, after: i64| trust().read(&caller.login(), &tokens, now() + SignedDuration::from_secs(after));
+    let caller = Caller::session(&json!({ "exp": NOW + 60 }));
+    for after in [0, 0, 59] {
+        assert_eq!(read(&caller, after).unwrap().principal.id, INSTANCE);
+    }
+    assert_eq!(read(&caller, 60).unwrap_err().clause, "expired");
+    // The same end on other claims.
+    let (_, signature) = caller.key_id.rsplit_once('.').unwrap();
+    let mut other = Caller::session(&json!({ "exp": NOW + 60, "sub": "ocid1.instance.oc1.iad.other" }));
+    let (signed, _) = other.key_id.rsplit_once('.').unwrap();
+    other.key_id = format!("{signed}.{signature}");
+    assert_eq!(read(&other, 0).unwrap().principal.id, "ocid1.instance.oc1.iad.other");
+    assert_eq!(read(&caller, 0).unwrap().principal.id, INSTANCE);
 }
 
 #[test]
@@ -236,7 +255,7 @@ fn a_clock_may_be_off_by_four_minutes_and_not_by_six() {
 fn rejects_a_date_beyond_a_window_that_is_narrower() {
     let narrow = LoginTrust { window: SignedDuration::from_secs(60), ..trust() };
     let login = Caller::user().with("date", "Sat, 21 Nov 2026 12:01:01 GMT").login();
-    assert_eq!(narrow.read(&login, now()).unwrap_err().clause, "date");
+    assert_eq!(narrow.read(&login, &SeenTokens::default(), now()).unwrap_err().clause, "date");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use carnet_core::Secret;
@@ -24,6 +24,9 @@ const LEEWAY: SignedDuration = SignedDuration::ZERO;
 /// so two good tokens do not share it; whether it is the same token is then compared whole. A digest of the whole token
 /// would cost a seventh of the verification that is saved.
 const TAIL: usize = 32;
+
+/// Longest token that is remembered unverified, in bytes: real ones have some 2 KB, and strangers must not choose how much is kept.
+const MAX_REMEMBERED: usize = 8 * 1024;
 
 /// Verifies session tokens of one auth service and remembers those that are good, until they end.
 pub struct SessionVerifier {
@@ -103,12 +106,66 @@ impl SessionVerifier {
     }
 }
 
-/// Whom a token names, with the key that it names, before anybody has verified the token: for relying parties that let Oracle
-/// do so by answering a request that was signed with it.
-///
-/// # Errors
-/// Clause `token` when it could not be a session token, `expired` when it says that it has ended.
-pub fn unverified_signer(token: &str, now: Timestamp) -> Checked<Signer> {
+/// Whom tokens name, with the keys that they name, before anybody has verified the tokens: for relying parties that let Oracle do
+/// so by answering a request that was signed with one. What was read of a token is remembered until it ends: a caller logs in many
+/// times with one, and reading costs as much as verifying.
+#[derive(Default)]
+pub struct SeenTokens {
+    known: Mutex<HashMap<[u8; TAIL], SeenToken>>,
+}
+
+struct SeenToken {
+    /// Kept to compare.
+    token: Secret,
+    said: Said,
+    until: Timestamp,
+}
+
+/// What an unverified token says.
+#[derive(Clone)]
+pub(crate) struct Said {
+    /// Whom and which key it names.
+    pub(crate) signer: Signer,
+    /// Which key of the auth service is to have signed it.
+    pub(crate) kid: Option<Arc<str>>,
+}
+
+impl SeenTokens {
+    /// What this token says.
+    ///
+    /// # Errors
+    /// Clause `token` when it could not be a session token, `expired` when it says that it has ended.
+    pub(crate) fn read(&self, token: &str, now: Timestamp) -> Checked<Said> {
+        let tail = token.as_bytes().last_chunk::<TAIL>().filter(|_| token.len() <= MAX_REMEMBERED);
+        let Some(tail) = tail else { return Ok(read_unverified(token, now)?.0) };
+        if let Some(seen) = self.lock().get(tail)
+            && now < seen.until
+            && seen.token.expose() == token
+        {
+            return Ok(seen.said.clone());
+        }
+        let (said, until) = read_unverified(token, now)?;
+        let mut known = self.lock();
+        // Strangers can fill it, which costs the others one reading.
+        if known.len() >= CAPACITY {
+            known.clear();
+        }
+        known.insert(*tail, SeenToken { token: Secret::new(token), said: said.clone(), until });
+        Ok(said)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; TAIL], SeenToken>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SeenTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SeenTokens")
+    }
+}
+
+fn read_unverified(token: &str, now: Timestamp) -> Checked<(Said, Timestamp)> {
     let parsed = UnverifiedJwt::parse(token).map_err(|error| refused(&error))?;
     let claims = parsed.unverified_claims();
     let new = "get a new session token: exchange again, or refresh the profile";
@@ -116,12 +173,13 @@ pub fn unverified_signer(token: &str, now: Timestamp) -> Checked<Signer> {
         let seen = "a token of another issuer, or for another audience";
         return Err(refuse("token", seen, format!("a session token of {}", SessionVerifier::ISSUER), new));
     }
-    match claims.time("exp") {
-        Some(end) if end > now => {}
+    let until = match claims.time("exp") {
+        Some(end) if end > now => end,
         Some(end) => return Err(refuse("expired", end.to_string(), "a token that has not ended", new)),
         None => return Err(refuse("token", "a token without end", "the claim exp", new)),
-    }
-    Ok(Signer { principal: Arc::new(Principal::from_claims(claims)?), key: Arc::new(session_key(claims)?) })
+    };
+    let signer = Signer { principal: Arc::new(Principal::from_claims(claims)?), key: Arc::new(session_key(claims)?) };
+    Ok((Said { signer, kid: parsed.unverified_kid().map(Arc::from) }, until))
 }
 
 impl fmt::Debug for SessionVerifier {

@@ -7,7 +7,7 @@ use super::*;
 fn clause_of(authorization: &str) -> &'static str {
     let caller = Caller::user();
     let login = Login::parse(caller.json(authorization).to_string().as_bytes()).unwrap();
-    trust().read(&login, now()).map_or_else(|refusal| refusal.clause, |_| "accepted")
+    trust().read(&login, &SeenTokens::default(), now()).map_or_else(|refusal| refusal.clause, |_| "accepted")
 }
 
 fn good() -> String {
@@ -177,8 +177,8 @@ proptest! {
     fn no_login_makes_the_reader_panic(authorization in "Signature ([a-zA-Z]{0,9}=?\"?[a-z$/.: ]{0,20}\"?[ ,]{0,3}){0,9}", host in "\\PC{0,60}", user in "\\PC{0,60}") {
         let login = json!({ "user": user, "headers": { "authorization": authorization, "host": host, "date": DATE } });
         if let Ok(login) = Login::parse(login.to_string().as_bytes()) {
-            let _ = login.claimed_tenancy(now());
-            let _ = trust().read(&login, now());
+            let _ = login.claimed_tenancy(&SeenTokens::default(), now());
+            let _ = trust().read(&login, &SeenTokens::default(), now());
         }
     }
 }
