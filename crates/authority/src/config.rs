@@ -1,5 +1,6 @@
 //! The section `[authority]` of the configuration.
 
+mod clusters;
 mod federation;
 mod keys;
 mod listen;
@@ -14,6 +15,7 @@ use std::{
 use carnet_attest::AttestConfig;
 use carnet_core::{Mistake, SectionConfig};
 use carnet_issuer::IssuerSettings;
+use carnet_kubernetes::relying::ClusterConfig;
 use carnet_ops::{TelemetrySection, TelemetrySettings};
 use carnet_spiffe::TrustDomain;
 use schemars::JsonSchema;
@@ -61,6 +63,9 @@ pub struct AuthorityConfig {
     /// Foreign trust domains whose identities are known here, by their names.
     #[serde(default)]
     federates_with: BTreeMap<String, FederationSection>,
+    /// Kubernetes clusters whose pods are believed, by names of their own. Rules say who of them may do what, and name them by their `issuer`.
+    #[serde(default)]
+    cluster: BTreeMap<String, ClusterConfig>,
     /// How nodes prove what they are.
     #[serde(default)]
     attest: AttestConfig,
@@ -90,6 +95,8 @@ pub struct Settings {
     pub entries: Vec<PathBuf>,
     /// Foreign trust domains.
     pub federation: Vec<Foreign>,
+    /// Kubernetes clusters whose pods are believed.
+    pub clusters: BTreeMap<String, ClusterConfig>,
     /// How nodes prove what they are.
     pub attest: AttestConfig,
     /// Where traces go.
@@ -115,6 +122,7 @@ impl SectionConfig for AuthorityConfig {
             self.telemetry.map(|section| below("telemetry", section.check("carnet-authority"), &mut mistakes));
         let keys = trust_domain.clone().and_then(|domain| below("keys", self.keys.check(domain), &mut mistakes));
         below("attest", self.attest.check(), &mut mistakes);
+        clusters::check(&self.cluster, &issuer, &mut mistakes);
         let mut federation = Vec::new();
         for (name, section) in self.federates_with {
             let place = format!("federates_with.{name}");
@@ -138,6 +146,7 @@ impl SectionConfig for AuthorityConfig {
                 rules: self.rules,
                 entries: self.entries,
                 federation,
+                clusters: self.cluster,
                 attest: self.attest,
                 telemetry: match telemetry {
                     Some(section) => Some(section?),

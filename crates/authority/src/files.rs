@@ -6,28 +6,48 @@ use std::{
 };
 
 use carnet_attest::Attestors;
-use carnet_core::{Context, Error};
+use carnet_core::{Context, Error, Mistake};
 use carnet_entries::FollowedFile;
+use carnet_kubernetes::relying::ClusterVerifier;
 
 use crate::{
     config::Settings,
-    rules::{self, refused},
+    rules::{self, Ground, refused},
 };
 
 /// Most files in one folder.
 const MAX_FILES: usize = 1000;
 
+/// What the files that the configuration names make, beside rules and entries.
+#[derive(Debug)]
+pub struct FromFiles {
+    /// What nodes are verified by.
+    pub attestors: Attestors,
+    /// What pods are verified by.
+    pub clusters: Vec<ClusterVerifier>,
+    /// What of the rules is taken and should not be.
+    pub warnings: Vec<Mistake>,
+}
+
 impl Settings {
-    /// Reads what files say of rules, entries and node attestation. Nothing is written and nobody is asked.
+    /// Reads what files say of rules, entries, node attestation and clusters. Nothing is written and nobody is asked.
     ///
     /// # Errors
     /// The first of them that is wrong, with all of its mistakes. What an entry means beside those of the store is not seen here.
-    pub fn check_files(&self, context: &Context) -> Result<Attestors, Error> {
-        rules::check_files(&self.rules, context, &self.trust_domain)?;
+    pub fn check_files(&self, context: &Context) -> Result<FromFiles, Error> {
+        let warnings = rules::check_files(&self.rules, context, &self.ground())?;
         for path in toml_files(&self.entries)? {
             FollowedFile { label: path.display().to_string(), path }.read(context)?;
         }
-        self.attest.load(context).map_err(|mistakes| refused("node attestation", &mistakes))
+        let clusters = self.load_clusters(context).map_err(|mistakes| refused("the clusters", &mistakes))?;
+        let attestors = self.attest.load(context).map_err(|mistakes| refused("node attestation", &mistakes))?;
+        Ok(FromFiles { attestors, clusters, warnings })
+    }
+
+    /// What is settled before there is a rule.
+    pub(crate) fn ground(&self) -> Ground {
+        let cluster_issuers = self.clusters.values().map(|cluster| cluster.issuer.clone()).collect();
+        Ground { trust_domain: self.trust_domain.clone(), cluster_issuers }
     }
 }
 

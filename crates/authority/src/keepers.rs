@@ -77,6 +77,13 @@ async fn reload_all(parts: Arc<Parts>, mut reload: watch::Receiver<u64>, stop: C
                 tracing::error!(%error, "node attestation stays as it was");
             }
         }
+        match parts.settings.load_clusters(&parts.context) {
+            Ok(clusters) => parts.issuer.set_clusters(clusters),
+            Err(mistakes) => {
+                let error = crate::rules::refused("the clusters", &mistakes);
+                tracing::error!(%error, "the clusters stay as they were");
+            }
+        }
         carnet_ops::systemd::reloaded();
     }
 }

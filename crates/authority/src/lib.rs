@@ -19,6 +19,7 @@ mod store_clock;
 
 pub use config::{AdminAccess, AuthorityConfig, Foreign, KeyPlace, Listen, Seal, Settings, StorePlace, TokenPlace};
 pub use dev::{DevOptions, open_dev, start_dev_agent};
+pub use files::FromFiles;
 pub use neighbours::StoredForeign;
-pub use rules::Rules;
+pub use rules::{Ground, Rules};
 pub use running::{Addresses, Authority};

@@ -14,7 +14,7 @@ use carnet_store::Store;
 use crate::{
     Rules, Settings,
     bundle::Bundles,
-    files::toml_files,
+    files::{FromFiles, toml_files},
     identity::OwnIdentity,
     metered::MeteredStore,
     neighbours::Neighbours,
@@ -55,7 +55,7 @@ impl Parts {
         metrics: &Metrics,
     ) -> Result<(Self, Movers), Error> {
         // A mistake in a file must not leave a new store and its keys behind.
-        let attestors = settings.check_files(&context)?;
+        let FromFiles { attestors, clusters, warnings: _ } = settings.check_files(&context)?;
         let store = open_store(&settings.store, &network, &context).await?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics));
         check_belongs(&*store, &settings.trust_domain, &context).await?;
@@ -63,8 +63,7 @@ impl Parts {
         let trust_domain = settings.trust_domain.clone();
         let bundles = Bundles::new(trust_domain.clone(), keys.watch());
         let neighbours = Neighbours::open(&settings.federation, bundles.own(), &store, &context, network).await?;
-        let rules =
-            Rules::open(settings.rules.clone(), Arc::clone(&store), context.clone(), trust_domain.clone()).await?;
+        let rules = Rules::open(settings.rules.clone(), Arc::clone(&store), context.clone(), settings.ground()).await?;
         let issuer = Issuer::new(IssuerParts {
             issuer_url: settings.issuer.clone(),
             trust_domain: trust_domain.clone(),
@@ -76,6 +75,7 @@ impl Parts {
             settings: settings.tokens.clone(),
         })?;
         let issuer = Arc::new(issuer.with_foreign_ages(neighbours.ages()));
+        issuer.set_clusters(clusters);
         let mint: Arc<dyn Mint> = Arc::<Issuer>::clone(&issuer);
         let entries = Entries::open(EntriesParts {
             store: Arc::clone(&store),

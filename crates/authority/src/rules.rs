@@ -40,11 +40,26 @@ pub struct Rules {
     paths: Vec<PathBuf>,
     store: Arc<dyn Store>,
     context: Context,
-    trust_domain: TrustDomain,
+    ground: Ground,
     set: watch::Sender<Arc<RuleSet>>,
     /// What the set was made of.
     taken: Mutex<Gathered>,
     again: Notify,
+}
+
+/// What is settled before there is a rule.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    /// The trust domain of the identities that rules give.
+    pub trust_domain: TrustDomain,
+    /// `iss` of the clusters whose service accounts are believed: the configuration says how their tokens are verified, and nothing else may.
+    pub cluster_issuers: Vec<String>,
+}
+
+impl From<TrustDomain> for Ground {
+    fn from(trust_domain: TrustDomain) -> Self {
+        Self { trust_domain, cluster_issuers: Vec::new() }
+    }
 }
 
 /// Where something stands.
@@ -94,14 +109,20 @@ impl Gathered {
         Ok(all)
     }
 
-    fn load(&self, trust_domain: &TrustDomain) -> Result<RuleSet, Error> {
+    fn load(&self, ground: &Ground) -> Result<RuleSet, Error> {
         let rules = self.rules.iter().map(|(rule, _)| rule.clone()).collect();
         let issuers: Vec<TrustedIssuer> = self.issuers.iter().map(|(issuer, _)| issuer.clone()).collect();
-        RuleSet::load_with(rules, &issuers, Some(trust_domain)).map_err(|mistakes| {
-            let (named, told): (Vec<Mistake>, Vec<FileMistake>) =
-                mistakes.into_iter().map(|mistake| self.named(mistake)).unzip();
-            rejected("the trust rules", &named).mistakes(told)
-        })
+        let mut mistakes = ground.clashes(&issuers);
+        let set = RuleSet::load_with(rules, &issuers, Some(&ground.trust_domain));
+        let set = set.map_err(|found| mistakes.extend(found));
+        match set {
+            Ok(set) if mistakes.is_empty() => Ok(set),
+            _ => {
+                let (named, told): (Vec<Mistake>, Vec<FileMistake>) =
+                    mistakes.into_iter().map(|mistake| self.named(mistake)).unzip();
+                Err(rejected("the trust rules", &named).mistakes(told))
+            }
+        }
     }
 
     /// What is wrong with rule 3 is told of the rule by its name and file.
@@ -122,6 +143,19 @@ impl Gathered {
     }
 }
 
+impl Ground {
+    /// Issuers that are those of clusters: they would be verified in two ways.
+    fn clashes(&self, issuers: &[TrustedIssuer]) -> Vec<Mistake> {
+        let of_cluster = |issuer: &TrustedIssuer| self.cluster_issuers.contains(&issuer.issuer);
+        let clashing = issuers.iter().enumerate().filter(|(_, issuer)| of_cluster(issuer));
+        let mistake = |(place, _): (usize, _)| {
+            let message = "the configuration has a cluster of this issuer, and says how its tokens are verified";
+            Mistake::new(format!("issuers[{place}].issuer"), message).hint("take one of them away")
+        };
+        clashing.map(mistake).collect()
+    }
+}
+
 /// The index in `rules[3].subject`, and what comes after it.
 fn element<'f>(field: &'f str, list: &str) -> Option<(usize, &'f str)> {
     let (index, rest) = field.strip_prefix(list)?.split_once(']')?;
@@ -137,19 +171,21 @@ impl Rules {
         paths: Vec<PathBuf>,
         store: Arc<dyn Store>,
         context: Context,
-        trust_domain: TrustDomain,
+        ground: impl Into<Ground>,
     ) -> Result<Arc<Self>, Error> {
         let rules = Self {
             paths,
             store,
             context,
-            trust_domain,
+            ground: ground.into(),
             set: watch::Sender::new(Arc::default()),
             taken: Mutex::default(),
             again: Notify::new(),
         };
         let gathered = rules.gather().await?;
-        rules.set.send_replace(Arc::new(rules.load(&gathered)?));
+        let set = rules.load(&gathered)?;
+        warn(&set);
+        rules.set.send_replace(Arc::new(set));
         *rules.taken.lock().await = gathered;
         Ok(Arc::new(rules))
     }
@@ -260,6 +296,7 @@ impl Rules {
         if *taken != gathered {
             let set = self.load(&gathered)?;
             tracing::info!(rules = set.len(), "took the trust rules");
+            warn(&set);
             self.set.send_replace(Arc::new(set));
             *taken = gathered;
         }
@@ -276,7 +313,7 @@ impl Rules {
     }
 
     fn load(&self, all: &Gathered) -> Result<RuleSet, Error> {
-        all.load(&self.trust_domain)
+        all.load(&self.ground)
     }
 
     async fn gather(&self) -> Result<Gathered, Error> {
@@ -291,10 +328,28 @@ impl Rules {
     }
 }
 
-/// Reads and checks the rules of files alone: no store makes a mistake in them good.
-pub(crate) fn check_files(paths: &[PathBuf], context: &Context, trust_domain: &TrustDomain) -> Result<(), Error> {
-    let loaded = Gathered::of_files(paths, context)?.load(trust_domain);
-    loaded.map(drop).map_err(|error| error.hint("mend each of them, then look again with `carnet config check`"))
+/// Reads and checks the rules of files alone: no store makes a mistake in them good. Gives back what is taken and should not be.
+pub(crate) fn check_files(paths: &[PathBuf], context: &Context, ground: &Ground) -> Result<Vec<Mistake>, Error> {
+    let loaded = Gathered::of_files(paths, context)?.load(ground);
+    let set = loaded.map_err(|error| error.hint("mend each of them, then look again with `carnet config check`"))?;
+    Ok(warnings(&set))
+}
+
+/// What is taken and should not be, in the order of the rules' names.
+pub(crate) fn warnings(set: &RuleSet) -> Vec<Mistake> {
+    let mut found: Vec<(&str, &Mistake)> = set.warnings().collect();
+    found.sort_by_key(|(name, _)| *name);
+    let named = |(name, warning): (&str, &Mistake)| {
+        let field = format!("rule `{name}` {}", warning.field);
+        Mistake { field, ..warning.clone() }
+    };
+    found.into_iter().map(named).collect()
+}
+
+fn warn(set: &RuleSet) {
+    for Mistake { field, message, hint } in warnings(set) {
+        tracing::warn!(hint, "{field}: {message}");
+    }
 }
 
 fn in_file<T: Clone>((one, place): &(T, Place)) -> Option<(T, PathBuf)> {

@@ -94,8 +94,8 @@ impl Authority {
     }
 
     /// Serves until `shutdown`; then listeners close, requests that run come to their end, and the store is closed.
-    /// Each change of `reload` has the files of rules, entries, node attestation and the public certificate read again; all but those
-    /// of node attestation are also followed by themselves.
+    /// Each change of `reload` has the files of rules, entries, node attestation, clusters and the public certificate read again; all but
+    /// those of node attestation and clusters are also followed by themselves.
     ///
     /// # Errors
     /// When the routes cannot be served as configured.

@@ -1,8 +1,8 @@
 //! Inbound proofs: whose token, or whose certificate, this is. A proof says who somebody is; what may be had for it is the rules' business.
 
+mod cluster;
 mod keys;
 mod own;
-mod review;
 mod signed;
 mod stateless;
 
@@ -14,6 +14,7 @@ use carnet_x509::Certificate;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
+pub(crate) use cluster::Clusters;
 pub(crate) use keys::KeySets;
 pub(crate) use own::{ACCESS_TOKEN_TYPE, OwnToken};
 pub(crate) use signed::SignedRequests;
@@ -113,8 +114,12 @@ impl Issuer {
             return self.prove_own_token(&parsed, now).await.map_err(|unproved| unproved.of(&parsed));
         }
         // What we have issued ourselves is believed by our own keys, whatever a rule says of our URL.
-        let trusted =
-            rules.of_issuer(issuer).and_then(|of| of.trusted.as_ref()).filter(|_| issuer != self.issuer_url());
+        let of = rules.of_issuer(issuer).filter(|_| issuer != self.issuer_url());
+        if let Some((of, cluster)) = of.zip(self.clusters().get(issuer)) {
+            let proved = self.prove_pod(token, &parsed, kind, &cluster, &of.expected_audiences).await;
+            return proved.map_err(|unproved| unproved.of(&parsed));
+        }
+        let trusted = of.and_then(|of| of.trusted.as_ref());
         // Of those who sign requests there are no tokens, whatever one says.
         let trusted = trusted.filter(|trusted| trusted.signs.is_none());
         if let Some(trusted) = trusted {
@@ -157,17 +162,9 @@ impl Issuer {
             types,
         };
         let jwt = verify_jwt(parsed, &keys, &rules, now)?;
-        if trusted.data.token_review {
-            self.review(token, &jwt).await?;
-        }
-        let subject = jwt.claims().str("sub").filter(|subject| !subject.is_empty() && subject.len() <= MAX_SUBJECT);
-        let subject = subject.ok_or_else(|| {
-            let fix = "let the issuer name the subject in sub";
-            Unproved::new("subject", "no usable claim \"sub\"", format!("a text of 1 to {MAX_SUBJECT} bytes"), fix)
-        })?;
         Ok(Proof {
             issuer: trusted.data.issuer.clone(),
-            subject: subject.to_owned(),
+            subject: subject_of(&jwt)?,
             kind,
             expires_at: jwt.claims().time("exp"),
             once: Some(once(token.expose(), &trusted.data.issuer, jwt.claims().str("jti"))),
@@ -250,6 +247,14 @@ pub(crate) fn no_keys(error: &carnet_core::Error) -> Unproved {
     let fix = error.hints().first().map_or("look at what the issuer publishes", |hint| *hint).to_owned();
     let unproved = Unproved::new("keys", reasons, "the keys of the issuer", &fix);
     Unproved { later: error.kind() == ErrorKind::Unreachable, ..unproved }
+}
+
+fn subject_of(jwt: &VerifiedJwt) -> Result<String, Unproved> {
+    let subject = jwt.claims().str("sub").filter(|subject| !subject.is_empty() && subject.len() <= MAX_SUBJECT);
+    subject.map(str::to_owned).ok_or_else(|| {
+        let fix = "let the issuer name the subject in sub";
+        Unproved::new("subject", "no usable claim \"sub\"", format!("a text of 1 to {MAX_SUBJECT} bytes"), fix)
+    })
 }
 
 fn check_type(token: &UnverifiedJwt, trusted: &CheckedIssuer) -> Result<(), Unproved> {

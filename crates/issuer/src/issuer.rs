@@ -8,6 +8,7 @@ use std::{
 
 use carnet_core::{Context, Error};
 use carnet_keys::KeyRing;
+use carnet_kubernetes::relying::ClusterVerifier;
 use carnet_spiffe::{BundleMap, TrustDomain};
 use carnet_store::Store;
 use jiff::SignedDuration;
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::{
     IssuerSettings, RuleSet,
-    inbound::{KeySets, SignedRequests},
+    inbound::{Clusters, KeySets, SignedRequests},
     refusals::Refusals,
     trusted::USUAL_MAX_AGE,
 };
@@ -48,6 +49,7 @@ pub type ForeignAges = BTreeMap<TrustDomain, SignedDuration>;
 pub struct Issuer {
     parts: IssuerParts,
     foreign_ages: Option<watch::Receiver<Arc<ForeignAges>>>,
+    clusters: Mutex<Arc<Clusters>>,
     endpoint_base: String,
     key_sets: KeySets,
     signed: SignedRequests,
@@ -95,6 +97,7 @@ impl Issuer {
             bundles: Mutex::default(),
             refusals: Refusals::new(parts.settings.refusals_per_second),
             foreign_ages: None,
+            clusters: Mutex::default(),
             parts,
         })
     }
@@ -103,6 +106,12 @@ impl Issuer {
     #[must_use]
     pub fn with_foreign_ages(self, ages: watch::Receiver<Arc<ForeignAges>>) -> Self {
         Self { foreign_ages: Some(ages), ..self }
+    }
+
+    /// Believes the pods of these Kubernetes clusters from now on, in place of those before. Tokens of their issuers are verified as they say, and in no
+    /// other way; rules say who may do what.
+    pub fn set_clusters(&self, clusters: impl IntoIterator<Item = ClusterVerifier>) {
+        *self.clusters.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Clusters::of(clusters));
     }
 
     /// `iss` of what it issues.
@@ -134,6 +143,10 @@ impl Issuer {
 
     pub(crate) fn key_sets(&self) -> &KeySets {
         &self.key_sets
+    }
+
+    pub(crate) fn clusters(&self) -> Arc<Clusters> {
+        Arc::clone(&self.clusters.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn signed(&self) -> &SignedRequests {

@@ -62,10 +62,6 @@ pub struct TrustedIssuer {
     /// Whether a token without `typ` is refused.
     #[serde(default)]
     pub require_type: bool,
-    /// Whether the API server is asked about each token (`TokenReview`), which knows the pods and accounts that are gone. For the service accounts of the
-    /// cluster that the authority runs in, as whose pod it asks; while that does not answer, nobody is believed.
-    #[serde(default)]
-    pub token_review: bool,
     /// Regions whose services signed requests may have been made for; all of the tenancy's realm, or of AWS, when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<String>,
@@ -211,7 +207,6 @@ impl TrustedIssuer {
             ("max_age", self.max_age.is_some()),
             ("types", !self.types.is_empty()),
             ("require_type", self.require_type),
-            ("token_review", self.token_review),
         ] {
             if set {
                 mistake(field, "principals of this issuer sign requests, and show no tokens".to_owned());

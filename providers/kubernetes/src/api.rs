@@ -65,6 +65,11 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl ApiConfig {
+    /// Whether it says anything.
+    pub(crate) fn is_given(&self) -> bool {
+        self.url.is_some() || self.ca_file.is_some() || self.token_file.is_some()
+    }
+
     /// Checks the section `field`.
     pub fn check(self, field: &str, mistakes: &mut Vec<Mistake>) -> ApiAccess {
         let name = |part: &str| format!("{field}.{part}");

@@ -1,8 +1,8 @@
 //! Kubernetes: its service accounts, their tokens, and who believes them.
 //!
 //! Client side (feature `client`): the source `kubernetes` (a projected token, or one that the API server is asked for) and the
-//! delivery `kubernetes-exec-credential`. Relying side: [`trust`] is pure and is all that the emulator shares with the rest;
-//! [`relying`] finds a cluster's keys, asks its API server about a token, and answers with a decision.
+//! delivery `kubernetes-exec-credential`. Relying side: [`trust`] is pure; [`relying`] finds a cluster's keys, asks its API server about
+//! a token, and says whether it is believed. The authority asks it.
 //!
 //! It is no client of the Kubernetes API in general: there are token requests, token reviews and the key set.
 

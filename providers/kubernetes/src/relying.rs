@@ -1,15 +1,15 @@
-//! Who believes the tokens of a cluster: by its keys, by asking its API server, or by both.
+//! Who believes the tokens of a cluster: by its keys, and by asking its API server.
 //!
-//! Keys answer without a question to anybody, and cannot know which pods are gone. An API server knows, and must be there. With
-//! both, what the keys refuse is never asked about, and what they accept must be believed by the API server as well.
+//! Keys answer without a question to anybody, and cannot know which pods are gone. An API server knows, and must be there. What the
+//! keys refuse is never asked about; what they accept must be believed by the API server as well, where it is asked.
 
 mod keys;
 
 use std::path::PathBuf;
 
-use carnet_core::{Context, Error, Mistake, Secret};
+use carnet_core::{Context, Error, Mistake, Secret, chain};
 use carnet_jose::UnverifiedJwt;
-use carnet_trust::{Decision, Refusal};
+use carnet_trust::Refusal;
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,46 +17,52 @@ use serde_json::Value;
 
 use self::keys::Keys;
 use crate::{
-    AccountPattern, ApiAccess, ApiConfig, Bound,
-    trust::{Binding, ClusterTrust, UNAUTHORIZED, admit, evaluate},
+    AccountPattern, ApiConfig, ApiServer,
+    trust::{Believed, Binding, ClusterTrust, UNAUTHORIZED},
 };
 
-/// A cluster whose service accounts are believed.
+/// Longest life of a token that nobody reviews, unless configured, in seconds. The default token of a pod counts for a year.
+const USUAL_MAX_AGE: u32 = 86_400;
+
+/// A Kubernetes cluster whose service accounts are believed.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterConfig {
-    /// What the tokens must be for: one of these. Never the API server's own audience, unless every pod of the cluster may show
-    /// here what it shows there.
-    pub audiences: Vec<String>,
-    /// Accounts that are believed, each `NAMESPACE:NAME`, or `NAMESPACE:*` for all of a namespace.
-    pub service_accounts: Vec<String>,
-    /// `iss` of the tokens, byte for byte. Needed with `keys`.
+    /// `iss` of the tokens, byte for byte: what `kubectl get --raw /.well-known/openid-configuration` says.
+    pub issuer: String,
+    /// The API server. Without it, that of the cluster that carnet runs in, as its pod's account.
     #[serde(default)]
-    pub issuer: Option<String>,
-    /// Where the cluster's keys are.
+    pub api: ApiConfig,
+    /// Where the cluster's keys are: `"api-server"` (the default), `"discovery"`, `{ url = "…" }`, `{ file = "…" }` or `{ jwks = { … } }`.
     #[serde(default)]
-    pub keys: Option<KeysConfig>,
-    /// Ask the API server about each token; it knows which pods and accounts are gone.
-    #[serde(default)]
-    pub token_review: Option<ApiConfig>,
-    /// `pod` (default): the token must be bound to a pod. `account`: it need not.
+    pub keys: KeysConfig,
+    /// Whether the API server is asked about each token: it alone knows which pods and accounts are gone. Its account needs the
+    /// role `system:auth-delegator` then. While it does not answer, nobody of the cluster is believed.
+    #[serde(default = "yes")]
+    pub token_review: bool,
+    /// What a token must be bound to: `pod` (the default), or `account` when it need not be bound to anything.
     #[serde(default)]
     pub binding: BindingConfig,
-    /// Longest life of a token (`exp - iat`), in seconds. Unbounded unless given; the default token of a pod counts for a year.
+    /// Accounts that are believed, each `NAMESPACE:NAME`, or `NAMESPACE:*` for all of a namespace. Without it rules alone say who is meant.
     #[serde(default)]
-    pub max_lifetime: Option<u32>,
+    pub service_accounts: Option<Vec<String>>,
+    /// Longest life of a token (`exp - iat`), in seconds: 86400 unless given. With `token_review` unbounded unless given.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub max_age: Option<u32>,
 }
 
 /// Where a cluster's keys are.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeysConfig {
+    /// At the API server, which lets service accounts read them (role `system:service-account-issuer-discovery`).
+    #[default]
+    ApiServer,
     /// Where the discovery document of the issuer says, on a public address: EKS, GKE, AKS, OKE with OIDC discovery.
     Discovery,
     /// In a file (`kubectl get --raw /openid/v1/jwks`), read when the configuration is.
     File(PathBuf),
-    /// At the API server, which lets service accounts read them (role `system:service-account-issuer-discovery`).
-    InCluster(ApiConfig),
     /// Uploaded: the key set itself.
     Jwks(Value),
     /// At this URL, which needs no token.
@@ -78,146 +84,149 @@ pub enum BindingConfig {
 #[derive(Debug)]
 pub struct ClusterVerifier {
     trust: ClusterTrust,
-    keys: Option<Keys>,
-    review: Option<ApiAccess>,
+    keys: Keys,
+    review: Option<ApiServer>,
     context: Context,
 }
 
 impl ClusterConfig {
-    /// Checks the section `field`, and reads what it names. Nothing is asked of anybody. `None` after a mistake.
-    pub fn check(self, field: &str, context: &Context, mistakes: &mut Vec<Mistake>) -> Option<ClusterVerifier> {
-        let before = mistakes.len();
-        let name = |part: &str| format!("{field}.{part}");
-        for (part, list, what) in [
-            ("audiences", &self.audiences, "say what the tokens are for"),
-            ("service_accounts", &self.service_accounts, "name accounts as NAMESPACE:NAME"),
-        ] {
-            if list.is_empty() || list.iter().any(String::is_empty) {
-                mistakes.push(Mistake::new(name(part), "is empty, so no token would be believed").hint(what));
-            }
+    /// Checks what needs no file and no variable.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn check(&self) -> Result<(), Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        if self.issuer.is_empty() {
+            let mistake = Mistake::new("issuer", "is empty");
+            mistakes.push(mistake.hint("write what `kubectl get --raw /.well-known/openid-configuration` says"));
         }
-        let mut accounts = Vec::new();
-        for text in self.service_accounts.iter().filter(|text| !text.is_empty()) {
-            if let Some(pattern) = AccountPattern::parse(text) {
-                accounts.push(pattern);
-            } else {
-                let message = format!("{} is no NAMESPACE:NAME or NAMESPACE:*", carnet_core::safe_text(text));
-                mistakes.push(Mistake::new(name("service_accounts"), message));
-            }
+        if self.max_age == Some(0) {
+            mistakes.push(Mistake::new("max_age", "no token lives for 0 seconds"));
         }
-        if self.keys.is_none() && self.token_review.is_none() {
-            let mistake = Mistake::new(field, "has neither keys nor token_review, so no token would be believed");
-            mistakes.push(mistake.hint("name the cluster's keys, or its API server"));
+        if self.service_accounts.as_ref().is_some_and(Vec::is_empty) {
+            let mistake = Mistake::new("service_accounts", "is empty, so no token would be believed");
+            mistakes.push(mistake.hint("name accounts as NAMESPACE:NAME, or leave it to the rules"));
         }
-        if self.keys.is_some() && self.issuer.as_deref().is_none_or(str::is_empty) {
-            let mistake = Mistake::new(name("issuer"), "is missing");
-            mistakes.push(mistake.hint("write what `kubectl get --raw /.well-known/openid-configuration` has"));
+        self.accounts(&mut mistakes);
+        self.api.clone().check("api", &mut mistakes);
+        if self.api.is_given() && !self.asks() {
+            let mistake = Mistake::new("api", "is asked for nothing: keys are elsewhere, and token_review is false");
+            mistakes.push(mistake.hint("let it review tokens, or leave it out"));
         }
-        if self.max_lifetime == Some(0) {
-            mistakes.push(Mistake::new(name("max_lifetime"), "no token lives for 0 seconds"));
-        }
-        let issuer = self.issuer.clone().unwrap_or_default();
-        let keys = self.keys.and_then(|config| Keys::check(config, &issuer, &name("keys"), context, mistakes));
-        let review = self.token_review.map(|config| config.check(&name("token_review"), mistakes));
-        if mistakes.len() > before {
-            return None;
-        }
+        mistakes.extend(keys::mistake(&self.keys).map(|wrong| Mistake::new("keys", wrong)));
+        if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+    }
+
+    /// Checks all, reads the files that are named, and finds the API server. Nothing is asked of anybody.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn load(&self, context: &Context) -> Result<ClusterVerifier, Vec<Mistake>> {
+        self.check()?;
+        let mut mistakes = Vec::new();
+        let accounts = self.accounts(&mut mistakes);
+        let server = self.asks().then(|| self.api.clone().check("api", &mut mistakes).need(context)).transpose();
+        let server = server.unwrap_or_else(|error| {
+            let hint = error.hints().first().map(|hint| (*hint).to_owned());
+            mistakes.push(Mistake { hint, ..Mistake::new("api", chain(&error).join(": ")) });
+            None
+        });
+        let keys = Keys::open(&self.keys, &self.issuer, server.as_ref(), context);
+        let keys = keys.unwrap_or_else(|wrong| {
+            mistakes.push(Mistake::new("keys", wrong));
+            None
+        });
+        let max_age = self.max_age.or_else(|| (!self.token_review).then_some(USUAL_MAX_AGE));
         let trust = ClusterTrust {
-            issuer: self.issuer,
-            audiences: self.audiences,
+            issuer: self.issuer.clone(),
             accounts,
             binding: match self.binding {
                 BindingConfig::Account => Binding::Account,
                 BindingConfig::Pod => Binding::Pod,
             },
-            max_lifetime: self.max_lifetime.map(|seconds| SignedDuration::from_secs(i64::from(seconds))),
+            max_age: max_age.map(|seconds| SignedDuration::from_secs(i64::from(seconds))),
         };
-        Some(ClusterVerifier { trust, keys, review, context: context.clone() })
+        match keys {
+            Some(keys) if mistakes.is_empty() => {
+                let review = server.filter(|_| self.token_review);
+                Ok(ClusterVerifier { trust, keys, review, context: context.clone() })
+            }
+            _ => Err(mistakes),
+        }
+    }
+
+    /// Whether the API server is asked for anything.
+    fn asks(&self) -> bool {
+        self.token_review || matches!(self.keys, KeysConfig::ApiServer)
+    }
+
+    fn accounts(&self, mistakes: &mut Vec<Mistake>) -> Option<Vec<AccountPattern>> {
+        let mut accounts = Vec::new();
+        for text in self.service_accounts.as_ref()? {
+            if let Some(pattern) = AccountPattern::parse(text) {
+                accounts.push(pattern);
+            } else {
+                let message = format!("{:?} is no NAMESPACE:NAME or NAMESPACE:*", carnet_core::safe_text(text));
+                mistakes.push(Mistake::new("service_accounts", message));
+            }
+        }
+        Some(accounts)
     }
 }
 
 impl ClusterVerifier {
-    /// What is believed.
-    pub fn trust(&self) -> &ClusterTrust {
-        &self.trust
+    /// `iss` of its tokens.
+    pub fn issuer(&self) -> &str {
+        &self.trust.issuer
     }
 
-    /// Whether this token is believed.
+    /// Whether this token is believed, for one of these audiences. It may take as long as the API server does.
     ///
     /// # Errors
-    /// When keys or API server cannot be had: then nobody is believed.
-    pub async fn decide(&self, token: &Secret) -> Result<Decision, Error> {
+    /// The outer one when the keys (clause `keys`) or a review (clause `token-review`) cannot be had: then nobody is believed, which
+    /// says nothing about the token. The inner one when it is refused, with the clauses of [`ClusterTrust::verify`], and `token`,
+    /// `audience`, `subject` and `claims` by the API server.
+    pub async fn verify(&self, token: &Secret, audiences: &[&str]) -> Result<Result<Believed, Box<Refusal>>, Error> {
         let parsed = match UnverifiedJwt::parse(token.expose()) {
             Ok(parsed) => parsed,
-            Err(error) => return Ok(no_token(&error.message)),
+            Err(error) => return Ok(Err(no_token(&error.message))),
         };
-        let by_keys = match &self.keys {
-            Some(keys) => {
-                let keys = keys.get(parsed.unverified_kid()).await?;
-                let decision = evaluate(&parsed, &keys, &self.trust, self.context.now());
-                if decision.refusal().is_some() || self.review.is_none() {
-                    return Ok(decision);
-                }
-                Some(decision)
-            }
-            None => None,
+        let keys = self.keys.get(parsed.unverified_kid()).await.map_err(|error| error.clause("keys"))?;
+        let believed = match self.trust.verify(&parsed, &keys, audiences, self.context.now()) {
+            Ok(believed) => believed,
+            Err(refusal) => return Ok(Err(refusal)),
         };
-        let Some(review) = &self.review else { return Ok(no_token("neither keys nor an API server are configured")) };
-        let audiences: Vec<&str> = self.trust.audiences.iter().map(String::as_str).collect();
-        let reviewed = review.need(&self.context)?.review(&self.context, token, &audiences).await?;
-        Ok(match reviewed {
-            Err(refusal) => Decision::Refuse(*refusal),
-            Ok(bound) => self.joined(&bound, &parsed, by_keys),
+        let Some(server) = &self.review else { return Ok(Ok(believed)) };
+        let reviewed = server.review(&self.context, token, audiences).await;
+        let reviewed = reviewed.map_err(|error| {
+            // Whatever keeps us from asking says nothing about the token: it may be shown again.
+            Error::unreachable("review a token").clause("token-review").because(error)
+        });
+        Ok(match reviewed? {
+            Err(refusal) => Err(refusal),
+            // Both must speak of the same: a review that came from elsewhere proves nothing.
+            Ok(told) if (&told.account, &told.pod) == (&believed.bound.account, &believed.bound.pod) => Ok(believed),
+            Ok(_) => Err(of_another()),
         })
-    }
-
-    /// Both must speak of the same account and pod: a review that came from elsewhere proves nothing.
-    fn joined(&self, bound: &Bound, parsed: &UnverifiedJwt, by_keys: Option<Decision>) -> Decision {
-        let Some(Decision::Allow(mut grant)) = by_keys else { return self.reviewed(bound, parsed) };
-        match Bound::of_claims(parsed.unverified_claims()) {
-            Ok(own) if own.account == bound.account && own.pod == bound.pod => {
-                grant.held.push("token");
-                // The API server has just said that the pod is there.
-                grant.warnings.retain(|warning| warning.clause != "lifetime");
-                Decision::Allow(grant)
-            }
-            _ => Decision::Refuse(Refusal::new(
-                "claims",
-                "a token review about another account or pod than the token names",
-                "the same in both",
-                UNAUTHORIZED,
-                "see what answers as the API server of this cluster",
-            )),
-        }
-    }
-
-    fn reviewed(&self, bound: &Bound, parsed: &UnverifiedJwt) -> Decision {
-        let claims = parsed.unverified_claims();
-        let lifetime = || Some(claims.time("exp")?.duration_since(claims.time("iat")?));
-        // The API server has verified the claims; how long is too long is for us to say.
-        if let Some(longest) = self.trust.max_lifetime
-            && lifetime().is_none_or(|lifetime| lifetime > longest)
-        {
-            return Decision::Refuse(Refusal::new(
-                "lifetime",
-                lifetime().map_or_else(|| "no iat or no exp".to_owned(), |lifetime| format!("{lifetime:#}")),
-                format!("at most {longest:#}"),
-                UNAUTHORIZED,
-                "project the token with a shorter expirationSeconds, or raise max_lifetime",
-            ));
-        }
-        match admit(bound, &self.trust) {
-            Decision::Allow(mut grant) => {
-                grant.held.splice(0..0, ["token", "audience", "subject", "claims"]);
-                Decision::Allow(grant)
-            }
-            refused @ Decision::Refuse(_) => refused,
-        }
     }
 }
 
-fn no_token(seen: &str) -> Decision {
-    Decision::Refuse(Refusal::new(
+fn yes() -> bool {
+    true
+}
+
+fn of_another() -> Box<Refusal> {
+    Box::new(Refusal::new(
+        "claims",
+        "a token review about another account or pod than the token names",
+        "the same in both",
+        UNAUTHORIZED,
+        "see what answers as the API server of this cluster, and whose keys are configured for it",
+    ))
+}
+
+fn no_token(seen: &str) -> Box<Refusal> {
+    Box::new(Refusal::new(
         "form",
         carnet_core::safe_text(seen),
         "a signed JWT",

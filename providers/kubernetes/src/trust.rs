@@ -1,13 +1,9 @@
-//! Whether a service account's token is believed: the question that authority, doctor and lint ask.
+//! Whether a service account's token is believed, by the keys of its cluster.
 //!
-//! Two halves. [`evaluate`] is for who has the cluster's keys; [`admit`] is for what remains when an API server has said that the
-//! token is good, or keys have shown it. Neither knows whether the pod is still there: that only the API server can say
-//! ([`crate::relying`]).
+//! Pure: keys and time are given. Whether the pod is still there only the API server can say ([`crate::relying`]).
 
-use std::collections::BTreeMap;
-
-use carnet_jose::{Algorithm, JwtClause, JwtError, KeySet, Rules, UnverifiedJwt, verify_jwt};
-use carnet_trust::{Decision, Grant, Refusal, Warning};
+use carnet_jose::{Algorithm, JwtClause, JwtError, KeySet, Rules, UnverifiedJwt, VerifiedJwt, verify_jwt};
+use carnet_trust::Refusal;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{AccountPattern, Bound};
@@ -22,8 +18,6 @@ pub(crate) const FORBIDDEN: &str = "Forbidden";
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512];
 /// Tolerance for clocks that disagree. The API server itself has a minute (`jwt.DefaultLeeway` of go-jose).
 const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
-/// Longer lives deserve a word: the default token of a pod counts for a year.
-const LONG: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a token must be bound to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,91 +32,105 @@ pub enum Binding {
 /// What is believed of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterTrust {
-    /// `iss`, compared byte for byte. `None` when an API server looks at the token, which knows its own issuers.
-    pub issuer: Option<String>,
-    /// `aud` must have one of these. Never empty.
-    pub audiences: Vec<String>,
-    /// Accounts that are believed. Never empty.
-    pub accounts: Vec<AccountPattern>,
+    /// `iss`, compared byte for byte.
+    pub issuer: String,
+    /// Accounts that are believed. `None` when whoever asks has rules of his own about that.
+    pub accounts: Option<Vec<AccountPattern>>,
     /// What the token must be bound to.
     pub binding: Binding,
     /// Longest `exp - iat`, if bounded.
-    pub max_lifetime: Option<SignedDuration>,
+    pub max_age: Option<SignedDuration>,
 }
 
-/// Whether the token is one of the cluster's, for us, in time, and of an account that is believed.
-pub fn evaluate(token: &UnverifiedJwt, keys: &KeySet, trust: &ClusterTrust, now: Timestamp) -> Decision {
-    let mut held = Vec::new();
-    match proven(token, keys, trust, now, &mut held) {
-        Ok(bound) => prefixed(admit(&bound, trust), &held, lifetime_of(token)),
-        Err(mut refusal) => {
+/// A token that is believed.
+#[derive(Clone, Debug)]
+pub struct Believed {
+    /// The token.
+    pub jwt: VerifiedJwt,
+    /// Whose it is, and what it lives with.
+    pub bound: Bound,
+}
+
+impl ClusterTrust {
+    /// Whether the token is one of the cluster's, for one of these audiences, in time, bound as is wanted, and of an account that is
+    /// believed.
+    ///
+    /// # Errors
+    /// The clause that failed first, and those that held before: `form`, `header`, `issuer`, `key`, `signature`, `audience`, `claim`,
+    /// `expired`, `not-yet`, `lifetime`, `subject`, `claims`, `service-account`, `binding`.
+    pub fn verify(
+        &self,
+        token: &UnverifiedJwt,
+        keys: &KeySet,
+        audiences: &[&str],
+        now: Timestamp,
+    ) -> Result<Believed, Box<Refusal>> {
+        let mut held = Vec::new();
+        self.proven(token, keys, audiences, now, &mut held).map_err(|mut refusal| {
             refusal.held = held;
-            Decision::Refuse(*refusal)
-        }
+            refusal
+        })
     }
-}
 
-/// Whether the account of a token that is known to be good is believed.
-pub fn admit(bound: &Bound, trust: &ClusterTrust) -> Decision {
-    let account = &bound.account;
-    if !trust.accounts.iter().any(|pattern| pattern.matches(account)) {
-        let wanted: Vec<String> = trust.accounts.iter().map(ToString::to_string).collect();
-        return Decision::Refuse(Refusal::new(
+    fn proven(
+        &self,
+        token: &UnverifiedJwt,
+        keys: &KeySet,
+        audiences: &[&str],
+        now: Timestamp,
+        held: &mut Vec<&'static str>,
+    ) -> Result<Believed, Box<Refusal>> {
+        let rules = Rules {
+            issuer: Some(&self.issuer),
+            // An empty list means that nothing is for us, not that everything is.
+            audiences: Some(audiences),
+            algorithms: &ALGORITHMS,
+            leeway: LEEWAY,
+            require_expiry: true,
+            max_lifetime: self.max_age,
+            types: &["JWT"],
+        };
+        let jwt = verify_jwt(token, keys, &rules, now).map_err(|error| refusal(&error))?;
+        held.extend(["issuer", "signature", "audience", "times"]);
+        let bound = Bound::of_claims(jwt.claims())?;
+        held.extend(["subject", "claims"]);
+        self.admit(&bound)?;
+        held.push("service-account");
+        self.require_binding(&bound)?;
+        Ok(Believed { jwt, bound })
+    }
+
+    fn admit(&self, bound: &Bound) -> Result<(), Box<Refusal>> {
+        let Some(accounts) = &self.accounts else { return Ok(()) };
+        if accounts.iter().any(|pattern| pattern.matches(&bound.account)) {
+            return Ok(());
+        }
+        let wanted: Vec<String> = accounts.iter().map(ToString::to_string).collect();
+        Err(Box::new(Refusal::new(
             "service-account",
-            account.to_string(),
+            bound.account.to_string(),
             wanted.join(" or "),
             FORBIDDEN,
             "name the account in service_accounts, or run the pod under one that is named",
-        ));
+        )))
     }
-    if trust.binding == Binding::Pod && bound.pod.is_none() {
-        let mut refusal = Refusal::new(
+
+    fn require_binding(&self, bound: &Bound) -> Result<(), Box<Refusal>> {
+        if self.binding == Binding::Account || bound.pod.is_some() {
+            return Ok(());
+        }
+        let seen = match bound.secret {
+            Some(_) => "a token that is bound to a secret",
+            None => "a token that is bound to nothing",
+        };
+        Err(Box::new(Refusal::new(
             "binding",
-            if bound.secret.is_some() {
-                "a token that is bound to a secret"
-            } else {
-                "a token that is bound to nothing"
-            },
+            seen,
             "a token that is bound to a pod",
             FORBIDDEN,
             "project the token into the pod, or name the pod in boundObjectRef of the token request",
-        );
-        refusal.held.push("service-account");
-        return Decision::Refuse(refusal);
+        )))
     }
-    Decision::Allow(Grant {
-        principal: account.subject(),
-        lifetime: None,
-        attributes: attributes(bound),
-        held: vec!["service-account", "binding"],
-        warnings: Vec::new(),
-    })
-}
-
-/// The clauses that keys decide, in the order of [`JwtClause`], then the bound objects.
-fn proven(
-    token: &UnverifiedJwt,
-    keys: &KeySet,
-    trust: &ClusterTrust,
-    now: Timestamp,
-    held: &mut Vec<&'static str>,
-) -> Result<Bound, Box<Refusal>> {
-    let audiences: Vec<&str> = trust.audiences.iter().map(String::as_str).collect();
-    let rules = Rules {
-        issuer: trust.issuer.as_deref(),
-        // An empty list means that nothing is for us, not that everything is.
-        audiences: Some(&audiences),
-        algorithms: &ALGORITHMS,
-        leeway: LEEWAY,
-        require_expiry: true,
-        max_lifetime: trust.max_lifetime,
-        types: &["JWT"],
-    };
-    let verified = verify_jwt(token, keys, &rules, now).map_err(|error| refusal(&error))?;
-    held.extend(["issuer", "signature", "audience", "times"]);
-    let bound = Bound::of_claims(verified.claims())?;
-    held.extend(["subject", "claims"]);
-    Ok(bound)
 }
 
 fn refusal(error: &JwtError) -> Box<Refusal> {
@@ -142,54 +150,9 @@ fn fix(clause: JwtClause) -> &'static str {
         JwtClause::Audience => "project the token, or ask the TokenRequest API for it, with this audience",
         JwtClause::Expired => "read the file again: the kubelet writes a new token before the old one ends",
         JwtClause::NotYet => "compare the clocks of the API server and of this machine",
-        JwtClause::Lifetime => "project the token with a shorter expirationSeconds, or raise max_lifetime",
+        JwtClause::Lifetime => "project the token with a shorter expirationSeconds, or raise max_age",
         JwtClause::Claim => "tokens without an end are those of secrets (legacy): use a projected one",
     }
-}
-
-fn lifetime_of(token: &UnverifiedJwt) -> Option<SignedDuration> {
-    Some(token.unverified_expiry()?.duration_since(token.unverified_claims().time("iat")?))
-}
-
-/// Puts what was found before in front, and warns of what lasts too long.
-fn prefixed(decision: Decision, before: &[&'static str], lifetime: Option<SignedDuration>) -> Decision {
-    let join = |held: &[&'static str]| before.iter().chain(held).copied().collect();
-    match decision {
-        Decision::Allow(mut grant) => {
-            grant.held = join(&grant.held);
-            if lifetime.is_some_and(|lifetime| lifetime > LONG) {
-                grant.warnings.push(Warning {
-                    clause: "lifetime",
-                    message: "the token counts for more than a day, and keys do not tell whether its pod is gone"
-                        .to_owned(),
-                    fix: "set max_lifetime, or have the API server review each token".to_owned(),
-                });
-            }
-            Decision::Allow(grant)
-        }
-        Decision::Refuse(mut refusal) => {
-            refusal.held = join(&refusal.held);
-            Decision::Refuse(refusal)
-        }
-    }
-}
-
-/// What may be shown and what rules look at.
-fn attributes(bound: &Bound) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut add = |name: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            found.insert(name.to_owned(), value.to_owned());
-        }
-    };
-    add("namespace", Some(bound.account.namespace()));
-    add("service-account", Some(bound.account.name()));
-    add("service-account-uid", bound.account_uid.as_deref());
-    for (name, uid, object) in [("pod-name", "pod-uid", &bound.pod), ("node-name", "node-uid", &bound.node)] {
-        add(name, object.as_ref().map(|object| object.name.as_str()));
-        add(uid, object.as_ref().map(|object| object.uid.as_str()));
-    }
-    found
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ pub(crate) struct Change {
     /// The revision after it. Absent when nothing was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) revision: Option<u64>,
+    /// What is taken and should not be: of a rule for jobs of a CI system, what could happen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What was done.
@@ -72,7 +75,7 @@ impl Admin {
             Some(_) => Done::Updated,
         };
         if dry_run || action == Done::Unchanged {
-            return Ok(Change { action, dry_run, revision: None });
+            return Ok(Change { action, dry_run, revision: None, warnings: Vec::new() });
         }
         // What was looked at is what is replaced.
         let expect = there.as_ref().map_or(Expect::Absent, |object| Expect::Revision(object.revision));
@@ -84,7 +87,7 @@ impl Admin {
             self.hold_together(target, Object { kind, name: name.to_owned(), body, revision }, there, operator).await?;
             self.count(what).await?;
         }
-        Ok(Change { action, dry_run, revision: Some(revision) })
+        Ok(Change { action, dry_run, revision: Some(revision), warnings: Vec::new() })
     }
 
     /// Takes a change back when files and store do not go together with it, for instance because a file names the same
@@ -138,7 +141,7 @@ impl Admin {
         let there = self.object(target).await?;
         precondition.check(Some(there.revision))?;
         if dry_run {
-            return Ok(Change { action: Done::Deleted, dry_run, revision: None });
+            return Ok(Change { action: Done::Deleted, dry_run, revision: None, warnings: Vec::new() });
         }
         let record = operator.record(self.parts.context.now(), &format!("{what}.delete"), name);
         // An object cannot be deleted at a revision: it is put as it was at that revision first.
@@ -151,7 +154,7 @@ impl Admin {
         if matches!(kind, ObjectKind::Rule | ObjectKind::Issuer) {
             self.count(what).await?;
         }
-        Ok(Change { action: Done::Deleted, dry_run, revision: Some(revision) })
+        Ok(Change { action: Done::Deleted, dry_run, revision: Some(revision), warnings: Vec::new() })
     }
 
     pub(crate) async fn object(&self, target: Target<'_>) -> Result<Object, Failure> {

@@ -178,10 +178,15 @@ async fn remove(
 ) -> Result<Json<Change>, Failure> {
     admin.own_entry(&id)?;
     if query.dry_run {
-        return Ok(Json(Change { action: Done::Deleted, dry_run: true, revision: None }));
+        return Ok(Json(Change { action: Done::Deleted, dry_run: true, revision: None, warnings: Vec::new() }));
     }
     admin.parts.entries.delete(&id, &operator.by()).await?;
-    Ok(Json(Change { action: Done::Deleted, dry_run: false, revision: Some(admin.parts.entries.revision()) }))
+    Ok(Json(Change {
+        action: Done::Deleted,
+        dry_run: false,
+        revision: Some(admin.parts.entries.revision()),
+        warnings: Vec::new(),
+    }))
 }
 
 impl Admin {

@@ -138,7 +138,7 @@ async fn remove(
 ) -> Result<Json<Change>, Failure> {
     let digest = digest(&name).ok_or_else(|| Failure::invalid("a digest has 64 hexadecimal digits").field("hash"))?;
     admin.parts.nodes.delete_join_token(digest, &operator.by()).await?;
-    Ok(Json(Change { action: Done::Deleted, dry_run: false, revision: None }))
+    Ok(Json(Change { action: Done::Deleted, dry_run: false, revision: None, warnings: Vec::new() }))
 }
 
 /// By what a join token is deleted: its digest, hexadecimal. `text` is the token itself, or that digest, which stays as it is.

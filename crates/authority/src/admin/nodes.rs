@@ -99,7 +99,7 @@ async fn ban(
 
 async fn remove(State(admin): State<Arc<Admin>>, operator: Operator, Name(id): Name) -> Result<Json<Change>, Failure> {
     admin.parts.nodes.delete(&id, &operator.by()).await?;
-    Ok(Json(Change { action: Done::Deleted, dry_run: false, revision: None }))
+    Ok(Json(Change { action: Done::Deleted, dry_run: false, revision: None, warnings: Vec::new() }))
 }
 
 impl Admin {

@@ -105,12 +105,12 @@ async fn write(
     }
     let one_at_a_time = admin.changing_rules.lock().await;
     admin.rule_is_of_no_file(&name).await?;
-    admin.check_rule(&rule)?;
+    let warnings = admin.check_rule(&rule)?;
     admin.parts.rules.check(std::slice::from_ref(&rule), &[]).await?;
     let body = serde_json::to_value(&rule).map_err(|error| Failure::internal(format!("write the rule: {error}")))?;
     let change = admin.put(target(&name), body, precondition, query.dry_run, &operator).await?;
     drop(one_at_a_time);
-    Ok(Json(change))
+    Ok(Json(Change { warnings, ..change }))
 }
 
 async fn remove(
@@ -143,10 +143,15 @@ impl Admin {
         of_file.map_or(Ok(()), |(_, path)| Err(change::stands_in_a_file("rule", &path).field("name")))
     }
 
-    /// The rule by itself, so that each mistake is told with its member.
-    fn check_rule(&self, rule: &Rule) -> Result<(), Failure> {
+    /// The rule by itself, so that each mistake is told with its member. Gives back what is taken and should not be.
+    fn check_rule(&self, rule: &Rule) -> Result<Vec<String>, Failure> {
         let checked = RuleSet::load_with(vec![rule.clone()], &[], Some(&self.parts.trust_domain));
-        checked.map(drop).map_err(|mistakes| own_fields(mistakes, "rules[0]."))
+        let set = checked.map_err(|mistakes| own_fields(mistakes, "rules[0]."))?;
+        let told = |(_, Mistake { field, message, hint }): (&str, &Mistake)| {
+            let hint = hint.as_deref().unwrap_or_default();
+            format!("{field}: {message}; {hint}")
+        };
+        Ok(set.warnings().map(told).collect())
     }
 
     /// The issuer by itself.

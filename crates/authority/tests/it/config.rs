@@ -195,6 +195,28 @@ fn reads_foreign_trust_domains_and_refuses_those_that_nobody_could_believe() {
 }
 
 #[test]
+fn reads_clusters_and_refuses_those_that_rules_could_not_tell_apart() {
+    let cluster = |value: Value| with("cluster", value);
+    let usual = "https://kubernetes.default.svc.cluster.local";
+    let settings = check(cluster(json!({ "own": { "issuer": usual } }))).unwrap();
+    assert!(settings.clusters["own"].token_review, "revoked pods are refused unless somebody says otherwise");
+    let two = |other: &str| cluster(json!({ "own": { "issuer": usual }, "prod": { "issuer": other } }));
+    assert!(check(two("https://prod.example")).is_ok());
+    let api = json!({ "url": "http://10.0.0.1", "token_file": "/t" });
+    for (config, field) in [
+        (two(usual), "cluster.prod.issuer"),
+        (two("https://oidc.example.org"), "cluster.prod.issuer"),
+        (two(""), "cluster.prod.issuer"),
+        (cluster(json!({ "own": { "issuer": usual, "service_accounts": ["*:*"] } })), "cluster.own.service_accounts"),
+        (cluster(json!({ "own": { "issuer": usual, "max_age": 0 } })), "cluster.own.max_age"),
+        (cluster(json!({ "own": { "issuer": usual, "keys": { "url": "http://a.example" } } })), "cluster.own.keys"),
+        (cluster(json!({ "own": { "issuer": usual, "api": api } })), "cluster.own.api.url"),
+    ] {
+        assert_eq!(mistake(config).0, field);
+    }
+}
+
+#[test]
 fn rejects_a_collector_that_is_none() {
     assert_eq!(mistake(with("telemetry", json!({ "endpoint": "collector:4318" }))).0, "telemetry.endpoint");
     let much = json!({ "endpoint": "http://127.0.0.1:4318/v1/traces", "percent": 101 });

@@ -3,6 +3,7 @@
 
 mod admin;
 mod again;
+mod cluster;
 mod config;
 mod public;
 mod rules;

@@ -2,9 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use carnet_authority::Rules;
+use carnet_authority::{Ground, Rules};
 use carnet_core::{Context, NewFile, SystemFiles, replace_files, test_context};
 use carnet_ops::Health;
+use carnet_spiffe::TrustDomain;
 use carnet_store::{Options, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +39,7 @@ impl World {
     }
 
     async fn open(&self, path: PathBuf) -> Result<Arc<Rules>, carnet_core::Error> {
-        let domain = "example.org".parse().unwrap();
+        let domain: TrustDomain = "example.org".parse().unwrap();
         Rules::open(vec![path], Arc::clone(&self.store), self.context.clone(), domain).await
     }
 }
@@ -93,6 +94,21 @@ async fn a_mistake_is_told_of_the_rule_by_its_name_and_file() {
     let path = world.write(&RULE.replace("example.org/ci", "other.example/ci"));
     let error = world.open(path.clone()).await.unwrap_err().to_string();
     assert!(error.contains(&format!("rule `deploy` of {}", path.display())), "{error}");
+}
+
+#[tokio::test]
+async fn rejects_an_issuer_that_is_a_cluster_of_the_configuration() {
+    let world = World::new().await;
+    let path = world.write(&format!("{RULE}\n[[issuer]]\nissuer = \"https://issuer.example\"\n"));
+    let open = |cluster: &str| {
+        let ground = Ground { trust_domain: "example.org".parse().unwrap(), cluster_issuers: vec![cluster.to_owned()] };
+        Rules::open(vec![path.clone()], Arc::clone(&world.store), world.context.clone(), ground)
+    };
+    let error = open("https://issuer.example").await.unwrap_err();
+    let told = &error.file_mistakes()[0];
+    assert_eq!((told.field.as_str(), told.file.as_ref()), ("issuer `https://issuer.example` issuer", Some(&path)));
+    assert!(error.to_string().contains("the configuration has a cluster of this issuer"), "{error}");
+    open("https://another.example").await.unwrap();
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 pub(crate) use args::AdminCommand;
 
 use crate::{
-    output::{Terminal, Text, bold},
+    output::{Terminal, Text, Warning, bold},
     world,
 };
 pub(super) use api::Api;
@@ -95,6 +95,9 @@ fn changed(what: &str, name: &str, change: &Value, terminal: Terminal) -> Result
     if terminal.is_json() {
         terminal.json(json!({ "kind": what, "name": name, "change": change }))?;
         return Ok(0);
+    }
+    for message in change.get("warnings").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        terminal.warn(&Warning { message, route: None, step: None });
     }
     let action = change.get("action").and_then(Value::as_str).unwrap_or("done");
     let dry = if change.get("dry_run") == Some(&Value::Bool(true)) { ", dry run: nothing was written" } else { "" };

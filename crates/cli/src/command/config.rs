@@ -2,7 +2,7 @@
 
 use carnet_agent::AgentConfig;
 use carnet_authority::AuthorityConfig;
-use carnet_core::{Context, Error, FileMistake, SectionConfig as _, chain};
+use carnet_core::{Context, Error, FileMistake, Mistake, SectionConfig as _, chain};
 use carnet_discovery::DiscoveryConfig;
 use carnet_route::{Config, schema};
 use serde_json::json;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::service;
 use crate::{
     args::{self, ConfigCommand, Global},
-    output::{Terminal, Text, bold, green, without_secrets},
+    output::{Terminal, Text, Warning, bold, green, without_secrets},
     world,
 };
 
@@ -46,6 +46,7 @@ pub(super) fn run(global: &Global, args: &args::Config, terminal: Terminal) -> R
 
 fn check(config: &Config, context: &Context, terminal: Terminal) -> Result<u8, Error> {
     let authority = config.section::<AuthorityConfig>();
+    let mut warnings = Vec::new();
     if let Some(settings) = &authority {
         match settings.check_files(context) {
             Err(error) if terminal.is_json() => {
@@ -53,7 +54,7 @@ fn check(config: &Config, context: &Context, terminal: Terminal) -> Result<u8, E
                 terminal.json(without_secrets(&json!({"ok": false, "problems": problems})))?;
                 return Ok(MISTAKES);
             }
-            checked => checked.map(drop)?,
+            checked => warnings = checked?.warnings,
         }
     }
     let sections = [
@@ -64,8 +65,15 @@ fn check(config: &Config, context: &Context, terminal: Terminal) -> Result<u8, E
     let sections = sections.into_iter().filter_map(|(name, there)| there.then_some(name));
     let names: Vec<&str> = config.routes().iter().map(carnet_route::Route::name).collect();
     if terminal.is_json() {
-        terminal.json(json!({"ok": true, "file": config.path(), "routes": names}))?;
+        let told =
+            |Mistake { field, message, hint }: &Mistake| json!({"field": field, "message": message, "hint": hint});
+        let warnings: Vec<_> = warnings.iter().map(told).collect();
+        terminal.json(json!({"ok": true, "file": config.path(), "routes": names, "warnings": warnings}))?;
         return Ok(0);
+    }
+    for Mistake { field, message, hint } in &warnings {
+        let message = format!("{field}: {message}; {}", hint.as_deref().unwrap_or_default());
+        terminal.warn(&Warning { message: &message, route: None, step: None });
     }
     let place = config.path().map_or(String::new(), |path| format!("{}: ", path.display()));
     let mut text = Text::from(place);

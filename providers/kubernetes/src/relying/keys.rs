@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use carnet_core::{
-    BoxFuture, Context, Destination, Error, HttpError, HttpErrorKind, HttpSend, Mistake, Request, Response,
-    may_carry_tokens,
+    BoxFuture, Context, Destination, Error, HttpError, HttpErrorKind, HttpSend, Request, Response, may_carry_tokens,
 };
 use carnet_jose::{CacheLimits, CachedKeySets, KeySet, KeySource};
 use url::Url;
@@ -31,35 +30,41 @@ pub(super) struct Fetched {
     source: KeySource,
 }
 
+/// What is wrong with a place of keys, as far as it can be told without looking there.
+pub(super) fn mistake(config: &KeysConfig) -> Option<String> {
+    match config {
+        KeysConfig::Url(text) => key_url(text).err(),
+        KeysConfig::Jwks(document) => pinned(document.to_string().as_bytes()).err(),
+        KeysConfig::ApiServer | KeysConfig::Discovery | KeysConfig::File(_) => None,
+    }
+}
+
 impl Keys {
-    /// Checks `field`. Nothing is fetched yet.
-    pub(super) fn check(
-        config: KeysConfig,
+    /// Nothing is fetched yet. Nothing is given back where keys are at the API server and there is none.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(super) fn open(
+        config: &KeysConfig,
         issuer: &str,
-        field: &str,
+        server: Option<&ApiServer>,
         context: &Context,
-        mistakes: &mut Vec<Mistake>,
-    ) -> Option<Self> {
-        let found = match config {
+    ) -> Result<Option<Self>, String> {
+        Ok(match config {
             KeysConfig::Discovery => {
-                Ok(Self::fetched(context.clone(), issuer, KeySource::Discovery(Destination::Untrusted)))
+                Some(Self::fetched(context.clone(), issuer, KeySource::Discovery(Destination::Untrusted)))
             }
-            KeysConfig::Url(text) => key_url(&text)
-                .map(|url| Self::fetched(context.clone(), issuer, KeySource::Url(url, Destination::Configured))),
-            KeysConfig::Jwks(document) => pinned(document.to_string().as_bytes()),
+            KeysConfig::Url(text) => {
+                let source = KeySource::Url(key_url(text)?, Destination::Configured);
+                Some(Self::fetched(context.clone(), issuer, source))
+            }
+            KeysConfig::Jwks(document) => Some(pinned(document.to_string().as_bytes())?),
             KeysConfig::File(path) => {
-                let place = Place::Named(path);
-                place.need(context).map_err(|error| text(&error)).and_then(|bytes| pinned(bytes.expose()))
+                let bytes = Place::Named(path.clone()).need(context).map_err(|error| text(&error))?;
+                Some(pinned(bytes.expose())?)
             }
-            KeysConfig::InCluster(api) => {
-                let access = api.check(&format!("{field}.in-cluster"), mistakes);
-                access
-                    .need(context)
-                    .map_err(|error| text(&error))
-                    .map(|server| Self::of_server(context, server, issuer))
-            }
-        };
-        found.map_err(|message| mistakes.push(Mistake::new(field, message))).ok()
+            KeysConfig::ApiServer => server.map(|server| Self::of_server(context, server.clone(), issuer)),
+        })
     }
 
     /// The keys, for a token that names `kid`.

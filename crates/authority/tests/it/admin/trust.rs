@@ -59,6 +59,28 @@ async fn tells_when_a_change_is_stored_and_does_not_count() {
 }
 
 #[tokio::test]
+async fn a_rule_for_jobs_is_put_with_what_their_ci_system_says_of_it() {
+    let world = World::new().await;
+    let wide = json!({
+        "name": "ci", "issuer": "https://token.actions.githubusercontent.com", "subject": "repo:org/app:*",
+        "claims": { "repository_id": "7" }, "identity": "/ci", "issue": ["jwt-svid"], "audiences": [AUTHORITY],
+    });
+    for path in ["/v1/rules/ci?dry_run=true", "/v1/rules/ci"] {
+        let answer = world.put(path, wide.clone()).await;
+        let warnings = answer.body["warnings"].as_array().unwrap_or_else(|| panic!("{answer:?}"));
+        let said = warnings[0].as_str().unwrap();
+        assert!(said.starts_with("subject: every branch and every pull request"), "{said}");
+    }
+    let mut meant = wide.clone();
+    meant["accept_risk"] = json!("jobs of all branches may read");
+    let mut narrow = wide;
+    narrow["claims"]["ref"] = json!("refs/heads/main");
+    for rule in [meant, narrow] {
+        assert!(world.put("/v1/rules/ci", rule).await.body.get("warnings").is_none());
+    }
+}
+
+#[tokio::test]
 async fn a_dry_run_writes_nothing() {
     let world = World::new().await;
     let before = world.audit().await.len();
