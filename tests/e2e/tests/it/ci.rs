@@ -30,7 +30,7 @@ const JOBS: [(&str, &str, &str, &str); 8] = [
 
 /// `carnet get` in the job, before anything is said of the source.
 fn within(sandbox: &Sandbox, job: &str, audience: &str) -> Command {
-    let mut command = carnet(["get", "--quiet"]);
+    let mut command = carnet(["get"]);
     let fixed = ["--job", job, "--audience", audience];
     // Only where the job's definition has the audience.
     let chosen = ["gitlab", "bitbucket", "hcp-terraform", "jenkins"].contains(&job);
@@ -49,7 +49,7 @@ fn claims(sandbox: &Sandbox, job: &str, source: &str, audience: &str) -> Value {
 /// The same, to Vault, which gives a token into this file.
 fn to_vault(sandbox: &Sandbox, job: &str, source: &str, audience: &str, mount: &str, path: &Path) -> Command {
     let mut command = within(sandbox, job, audience);
-    command.args(["--from", source, "--to", "vault", "role=job"]).arg(format!("mount={mount}"));
+    command.args(["--quiet", "--from", source, "--to", "vault", "role=job"]).arg(format!("mount={mount}"));
     command.arg(format!("audience={audience}")).arg(format!("address={}", sandbox.plain("vault")));
     command.args(["--deliver", "vault-token-file"]).arg(format!("path={}", path.display()));
     command

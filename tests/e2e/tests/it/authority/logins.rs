@@ -1,6 +1,6 @@
 //! Logins by signed request: Oracle's own signers and botocore sign, PyJWT and others believe what the authority gives.
 
-use std::{path::Path, process::Command};
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,8 @@ fn rule(name: &str, issuer: &str, who: &str) -> String {
 
 /// The user of the sandbox's profile `DEFAULT`.
 fn user(sandbox: &Sandbox) -> String {
-    let profile = std::fs::read_to_string(sandbox.folder().join("oci/config")).unwrap();
+    let variables: BTreeMap<_, _> = sandbox.environment(&[]).into_iter().collect();
+    let profile = std::fs::read_to_string(&variables["OCI_CONFIG_FILE"]).unwrap();
     let user = profile.lines().find_map(|line| line.strip_prefix("user="));
     user.expect("a profile names its user").to_owned()
 }
