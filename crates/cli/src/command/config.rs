@@ -64,7 +64,7 @@ fn check(config: &Config, context: &Context, terminal: Terminal) -> Result<u8, E
     let sections = sections.into_iter().filter_map(|(name, there)| there.then_some(name));
     let names: Vec<&str> = config.routes().iter().map(carnet_route::Route::name).collect();
     if terminal.is_json() {
-        terminal.json(json!({"ok": true, "file": config.path(), "routes": names}))?;
+        terminal.json(without_secrets(&json!({"ok": true, "file": config.path(), "routes": names})))?;
         return Ok(0);
     }
     let place = config.path().map_or(String::new(), |path| format!("{}: ", path.display()));
@@ -79,7 +79,7 @@ fn check(config: &Config, context: &Context, terminal: Terminal) -> Result<u8, E
         _ => text.push(format!(", {} routes: {}", names.len(), names.join(", "))),
     };
     text.push("\n");
-    terminal.text(text)?;
+    terminal.text(text.redacted())?;
     Ok(0)
 }
 
@@ -99,13 +99,13 @@ fn mistakes(error: &Error) -> Vec<FileMistake> {
 
 fn show(config: &Config, terminal: Terminal) -> Result<u8, Error> {
     if terminal.is_json() {
-        terminal.json(json!({"file": config.path(), "settings": config.settings()}))?;
+        terminal.json(without_secrets(&json!({"file": config.path(), "settings": config.settings()})))?;
         return Ok(0);
     }
     let mut text = Text::default();
     for setting in config.settings() {
         text.styled(bold(), &setting.field).push(format!(" = {}    # {}\n", setting.value, setting.origin));
     }
-    terminal.text(text)?;
+    terminal.text(text.redacted())?;
     Ok(0)
 }
