@@ -14,6 +14,7 @@ mod kubernetes;
 mod names;
 mod systemd;
 mod unix;
+mod version;
 
 use std::{fmt, sync::Arc};
 

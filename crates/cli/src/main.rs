@@ -36,6 +36,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// What is said of the arguments without what stands behind the `=` of one: a field that was given where none is taken may be
+/// that of a secret.
+fn without_values(said: &str, words: &[String]) -> String {
+    let named =
+        words.iter().filter_map(|word| Some((word, word.split_once('=').filter(|(_, value)| !value.is_empty())?)));
+    named.fold(said.to_owned(), |said, (word, (name, _))| said.replace(word.as_str(), &format!("{name}=…")))
+}
+
 /// Help, the version, or a mistake in the arguments; the latter as JSON for who asked for that.
 fn usage(error: &clap::Error) -> ExitCode {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -43,7 +51,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     let json = own.clone().any(|word| word == "--output=json")
         || own.clone().zip(own.skip(1)).any(|(flag, value)| flag == "--output" && value == "json");
     let text = error.to_string();
-    let clean = redacted(&text);
+    let clean = without_values(&redacted(&text), &words);
     if !(json && error.use_stderr()) {
         if clean != text {
             Terminal::for_people().say(clean.trim_end());

@@ -16,12 +16,19 @@ pub struct Mistake {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether nothing has a field of this name. It may be that of a secret, misspelt: what stands in it is not shown.
+    pub is_unknown: bool,
 }
 
 impl Mistake {
     /// A mistake in this field.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into(), hint: None }
+        Self { field: field.into(), message: message.into(), hint: None, is_unknown: false }
+    }
+
+    /// A field of a name that nothing has, where any name may stand as far as the type goes.
+    pub fn unknown(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { is_unknown: true, ..Self::new(field, message) }
     }
 
     /// Adds what to do about it.
@@ -97,7 +104,7 @@ fn without_value(message: &str) -> String {
 
 impl From<&Mistake> for FileMistake {
     fn from(mistake: &Mistake) -> Self {
-        let Mistake { field, message, hint } = mistake.clone();
+        let Mistake { field, message, hint, .. } = mistake.clone();
         Self { file: None, place: None, field, message, hint }
     }
 }

@@ -16,6 +16,7 @@ mod schema;
 mod section;
 mod show;
 mod tree;
+mod unparsed;
 mod words;
 
 #[cfg(test)]

@@ -107,15 +107,6 @@ impl Registry {
         find(&self.deliveries, name).ok_or_else(|| self.unknown(Role::Delivery, name))
     }
 
-    /// Whether there is one of this name for this part of a route.
-    pub(crate) fn knows(&self, role: Role, name: &str) -> bool {
-        match role {
-            Role::Source => self.find_source(name).is_ok() || name == "auto",
-            Role::Exchange => self.find_exchange(name).is_ok(),
-            Role::Delivery => self.find_delivery(name).is_ok(),
-        }
-    }
-
     fn unknown(&self, role: Role, name: &str) -> Unknown {
         let names = match role {
             Role::Source => std::iter::once("auto").chain(self.sources.iter().map(Entry::name)).collect(),
@@ -235,9 +226,10 @@ impl<T: ?Sized> Entry<T> {
         (self.build)(fields)
     }
 
-    /// Builds it without any field, if it needs none.
-    pub(crate) fn build_bare(&self) -> Option<Arc<T>> {
-        self.build(Spanned::new(0..0, DeValue::Table(toml::de::DeTable::new()))).ok()?.ok()
+    /// Builds it by its name alone, without any field. `None` where a field is required; otherwise it may be that what it is to
+    /// do has to be said all the same.
+    pub(crate) fn build_bare(&self) -> Option<Built<T>> {
+        self.build(Spanned::new(0..0, DeValue::Table(toml::de::DeTable::new()))).ok()
     }
 }
 

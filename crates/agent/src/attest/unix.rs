@@ -4,14 +4,13 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{self, Read as _},
-    os::unix::fs::MetadataExt as _,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use carnet_core::{BoxFuture, Error, hex};
 use carnet_spiffe::Selector;
 
-use super::{Caller, Names, WorkloadAttestor, push};
+use super::{Caller, Names, WorkloadAttestor, push, version::Version};
 use crate::process::{Process, is_same_file};
 
 const KIND: &str = "unix";
@@ -138,23 +137,15 @@ fn path(process: &Process, file: &File) -> Option<String> {
     (!text.ends_with(REMOVED) && is_same_file(file, &path)).then(|| text.to_owned())
 }
 
-/// Digests of files that have not changed since: the time of the last change (`ctime`) is set by the kernel alone.
+/// Digests of files that have not changed since.
 #[derive(Debug, Default)]
 struct Digests(Mutex<HashMap<Version, [u8; 32]>>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Version {
-    device: u64,
-    inode: u64,
-    length: u64,
-    changed: (i64, i64),
-}
 
 impl Digests {
     /// The digest of an open file, or nothing when it is larger than `limit`. One file is read at a time, since it is held in
     /// memory meanwhile.
     fn of(&self, file: File, limit: u64) -> io::Result<Option<[u8; 32]>> {
-        let version = version(&file)?;
+        let version = Version::of(&file.metadata()?);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(digest) = known.get(&version) {
             return Ok(Some(*digest));
@@ -174,10 +165,4 @@ impl Digests {
         known.insert(version, digest);
         Ok(Some(digest))
     }
-}
-
-fn version(file: &File) -> io::Result<Version> {
-    let found = file.metadata()?;
-    let changed = (found.ctime(), found.ctime_nsec());
-    Ok(Version { device: found.dev(), inode: found.ino(), length: found.len(), changed })
 }

@@ -68,7 +68,9 @@ fn check(config: &Config, context: &Context, terminal: Terminal) -> Result<u8, E
         let told =
             |Mistake { field, message, hint }: &Mistake| json!({"field": field, "message": message, "hint": hint});
         let warnings: Vec<_> = warnings.iter().map(told).collect();
-        terminal.json(json!({"ok": true, "file": config.path(), "routes": names, "warnings": warnings}))?;
+        terminal.json(without_secrets(
+            &json!({"ok": true, "file": config.path(), "routes": names, "warnings": warnings}),
+        ))?;
         return Ok(0);
     }
     for Mistake { field, message, hint } in &warnings {
@@ -87,7 +89,7 @@ fn check(config: &Config, context: &Context, terminal: Terminal) -> Result<u8, E
         _ => text.push(format!(", {} routes: {}", names.len(), names.join(", "))),
     };
     text.push("\n");
-    terminal.text(text)?;
+    terminal.text(text.redacted())?;
     Ok(0)
 }
 
@@ -107,13 +109,13 @@ fn mistakes(error: &Error) -> Vec<FileMistake> {
 
 fn show(config: &Config, terminal: Terminal) -> Result<u8, Error> {
     if terminal.is_json() {
-        terminal.json(json!({"file": config.path(), "settings": config.settings()}))?;
+        terminal.json(without_secrets(&json!({"file": config.path(), "settings": config.settings()})))?;
         return Ok(0);
     }
     let mut text = Text::default();
     for setting in config.settings() {
         text.styled(bold(), &setting.field).push(format!(" = {}    # {}\n", setting.value, setting.origin));
     }
-    terminal.text(text)?;
+    terminal.text(text.redacted())?;
     Ok(0)
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{flagged, route_args};
 use crate::{
     args::{Get, Global},
-    output::{Terminal, Warning},
+    output::{Terminal, Text, Warning, without_secrets},
     world,
 };
 
@@ -146,18 +146,18 @@ fn write(route: &Route, delivered: &[Delivered], terminal: Terminal) -> Result<(
 fn plan(route: &Route, terminal: Terminal) -> Result<u8, Error> {
     let steps = route.steps();
     if terminal.is_json() {
-        terminal.json(json!({"route": route.name(), "steps": steps}))?;
+        terminal.json(without_secrets(&json!({"route": route.name(), "steps": steps})))?;
         return Ok(0);
     }
-    let mut text = format!("{}\n", route.name());
+    let mut text = Text::from(format!("{}\n", route.name()));
     for step in &steps {
-        text.push_str(&format!("  {step}\n"));
+        text.push(format!("  {step}\n"));
     }
     for exchange in route.exchanges() {
         if let Some(audience) = exchange.audience() {
-            text.push_str(&format!("  {} asks the step before it for the audience {audience}\n", exchange.name()));
+            text.push(format!("  {} asks the step before it for the audience {audience}\n", exchange.name()));
         }
     }
-    terminal.text(text)?;
+    terminal.text(text.redacted())?;
     Ok(0)
 }

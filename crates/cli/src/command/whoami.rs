@@ -32,7 +32,7 @@ pub(super) fn run(args: &Whoami, terminal: Terminal) -> Result<u8, Error> {
     if looked.iter().any(|one| matches!(one.identity, Identity::Found { .. })) {
         return Ok(0);
     }
-    if looked.iter().any(|one| skipped(&one.identity).is_some()) {
+    if looked.iter().any(|one| without_audience(&one.identity).is_some()) {
         return Err(Error::configuration("show an identity of this workload: the one that is here needs an audience")
             .hint(ASK_AGAIN));
     }
@@ -46,7 +46,7 @@ pub(super) fn run(args: &Whoami, terminal: Terminal) -> Result<u8, Error> {
 
 /// Why a source was not asked to the end: its identity is given only for an audience, and none was named. Nothing is
 /// broken about that.
-fn skipped(identity: &Identity) -> Option<String> {
+fn without_audience(identity: &Identity) -> Option<String> {
     match identity {
         Identity::Broken { error }
             if error.kind() == ErrorKind::Configuration && error.failed_clause() == Some("audience") =>
@@ -68,7 +68,7 @@ fn to_json(looked: &Looked) -> Value {
     if let (Some(claims), Some(members)) = (claims(&looked.identity), one.as_object_mut()) {
         members.insert("ci".to_owned(), ci::to_json(&claims));
     }
-    if let (Some(reason), Some(members)) = (skipped(&looked.identity), one.as_object_mut()) {
+    if let (Some(reason), Some(members)) = (without_audience(&looked.identity), one.as_object_mut()) {
         members.insert("identity".to_owned(), json!({"state": "skipped", "reason": reason}));
     }
     one
@@ -77,7 +77,7 @@ fn to_json(looked: &Looked) -> Value {
 fn describe(looked: &[Looked]) -> Text {
     let mut text = Text::default();
     for one in looked {
-        if let Some(reason) = skipped(&one.identity) {
+        if let Some(reason) = without_audience(&one.identity) {
             text.push(format!("skipped    {}: {reason}\n", one.source));
             continue;
         }
@@ -95,6 +95,9 @@ fn describe(looked: &[Looked]) -> Text {
                 for hint in error.hints() {
                     text.push(format!("             {hint}\n"));
                 }
+            }
+            Identity::Skipped { reason } => {
+                text.push(format!("skipped    {}: {reason}\n", one.source));
             }
             Identity::NotHere { reason } => {
                 text.push(format!("not here   {}: {reason}\n", one.source));

@@ -15,17 +15,16 @@ use std::{
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use carnet_core::{Error, Place};
 use serde::Serialize;
-use toml::de::DeValue;
 
-pub(crate) use self::hide::said_forms;
+pub(crate) use self::hide::{blot_value, hidden, said_forms};
 use self::{
     excerpt::Excerpt,
-    hide::{blot, blot_value, hidden, user_in_url, without_echo, without_pieces},
+    hide::{blot, user_in_url, without_echo, without_pieces},
 };
 use super::{
     limits,
     mask::{mask, mask_each},
-    tree::Node,
+    tree::{self, Node},
 };
 
 /// What the command line is called where a file would have its path.
@@ -143,31 +142,49 @@ impl Problem {
         self
     }
 
-    /// Shows nothing of what stands in this field, which nobody knows: its name may be that of a secret, misspelt.
+    /// Shows nothing of what stands in this field, which nobody knows or reads: its name, or one in it, may be that of a secret,
+    /// misspelt.
     pub(crate) fn hiding(mut self, field: &Node<'_>) -> Self {
-        match field.get_ref() {
-            DeValue::Table(table) => table.iter().fold(self, |problem, (_, value)| problem.hiding(value)),
-            DeValue::Array(array) => array.iter().fold(self, Self::hiding),
-            DeValue::Boolean(_) => self,
-            DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => {
-                self.hidden.push(field.span());
-                self
-            }
-        }
+        tree::places(field, &mut self.hidden);
+        self
+    }
+
+    /// The same for a field that is known by its name and has a value of the wrong shape: what stands alone in it is shown.
+    pub(crate) fn hiding_nested(self, field: &Node<'_>) -> Self {
+        if tree::is_nested(field) { self.hiding(field) } else { self }
+    }
+
+    /// The places of which it shows nothing, for who does not report it.
+    pub(crate) fn into_hidden(self) -> Vec<Range<usize>> {
+        self.hidden
     }
 }
 
 impl ConfigError {
     pub(crate) fn new(origin: TextOrigin, text: &str, problems: Vec<Problem>) -> Self {
-        Self::of(origin, text, &mask(text), problems)
+        Self::of(origin, text, &mask(text), problems, &[])
     }
 
-    /// Of a command line; `words` are the places of its names with their values.
-    pub(crate) fn of_words(text: &str, words: impl IntoIterator<Item = Range<usize>>, problems: Vec<Problem>) -> Self {
-        Self::of(TextOrigin::CommandLine, text, &mask_each(text, words), problems)
+    /// Of a text that was read as far as it could be; `unread` are places of which nothing is shown, beside those that the
+    /// problems name.
+    pub(crate) fn of_read(origin: TextOrigin, text: &str, problems: Vec<Problem>, unread: &[Range<usize>]) -> Self {
+        Self::of(origin, text, &mask(text), problems, unread)
     }
 
-    fn of(origin: TextOrigin, text: &str, masked: &str, mut problems: Vec<Problem>) -> Self {
+    /// The same of a command line; `words` are the places of its names with their values.
+    pub(crate) fn of_words(
+        text: &str,
+        words: impl IntoIterator<Item = Range<usize>>,
+        problems: Vec<Problem>,
+        unread: &[Range<usize>],
+    ) -> Self {
+        Self::of(TextOrigin::CommandLine, text, &mask_each(text, words), problems, unread)
+    }
+
+    fn of(origin: TextOrigin, text: &str, masked: &str, mut problems: Vec<Problem>, unread: &[Range<usize>]) -> Self {
+        let hidden = unread.iter().fold(hidden(text, masked), blot_value);
+        // Also of those that are not reported because there are too many.
+        let hidden = problems.iter().flat_map(|problem| &problem.hidden).fold(hidden, blot_value);
         problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
         problems.dedup();
         let has_more = problems.len() > limits::REPORTED;
@@ -176,8 +193,7 @@ impl ConfigError {
             *span = clamp(text, span);
         }
         let users = problems.iter().filter_map(|problem| user_in_url(text, problem));
-        let hidden = users.fold(hidden(text, masked), blot);
-        let hidden = problems.iter().flat_map(|problem| &problem.hidden).fold(hidden, blot_value);
+        let hidden = users.fold(hidden, blot);
         for problem in &mut problems {
             if let Some(span) = problem.span.clone() {
                 let field = problem.field.clone();

@@ -34,6 +34,16 @@ impl Expansions {
         self.variables(span).next().is_some()
     }
 
+    /// The names of the variables in this value, or in the elements of this list, each once and in order.
+    pub(crate) fn variables_of(&self, span: &Range<usize>) -> Vec<String> {
+        self.variables(span).fold(Vec::new(), |mut names, name| {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+            names
+        })
+    }
+
     /// The variables that were put in strings that begin in this place.
     fn variables(&self, span: &Range<usize>) -> impl Iterator<Item = &String> {
         // On a command line a place may be empty.
@@ -81,6 +91,8 @@ impl Expansions {
 pub(crate) struct Expansion {
     /// The place of the string.
     pub(crate) span: Range<usize>,
+    /// What stands there.
+    pub(crate) written: String,
     /// What it became.
     pub(crate) value: String,
     /// The variables.
@@ -156,7 +168,8 @@ pub(crate) fn expand(
         expanded.push_str(rest);
         let whole = super::mask::is_reference(string);
         let broken = problems.len() > before;
-        let expansion = Expansion { span: span.clone(), value: expanded.clone(), variables, whole, broken };
+        let (written, value) = (string.to_owned(), expanded.clone());
+        let expansion = Expansion { span: span.clone(), written, value, variables, whole, broken };
         expansions.by_start.insert(span.start, expansion);
         Some(expanded)
     });

@@ -1,4 +1,6 @@
-//! The file: its version, its routes, the steps of each route.
+//! The file: its version, its routes. For the steps of a route see `steps`.
+
+mod steps;
 
 use std::{ops::Range, path::Path, sync::Arc};
 
@@ -19,18 +21,20 @@ use super::{
     refresh::RefreshSection,
     section::Reader,
     show::{self, Setting},
-    tree::{self, Node},
+    tree::Node,
+    unparsed,
     words::type_words,
 };
 use crate::{
-    Auto, Registry, Role, Route, Start, Unknown,
+    Registry, Role, Route,
     registry::{Entry, Section},
-    route::{MAX_EXCHANGES, Misfit},
+    route::Misfit,
     suggest,
 };
 
-/// The fields of the file and of a route, for suggestions.
+/// The fields of the file, of a route and of its `refresh`.
 const TOP: [&str; 2] = ["version", "route"];
+const REFRESH: [&str; 2] = ["at_percent", "margin_seconds"];
 const ROUTE: &[&str] = &["source", "through", "deliver", "audience", "refresh"];
 
 /// What a file says.
@@ -55,7 +59,9 @@ pub(crate) fn read(
     let (tree, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         let problems = errors.iter().take(limits::COLLECTED).map(not_toml).collect();
-        return Err(ConfigError::new(origin, text, problems));
+        let fields: Vec<&str> = TOP.into_iter().chain(ROUTE.iter().copied()).chain(REFRESH).collect();
+        let unread = unparsed::unknown_values(text, &fields, registry);
+        return Err(ConfigError::of_read(origin, text, problems, &unread));
     }
     let span = tree.span();
     let mut tree = Spanned::new(span, DeValue::Table(tree.into_inner()));
@@ -63,14 +69,15 @@ pub(crate) fn read(
     let mut expansions = expand::Expansions::default();
     expand::expand(&mut tree, text, environment, &mut problems, &mut expansions);
     let name = origin.name();
-    let reader = Reader { text, name, expansions, problems, settings: Vec::new(), untyped: false };
+    let (unread, settings) = (Vec::new(), Vec::new());
+    let reader = Reader { text, name, expansions, problems, unread, settings, untyped: false };
     let mut file = File { reader, registry, sections: Vec::new() };
     let routes = file.top(tree);
-    let File { reader: Reader { problems, settings, .. }, sections, .. } = file;
+    let File { reader: Reader { problems, unread, settings, .. }, sections, .. } = file;
     if problems.is_empty() {
         Ok(Content { routes, sections, settings })
     } else {
-        Err(ConfigError::new(origin, text, problems))
+        Err(ConfigError::of_read(origin, text, problems, &unread))
     }
 }
 
@@ -83,13 +90,6 @@ struct File<'t, 'r> {
     reader: Reader<'t>,
     registry: &'r Registry,
     sections: Vec<(&'static str, Arc<Section>)>,
-}
-
-/// One step as written: its name, the place of the name, its fields.
-struct Written<'t> {
-    name: String,
-    anchor: Range<usize>,
-    fields: Node<'t>,
 }
 
 impl<'t> File<'t, '_> {
@@ -144,23 +144,25 @@ impl<'t> File<'t, '_> {
             }
             None => {
                 let message = format!("wanted the number {VERSION}, found {}", type_words(version.get_ref()));
-                self.reader.problem(Problem::new(span, message).field("version").hint(hint));
+                let problem = Problem::new(span, message).field("version").hiding_nested(version);
+                self.reader.problem(problem.hint(hint));
             }
         }
     }
 
     fn routes(&mut self, value: Node<'t>, routes: &mut Vec<Route>) {
         let span = value.span();
-        let DeValue::Table(table) = value.into_inner() else {
-            let problem = Problem::new(span, "`route` must be a table of routes").field("route");
+        let Some(count) = value.get_ref().as_table().map(DeTable::len) else {
+            let problem = Problem::new(span, "`route` must be a table of routes").field("route").hiding(&value);
             return self.reader.problem(problem.hint("write [route.NAME] and its fields below"));
         };
-        if table.len() > limits::ROUTES {
-            let message = format!("{} routes are more than {}", table.len(), limits::ROUTES);
-            return self.reader.problem(Problem::new(span, message).field("route").hint("split the file"));
+        if count > limits::ROUTES {
+            let message = format!("{count} routes are more than {}", limits::ROUTES);
+            let problem = Problem::new(span, message).field("route").hiding(&value);
+            return self.reader.problem(problem.hint("split the file"));
         }
-        for (key, value) in table {
-            routes.extend(self.route(&key, value));
+        if let DeValue::Table(table) = value.into_inner() {
+            routes.extend(table.into_iter().filter_map(|(key, value)| self.route(&key, value)));
         }
     }
 
@@ -175,12 +177,12 @@ impl<'t> File<'t, '_> {
                 limits::NAME
             )));
         }
-        let span = value.span();
-        let DeValue::Table(table) = value.into_inner() else {
-            let problem = Problem::new(span, "a route must be a table").field(&path);
+        if !value.get_ref().is_table() {
+            // It may be meant as a field of something else.
+            let problem = Problem::new(value.span(), "a route must be a table").field(&path).hiding(&value);
             self.reader.problem(problem.hint(format!("write [route.{name}] and its fields below")));
-            return None;
-        };
+        }
+        let DeValue::Table(table) = value.into_inner() else { return None };
         let mut anchors = Anchors { source: key.span(), ..Anchors::default() };
         let (mut start, mut exchanges, mut deliveries) = (None, Vec::new(), Vec::new());
         let (mut audience, mut schedule, mut has_source) = (None, None, false);
@@ -226,125 +228,16 @@ impl<'t> File<'t, '_> {
         }
     }
 
-    fn source(&mut self, value: Node<'t>, path: &str, anchors: &mut Anchors) -> Option<Start> {
-        let span = value.span();
-        let written = self.written(Role::Source, value, &format!("{path}.source"))?;
-        anchors.source = written.anchor.clone();
-        if written.name == Auto::NAME {
-            let fields = written.fields.get_ref().as_table().map_or(0, DeTable::len);
-            if fields > 0 || !written.fields.get_ref().is_table() {
-                let problem = Problem::new(span, "`auto` has no fields").field(format!("{path}.source.auto"));
-                let problem = problem.hiding(&written.fields);
-                self.reader.problem(problem.hint("write source = \"auto\""));
-            }
-            let text = format!("\"{}\"", Auto::NAME);
-            self.record(&format!("{path}.source"), &written.anchor, text);
-            return Some(Start::Auto(Auto::new(self.registry)));
-        }
-        let entry = self.registry.find_source(&written.name).cloned();
-        self.step(entry, written, format!("{path}.source")).map(Start::Source)
-    }
-
-    fn exchange(&mut self, (at, written): (usize, Written<'t>), path: &str) -> Option<Arc<dyn carnet_core::Exchange>> {
-        let entry = self.registry.find_exchange(&written.name).cloned();
-        self.step(entry, written, format!("{path}.through[{at}]"))
-    }
-
-    fn delivery(&mut self, (at, written): (usize, Written<'t>), path: &str) -> Option<Arc<dyn carnet_core::Delivery>> {
-        let entry = self.registry.find_delivery(&written.name).cloned();
-        self.step(entry, written, format!("{path}.deliver[{at}]"))
-    }
-
-    fn step<T: ?Sized>(
-        &mut self,
-        entry: Result<Entry<T>, Unknown>,
-        written: Written<'t>,
-        path: String,
-    ) -> Option<Arc<T>> {
-        let Written { name, anchor, fields } = written;
-        match entry {
-            Ok(entry) => {
-                self.record(&path, &anchor, format!("\"{name}\""));
-                self.reader.build(&entry, fields, &anchor, &format!("{path}.{name}"))
-            }
-            Err(unknown) => {
-                let problem = Problem::new(anchor, unknown.to_string()).field(path).hiding(&fields);
-                self.reader.problem(problem.hint(unknown.hint()));
-                None
-            }
-        }
-    }
-
-    fn steps(
-        &mut self,
-        role: Role,
-        value: Node<'t>,
-        path: &str,
-        anchors: &mut Vec<Range<usize>>,
-    ) -> Vec<(usize, Written<'t>)> {
-        let (span, field) = (value.span(), role.field());
-        let path = format!("{path}.{field}");
-        let DeValue::Array(array) = value.into_inner() else {
-            let problem = Problem::new(span, format!("`{field}` must be a list, also of one")).field(path);
-            self.reader.problem(problem.hint(format!("write {field} = [ {{ name = {{ … }} }} ]")));
-            return Vec::new();
-        };
-        if array.len() > MAX_EXCHANGES {
-            let problem = Problem::new(span, format!("{} steps are more than {MAX_EXCHANGES}", array.len()));
-            self.reader.problem(problem.field(path).hint("make several routes of it"));
-            return Vec::new();
-        }
-        let mut written = Vec::new();
-        for (at, value) in array.into_iter().enumerate() {
-            anchors.push(value.span());
-            if let Some(step) = self.written(role, value, &format!("{path}[{at}]")) {
-                if let Some(anchor) = anchors.last_mut() {
-                    *anchor = step.anchor.clone();
-                }
-                written.push((at, step));
-            }
-        }
-        written
-    }
-
-    /// `"name"` or `{ name = { … } }`.
-    fn written(&mut self, role: Role, value: Node<'t>, path: &str) -> Option<Written<'t>> {
-        let span = value.span();
-        let hint = format!("write \"name\" or {{ name = {{ … }} }} with the name of one {}", role.name());
-        let problem = |wrong: String| Problem::new(span.clone(), wrong).field(path).hint(&hint);
-        let problem = match value.into_inner() {
-            DeValue::String(name) => {
-                return Some(Written { name: name.into_owned(), anchor: span.clone(), fields: tree::empty(span) });
-            }
-            DeValue::Table(table) => {
-                let (count, mut entries) = (table.len(), table.into_iter().collect::<Vec<_>>());
-                if count <= 1 {
-                    if let Some((key, fields)) = entries.pop() {
-                        return Some(Written { anchor: key.span(), name: key.into_inner().into_owned(), fields });
-                    }
-                    problem(format!("this names no {}", role.name()))
-                } else {
-                    entries.retain(|(name, fields)| {
-                        !(self.registry.knows(role, name.get_ref()) && fields.get_ref().is_table())
-                    });
-                    let problem = problem(format!("this names {count} {} in one place", role.plural()));
-                    entries.iter().fold(problem, |problem, (_, fields)| problem.hiding(fields))
-                }
-            }
-            other => problem(format!("wanted the name of {}, found {}", role.with_article(), type_words(&other))),
-        };
-        self.reader.problem(problem);
-        None
-    }
-
     fn audience(&mut self, value: &Node<'t>, path: &str) -> Option<String> {
         let field = format!("{path}.audience");
         let Some(audience) = value.get_ref().as_str().filter(|audience| !audience.is_empty()) else {
             let problem = Problem::new(value.span(), "`audience` must be a text that is not empty").field(field);
+            let problem = problem.hiding_nested(value);
             self.reader.problem(problem.hint("it is what the last credential of the route must name"));
             return None;
         };
-        self.record(&field, &value.span(), toml::Value::from(audience).to_string());
+        let shown = show::shown(&self.reader.expansions, &["audience".to_owned()], value);
+        self.record(&field, &value.span(), shown);
         Some(audience.to_owned())
     }
 

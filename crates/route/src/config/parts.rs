@@ -39,7 +39,8 @@ impl Part {
         let mut words = words.iter();
         let name = words.next().cloned().unwrap_or_default();
         let mut part = Self { flag: flag.to_owned(), name, fields: Vec::new() };
-        let mut problems = Vec::new();
+        // What a field holds that nobody has looked for yet is not shown.
+        let (mut problems, mut unread) = (Vec::new(), Vec::new());
         let mut text = format!("{flag} {}", part.name);
         if part.name.is_empty() || part.name.contains('=') {
             let hint = format!("write {flag} NAME field=value …");
@@ -49,7 +50,7 @@ impl Part {
             problems.push(problem.field(flag).hint(hint));
         }
         let mut places: Vec<Range<usize>> = std::iter::once(flag.len() + 1..text.len()).collect();
-        for (at, word) in words.enumerate() {
+        for word in words {
             text.push(' ');
             let start = text.len();
             text.push_str(word);
@@ -60,20 +61,20 @@ impl Part {
                 None => places.push(start..text.len()),
             }
             match word.split_once('=') {
-                Some((field, value)) if !field.is_empty() => part.fields.push((field.to_owned(), value.to_owned())),
+                Some((field, value)) if !field.is_empty() => {
+                    unread.push(start.saturating_add(field.len() + 1)..text.len());
+                    part.fields.push((field.to_owned(), value.to_owned()));
+                }
                 _ => {
+                    // It may be a secret whose name, before it, is misspelt or left out.
                     let place = start..text.len();
-                    let problem = match at {
-                        0 => Problem::new(place, format!("`{word}` is not field=value")),
-                        // It may be a secret whose name, before it, is misspelt.
-                        _ => Problem::new(place.clone(), "a word is not field=value").hiding_at(place),
-                    };
+                    let problem = Problem::new(place.clone(), "a word is not field=value").hiding_at(place);
                     let hint = format!("write the fields of {flag} {} as field=value", before_sign(&part.name));
                     problems.push(problem.field(flag).hint(hint));
                 }
             }
         }
-        if problems.is_empty() { Ok(part) } else { Err(ConfigError::of_words(&text, places, problems)) }
+        if problems.is_empty() { Ok(part) } else { Err(ConfigError::of_words(&text, places, problems, &unread)) }
     }
 
     /// Builds the delivery that this names, for instance of `--format`.
@@ -143,6 +144,7 @@ impl RouteSpec {
             let start = match source.first() {
                 Some((part, line)) if part.name == Auto::NAME && !part.fields.is_empty() => {
                     let problem = Problem::new(line.name.clone(), "`auto` has no fields").field(&part.flag);
+                    let problem = line.values().fold(problem, Problem::hiding_at);
                     reader.problem(problem.hint(format!("write {} {}", part.flag, Auto::NAME)));
                     None
                 }
@@ -185,6 +187,13 @@ struct Line {
     name: Range<usize>,
     /// Place of the name and of the value, by field.
     fields: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Line {
+    /// Where the values stand.
+    fn values(&self) -> impl Iterator<Item = Range<usize>> {
+        self.fields.iter().map(|(_, value)| value.clone())
+    }
 }
 
 struct Layout<'p> {
@@ -238,11 +247,12 @@ impl<'p> Layout<'p> {
             }
         }
         let name = TextOrigin::CommandLine.name();
-        let mut reader = Reader { text: &self.text, name, expansions, problems, settings: Vec::new(), untyped: true };
+        let (unread, settings) = (Vec::new(), Vec::new());
+        let mut reader = Reader { text: &self.text, name, expansions, problems, unread, settings, untyped: true };
         let built = read(&mut reader, self.parts.clone());
         match built {
             Some(built) if reader.problems.is_empty() => Ok(built),
-            _ => Err(ConfigError::of_words(&self.text, self.words(), reader.problems)),
+            _ => Err(ConfigError::of_words(&self.text, self.words(), reader.problems, &reader.unread)),
         }
     }
 }
@@ -258,8 +268,7 @@ fn build<T: ?Sized>(
         Err(unknown) => {
             let problem = Problem::new(line.name.clone(), unknown.to_string()).field(&part.flag).hint(unknown.hint());
             // What is a secret in it nobody knows.
-            let values = line.fields.iter().map(|(_, value)| value.clone());
-            reader.problem(values.fold(problem, Problem::hiding_at));
+            reader.problem(line.values().fold(problem, Problem::hiding_at));
             return None;
         }
     };
@@ -274,6 +283,7 @@ fn build<T: ?Sized>(
         let value = Spanned::new(span.clone(), DeValue::String(expanded.into()));
         if !insert(&mut fields, &names, key, value) {
             let problem = Problem::new(key.clone(), format!("`{field}` is given twice")).field(&part.flag);
+            let problem = problem.hiding_at(span.clone());
             reader.problem(problem.hint("give it once; a list is written field='[\"a\", \"b\"]'"));
         }
     }

@@ -27,6 +27,8 @@ pub(crate) struct Reader<'t> {
     pub(crate) name: String,
     pub(crate) expansions: Expansions,
     pub(crate) problems: Vec<Problem>,
+    /// Places that were not read, or not understood: nothing is shown of them, whatever is reported.
+    pub(crate) unread: Vec<Range<usize>>,
     pub(crate) settings: Vec<Setting>,
     /// Words of the command line have no type: a string that does not fit is tried as a TOML value.
     pub(crate) untyped: bool,
@@ -40,6 +42,8 @@ impl<'t> Reader<'t> {
             let place = problem.span().cloned();
             problem.redact_message(|text| self.expansions.redact_pieces(text, place.as_ref()));
             self.problems.push(problem);
+        } else {
+            self.unread.extend(problem.into_hidden());
         }
     }
 
@@ -119,11 +123,16 @@ impl<'t> Reader<'t> {
                     }
                     clean = false;
                     if !self.misshapen(&schema, &mut fields, &mut removed, anchor, path, &error) {
+                        // What is missing is found at the end, when all is read.
+                        if words::missing(error.message()).is_none() {
+                            tree::places(&fields, &mut self.unread);
+                        }
                         return None;
                     }
                 }
             }
         }
+        tree::places(&fields, &mut self.unread);
         None
     }
 
@@ -187,7 +196,7 @@ impl<'t> Reader<'t> {
         let entry = at.map(|at| tree::entry(at.to_vec())).unwrap_or_default();
         let node = at.map_or(Some(fields), |at| tree::get(fields, at));
         let secret = show::is_secret(schema, &entry) || node.is_some_and(|node| self.holds_variable(node));
-        let strange = node.filter(|node| match node.get_ref().as_str() {
+        let is_strange = node.is_some_and(|node| match node.get_ref().as_str() {
             // Of a choice, this is what was chosen.
             Some(chosen) if words::is_unknown_variant(message, chosen) => false,
             _ => words::is_of_unknown_name(message),
@@ -198,10 +207,16 @@ impl<'t> Reader<'t> {
         }
         let about = || show::description(schema, &entry).filter(|_| !entry.is_empty());
         let problem = Problem::new(place.clone(), message).field(join(path, at.unwrap_or_default()));
-        let problem = match strange {
-            Some(node) => problem.hiding(node),
+        let problem = match node {
+            Some(node) if is_strange => problem.hiding(node),
+            Some(node) => problem.hiding_nested(node),
             None => problem,
         };
+        // It is taken away as a whole: the elements of a list behind this one are not read.
+        if let Some(DeValue::Array(elements)) = tree::get(fields, &entry).map(Spanned::get_ref) {
+            let nested = elements.iter().filter(|element| tree::is_nested(element));
+            nested.for_each(|element| tree::places(element, &mut self.unread));
+        }
         self.problem(match hint.or_else(about) {
             Some(hint) => problem.hint(hint),
             None => problem,
@@ -209,7 +224,7 @@ impl<'t> Reader<'t> {
     }
 
     fn mistake(&mut self, fields: &Node<'_>, anchor: &Range<usize>, path: &str, mistake: Mistake) {
-        let Mistake { field, message, hint } = mistake;
+        let Mistake { field, message, hint, is_unknown } = mistake;
         let place = tree::locate(fields, &field).unwrap_or_else(|| anchor.clone());
         let names: Vec<String> = tree::segments(&field).map(str::to_owned).collect();
         let name = join(path, &names);
@@ -222,6 +237,9 @@ impl<'t> Reader<'t> {
             _ => message,
         };
         let mut problem = Problem::new(place.clone(), message).field(name);
+        if is_unknown {
+            problem = problem.hiding(tree::deepest(fields, &names));
+        }
         if let Some(hint) = hint {
             // Unlike ours, it may say the value.
             problem = problem.hint(hint);
@@ -247,7 +265,7 @@ impl<'t> Reader<'t> {
             let write = if self.untyped { format!("{last}='${{NAME}}'") } else { format!("{last} = \"${{NAME}}\"") };
             let hint = format!("put it into an environment variable and write {write}{}", file.unwrap_or_default());
             let message = format!("`{last}` is a secret and is written out");
-            self.problem(Problem::new(span, message).field(join(path, &name)).hint(hint));
+            self.problem(Problem::new(span.clone(), message).field(join(path, &name)).hint(hint).hiding_at(span));
         }
     }
 

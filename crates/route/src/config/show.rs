@@ -7,7 +7,12 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use toml::de::DeValue;
 
-use super::{error::plain, expand::Expansions, mask::sounds_secret, tree::Node};
+use super::{
+    error::{hidden, plain},
+    expand::Expansions,
+    mask::{mask, sounds_secret},
+    tree::Node,
+};
 
 /// What is shown in place of a secret.
 const MASKED: &str = "***";
@@ -17,7 +22,8 @@ const MASKED: &str = "***";
 pub struct Setting {
     /// Its dotted name, for instance `route.reader.through[0].gcp.audience`.
     pub field: String,
-    /// The value as TOML, or `***`.
+    /// The value as TOML, or `***`. Where variables are in it, as it is written, with `${NAME}`; what could be a secret in it is
+    /// hidden.
     pub value: String,
     /// Where it came from.
     pub origin: Origin,
@@ -66,7 +72,7 @@ pub(crate) fn setting(
     span: &Range<usize>,
     value: String,
 ) -> Setting {
-    let variables = expansions.at(span).map(|expansion| expansion.variables.clone()).unwrap_or_default();
+    let variables = expansions.variables_of(span);
     let origin =
         Origin::Text { file: file.to_owned(), place: Place::of(text, text.floor_char_boundary(span.start)), variables };
     Setting { field: plain(field), value, origin }
@@ -84,7 +90,7 @@ pub(crate) fn record(
     let mut settings = Vec::new();
     leaves(fields, &mut Vec::new(), &mut |name, value| {
         let secret = is_secret(schema, name) || name.last().is_some_and(|last| sounds_secret(last));
-        let shown = if secret { MASKED.to_owned() } else { toml_text(value) };
+        let shown = if secret { MASKED.to_owned() } else { shown(expansions, name, value) };
         let field = super::section::join(path, name);
         settings.push(setting(text, file, expansions, &field, &value.span(), shown));
     });
@@ -97,6 +103,16 @@ pub(crate) fn record(
         }
     }
     settings
+}
+
+/// The value of the field of this name. What a variable holds is not in it: that may be a secret even where the field does not
+/// say so. Nor is what could be a secret by the word before it or by its looks, as in mistakes.
+pub(crate) fn shown(expansions: &Expansions, name: &[String], value: &Node<'_>) -> String {
+    let bare = |letter: char| if letter.is_alphanumeric() || "_-".contains(letter) { letter } else { '_' };
+    let name: String = name.last().map(|last| last.chars().map(bare).collect()).unwrap_or_default();
+    let before = format!("{name} = ");
+    let line = format!("{before}{}", toml_text(expansions, value));
+    hidden(&line, &mask(&line)).get(before.len()..).unwrap_or(MASKED).to_owned()
 }
 
 /// Calls `visit` with every value that is not a table, nor an array of tables.
@@ -189,15 +205,20 @@ pub(crate) fn alternatives<'s>(root: &'s Json, schema: &'s Json, depth: usize) -
     all
 }
 
-fn toml_text(value: &Node<'_>) -> String {
+/// The value as TOML, with the names of the variables in it in place of what they hold.
+fn toml_text(expansions: &Expansions, value: &Node<'_>) -> String {
     match value.get_ref() {
-        DeValue::String(text) => toml::Value::String(text.to_string()).to_string(),
+        DeValue::String(text) => {
+            let expansion = expansions.at(&value.span()).filter(|expansion| !expansion.variables.is_empty());
+            let text = expansion.map_or(text.as_ref(), |expansion| &expansion.written);
+            toml::Value::from(text).to_string()
+        }
         DeValue::Integer(number) => number.to_string(),
         DeValue::Float(number) => number.to_string(),
         DeValue::Boolean(flag) => flag.to_string(),
         DeValue::Datetime(moment) => moment.to_string(),
         DeValue::Array(values) => {
-            let values: Vec<String> = values.iter().map(toml_text).collect();
+            let values: Vec<String> = values.iter().map(|value| toml_text(expansions, value)).collect();
             format!("[{}]", values.join(", "))
         }
         DeValue::Table(_) => "{ … }".to_owned(),

@@ -75,6 +75,27 @@ pub(crate) fn get<'a, 't>(node: &'a Node<'t>, path: &[String]) -> Option<&'a Nod
     })
 }
 
+/// The value under this name, or what is there of the way to it.
+pub(crate) fn deepest<'a, 't>(node: &'a Node<'t>, path: &[String]) -> &'a Node<'t> {
+    let Some((first, rest)) = path.split_first() else { return node };
+    get(node, std::slice::from_ref(first)).map_or(node, |next| deepest(next, rest))
+}
+
+/// Whether other values stand in this one.
+pub(crate) fn is_nested(node: &Node<'_>) -> bool {
+    node.get_ref().is_table() || node.get_ref().is_array()
+}
+
+/// The places of the values in this one, or its own. True and false say nothing.
+pub(crate) fn places(node: &Node<'_>, places: &mut Vec<Range<usize>>) {
+    match node.get_ref() {
+        DeValue::Table(table) => table.iter().for_each(|(_, value)| self::places(value, places)),
+        DeValue::Array(array) => array.iter().for_each(|value| self::places(value, places)),
+        DeValue::Boolean(_) => {}
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => places.push(node.span()),
+    }
+}
+
 /// The value under this name.
 pub(crate) fn get_mut<'a, 't>(node: &'a mut Node<'t>, path: &[String]) -> Option<&'a mut Node<'t>> {
     let Some((first, rest)) = path.split_first() else { return Some(node) };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use carnet_core::{Context, Credential, Error, Found, Kinds, Material, Source, Want};
+use carnet_core::{Context, Credential, Error, Found, Kinds, Material, Mistake, Source, Want};
 use futures_util::{StreamExt, future, stream::FuturesOrdered};
 use serde::Serialize;
 
@@ -33,13 +33,18 @@ impl Auto {
 
     /// All sources of the registry that can be built without a field.
     pub fn new(registry: &Registry) -> Self {
-        let (personal, candidates): (Vec<_>, Vec<_>) =
-            bare(registry).into_iter().partition(|source| PERSONAL.contains(&source.name()));
-        let why = |source: &Arc<dyn Source>| {
-            let name = source.name();
-            (name, format!("it belongs to a person; to use it, write source = \"{name}\""))
-        };
-        Self { candidates, takes: Kinds::ANY, passed_over: personal.iter().map(why).collect() }
+        let (mut candidates, mut passed_over) = (Vec::new(), Vec::new());
+        for (name, source) in bare(registry) {
+            match source {
+                Ok(_) if PERSONAL.contains(&name) => {
+                    let why = format!("it belongs to a person; to use it, write source = \"{name}\"");
+                    passed_over.push((name, why));
+                }
+                Ok(source) => candidates.push(source),
+                Err(why) => passed_over.push((name, why)),
+            }
+        }
+        Self { candidates, takes: Kinds::ANY, passed_over }
     }
 
     /// These sources, in this order. For programs that choose themselves what counts as the identity of their place.
@@ -140,6 +145,11 @@ pub enum Identity {
         #[serde(skip)]
         jwt: Option<carnet_core::Secret>,
     },
+    /// It was not asked: its name alone does not say enough.
+    Skipped {
+        /// What is missing.
+        reason: String,
+    },
     /// This place does not give it.
     NotHere {
         /// Why.
@@ -147,30 +157,53 @@ pub enum Identity {
     },
 }
 
-/// Asks every source that needs no setting, all at once: what `carnet whoami` shows. In the order of the registry.
+/// Asks every source that needs no setting, all at once: what `carnet whoami` shows. In the order of the registry. Left out are
+/// those that have a field without which they are nothing, such as the path of a file.
 pub async fn find_all(registry: &Registry, context: &Context, want: &Want) -> Vec<Looked> {
     let sources = bare(registry);
-    let looks = sources.iter().map(|source| async move {
-        let identity = match source.find(context, want).await {
-            Ok(Found::Credential(credential)) => Identity::Found {
-                kind: credential.kind(),
-                facts: credential.facts.clone(),
-                expires_at: credential.expires_at,
-                jwt: match &credential.material {
-                    Material::Jwt(token) => Some(token.clone()),
-                    _ => None,
-                },
-            },
-            Ok(Found::NotHere(reason)) => Identity::NotHere { reason },
-            Err(error) => Identity::Broken { error },
+    let looks = sources.iter().map(|(name, source)| async move {
+        let identity = match source {
+            Ok(source) => identity(&**source, context, want).await,
+            Err(reason) => Identity::Skipped { reason: reason.clone() },
         };
-        Looked { source: source.name(), identity, ambient: !PERSONAL.contains(&source.name()) }
+        Looked { source: name, identity, ambient: source.is_ok() && !PERSONAL.contains(name) }
     });
     future::join_all(looks).await
 }
 
-fn bare(registry: &Registry) -> Vec<Arc<dyn Source>> {
-    registry.sources().iter().filter_map(crate::Entry::build_bare).collect()
+async fn identity(source: &dyn Source, context: &Context, want: &Want) -> Identity {
+    match source.find(context, want).await {
+        Ok(Found::Credential(credential)) => Identity::Found {
+            kind: credential.kind(),
+            facts: credential.facts.clone(),
+            expires_at: credential.expires_at,
+            jwt: match &credential.material {
+                Material::Jwt(token) => Some(token.clone()),
+                _ => None,
+            },
+        },
+        Ok(Found::NotHere(reason)) => Identity::NotHere { reason },
+        Err(error) => Identity::Broken { error },
+    }
+}
+
+/// A source that is named without a field as it then is, or why it cannot be asked like that.
+type Bare = Result<Arc<dyn Source>, String>;
+
+/// The sources for which no field is required.
+fn bare(registry: &Registry) -> Vec<(&'static str, Bare)> {
+    let built = registry.sources().iter().filter_map(|entry| Some((entry.name(), entry.build_bare()?)));
+    built.map(|(name, source)| (name, source.map_err(|mistakes| more(name, &mistakes)))).collect()
+}
+
+/// What has to be said beside the name of a source.
+fn more(name: &str, mistakes: &[Mistake]) -> String {
+    let needs = mistakes.iter().map(|Mistake { field, message, hint, .. }| match hint {
+        Some(hint) => format!("{field} {message} ({hint})"),
+        None => format!("{field} {message}"),
+    });
+    let needs = needs.collect::<Vec<_>>().join("; ");
+    format!("its name alone does not say enough: {needs}; to use it, write source = {{ {name} = {{ … }} }}")
 }
 
 fn messages<S: serde::Serializer>(error: &Error, serializer: S) -> Result<S::Ok, S::Error> {

@@ -258,6 +258,32 @@ async fn everybody_is_asked_who_they_are() {
     assert!(!serde_json::to_string(&found).unwrap().contains("s3cr3t"));
 }
 
+/// What is no identity of a place: a field says where the token is.
+const NAMED: [&str; 4] = ["file", "env", "command", "url"];
+
+#[tokio::test(start_paused = true)]
+async fn every_source_but_those_that_name_a_place_has_its_row() {
+    let registry = Registry::standard();
+    let found = find_all(&registry, &test_context(), &Want::default()).await;
+    let rows: Vec<&str> = found.iter().map(|looked| looked.source).collect();
+    let sources = registry.sources().iter().map(crate::Entry::name).filter(|name| !NAMED.contains(name));
+    assert_eq!(rows, sources.collect::<Vec<_>>());
+}
+
+#[cfg(feature = "azure")]
+#[tokio::test(start_paused = true)]
+async fn a_source_that_must_be_told_more_than_its_name_says_so() {
+    let mut registry = Registry::empty();
+    carnet_core::Register::source::<carnet_azure::AzureIdentity>(&mut registry);
+    let found = find_all(&registry, &test_context(), &Want::default()).await;
+    let Identity::Skipped { reason } = &found[0].identity else { panic!("{found:?}") };
+    assert!(reason.contains("resource is missing") && reason.contains("source = { azure-identity = "), "{reason}");
+    assert_eq!(serde_json::to_value(&found).unwrap()[0]["identity"]["state"], "skipped");
+    assert!(!found[0].ambient);
+    let (_, error) = Auto::new(&registry).find(&test_context(), &Want::default()).await.unwrap_err();
+    assert_eq!(error.hints()[0], format!("azure-identity: {reason}"));
+}
+
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 struct PersonalConfig {}
 

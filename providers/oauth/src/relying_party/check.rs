@@ -53,7 +53,7 @@ fn values(party: &Party, given: &Values, mistakes: &mut Vec<Mistake>) -> Values 
         let known: Vec<&str> = settings.iter().map(|setting| setting.name.as_str()).collect();
         let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         let field = format!("settings.{}", safe_text(name));
-        mistakes.push(Mistake::new(field, "is no setting of this service").hint(format!("there are {there}")));
+        mistakes.push(Mistake::unknown(field, "is no setting of this service").hint(format!("there are {there}")));
     }
     let mut values = Values::new();
     for setting in settings {

@@ -203,6 +203,57 @@ fn a_broken_configuration_does_not_say_what_its_variables_hold() {
 }
 
 #[test]
+fn a_good_configuration_does_not_say_what_is_secret_in_it() {
+    let home = tempfile::tempdir().unwrap();
+    let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtYXJrZWQifQ.bWFya2VkLXNpZ25hdHVyZQ";
+    let marks = Marks::new(&[REQUEST_TOKEN, OPAQUE_TOKEN]).and(Marks::of_token(jwt));
+    let exchange =
+        |fields: &str| format!("through = [{{ oauth = {{ token_url = \"https://x.example/\", {fields} }} }}]");
+    for route in [
+        format!("source = {{ url = {{ url = \"https://x.example/?sig={OPAQUE_TOKEN}\" }} }}"),
+        "source = { url = { url = \"https://x.example/?sig=${SECRET}&key=${SECRET}\" } }".to_owned(),
+        "source = { url = { url = \"https://x.example/\", headers = { X = \"Bearer ${SECRET}\" } } }".to_owned(),
+        "source = { command = { argv = [\"/x\", \"--token\", \"${SECRET}\"] } }".to_owned(),
+        "source = { command = { argv = [\"/x\", \"${JWT}\", \"a ${SECRET}\"] } }".to_owned(),
+        format!("source = {{ command = {{ argv = [\"/x\", \"--password\", \"{REQUEST_TOKEN}\"] }} }}"),
+        format!("source = {{ command = {{ argv = [\"/x\", \"{jwt}\"] }} }}"),
+        "source = { file = { path = \"/run/${SECRET}\" } }".to_owned(),
+        "source = \"github-actions\"\naudience = \"${SECRET}\"".to_owned(),
+        format!("source = \"github-actions\"\n{}", exchange("parameters = { p = \"${SECRET}\" }")),
+        format!("source = \"github-actions\"\n{}", exchange("parameters = { p = \"a ${JWT}\" }")),
+    ] {
+        put(&home.path().join("carnet.toml"), format!("version = 1\n[route.a]\n{route}\n"), 0o600);
+        for verb in ["check", "show"] {
+            let mut command = nowhere(home.path(), ["config", verb]);
+            talk(command.env("SECRET", REQUEST_TOKEN).env("JWT", jwt), &marks, 0, true);
+        }
+    }
+}
+
+#[test]
+fn a_field_where_none_is_taken_is_not_said_with_its_value() {
+    let home = tempfile::tempdir().unwrap();
+    let marks = Marks::new(&[REQUEST_TOKEN]);
+    let field = format!("klient={REQUEST_TOKEN}");
+    for words in [
+        ["config", "check", &field].as_slice(),
+        &["whoami", &field],
+        &["version", &field],
+        &[field.as_str()],
+        &["whoami", &format!("--{field}")],
+        &["get", "--dry-run", &format!("--{field}")],
+        &["get", "--from", "env", REQUEST_TOKEN],
+        &["get", "--from", "env", "variable=X", &field, "--format", "token", REQUEST_TOKEN],
+        &["get", "--to", "oci-upst", REQUEST_TOKEN],
+        &["get", "--to", "klient=", REQUEST_TOKEN],
+        &["get", "--from", "auto", &field],
+        &["run", "--deliver", "token-file", REQUEST_TOKEN, "--", "true"],
+    ] {
+        talk(&nowhere(home.path(), words.iter().copied()), &marks, 2, true);
+    }
+}
+
+#[test]
 fn a_token_that_is_shown_by_mistake_is_not_repeated() {
     let home = tempfile::tempdir().unwrap();
     let short = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtYXJrZWQifQ.bWFya2VkLXNpZ25hdHVyZQ".to_owned();

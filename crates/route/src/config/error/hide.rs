@@ -15,7 +15,7 @@ use super::{
 
 /// The text with everything hidden that could be a secret: by its name, or by how it looks. Each is looked for in the text as it
 /// is, since what is left when one is hidden may no longer look like the other.
-pub(super) fn hidden(text: &str, masked: &str) -> String {
+pub(crate) fn hidden(text: &str, masked: &str) -> String {
     let (blotted, users) = (carnet_core::blotted(text), quote::without_users(text));
     let is_shown = |at: usize, letter: char| {
         let same = |copy: &str| copy.get(at..).is_some_and(|rest| rest.starts_with(letter));
@@ -46,14 +46,31 @@ pub(super) fn blot(mut text: String, place: Range<usize>) -> String {
 }
 
 /// The text with a value hidden, but for its quotes and references.
-pub(super) fn blot_value(mut text: String, place: &Range<usize>) -> String {
-    let (_, bare) = unquoted(&text, place);
-    let value = text.get(place.clone()).filter(|_| !is_reference(bare)).unwrap_or_default();
-    let stars: String = value.chars().flat_map(asterisks).collect();
+pub(crate) fn blot_value(mut text: String, place: &Range<usize>) -> String {
+    let mut rest = text.get(place.clone()).unwrap_or_default();
+    let mut stars = String::with_capacity(rest.len());
+    while let Some(next) = rest.chars().next() {
+        // Of `$${NAME}`, which is no reference, the dollar is passed over together with the bracket that would make it one.
+        let length = if rest.starts_with("$${") { "$${".len() } else { next.len_utf8() };
+        let (kept, hidden) = match reference(rest) {
+            Some(reference) => (reference, ""),
+            None => ("", rest.get(..length).unwrap_or_default()),
+        };
+        stars.push_str(kept);
+        stars.extend(hidden.chars().flat_map(asterisks));
+        rest = rest.get(kept.len().saturating_add(hidden.len())..).unwrap_or_default();
+    }
     if stars.len() == place.len() {
         text.replace_range(place.clone(), &stars);
     }
     text
+}
+
+/// The `${NAME}` that a text begins with.
+fn reference(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("${")?;
+    let end = name.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))?;
+    text.get(..=end.saturating_add("${".len())).filter(|reference| is_reference(reference))
 }
 
 /// What stands at a place without its quotes, and where that begins.

@@ -104,7 +104,7 @@ route.a = "robot"
 error: a route must be a table
  --> carnet.toml:2:11
   |
-2 | route.a = "robot"
+2 | route.a = "*****"
   |           ^^^^^^^
   |
 help: write [route.a] and its fields below

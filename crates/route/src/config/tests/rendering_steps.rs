@@ -147,7 +147,7 @@ through = [ { swap = { url = "https://x" }, upgrade = {} } ]
 error: this names 2 exchanges in one place
  --> carnet.toml:4:13
   |
-4 | through = [ { swap = { url = "https://x" }, upgrade = {} } ]
+4 | through = [ { swap = { url = "*********" }, upgrade = {} } ]
   |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
 help: write "name" or { name = { … } } with the name of one exchange
@@ -164,7 +164,7 @@ through = { swap = { url = "https://x" } }
 error: `through` must be a list, also of one
  --> carnet.toml:4:11
   |
-4 | through = { swap = { url = "https://x" } }
+4 | through = { swap = { url = "*********" } }
   |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
 help: write through = [ { name = { … } } ]
@@ -181,7 +181,7 @@ through = [ {}, { swap = 5 } ]
 error: wanted the name of a source, found a number
  --> carnet.toml:3:10
   |
-3 | source = 7
+3 | source = *
   |          ^
   |
 help: write "name" or { name = { … } } with the name of one source

@@ -217,7 +217,7 @@ fn flags_are_checked_like_the_file() {
     fails(&mut get(&["--from", "fil", "path=x"]), 2, &["no source `fil`", "did you mean `file`?"]);
     fails(&mut get(&["--from", "file", "pth=x"]), 2, &["unknown field `pth`", "did you mean `path`?"]);
     fails(&mut get(&["--from", "file"]), 2, &["`path` is missing"]);
-    fails(&mut get(&["--from", "file", "path"]), 2, &["path", "="]);
+    fails(&mut get(&["--from", "file", "path"]), 2, &["a word is not field=value", "the fields of --from file"]);
     fails(&mut get(&["--from", "file", "path=x", "--from", "env", "variable=X"]), 2, &["`--from` was given twice"]);
     fails(&mut get(&["--url", "https://x"]), 2, &["--url", "add one with --to"]);
     fails(&mut get(&["--from", "file", "path=x", "--format", "jsn"]), 2, &["`jsn`", "did you mean `json`?"]);

@@ -38,6 +38,8 @@ fn whoami_tells_why_nothing_is_here() {
         let line = text.lines().find(|line| line.starts_with(&format!("not here   {source}: ")));
         assert!(line.is_some_and(|line| line.contains(reason)), "{source}: {text}");
     }
+    let azure = text.lines().find(|line| line.starts_with("skipped    azure-identity: "));
+    assert!(azure.is_some_and(|line| line.contains("resource is missing")), "{text}");
 }
 
 #[test]
@@ -50,7 +52,8 @@ fn whoami_as_json_tells_the_same() {
     let text = String::from_utf8(output(&mut nowhere(home.path(), ["whoami"])).stdout).unwrap();
     for one in answer["sources"].as_array().unwrap() {
         let name = one["source"].as_str().unwrap();
-        assert!(text.contains(&format!("not here   {name}: ")), "{name}: {text}");
+        let state = one["identity"]["state"].as_str().unwrap().replace('-', " ");
+        assert!(text.contains(&format!("{state:<8}   {name}: ")), "{name}: {text}");
     }
     assert_eq!(answer["sources"].as_array().unwrap().len(), text.lines().count(), "{answer}");
     assert_eq!(source(&answer, "gitlab-ci")["state"], "not-here");
