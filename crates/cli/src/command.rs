@@ -10,6 +10,7 @@ mod demo;
 mod discovery;
 mod flagged;
 mod get;
+mod guest;
 mod inspect;
 mod route_args;
 mod run;
