@@ -273,6 +273,10 @@ pub(crate) struct Sandbox {
     /// The folder for its files (certificate, profiles); otherwise a new one that is removed at the end.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
+    /// A server of your own that the emulated clouds reach under a host name, for instance an issuer that they are to trust:
+    /// `authority.example=127.0.0.1:8080`. It listens without TLS. As often as needed.
+    #[arg(long = "guest", value_name = "NAME=ADDRESS")]
+    pub(crate) guests: Vec<String>,
     /// Stop when standard input ends, so that the sandbox goes away with the program that started it.
     #[arg(long)]
     pub(crate) stop_with_stdin: bool,

@@ -11,6 +11,7 @@ mod demo;
 mod discovery;
 mod flagged;
 mod get;
+mod guest;
 mod inspect;
 mod operator;
 mod route_args;

@@ -50,7 +50,7 @@ pub use testing::{
     FixedClock, FixedRandom, MapEnvironment, MemoryFiles, NoCommands, NoHttp, ScriptedCommands, ScriptedHttp,
     test_context,
 };
-pub use traits::{Delivered, Delivery, Exchange, Found, Output, Source, Want};
+pub use traits::{Delivered, Delivery, Exchange, Found, Output, Release, Source, Want};
 
 /// A boxed future, so that the traits here can be used as trait objects without a macro.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

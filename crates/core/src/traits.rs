@@ -72,6 +72,28 @@ pub trait Exchange: Send + Sync + fmt::Debug {
         credential: &'a Credential,
         want: &'a Want,
     ) -> BoxFuture<'a, Result<Credential, Error>>;
+
+    /// Gives back what it gave, where the other side has a way to end a credential early and the configuration wants that.
+    /// Called when nobody uses those credentials any more. What could not be given back is tried again at the next call.
+    ///
+    /// # Errors
+    /// The first that could not be given back; the others were tried all the same.
+    fn release<'a>(&'a self, _context: &'a Context, _which: Release<'a>) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Called when a delivery that [gives credentials back](Delivery::gives_back) was handed this one: it is no longer this
+    /// exchange's to give back.
+    fn forget(&self, _credential: &Credential) {}
+}
+
+/// What of all that it gave an exchange gives back.
+#[derive(Clone, Copy, Debug)]
+pub enum Release<'a> {
+    /// All of it: whoever used it has ended.
+    All,
+    /// What it gave before this credential, which has taken the place of the others. Nothing, if it is not this exchange's.
+    Before(&'a Credential),
 }
 
 /// What a delivery did. Everything in it is for the process that asked, nothing for a log.
@@ -111,6 +133,11 @@ pub trait Delivery: Send + Sync + fmt::Debug {
     /// sent, because two that want the stream for themselves do not fit together.
     fn output(&self) -> Output {
         Output::Nothing
+    }
+
+    /// Whether it gives the credential back to where it is from, as it is configured, whatever else comes of it.
+    fn gives_back(&self) -> bool {
+        false
     }
 
     /// Writes it. What is on disk is replaced whole or not at all.

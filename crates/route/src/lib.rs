@@ -2,7 +2,8 @@
 //!
 //! A [`Registry`] knows every source, exchange and delivery by name. A [`Config`] (one TOML file) or a [`RouteSpec`]
 //! (words of the command line) becomes [`Route`]s whose kinds fit. A route is run in a [`carnet_core::Context`] and gives
-//! a credential with a report of every hop; [`keep`] runs routes again before their credentials end.
+//! a credential with a report of every hop; [`keep`] runs routes again before their credentials end; [`Route::release`]
+//! gives back what nobody needs any more.
 //!
 //! What it is not: it speaks no protocol of any cloud (the providers do) and has no HTTP client (the caller brings one).
 //!

@@ -12,7 +12,7 @@ use std::{
 
 use carnet_core::{
     AccessToken, BoxFuture, Context, Credential, Delivered, Delivery, Error, Exchange, Found, Kind, Kinds, Material,
-    OciSession, Register, Secret, SecretBytes, Source, Want,
+    OciSession, Register, Release, Secret, SecretBytes, Source, Want,
 };
 use jiff::SignedDuration;
 
@@ -45,6 +45,8 @@ pub(crate) struct Fake {
     pub(crate) wants: Mutex<Vec<Want>>,
     /// Whether it was told to begin its slow local work.
     pub(crate) prepared: AtomicBool,
+    /// What it was told of credentials that nobody needs any more.
+    pub(crate) returns: Mutex<Vec<&'static str>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +61,16 @@ pub(crate) enum Behaviour {
 
 impl Fake {
     pub(crate) fn new(name: &'static str, takes: Kinds, gives: Kinds, behaves: Behaviour) -> Self {
-        Self { name, takes, gives, behaves, audience: None, wants: Mutex::default(), prepared: AtomicBool::new(false) }
+        Self {
+            name,
+            takes,
+            gives,
+            behaves,
+            audience: None,
+            wants: Mutex::default(),
+            prepared: AtomicBool::new(false),
+            returns: Mutex::default(),
+        }
     }
 
     pub(crate) fn audience(mut self, audience: &str) -> Self {
@@ -69,6 +80,10 @@ impl Fake {
 
     pub(crate) fn wanted(&self) -> Vec<Option<String>> {
         self.wants.lock().unwrap().iter().map(|want| want.audience.clone()).collect()
+    }
+
+    pub(crate) fn returned(&self) -> Vec<&'static str> {
+        self.returns.lock().unwrap().clone()
     }
 
     async fn act(&self, context: &Context, want: &Want) -> Result<Found, Error> {
@@ -155,6 +170,25 @@ impl Exchange for Fake {
             }
         })
     }
+
+    /// One that is broken says so, one that is absent never answers.
+    fn release<'a>(&'a self, _context: &'a Context, which: Release<'a>) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            self.returns.lock().unwrap().push(match which {
+                Release::All => "all",
+                Release::Before(_) => "before",
+            });
+            match self.behaves {
+                Behaviour::Absent => std::future::pending().await,
+                Behaviour::Broken => Err(Error::unreachable(format!("ask the {}", self.name))),
+                Behaviour::Expired(_) | Behaviour::Gives(..) => Ok(()),
+            }
+        })
+    }
+
+    fn forget(&self, _credential: &Credential) {
+        self.returns.lock().unwrap().push("forgotten");
+    }
 }
 
 impl Delivery for Fake {
@@ -164,6 +198,10 @@ impl Delivery for Fake {
 
     fn takes(&self) -> Kinds {
         self.takes
+    }
+
+    fn gives_back(&self) -> bool {
+        self.name == "pawnbroker"
     }
 
     fn deliver<'a>(

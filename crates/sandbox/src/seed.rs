@@ -111,5 +111,11 @@ mod tests {
             assert_eq!(account, (kubernetes::NAMESPACE, kubernetes::ADMIN));
         }
         assert_eq!(infisical::TENANCY, oci::TENANCY);
+        let machine = format!("arn:aws:sts::{}:assumed-role/machine", aws::ACCOUNT);
+        assert_eq!((gcp::AWS_ACCOUNT, gcp::AWS_ROLE), (aws::ACCOUNT, &*machine));
+        assert_eq!((vault::AWS_ISSUER, vault::AWS_ROLE), (aws::OUTBOUND_ISSUER, aws::MACHINE_ROLE));
+        assert_eq!((azure::GOOGLE_ISSUER, azure::GOOGLE_ACCOUNT), (oci::GOOGLE_ISSUER, oci::GOOGLE_ACCOUNT));
+        let managed = (aws::AZURE_ISSUER.to_owned(), aws::AZURE_CLIENT, aws::AZURE_PRINCIPAL);
+        assert_eq!(managed, (azure::own_issuer(), azure::MACHINE_CLIENT, azure::MACHINE_PRINCIPAL));
     }
 }

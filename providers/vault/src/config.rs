@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::{
     endpoint::{Server, check_path},
-    exchange::{Login, Unwrap},
+    exchange::{Lent, Login, Unwrap},
     trust::parse_seconds,
 };
 
@@ -69,6 +69,20 @@ impl Method {
     }
 }
 
+/// When `carnet run` gives a token back that it obtained (`auth/token/revoke-self`), with what was made by it: leases, child
+/// tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Revoke {
+    /// When its command has ended.
+    #[default]
+    End,
+    /// When its command has ended, and half a minute after a new token was delivered in a file in its place.
+    Replaced,
+    /// Never: it lives until its own end.
+    Never,
+}
+
 /// Logs in at Vault or OpenBao. Gives a Vault token.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -109,6 +123,10 @@ pub struct Vault {
     /// Whether the token is renewed while that is possible, in place of a new login each time.
     #[serde(default)]
     pub renew: bool,
+    /// When `carnet run` gives the token back, with the leases and child tokens that were made by it: `end` (default) when the
+    /// command has ended; `replaced` as well when a file has got a new token; `never`. A batch token cannot be given back.
+    #[serde(default)]
+    pub revoke: Option<Revoke>,
 }
 
 impl ExchangeConfig for Vault {
@@ -170,6 +188,10 @@ impl Vault {
                 Mistake::new("renew", "does not apply to a token that is wrapped").hint("leave it or `wrap_ttl` out"),
             );
         }
+        if self.wrap_ttl.is_some() && self.revoke.is_some_and(|revoke| revoke != Revoke::Never) {
+            let hint = "set it where the token is unwrapped: `revoke` of `vault-unwrap`";
+            mistakes.push(Mistake::new("revoke", "does not apply to a token that is wrapped").hint(hint));
+        }
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -184,6 +206,7 @@ impl Vault {
             wrap_ttl,
             renew: self.renew,
             held: Mutex::new(None),
+            lent: Lent::new(self.revoke),
         })
     }
 }
@@ -213,6 +236,9 @@ pub struct VaultUnwrap {
     pub ca_file: Option<PathBuf>,
     /// The path whose answer must be inside, for instance `auth/jwt/login`.
     pub creation_path: String,
+    /// As in `vault`, for the token inside.
+    #[serde(default)]
+    pub revoke: Option<Revoke>,
 }
 
 impl ExchangeConfig for VaultUnwrap {
@@ -226,7 +252,7 @@ impl ExchangeConfig for VaultUnwrap {
         let server = Server::check(self.address.as_deref(), self.namespace.as_deref(), self.ca_file, &mut mistakes);
         mistakes.extend(check_path("creation_path", &self.creation_path).err());
         if mistakes.is_empty() {
-            Ok(Arc::new(Unwrap { server, creation_path: self.creation_path }))
+            Ok(Arc::new(Unwrap { server, creation_path: self.creation_path, lent: Lent::new(self.revoke) }))
         } else {
             Err(mistakes)
         }
@@ -265,6 +291,7 @@ mod tests {
             (json!({ "wrap_ttl": "25h" }), "wrap_ttl"),
             (json!({ "wrap_ttl": "soon" }), "wrap_ttl"),
             (json!({ "wrap_ttl": "5m", "renew": true }), "renew"),
+            (json!({ "wrap_ttl": "5m", "revoke": "end" }), "revoke"),
         ] {
             assert_eq!(mistakes(section.clone()), [field], "{section}");
         }

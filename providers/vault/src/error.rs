@@ -14,6 +14,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) mount: &'a str,
     /// Whether it was a login, which has no token yet.
     pub(crate) login: bool,
+    /// Whether a token was to be given back.
+    pub(crate) revocation: bool,
     pub(crate) role: Option<&'a str>,
     pub(crate) namespace: Option<&'a str>,
     /// `aud`, `iss` and `sub` of the token that was shown, if known.
@@ -152,7 +154,7 @@ pub(crate) fn refusal(response: &Response, what: &str, attempt: &Attempt<'_>) ->
 }
 
 fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
-    let Attempt { mount, login, role, namespace, audience, issuer, subject, .. } = attempt;
+    let Attempt { mount, login, revocation, role, namespace, audience, issuer, subject, .. } = attempt;
     let here = namespace.unwrap_or("none: the root");
     let role = role.unwrap_or("the mount's default role");
     let read = format!("`vault read auth/{mount}/role/{role}` shows the role");
@@ -221,6 +223,9 @@ fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
         "permission" if *login => vec![
             format!("either nothing is mounted at auth/{mount} in this namespace ({here}), or the role takes logins from other networks (`token_bound_cidrs`), or the entity is disabled"),
         ],
+        "permission" if *revocation => vec![
+            "the token was given back before or has ended, or its policies do not grant auth/token/revoke-self, which `default` does".to_owned(),
+        ],
         "permission" => vec![
             "the token's policies do not grant this path, or the call comes from a network that the role does not allow".to_owned(),
             "KV v2 wants `MOUNT/data/PATH` in the policy".to_owned(),
@@ -266,6 +271,13 @@ fn not_an_answer(response: &Response, what: &str, attempt: &Attempt<'_>, texts: 
         Error::unreachable(format!("{what}: HTTP {} without an error text", status.as_u16()))
             .hint("this is not how Vault answers: check the address, and whether a proxy stands in between")
     })
+}
+
+/// Whether a server says of a token that there is none, and not that it may not do this: "invalid token" beside "permission
+/// denied" (Vault's "Tokens", Error responses; servers that say less are taken for a refusal).
+pub(crate) fn is_gone(response: &Response) -> bool {
+    let says = |text: &String| text.to_lowercase().contains("invalid token");
+    response.status == StatusCode::FORBIDDEN && parse_errors(response.body.expose()).iter().any(says)
 }
 
 fn is_json_object(response: &Response) -> bool {

@@ -1,6 +1,7 @@
 //! Logging in, keeping the token alive, and giving it back.
 
 mod aws;
+mod lent;
 mod login;
 mod oci;
 mod unwrap;
@@ -12,7 +13,7 @@ use http::Method as Verb;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-pub(crate) use self::{login::Login, unwrap::Unwrap};
+pub(crate) use self::{lent::Lent, login::Login, unwrap::Unwrap};
 use crate::{
     endpoint::{Connection, Server, send},
     error::{self, Attempt},
@@ -121,19 +122,31 @@ async fn renew(
     }
 }
 
-/// Gives a token back (`auth/token/revoke-self`); its children and leases go with it. A batch token cannot be given back.
-pub(crate) async fn revoke(context: &Context, connection: &Connection, old: &Credential) -> Result<(), Error> {
-    if old.facts.get(fact::TOKEN_TYPE).is_some_and(|kind| kind == "batch") {
+/// Gives a token back (`auth/token/revoke-self`); its children and leases go with it. A batch token cannot be given back. A
+/// login by certificate shows that again: a server may want one of everybody.
+pub(crate) async fn revoke(
+    context: &Context,
+    connection: &Connection,
+    old: &Credential,
+    certificate: Option<Arc<X509Identity>>,
+) -> Result<(), Error> {
+    if is_batch(old) {
         return Ok(());
     }
     let what = "revoke the Vault token";
-    let request = connection.request(Verb::POST, "auth/token/revoke-self", Some(token(old)?), None)?;
+    let mut request = connection.request(Verb::POST, "auth/token/revoke-self", Some(token(old)?), None)?;
+    request.identity = certificate;
     let response = send(context, request, what).await?;
-    if response.status.is_success() {
-        Ok(())
-    } else {
-        Err(error::refusal(&response, what, &attempt_with_token(connection, token(old)?)))
+    if response.status.is_success() || error::is_gone(&response) {
+        return Ok(());
     }
+    let attempt = Attempt { revocation: true, ..attempt_with_token(connection, token(old)?) };
+    Err(error::refusal(&response, what, &attempt))
+}
+
+/// Whether nothing of it is stored at the server, so that it can be neither renewed nor given back.
+fn is_batch(credential: &Credential) -> bool {
+    credential.facts.get(fact::TOKEN_TYPE).is_some_and(|kind| kind == "batch")
 }
 
 /// The connection of the login that made this credential.

@@ -22,7 +22,7 @@ mod testing;
 mod wire;
 
 #[cfg(feature = "client")]
-pub use config::{Method, Vault, VaultUnwrap};
+pub use config::{Method, Revoke, Vault, VaultUnwrap};
 #[cfg(feature = "client")]
 pub use deliver::{SecretItem, VaultEnv, VaultSecrets, VaultTokenFile, VaultTokenHelper};
 #[cfg(feature = "client")]

@@ -5,14 +5,17 @@ mod remote;
 use std::{io::Read as _, path::PathBuf, sync::Arc};
 
 use carnet_core::{Error, NewFile, Secret, SystemClock, SystemRandom, replace_files};
-use carnet_sandbox::{Flavour, Options};
+use carnet_sandbox::{Flavour, Options, Service};
 use serde_json::{Map, Value, json};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
 };
 
-use super::supervise::{self, Ready};
+use super::{
+    guest,
+    supervise::{self, Ready},
+};
 use crate::{
     args::{Sandbox, SandboxCommand},
     output::{SCHEMA_VERSION, Terminal, Text, Warning, bold},
@@ -23,20 +26,22 @@ use crate::{
 const CONTROL_FILE: &str = "control-url";
 
 pub(super) fn run(args: Sandbox, terminal: Terminal) -> Result<u8, Error> {
+    let guests = args.guests.iter().map(|text| guest::parse(text)).collect::<Result<_, _>>()?;
+    let start = start(args.folder, guests);
     let Some(command) = args.command else {
-        return world::block_on(stay(args.folder, args.stop_with_stdin, terminal));
+        return world::block_on(stay(start, args.stop_with_stdin, terminal));
     };
     match command {
         SandboxCommand::Run { direct, job, audience, command } => {
             let job = job.as_deref().map(|job| (job, audience.as_deref()));
-            world::block_on(run_in(args.folder, direct, job, &command, terminal))
+            world::block_on(run_in(start, direct, job, &command, terminal))
         }
         other => world::block_on(remote::run(other, terminal)),
     }
 }
 
-async fn start(folder: Option<PathBuf>) -> Result<carnet_sandbox::Sandbox, Error> {
-    let options = Options { folder, parent: world::temporary_folder(), ..Options::default() };
+async fn start(folder: Option<PathBuf>, guests: Vec<Service>) -> Result<carnet_sandbox::Sandbox, Error> {
+    let options = Options { folder, guests, parent: world::temporary_folder(), ..Options::default() };
     let sandbox = carnet_sandbox::Sandbox::start(options, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
     let control = sandbox.control_url().origin().ascii_serialization();
     replace_files(&[NewFile::new(sandbox.folder().join(CONTROL_FILE), control)])?;
@@ -44,12 +49,16 @@ async fn start(folder: Option<PathBuf>) -> Result<carnet_sandbox::Sandbox, Error
 }
 
 /// Starts, says where everything is, and stays until a signal or the end of standard input.
-async fn stay(folder: Option<PathBuf>, stop_with_stdin: bool, terminal: Terminal) -> Result<u8, Error> {
+async fn stay(
+    start: impl Future<Output = Result<carnet_sandbox::Sandbox, Error>>,
+    stop_with_stdin: bool,
+    terminal: Terminal,
+) -> Result<u8, Error> {
     // Before there is a folder with keys: a signal that nobody listens for would leave it behind.
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
     let mut hangup = listen(SignalKind::hangup())?;
-    let sandbox = start(folder).await?;
+    let sandbox = start.await?;
     if terminal.is_json() {
         // One line, so that a program can read it without waiting for the end.
         let ready = json!({
@@ -78,7 +87,7 @@ async fn stay(folder: Option<PathBuf>, stop_with_stdin: bool, terminal: Terminal
 }
 
 async fn run_in(
-    folder: Option<PathBuf>,
+    start: impl Future<Output = Result<carnet_sandbox::Sandbox, Error>>,
     direct: bool,
     job: Option<(&str, Option<&str>)>,
     command: &[String],
@@ -87,7 +96,7 @@ async fn run_in(
     let mut signals = supervise::Signals::listen()?;
     let flavour = if direct { Flavour::Direct } else { Flavour::Proxy };
     let first = async {
-        let sandbox = start(folder).await?;
+        let sandbox = start.await?;
         let environment = sandbox.environment(flavour).await?;
         let unset = misleading(&sandbox, flavour, &environment).await?;
         Ok((sandbox, environment, unset))

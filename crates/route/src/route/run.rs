@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use carnet_core::{Context, Credential, Delivered, Error, Exchange, Found, Kind, Want, chain};
+use carnet_core::{Context, Credential, Delivered, Error, Exchange, Found, Kind, Release, Want, chain};
 use carnet_renew::Expires;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{Route, Start};
 use crate::registry::Role;
@@ -158,9 +158,33 @@ impl Route {
                 return Err(error.at_step(step.to_string()));
             }
             let one = delivery.deliver(context, credential).await;
+            if delivery.gives_back() {
+                for exchange in &self.exchanges {
+                    exchange.forget(credential);
+                }
+            }
             delivered.push(one.map_err(|error| error.at_step(step.to_string()))?);
         }
         Ok(delivered)
+    }
+
+    /// Gives back what its exchanges gave and are configured to give back, the last exchange first. For when nobody uses it any
+    /// more: [`Release::All`] at the end, [`Release::Before`] after a new credential was delivered. An answer that is not there
+    /// `within` this time is not waited for.
+    ///
+    /// What could not be given back lives until its own end; each error names its step.
+    pub async fn release(&self, context: &Context, which: Release<'_>, within: Duration) -> Vec<Error> {
+        let watch = Stopwatch::start();
+        let mut failed = Vec::new();
+        for (at, exchange) in self.exchanges.iter().enumerate().rev() {
+            let step = Step::exchange(at, exchange.name()).to_string();
+            let left = within.saturating_sub(watch.elapsed());
+            let outcome = timeout(left, exchange.release(context, which)).await.unwrap_or_else(|_elapsed| {
+                Err(Error::unreachable(format!("give back what {step} gave: there was no answer in time")))
+            });
+            failed.extend(outcome.err().map(|error| error.at_step(step)));
+        }
+        failed
     }
 
     /// What the step before the exchange `next` must give; past the last exchange, what the user wants.

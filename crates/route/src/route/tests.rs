@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use carnet_core::{Error, ErrorKind, Kind, Kinds, Source, SourceConfig, Want, test_context};
+use carnet_core::{Error, ErrorKind, Kind, Kinds, Release, Source, SourceConfig, Want, test_context};
 
 use super::*;
 use crate::{
@@ -327,4 +327,47 @@ async fn routes_are_kept_fresh_by_name() {
     assert_eq!(badge.wanted().len(), 2);
     let error = Error::from(renewer.get(&"other".to_owned()).await.unwrap_err());
     assert_eq!(error.kind(), ErrorKind::Configuration);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_needs_is_given_back_by_every_exchange_and_failures_name_their_steps() {
+    let (bureau, ministry) = (bureau(), Arc::new(Fake::new("ministry", TOKEN, SESSION, Behaviour::Broken)));
+    let route = route(&jwt(), &[&bureau, &ministry]);
+    let credential = carnet_core::Credential::new(carnet_core::Material::Jwt(carnet_core::Secret::new("s3cr3t")));
+    for which in [Release::Before(&credential), Release::All] {
+        let failed = route.release(&test_context(), which, Duration::from_secs(1)).await;
+        let steps: Vec<_> = failed.iter().map(|error| error.step().unwrap()).collect();
+        assert_eq!(steps, ["through[1] ministry"]);
+    }
+    assert_eq!((bureau.returned(), ministry.returned()), (vec!["before", "all"], vec!["before", "all"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_that_never_answers_is_not_waited_for_longer_than_wanted() {
+    let silent = Arc::new(Fake::new("ministry", TOKEN, SESSION, Behaviour::Absent));
+    let (bureau, start) = (bureau(), tokio::time::Instant::now());
+    let route = route(&jwt(), &[&bureau, &silent]);
+    let failed = route.release(&test_context(), Release::All, Duration::from_secs(5)).await;
+    assert_eq!(start.elapsed(), Duration::from_secs(5));
+    assert_eq!(
+        (failed.len(), failed[0].kind(), failed[0].step()),
+        (1, ErrorKind::Unreachable, Some("through[1] ministry"))
+    );
+    assert_eq!(bureau.returned(), ["all"], "it is told, also when the time is used up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_a_delivery_gives_back_is_no_longer_the_exchanges() {
+    for behaves in [Behaviour::Gives(Kind::AccessToken, 1), Behaviour::Broken] {
+        let (bureau, context) = (bureau(), test_context());
+        let pawnbroker = Arc::new(Fake::new("pawnbroker", TOKEN, TOKEN, behaves));
+        let note = Arc::new(Fake::new("note", TOKEN, TOKEN, Behaviour::Absent));
+        let route = route(&jwt(), &[&bureau]).deliver_also(note.into_arc()).unwrap();
+        let run = route.run(&context).await.unwrap();
+        route.deliver(&context, &run.credential).await.unwrap();
+        assert!(bureau.returned().is_empty());
+        let route = route.deliver_also(pawnbroker.into_arc()).unwrap();
+        assert_eq!(route.deliver(&context, &run.credential).await.is_ok(), behaves != Behaviour::Broken);
+        assert_eq!(bureau.returned(), ["forgotten"], "whatever came of it");
+    }
 }

@@ -36,6 +36,12 @@ pub const CLUSTER_ISSUER: &str = "https://oidc.eks.eu-central-1.amazonaws.com/id
 pub const SVID_ISSUER: &str = "https://authority.demo.test";
 /// The workload that may become [`ROLE`] by its JWT-SVID.
 pub const WORKLOAD: &str = "spiffe://demo.test/app";
+/// Issuer of the tokens of a tenant of Azure, second version.
+pub const AZURE_ISSUER: &str = "https://login.microsoftonline.com/c0ffee00-0000-4000-8000-00000000a001/v2.0";
+/// The client id of the managed identity that may become [`ROLE`]: the `azp` of its tokens, which counts before `aud`.
+pub const AZURE_CLIENT: &str = "c0ffee00-0000-4000-8000-00000000d001";
+/// Its object id.
+pub const AZURE_PRINCIPAL: &str = "c0ffee00-0000-4000-8000-00000000d002";
 /// The cluster.
 pub const CLUSTER: &str = "carnet-sandbox";
 /// A namespace and service account that have a role, by web identity and by pod identity.
@@ -44,7 +50,7 @@ pub const SERVICE_ACCOUNT: (&str, &str) = ("default", "app");
 pub const AUDIENCE: &str = "sts.amazonaws.com";
 /// The audience of pod identity.
 pub const POD_AUDIENCE: &str = "pods.eks.amazonaws.com";
-/// The role of jobs, workload and pods: lists and reads buckets, asks for tokens, may become [`NEXT_ROLE`].
+/// The role of jobs, workload, pods and a machine of Azure: lists and reads buckets, asks for tokens, may become [`NEXT_ROLE`].
 pub const ROLE: &str = "arn:aws:iam::123456789012:role/carnet/reader";
 /// The role behind it: writes reports.
 pub const NEXT_ROLE: &str = "arn:aws:iam::123456789012:role/carnet/writer";
@@ -71,11 +77,13 @@ pub const OBJECT: (&str, &str) = ("2026/11/report.txt", "carnet sandbox report\n
 
 /// Fills an empty world.
 pub(crate) fn fill(inner: &mut Inner, now: Timestamp) {
-    for url in [GITHUB_ISSUER, CLUSTER_ISSUER, SVID_ISSUER] {
+    let issuers =
+        [(GITHUB_ISSUER, AUDIENCE), (CLUSTER_ISSUER, AUDIENCE), (SVID_ISSUER, AUDIENCE), (AZURE_ISSUER, AZURE_CLIENT)];
+    for (url, client_id) in issuers {
         let provider = OidcProvider {
             account: ACCOUNT.to_owned(),
             url: url.to_owned(),
-            client_ids: vec![AUDIENCE.to_owned()],
+            client_ids: vec![client_id.to_owned()],
             thumbprints: Vec::new(),
         };
         inner.provider_dates.insert(provider.arn(), now);
@@ -141,7 +149,7 @@ fn add(inner: &mut Inner, arn: &str, id: &str, trust: &Value, permissions: &Valu
     inner.roles.insert(entry.role.name().to_ascii_lowercase(), entry);
 }
 
-/// Jobs of the repository, the service account and the workload by web identity, and pods by pod identity.
+/// Jobs of the repository, the service account, the workload and a machine of Azure by web identity, and pods by pod identity.
 fn reader_trust() -> Value {
     let provider = |issuer: &str| {
         format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{}", issuer.strip_prefix("https://").unwrap_or(issuer))
@@ -163,6 +171,10 @@ fn reader_trust() -> Value {
           "Condition": { "StringEquals": {
             key(SVID_ISSUER, "aud"): AUDIENCE,
             key(SVID_ISSUER, "sub"): WORKLOAD } } },
+        { "Sid": "Machine", "Effect": "Allow", "Principal": { "Federated": provider(AZURE_ISSUER) }, "Action": actions,
+          "Condition": { "StringEquals": {
+            key(AZURE_ISSUER, "aud"): AZURE_CLIENT,
+            key(AZURE_ISSUER, "sub"): AZURE_PRINCIPAL } } },
         { "Sid": "Pods", "Effect": "Allow", "Principal": { "Service": "pods.eks.amazonaws.com" },
           "Action": ["sts:AssumeRole", "sts:TagSession"] },
     ] })

@@ -14,10 +14,16 @@ pub struct Context(BTreeMap<String, Vec<String>>);
 impl Context {
     /// Adds a key. One without values counts as absent.
     #[must_use]
-    pub fn with<V: Into<String>>(mut self, key: &str, values: impl IntoIterator<Item = V>) -> Self {
+    pub fn with<V: Into<String>>(self, key: &str, values: impl IntoIterator<Item = V>) -> Self {
+        self.with_made(key.to_owned(), values)
+    }
+
+    /// The same with a key that was made for this.
+    pub(crate) fn with_made<V: Into<String>>(mut self, mut key: String, values: impl IntoIterator<Item = V>) -> Self {
         let values: Vec<String> = values.into_iter().map(Into::into).collect();
         if !values.is_empty() {
-            self.0.insert(key.to_ascii_lowercase(), values);
+            key.make_ascii_lowercase();
+            self.0.insert(key, values);
         }
         self
     }
@@ -156,7 +162,7 @@ impl Condition {
         }
         let Some(wanted) = wanted.plain(context) else { return false };
         match self.test {
-            Test::String | Test::Binary => seen == wanted,
+            Test::String | Test::Binary => *seen == *wanted,
             Test::StringIgnoreCase => seen.to_lowercase() == wanted.to_lowercase(),
             Test::Bool => seen.eq_ignore_ascii_case(&wanted),
             Test::Numeric(order) => match (seen.trim().parse::<f64>(), wanted.trim().parse::<f64>()) {

@@ -1,6 +1,6 @@
 //! Does this token become a session of that role?
 
-use carnet_jose::{Algorithm, Claims, JwtClause, KeySet, Rules, UnverifiedJwt, verify_jwt};
+use carnet_jose::{Algorithm, Claims, JwtClause, KeySet, Rules, UnverifiedJwt, VerifiedJwt, verify_jwt};
 use carnet_trust::{Decision, Grant, Refusal};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -105,14 +105,15 @@ impl Admitted<'_> {
     /// # Errors
     /// The first clause that fails.
     pub fn decide(&self, keys: Option<&KeySet>) -> Result<Grant, Box<Refusal>> {
-        let claims = self.verify(keys)?;
-        let audience = audience(&claims);
+        let verified = self.verify(keys)?;
+        let claims = verified.claims();
+        let audience = audience(claims);
         if !self.provider.is_built_in() && !self.provider.client_ids.contains(&audience) {
             let fix = "add this audience to the provider's client ids, or ask the issuer for one that is there; `azp` counts before `aud`";
             let wanted = self.provider.client_ids.join(", ");
             return Err(refuse("audience", carnet_core::safe_text(&audience), wanted, "InvalidIdentityToken", fix));
         }
-        let session = Session::read(&claims)?;
+        let session = Session::read(claims)?;
         let Question { role, session_name, duration, now, .. } = self.question;
         let Some(role) = role else {
             let fix = "check the ARN: account, path and name, upper and lower case";
@@ -121,9 +122,9 @@ impl Admitted<'_> {
         let mut actions = vec!["sts:AssumeRoleWithWebIdentity"];
         actions.extend((!session.tags.is_empty()).then_some("sts:TagSession"));
         actions.extend(session.source_identity.is_some().then_some("sts:SetSourceIdentity"));
-        let attributes = attributes(&claims, &audience, &session, self.provider);
-        let context = session.into_context(self.context(&claims, &audience, session_name, now));
         let arn = self.provider.arn();
+        let attributes = attributes(claims, &audience, &session, &arn);
+        let context = session.into_context(self.context(claims, &audience, &arn, session_name, now));
         for action in actions {
             role.trust.allows(action, ("Federated", &arn), &context).map_err(|denied| {
                 let fix = format!("change the trust policy of {} so that {action} is allowed to {arn}", role.arn);
@@ -141,7 +142,7 @@ impl Admitted<'_> {
         })
     }
 
-    fn verify(&self, keys: Option<&KeySet>) -> Result<Claims, Box<Refusal>> {
+    fn verify(&self, keys: Option<&KeySet>) -> Result<VerifiedJwt, Box<Refusal>> {
         let Some(keys) = keys else {
             let fix = "make ISSUER/.well-known/openid-configuration and the key set readable from the internet, with a public certificate";
             let seen = carnet_core::safe_text(self.issuer());
@@ -156,7 +157,7 @@ impl Admitted<'_> {
             max_lifetime: None,
             types: &[],
         };
-        let verified = verify_jwt(&self.token, keys, &rules, self.question.now).map_err(|error| {
+        verify_jwt(&self.token, keys, &rules, self.question.now).map_err(|error| {
             let clause = match error.clause {
                 JwtClause::Key => "keys",
                 JwtClause::Signature => "signature",
@@ -171,28 +172,29 @@ impl Admitted<'_> {
                 "InvalidIdentityToken",
                 "take a token that the issuer signed, unchanged",
             )
-        })?;
-        Ok(verified.claims().clone())
+        })
     }
 
-    fn context(&self, claims: &Claims, audience: &str, session_name: &str, now: Timestamp) -> Context {
+    fn context(&self, claims: &Claims, audience: &str, arn: &str, session_name: &str, now: Timestamp) -> Context {
         let issuer = self.provider.name();
         let mut context = Context::default()
-            .with(&format!("{issuer}:aud"), [audience])
-            .with(&format!("{issuer}:sub"), claims.str("sub"))
-            .with("aws:FederatedProvider", [self.provider.arn()])
+            .with_made(format!("{issuer}:aud"), [audience])
+            .with_made(format!("{issuer}:sub"), claims.str("sub"))
+            .with("aws:FederatedProvider", [arn])
             .with("sts:RoleSessionName", [session_name])
             .with("aws:CurrentTime", [now.to_string()])
             .with("aws:EpochTime", [now.as_second().to_string()]);
         if let Some(azp) = claims.str("azp") {
-            context = context.with(&format!("{issuer}:azp"), [azp]).with(&format!("{issuer}:oaud"), claims.audiences());
+            context = context
+                .with_made(format!("{issuer}:azp"), [azp])
+                .with_made(format!("{issuer}:oaud"), claims.audiences());
         }
         let methods = match claims.get("amr") {
             Some(Value::String(one)) => vec![one.as_str()],
             Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         };
-        context.with(&format!("{issuer}:amr"), methods)
+        context.with_made(format!("{issuer}:amr"), methods)
     }
 }
 
@@ -207,13 +209,13 @@ fn attributes(
     claims: &Claims,
     audience: &str,
     session: &Session,
-    provider: &OidcProvider,
+    arn: &str,
 ) -> std::collections::BTreeMap<String, String> {
     let mut attributes: std::collections::BTreeMap<String, String> =
         session.tags.iter().map(|(key, value)| (format!("tag/{key}"), value.clone())).collect();
     attributes.insert("audience".to_owned(), audience.to_owned());
     attributes.insert("subject".to_owned(), claims.str("sub").unwrap_or_default().to_owned());
-    attributes.insert("provider".to_owned(), provider.arn());
+    attributes.insert("provider".to_owned(), arn.to_owned());
     attributes.extend(session.source_identity.clone().map(|who| ("source_identity".to_owned(), who)));
     attributes
 }

@@ -1,5 +1,7 @@
 //! Values of conditions: wildcards and policy variables ("IAM policy elements: Variables and tags").
 
+use std::borrow::Cow;
+
 use super::condition::Context;
 
 /// A value, parsed once.
@@ -7,6 +9,8 @@ use super::condition::Context;
 pub(crate) struct Pattern {
     text: String,
     pieces: Vec<Piece>,
+    /// Whether there is any `${…}` in it: otherwise it is what is written.
+    filled: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +27,27 @@ enum Piece {
     },
 }
 
+impl Piece {
+    /// Whether it stands for this character alone.
+    fn is(&self, c: char) -> bool {
+        match self {
+            Self::Literal(own) => *own == c,
+            Self::One => true,
+            Self::Any | Self::Variable { .. } => false,
+        }
+    }
+}
+
 impl Pattern {
     /// Parses a value. `variables` is false for policies of the version 2008-10-17, in which `${` is text.
     pub(crate) fn new(text: &str, variables: bool) -> Self {
         let mut pieces = Vec::new();
+        let mut filled = false;
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             let variable = rest.strip_prefix("${").filter(|_| variables).and_then(|inner| inner.split_once('}'));
             if let Some((name, after)) = variable {
+                filled = true;
                 pieces.push(match name {
                     // The three characters that cannot be written otherwise.
                     "*" | "?" | "$" => Piece::Literal(name.chars().next().unwrap_or('$')),
@@ -46,7 +63,7 @@ impl Pattern {
             });
             rest = rest.get(first.len_utf8()..).unwrap_or_default();
         }
-        Self { text: text.to_owned(), pieces }
+        Self { text: text.to_owned(), pieces, filled }
     }
 
     /// As it is written in the policy.
@@ -55,7 +72,10 @@ impl Pattern {
     }
 
     /// The plain value for operators without wildcards. `None` when a variable has no value: nothing matches then.
-    pub(crate) fn plain(&self, context: &Context) -> Option<String> {
+    pub(crate) fn plain(&self, context: &Context) -> Option<Cow<'_, str>> {
+        if !self.filled {
+            return Some(Cow::Borrowed(&self.text));
+        }
         let mut plain = String::new();
         for piece in &self.pieces {
             match piece {
@@ -65,24 +85,25 @@ impl Pattern {
                 Piece::Variable { key, default } => plain.push_str(value(context, key, default.as_deref())?),
             }
         }
-        Some(plain)
+        Some(Cow::Owned(plain))
     }
 
     /// Whether the whole text matches. What a variable stands for is literal.
     pub(crate) fn matches(&self, text: &str, context: &Context) -> bool {
+        if !self.filled {
+            return wildcard(&self.pieces, text);
+        }
         let mut pieces = Vec::with_capacity(self.pieces.len());
         for piece in &self.pieces {
             match piece {
-                Piece::Literal(c) => pieces.push(Wild::Is(*c)),
-                Piece::One => pieces.push(Wild::One),
-                Piece::Any => pieces.push(Wild::Any),
                 Piece::Variable { key, default } => match value(context, key, default.as_deref()) {
-                    Some(value) => pieces.extend(value.chars().map(Wild::Is)),
+                    Some(value) => pieces.extend(value.chars().map(Piece::Literal)),
                     None => return false,
                 },
+                other => pieces.push(other.clone()),
             }
         }
-        wildcard(&pieces, &text.chars().collect::<Vec<_>>())
+        wildcard(&pieces, text)
     }
 }
 
@@ -102,39 +123,38 @@ fn value<'a>(context: &'a Context, key: &str, default: Option<&'a str>) -> Optio
     }
 }
 
-/// A piece whose variables are filled in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wild {
-    /// `*`
-    Any,
-    /// `?`
-    One,
-    Is(char),
-}
-
-/// Goes back to the last star only, so the time is at most the product of the lengths.
-fn wildcard(pattern: &[Wild], text: &[char]) -> bool {
-    let (mut at_pattern, mut at_text) = (0_usize, 0_usize);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(c) = text.get(at_text) {
-        match pattern.get(at_pattern) {
-            Some(wanted) if *wanted == Wild::One || *wanted == Wild::Is(*c) => {
-                at_pattern = at_pattern.saturating_add(1);
-                at_text = at_text.saturating_add(1);
+/// Whether the whole text matches pieces without variables. Goes back to the last star only, so the time is at most the product
+/// of the lengths.
+fn wildcard(pattern: &[Piece], text: &str) -> bool {
+    let (mut at, mut left) = (0_usize, text);
+    let mut star: Option<(usize, &str)> = None;
+    while let Some((c, after)) = split_first(left) {
+        match pattern.get(at) {
+            Some(Piece::Any) => {
+                star = Some((at, left));
+                at = at.saturating_add(1);
             }
-            Some(Wild::Any) => {
-                star = Some((at_pattern, at_text));
-                at_pattern = at_pattern.saturating_add(1);
+            Some(wanted) if wanted.is(c) => {
+                at = at.saturating_add(1);
+                left = after;
             }
             _ => {
-                let Some((star_pattern, star_text)) = star else { return false };
-                at_pattern = star_pattern.saturating_add(1);
-                at_text = star_text.saturating_add(1);
-                star = Some((star_pattern, at_text));
+                let Some((star_at, (_, after))) = star.and_then(|(at, left)| Some((at, split_first(left)?))) else {
+                    return false;
+                };
+                at = star_at.saturating_add(1);
+                left = after;
+                star = Some((star_at, after));
             }
         }
     }
-    pattern.get(at_pattern..).unwrap_or_default().iter().all(|left| *left == Wild::Any)
+    pattern.get(at..).unwrap_or_default().iter().all(|left| *left == Piece::Any)
+}
+
+/// The first character, and what follows it.
+fn split_first(text: &str) -> Option<(char, &str)> {
+    let mut characters = text.chars();
+    Some((characters.next()?, characters.as_str()))
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl Session {
             .with("sts:TransitiveTagKeys", self.transitive)
             .with("sts:SourceIdentity", self.source_identity);
         for (key, value) in self.tags {
-            context = context.with(&format!("aws:RequestTag/{key}"), [value]);
+            context = context.with_made(format!("aws:RequestTag/{key}"), [value]);
         }
         context
     }

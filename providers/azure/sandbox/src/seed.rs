@@ -55,6 +55,10 @@ pub const GITHUB_SUBJECT: &str = "repo:carnet-sandbox/app:ref:refs/heads/main";
 pub const GITLAB_ISSUER: &str = "https://gitlab.com";
 /// The subject of GitLab's jobs.
 pub const GITLAB_SUBJECT: &str = "project_path:carnet-sandbox/app:ref_type:branch:ref:main";
+/// Issuer of the identity tokens of Google's machines.
+pub const GOOGLE_ISSUER: &str = "https://accounts.google.com";
+/// Unique id of the service account whose machines become the application.
+pub const GOOGLE_ACCOUNT: &str = "107531864209753186420";
 /// Issuer of JWT-SVIDs: an authority of the sandbox's owner, as `carnet demo` has one. Nobody answers there otherwise.
 pub const SVID_ISSUER: &str = "https://authority.demo.test";
 /// The workload that becomes the application by its JWT-SVID.
@@ -113,7 +117,7 @@ pub(crate) fn fill(inner: &mut Inner, now: Timestamp) {
 }
 
 fn application(now: Timestamp) -> Principal {
-    let names = ["github-main", "gitlab", "machine", "workload"];
+    let names = ["github-main", "gitlab", "machine", "workload", "google-machine"];
     let ids = (0_u32..).map(|number| format!("c0ffee00-0000-4000-8000-00000000f{number:03}"));
     let registration = Registration::Application(Application {
         object_id: APPLICATION_OBJECT.to_owned(),
@@ -136,6 +140,7 @@ fn application(now: Timestamp) -> Principal {
         },
         credential("machine", &own_issuer(), MACHINE_PRINCIPAL),
         credential("workload", SVID_ISSUER, WORKLOAD),
+        credential("google-machine", GOOGLE_ISSUER, GOOGLE_ACCOUNT),
     ];
     let principal = Principal::new(APPLICATION, APPLICATION_PRINCIPAL, "carnet-jobs", registration);
     with(principal, ClientKind::Application, credentials)
@@ -221,9 +226,9 @@ mod tests {
         let mut inner = Inner::default();
         fill(&mut inner, Timestamp::UNIX_EPOCH);
         let count = |client| inner.directory.client(client).unwrap().client.credentials.len();
-        assert_eq!((count(APPLICATION), count(IDENTITY_CLIENT), count(MACHINE_CLIENT)), (4, 1, 0));
+        assert_eq!((count(APPLICATION), count(IDENTITY_CLIENT), count(MACHINE_CLIENT)), (5, 1, 0));
         let ids = &inner.directory.client(APPLICATION).unwrap().application().unwrap().credential_ids;
         let names: Vec<_> = ids.keys().map(String::as_str).collect();
-        assert_eq!(names, ["github-main", "gitlab", "machine", "workload"]);
+        assert_eq!(names, ["github-main", "gitlab", "google-machine", "machine", "workload"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use carnet_gcp::trust::{Binding, CheckedProvider, Oidc, Policy, Pool, Provider};
+use carnet_gcp::trust::{Aws, Binding, CheckedProvider, Oidc, Policy, Pool, Provider};
 use jiff::Timestamp;
 
 use crate::state::{Account, Bucket, Inner, PoolEntry};
@@ -19,6 +19,12 @@ pub const BUILDER: &str = "builder@carnet-sandbox.iam.gserviceaccount.com";
 pub const ORACLE: &str = "oracle";
 /// The pool for GitHub's jobs, and its provider.
 pub const GITHUB: &str = "github";
+/// The pool for machines of AWS, and its provider.
+pub const MACHINES: &str = "machines";
+/// The account of the provider [`MACHINES`].
+pub const AWS_ACCOUNT: &str = "123456789012";
+/// Sessions of this role of it become [`READER`].
+pub const AWS_ROLE: &str = "arn:aws:sts::123456789012:assumed-role/machine";
 /// The issuer of the provider [`ORACLE`]: the sandbox's identity domain.
 pub const ORACLE_ISSUER: &str = "https://idcs-c0ffee00c0ffee00c0ffee00c0ffee00.identity.oraclecloud.com";
 /// The issuer of the provider [`GITHUB`].
@@ -57,13 +63,21 @@ fn pool_members(pool: &str, which: &str) -> String {
 pub(crate) fn fill(inner: &mut Inner, now: Timestamp) {
     inner.pools.insert(ORACLE.to_owned(), pool("Workloads of OCI", ORACLE, oracle()));
     inner.pools.insert(GITHUB.to_owned(), pool("Jobs of GitHub Actions", GITHUB, github()));
+    inner.pools.insert(MACHINES.to_owned(), pool("Machines of AWS", MACHINES, machines()));
     inner.accounts.insert(READER.to_owned(), Account::new("108642097531864209753", "Reads reports"));
     inner.accounts.insert(BUILDER.to_owned(), Account::new("107531864209753186420", "Sets things up"));
     let reader = format!("serviceAccount:{READER}");
     let builder = format!("serviceAccount:{BUILDER}");
     inner.account_policies.insert(
         READER.to_owned(),
-        policy(&[("roles/iam.workloadIdentityUser", &[pool_members(ORACLE, "*"), pool_members(GITHUB, "*")])]),
+        policy(&[(
+            "roles/iam.workloadIdentityUser",
+            &[
+                pool_members(ORACLE, "*"),
+                pool_members(GITHUB, "*"),
+                pool_members(MACHINES, &format!("attribute.aws_role/{AWS_ROLE}")),
+            ],
+        )]),
     );
     inner.account_policies.insert(BUILDER.to_owned(), policy(&[]));
     let jobs = pool_members(GITHUB, &format!("attribute.repository/{REPOSITORY}"));
@@ -116,6 +130,10 @@ fn github() -> Provider {
         oidc: Some(Oidc { issuer_uri: GITHUB_ISSUER.to_owned(), ..Oidc::default() }),
         ..Provider::default()
     }
+}
+
+fn machines() -> Provider {
+    Provider { aws: Some(Aws { account_id: AWS_ACCOUNT.to_owned() }), ..Provider::default() }
 }
 
 fn mapping(entries: &[(&str, &str)]) -> BTreeMap<String, String> {

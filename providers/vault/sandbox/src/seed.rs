@@ -37,6 +37,12 @@ pub const KUBERNETES_HOST: &str = "https://prod.kubernetes.carnet-sandbox.exampl
 pub const KUBERNETES_REVIEWER: &str = "carnet-sandbox-prod-reviewer";
 /// Namespace and name of the service account that logs in.
 pub const SERVICE_ACCOUNT: (&str, &str) = ("example", "admin");
+/// The mount, below `auth/`, whose method takes tokens of an AWS account. It has a role [`ROLE`], too.
+pub const AWS_MOUNT: &str = "aws-web-identity";
+/// Their issuer.
+pub const AWS_ISSUER: &str = "https://5f2dca12-e700-4000-8000-000000000001.tokens.sts.global.api.aws";
+/// The role of the account that logs in.
+pub const AWS_ROLE: &str = "arn:aws:iam::123456789012:role/carnet/machine";
 /// The secret that the role may read, below `secret/`, and the neighbour's.
 pub const SECRETS: [&str; 2] = ["app/db", "neighbour/db"];
 /// The policy [`ROLE`].
@@ -44,8 +50,8 @@ pub const POLICY: &str = r#"path "secret/data/app/*" { capabilities = ["read"] }
 path "secret/metadata/app/*" { capabilities = ["read", "list"] }
 "#;
 
-/// Fills a new server: open, KV v2 at `secret/`, JWT at `auth/jwt` and, for SVIDs, at `auth/spiffe`,
-/// Kubernetes at `auth/pods`.
+/// Fills a new server: open, KV v2 at `secret/`, JWT at `auth/jwt`, and for SVIDs and AWS at mounts of their own, Kubernetes at
+/// `auth/pods`.
 pub(crate) fn fill(state: &State) {
     let now = state.now();
     let mut inner = state.lock();
@@ -55,7 +61,9 @@ pub(crate) fn fill(state: &State) {
     // A test shows that each of these is accepted; what is not would simply be missing.
     drop(sys::enable_secrets(state, root, "secret/", "2", "key/value secret storage"));
     drop(sys::enable_auth(state, root, "jwt/", "jwt", ""));
-    drop(sys::enable_auth(state, root, &format!("{SVID_MOUNT}/"), "jwt", ""));
+    for mount in [SVID_MOUNT, AWS_MOUNT] {
+        drop(sys::enable_auth(state, root, &format!("{mount}/"), "jwt", ""));
+    }
     let pods = format!("{POD_MOUNT}/");
     drop(sys::enable_auth(state, root, &pods, "kubernetes", ""));
     if let Some(mount) = root.auths.get_mut(&pods) {
@@ -78,9 +86,10 @@ pub(crate) fn fill(state: &State) {
     }
     let jobs = Role { bound_claims: [("repository".to_owned(), Value::from(REPOSITORY))].into(), ..role() };
     let workload = Role { bound_subject: WORKLOAD.to_owned(), ..role() };
-    let svids = format!("{SVID_MOUNT}/");
-    for (mount, issuer, role) in [("jwt/", GITHUB_ISSUER, jobs), (&*svids, SVID_ISSUER, workload)] {
-        let Some(method) = root.auths.get_mut(mount).and_then(AuthMount::jwt_mut) else { continue };
+    let machine = Role { bound_subject: AWS_ROLE.to_owned(), ..role() };
+    let trusts = [("jwt", GITHUB_ISSUER, jobs), (SVID_MOUNT, SVID_ISSUER, workload), (AWS_MOUNT, AWS_ISSUER, machine)];
+    for (mount, issuer, role) in trusts {
+        let Some(method) = root.auths.get_mut(&format!("{mount}/")).and_then(AuthMount::jwt_mut) else { continue };
         let config = MethodConfig {
             oidc_discovery_url: issuer.to_owned(),
             bound_issuer: issuer.to_owned(),

@@ -180,6 +180,10 @@ impl Delivery for VaultSecrets {
         if has_variables { Output::Exports } else { Output::Nothing }
     }
 
+    fn gives_back(&self) -> bool {
+        self.revoke
+    }
+
     fn deliver<'a>(
         &'a self,
         context: &'a Context,
@@ -190,7 +194,7 @@ impl Delivery for VaultSecrets {
             let connection = connection_of(credential, &server, context)?;
             let read = self.read(context, &connection, credential).await;
             // Whether or not all were read: after an error nobody else gives the token back.
-            let revoked = if self.revoke { revoke(context, &connection, credential).await } else { Ok(()) };
+            let revoked = if self.revoke { revoke(context, &connection, credential, None).await } else { Ok(()) };
             let (files, environment) = match (read, revoked) {
                 (Ok(read), Ok(())) => read,
                 (Err(error), Ok(())) | (Ok(_), Err(error)) => return Err(error),

@@ -1,14 +1,15 @@
 //! `auth/MOUNT/login`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use carnet_core::{
-    BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig as _, Kind, Kinds, Material, Request, Secret, Want,
+    BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig as _, Kind, Kinds, Material, Release, Request,
+    Secret, Want, X509Identity,
 };
 use http::Method as Verb;
 use serde_json::{Map, Value, json};
 
-use super::{aws, credential, fact, oci, parse, renew, wrapping};
+use super::{Lent, aws, credential, fact, oci, parse, renew, token, wrapping};
 use crate::{
     config::{Method, Vault},
     endpoint::{Connection, Server, send, wrapped},
@@ -30,6 +31,8 @@ pub(crate) struct Login {
     pub(crate) renew: bool,
     /// The last token, if it is to be renewed.
     pub(crate) held: Mutex<Option<Held>>,
+    /// What is to be given back.
+    pub(crate) lent: Lent,
 }
 
 /// A token that can be renewed, and whose it is.
@@ -60,6 +63,14 @@ impl Owner {
             Material::AwsKeys(keys) => Some(Self::Keys(keys.access_key_id.clone())),
             _ => None,
         }
+    }
+}
+
+/// What a login shows in TLS, and what is done with its token as well.
+fn certificate(subject: &Credential) -> Option<Arc<X509Identity>> {
+    match &subject.material {
+        Material::X509(identity) => Some(Arc::new(identity.clone())),
+        _ => None,
     }
 }
 
@@ -99,7 +110,7 @@ impl Exchange for Login {
         Box::pin(async move {
             let connection = self.server.connect(context)?;
             if let Some(renewed) = self.renewed(context, &connection, subject).await {
-                return Ok(self.keep(subject, renewed));
+                return Ok(self.keep(context, subject, renewed));
             }
             let request = self.request(context, &connection, subject)?;
             let what = format!("log in at Vault by auth/{}", self.mount);
@@ -109,13 +120,25 @@ impl Exchange for Login {
                 return Err(error::refusal(&response, &what, &self.attempt(&connection, subject)));
             }
             match (parse(&response, &what)?, self.wrap_ttl) {
-                (Issued::Auth(auth), None) => Ok(self.keep(subject, credential(&connection, auth, now))),
+                (Issued::Auth(auth), None) => Ok(self.keep(context, subject, credential(&connection, auth, now))),
                 (Issued::Wrapped(inside), Some(_)) => Ok(wrapping(&connection, inside, now)),
                 _ => {
                     Err(Error::unreachable(format!("{what}: whether the answer is wrapped is not as it was asked for")))
                 }
             }
         })
+    }
+
+    fn release<'a>(&'a self, context: &'a Context, which: Release<'a>) -> BoxFuture<'a, Result<(), Error>> {
+        if matches!(which, Release::All) {
+            drop(self.held().take());
+        }
+        Box::pin(self.lent.release(context, &self.server, which))
+    }
+
+    fn forget(&self, credential: &Credential) {
+        self.lent.forget(credential);
+        drop(self.held().take_if(|held| token(&held.token).ok() == token(credential).ok()));
     }
 }
 
@@ -166,6 +189,7 @@ impl Login {
         Attempt {
             mount: &self.mount,
             login: true,
+            revocation: false,
             role: self.role.as_deref(),
             namespace: connection.namespace.as_deref(),
             audience: fact("audience"),
@@ -177,27 +201,29 @@ impl Login {
 
     /// The held token with a new end, if it is this subject's and gained by it. Whatever stands in the way, a login follows.
     async fn renewed(&self, context: &Context, connection: &Connection, subject: &Credential) -> Option<Credential> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let held = self.held().take()?;
         let same = Owner::of(subject).as_ref() == Some(&held.of)
             && held.token.facts.get(fact::ADDRESS).map(String::as_str) == Some(connection.address());
         let alive = held.token.remaining(context.now()).is_some_and(|left| left.is_positive());
         if !same || !alive {
             return None;
         }
-        let certificate = match &subject.material {
-            Material::X509(identity) => Some(Arc::new(identity.clone())),
-            _ => None,
-        };
-        let renewed = renew(context, connection, &held.token, certificate).await.ok()?;
+        let renewed = renew(context, connection, &held.token, certificate(subject)).await.ok()?;
         // Near its longest life a token gains nothing; then a new one is better.
         (renewed.expires_at > held.token.expires_at).then_some(renewed)
     }
 
-    fn keep(&self, subject: &Credential, token: Credential) -> Credential {
+    /// Remembers what was obtained: to be renewed, to be given back.
+    fn keep(&self, context: &Context, subject: &Credential, token: Credential) -> Credential {
+        let token = self.lent.note(token, certificate(subject), context.now());
         let renewable = token.facts.get(fact::RENEWABLE).is_some_and(|renewable| renewable == "yes");
         if let Some(of) = Owner::of(subject).filter(|_| self.renew && renewable) {
-            *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Held { token: token.clone(), of });
+            *self.held() = Some(Held { token: token.clone(), of });
         }
         token
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

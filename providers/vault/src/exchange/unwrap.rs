@@ -1,10 +1,10 @@
 //! `sys/wrapping/unwrap`.
 
-use carnet_core::{BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig as _, Kinds, Want};
+use carnet_core::{BoxFuture, Context, Credential, Error, Exchange, ExchangeConfig as _, Kinds, Release, Want};
 use http::Method as Verb;
 use serde_json::json;
 
-use super::{attempt_with_token, connection_of, credential, parse, token};
+use super::{Lent, attempt_with_token, connection_of, credential, parse, token};
 use crate::{
     config::VaultUnwrap,
     endpoint::{Server, send},
@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct Unwrap {
     pub(crate) server: Server,
     pub(crate) creation_path: String,
+    /// What is to be given back.
+    pub(crate) lent: Lent,
 }
 
 impl Exchange for Unwrap {
@@ -67,9 +69,17 @@ impl Exchange for Unwrap {
             }
             match parse(&response, what)? {
                 // The end is counted from the unwrapping and not from the login, so it may be later than the real one.
-                Issued::Auth(auth) => Ok(credential(&connection, auth, now)),
+                Issued::Auth(auth) => Ok(self.lent.note(credential(&connection, auth, now), None, now)),
                 Issued::Wrapped(_) => Err(Error::unreachable("unwrap the token: what is inside is wrapped again")),
             }
         })
+    }
+
+    fn release<'a>(&'a self, context: &'a Context, which: Release<'a>) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(self.lent.release(context, &self.server, which))
+    }
+
+    fn forget(&self, credential: &Credential) {
+        self.lent.forget(credential);
     }
 }

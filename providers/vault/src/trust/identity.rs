@@ -42,13 +42,13 @@ fn user(claims: &Claims, role: &CheckedRole) -> Result<String, Box<Refusal>> {
     } else {
         claims.get(name).map_or(Looked::Absent, Looked::Value)
     };
-    let wanted = format!("a text in {name}");
+    let wanted = || format!("a text in {name}");
     match found {
         Looked::Value(Value::String(text)) => Ok(text.clone()),
         Looked::Value(_) => {
             let text = format!("claim {name:?} could not be converted to string");
             let fix = "set `user_claim` of the role to a claim that is a text";
-            Err(refuse("user-claim", format!("{name} is no text"), wanted, text, fix))
+            Err(refuse("user-claim", format!("{name} is no text"), wanted(), text, fix))
         }
         Looked::Absent => {
             let fix = if name.starts_with('/') && !role.role().user_claim_json_pointer {
@@ -56,7 +56,7 @@ fn user(claims: &Claims, role: &CheckedRole) -> Result<String, Box<Refusal>> {
             } else {
                 "set `user_claim` of the role to a claim that the token has"
             };
-            Err(refuse("user-claim", format!("no {name}"), wanted, format!("claim {name:?} not found in token"), fix))
+            Err(refuse("user-claim", format!("no {name}"), wanted(), format!("claim {name:?} not found in token"), fix))
         }
     }
 }

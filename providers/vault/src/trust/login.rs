@@ -201,17 +201,18 @@ impl<'a> Admitted<'a> {
             audiences: &role.bound_audiences,
             leeways: self.role.leeways(),
         };
-        let claims = self.proof.claims(keys, &expected, held)?;
-        self.check_audience_is_bound(&claims)?;
-        let identity = identity::map(&claims, self.role)?;
+        let verified = self.proof.check(keys, &expected, held)?;
+        let claims = verified.claims();
+        self.check_audience_is_bound(claims)?;
+        let identity = identity::map(claims, self.role)?;
         held.push("identity");
-        claims::check(&claims, self.role)?;
+        claims::check(claims, self.role)?;
         held.push("bound-claims");
-        let policies = template::policies(self.role, &claims)?;
+        let policies = template::policies(self.role, claims)?;
         let mut warnings = lint::lint_config(self.config());
         warnings.extend(lint::lint_role(self.role));
-        warnings.extend(lint::lint_token(&claims));
-        warnings.extend(lint::lint_bounds(&claims, self.role));
+        warnings.extend(lint::lint_token(claims));
+        warnings.extend(lint::lint_bounds(claims, self.role));
         let grant = Grant {
             principal: identity.alias.clone(),
             lifetime: Some(self.role.lifetime()),

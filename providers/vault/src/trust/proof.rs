@@ -2,7 +2,7 @@
 //! times.
 
 use carnet_core::Secret;
-use carnet_jose::{Algorithm, Claims, JwtClause, KeySet, Rules, UnverifiedJwt, verify_jwt};
+use carnet_jose::{Algorithm, Claims, JwtClause, KeySet, Rules, UnverifiedJwt, VerifiedJwt, verify_jwt};
 use carnet_trust::Refusal;
 use jiff::{SignedDuration, Timestamp};
 
@@ -83,36 +83,37 @@ impl<'a> Proof<'a> {
         self.token.unverified_kid()
     }
 
-    /// The claims, once all that is asked of the token itself holds. Notes the clauses that hold.
+    /// The token with its claims, once all that is asked of it itself holds. Notes the clauses that hold.
     ///
     /// # Errors
     /// The first clause that fails.
-    pub(super) fn claims(
+    pub(super) fn check(
         &self,
         keys: Option<&KeySet>,
         expected: &Expected<'_>,
         held: &mut Vec<&'static str>,
-    ) -> Result<Claims, Box<Refusal>> {
-        let claims = self.verify(keys)?;
+    ) -> Result<VerifiedJwt, Box<Refusal>> {
+        let verified = self.verify(keys)?;
+        let claims = verified.claims();
         held.push("signature");
-        check_names(&claims)?;
+        check_names(claims)?;
         self.check_algorithm()?;
         held.push("algorithm");
-        self.check_issuer(&claims)?;
+        self.check_issuer(claims)?;
         held.push("issuer");
         if let Some(subject) = expected.subject {
-            Self::check_subject(&claims, subject)?;
+            Self::check_subject(claims, subject)?;
             held.push("subject");
         }
         Self::check_audience(&claims.audiences(), expected.audiences)?;
         held.push("audience");
-        times::check(&claims, expected.leeways, self.now)?;
+        times::check(claims, expected.leeways, self.now)?;
         held.push("times");
-        Ok(claims)
+        Ok(verified)
     }
 
     /// Only the signature: issuer, audience and times follow in the product's own order and with its own tolerance.
-    fn verify(&self, keys: Option<&KeySet>) -> Result<Claims, Box<Refusal>> {
+    fn verify(&self, keys: Option<&KeySet>) -> Result<VerifiedJwt, Box<Refusal>> {
         let own = match self.config.keys() {
             KeyOrigin::Static(keys) => Some(keys),
             KeyOrigin::Discovery(_) | KeyOrigin::Sets(_) | KeyOrigin::Kubernetes => None,
@@ -135,7 +136,7 @@ impl<'a> Proof<'a> {
             types: &[],
         };
         match verify_jwt(&self.token, keys, &rules, self.now) {
-            Ok(verified) => Ok(verified.claims().clone()),
+            Ok(verified) => Ok(verified),
             Err(error) => {
                 let (clause, fix) = match error.clause {
                     JwtClause::Key => {
@@ -228,15 +229,21 @@ const STATIC_SIGNATURE_TEXT: &str =
 
 /// A claim that is a registered one but for its spelling would be read by one library and not by the next.
 fn check_names(claims: &Claims) -> Result<(), Box<Refusal>> {
-    // The long s is the only other letter that folds to one in these names (Unicode, CaseFolding.txt).
-    let folded = |name: &str| name.replace('ſ', "s").to_ascii_lowercase();
-    let odd = claims
-        .0
-        .keys()
-        .find(|name| !REGISTERED.contains(&name.as_str()) && REGISTERED.contains(&folded(name).as_str()));
-    let Some(odd) = odd else { return Ok(()) };
-    let wanted = folded(odd);
+    let odd = claims.0.keys().find_map(|name| variant_of(name).map(|wanted| (name, wanted)));
+    let Some((odd, wanted)) = odd else { return Ok(()) };
     let text = format!("error validating token: claim {odd:?} is a case variant of registered claim {wanted:?}");
     let fix = "let the issuer write registered claims in lower case, once each";
     Err(refuse("claim-name", carnet_core::safe_text(odd), wanted, text, fix))
+}
+
+/// The registered claim that this name is another spelling of. Asked of every claim of every token.
+fn variant_of(name: &str) -> Option<&'static str> {
+    // All have three letters. The long s, of two bytes, is the only other one that folds to one of them (Unicode,
+    // CaseFolding.txt).
+    if !(3..=6).contains(&name.len()) {
+        return None;
+    }
+    let folded = |c: char| if c == 'ſ' { 's' } else { c.to_ascii_lowercase() };
+    let same = |registered: &str| name.chars().map(folded).eq(registered.chars());
+    REGISTERED.into_iter().find(|registered| same(registered)).filter(|registered| *registered != name)
 }

@@ -10,6 +10,8 @@ mod cloud;
 mod oci;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod release;
 
 use carnet_ci_sandbox::{Flaw, Issuer, MintRequest};
 use carnet_core::{ErrorKind, ExchangeConfig as _, Want};

@@ -10,5 +10,5 @@ mod rotation;
 pub(crate) mod scene;
 pub(crate) mod site;
 mod two_nodes;
-mod verifiers;
+pub(crate) mod verifiers;
 pub(crate) mod witness;

@@ -12,7 +12,7 @@ use crate::{
 const READER: &str = "arn:aws:sts::123456789012:assumed-role/reader";
 
 /// Both SDKs, as the matrix calls them.
-const SDKS: [&str; 2] = ["boto3", "AWS SDK for JavaScript"];
+pub(crate) const SDKS: [&str; 2] = ["boto3", "AWS SDK for JavaScript"];
 
 type Variables = Vec<(String, String)>;
 

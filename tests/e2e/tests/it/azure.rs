@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Both libraries, as the matrix calls them.
-const PYTHON: &str = "azure-identity";
+pub(crate) const PYTHON: &str = "azure-identity";
 const NODE: &str = "@azure/identity";
 const CONTAINERS: [&str; 2] = ["logs", "reports"];
 

@@ -97,10 +97,16 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// Starts one and waits until it is ready.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with these arguments.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("make a folder");
         // It stops when this process goes away, even for the shared one, which nobody drops.
         let mut child = carnet(["--output", "json", "sandbox", "--stop-with-stdin", "--folder"])
             .arg(folder.path().join("sandbox"))
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -142,7 +148,16 @@ impl Sandbox {
 
     /// The plain address of a service, without a slash at the end.
     pub(crate) fn plain(&self, service: &str) -> String {
-        let url = self.ready["urls"][service]["plain"].as_str();
+        self.address(service, "plain")
+    }
+
+    /// Its address with TLS.
+    pub(crate) fn tls(&self, service: &str) -> String {
+        self.address(service, "tls")
+    }
+
+    fn address(&self, service: &str, form: &str) -> String {
+        let url = self.ready["urls"][service][form].as_str();
         url.unwrap_or_else(|| panic!("no service {service} in {}", self.ready)).trim_end_matches('/').to_owned()
     }
 

@@ -12,6 +12,7 @@
     reason = "a program of tests: it stands outside and ends with a message"
 )]
 
+mod across;
 mod agent;
 mod authority;
 mod aws;

@@ -83,21 +83,47 @@ fn other(exchange: &str) -> String {
 }
 
 fn machines() -> Vec<Bent> {
-    let bent = |name, clause, route| Bent { crossing: Crossing::new(name, route, "", Call::OciListBuckets), clause };
-    let role = format!(
-        "source = \"github-actions\"\nthrough = [{}, {}]",
-        clouds::role(""),
-        workloads::from_aws(&crossings::upst())
-    );
+    let at = |name, clause, route, call: Call| Bent { crossing: Crossing::new(name, route, "", call), clause };
+    let bent = |name, clause, route| at(name, clause, route, Call::OciListBuckets);
+    let other_role = |name, clause, exchange: &str, call| {
+        let route = format!("source = \"github-actions\"\nthrough = [{}, {exchange}]", clouds::role(""));
+        let row = at(name, clause, route, call);
+        Bent { crossing: row.crossing.job("github", None), ..row }
+    };
     let identity = workloads::azure_machine(&format!(", client_id = \"{}\"", azure::IDENTITY_CLIENT));
-    let row = bent("another role of AWS, at OCI", "subject", role);
+    let secret = Call::VaultSecret(clouds::own_secret());
+    let for_entra = format!(", subject_audience = \"{ELSEWHERE}\"");
     vec![
-        Bent { crossing: row.crossing.job("github", None), ..row },
+        other_role(
+            "another role of AWS, at OCI",
+            "subject",
+            &workloads::from_aws(&crossings::upst()),
+            Call::OciListBuckets,
+        ),
         bent("another managed identity of Azure, at OCI", "subject", identity),
         bent(
             "Google's token for another audience, at OCI",
             "audience",
             workloads::google_machine(&crossings::upst_for(ELSEWHERE)),
+        ),
+        other_role("another role of AWS, at Google", "permission", &workloads::to_google(), Call::GoogleListBuckets),
+        other_role(
+            "another role of AWS, at Vault",
+            "subject",
+            &workloads::from_aws(&workloads::aws_at_vault()),
+            secret,
+        ),
+        at(
+            "another managed identity of Azure, at AWS",
+            "audience",
+            workloads::azure_to_aws(&format!(", client_id = \"{}\"", azure::IDENTITY_CLIENT)),
+            Call::AwsBuckets,
+        ),
+        at(
+            "Google's token for another audience, at Entra",
+            "audience",
+            workloads::google_machine(&clouds::entra_with(&for_entra)),
+            Call::AzureBlobs,
         ),
     ]
 }

@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use self::logins::{AWS_RULE, INSTANCE_RULES, POD_RULE, USER_RULES};
 use self::pod::Pod;
-use super::gate::{Gate, ISSUER};
-use crate::command::authority_admin::Api;
+use super::gate::ISSUER;
+use crate::command::{authority_admin::Api, guest::Guest};
 
 /// Its name.
 const NAME: &str = "demo.test";
@@ -66,7 +66,7 @@ pub(super) struct Domain {
 impl Domain {
     /// Opens it in this folder, which must be private, and lets the gate lead to it. The authority asks issuers through this
     /// context.
-    pub(super) async fn open(folder: PathBuf, gate: &Gate, context: &Context) -> Result<Self, Error> {
+    pub(super) async fn open(folder: PathBuf, gate: &Guest, context: &Context) -> Result<Self, Error> {
         let name: TrustDomain = NAME.parse().map_err(|error| Error::internal("name a trust domain").because(error))?;
         let network = Network::from_environment(&*context.environment);
         let (rules, entries) = (folder.join("rules.toml"), folder.join("entries.toml"));

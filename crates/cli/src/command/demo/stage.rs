@@ -14,8 +14,8 @@ use carnet_sandbox::{Flavour, MintRequest, Options, Sandbox, kubernetes};
 use carnet_trust::Refusal;
 use tokio::sync::OnceCell;
 
-use super::{cluster::Cluster, domain::Domain, gate::Gate};
-use crate::world;
+use super::{cluster::Cluster, domain::Domain, gate};
+use crate::{command::guest::Guest, world};
 
 /// The file in which a row finds a token, in [`Stage::folder`].
 pub(super) const TOKEN: &str = "token.jwt";
@@ -31,7 +31,7 @@ pub(super) struct PodName {
 pub(super) struct Stage {
     pub(super) sandbox: Sandbox,
     environment: BTreeMap<String, String>,
-    gate: Gate,
+    gate: Guest,
     cluster: Cluster,
     domain: OnceCell<Domain>,
 }
@@ -39,8 +39,8 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts the sandbox.
     pub(super) async fn open() -> Result<Self, Error> {
-        let (gate, cluster) = (Gate::new(), Cluster::new());
-        let guests = vec![gate.service(), cluster.service()];
+        let (gate, cluster) = (Guest::new(), Cluster::new());
+        let guests = vec![gate::service(&gate), cluster.service()];
         let options = Options { parent: world::temporary_folder(), guests, ..Options::default() };
         let sandbox = Sandbox::start(options, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
         let environment = sandbox.environment(Flavour::Proxy).await?.into_iter().collect();

@@ -1,8 +1,8 @@
-//! Crossings of workloads: JWT-SVIDs of the demo's own agent to the other clouds, machines of those clouds to OCI, and a pod
-//! of a Kubernetes cluster to relying parties of the catalogue.
+//! Crossings of workloads: JWT-SVIDs of the demo's own agent to the other clouds, machines of those clouds to OCI and to each
+//! other, and a pod of a Kubernetes cluster to relying parties of the catalogue.
 
 use carnet_sandbox::{
-    aws, azure,
+    aws, azure, gcp,
     oauth::{self, Who},
     oci, vault,
 };
@@ -39,14 +39,11 @@ fn svids() -> [Crossing; 3] {
     .map(Crossing::in_domain)
 }
 
-fn machines() -> [Crossing; 3] {
+fn machines() -> [Crossing; 7] {
     [
         Crossing::new(
             "AWS machine to UPST to object storage",
-            format!(
-                "source = {{ aws-identity = {{ place = \"instance\" }} }}\nthrough = [{}]",
-                from_aws(&crossings::upst())
-            ),
+            aws_machine(&from_aws(&crossings::upst())),
             oci::SERVICE_USER,
             Call::OciListBuckets,
         ),
@@ -61,6 +58,30 @@ fn machines() -> [Crossing; 3] {
             google_machine(&crossings::upst()),
             oci::SERVICE_USER,
             Call::OciListBuckets,
+        ),
+        Crossing::new(
+            "AWS machine to Google by a signed request",
+            aws_machine(&to_google()),
+            gcp::READER,
+            Call::GoogleListBuckets,
+        ),
+        Crossing::new(
+            "AWS machine to Vault to a secret",
+            aws_machine(&from_aws(&aws_at_vault())),
+            aws::MACHINE_ROLE,
+            Call::VaultSecret(clouds::own_secret()),
+        ),
+        Crossing::new(
+            "Azure machine to an AWS role to buckets",
+            azure_to_aws(""),
+            "assumed-role/reader/",
+            Call::AwsBuckets,
+        ),
+        Crossing::new(
+            "Google machine to Entra to a blob",
+            google_machine(&clouds::entra()),
+            azure::APPLICATION_PRINCIPAL,
+            Call::AzureBlobs,
         ),
     ]
 }
@@ -103,6 +124,11 @@ pub(super) fn vault_for(audience: &str) -> String {
     clouds::vault_for(audience, &format!(", mount = \"{}\"", vault::SVID_MOUNT))
 }
 
+/// The machine of AWS, through this exchange of its keys.
+fn aws_machine(exchange: &str) -> String {
+    format!("source = {{ aws-identity = {{ place = \"instance\" }} }}\nthrough = [{exchange}]")
+}
+
 /// From AWS's keys to a token of AWS (outbound web identity), and on.
 pub(super) fn from_aws(exchange: &str) -> String {
     format!("{{ aws-web-identity-token = {{ region = \"{}\" }} }}, {exchange}", aws::REGION)
@@ -113,6 +139,23 @@ pub(super) fn azure_machine(more: &str) -> String {
     let audience = format!("api://{}", azure::APPLICATION);
     let exchange = crossings::upst_for(&audience);
     format!("source = {{ azure-identity = {{ token = \"identity\"{more} }} }}\nthrough = [{exchange}]")
+}
+
+/// The same machine to AWS.
+pub(super) fn azure_to_aws(more: &str) -> String {
+    // AWS looks at the `azp` of the token, which is the machine's own, whoever the token is for.
+    let exchange = clouds::role(&format!(", audience = \"{}\"", azure::APPLICATION));
+    format!("source = {{ azure-identity = {{ token = \"identity\"{more} }} }}\nthrough = [{exchange}]")
+}
+
+/// From AWS's keys to Google.
+pub(super) fn to_google() -> String {
+    format!("{{ gcp = {{ audience = \"{}\", service_account = \"{}\" }} }}", gcp::audience(gcp::MACHINES), gcp::READER)
+}
+
+/// The login at Vault with a token of AWS.
+pub(super) fn aws_at_vault() -> String {
+    clouds::vault_for(vault::AUDIENCE, &format!(", mount = \"{}\"", vault::AWS_MOUNT))
 }
 
 /// The machine of Google, through this exchange.

@@ -57,7 +57,7 @@ async fn a_pool_is_made_changed_listed_and_found() {
     assert_eq!(names(&first), ["build-pool", "github"]);
     let next = format!("{POOLS}?pageSize=2&pageToken={}", first["nextPageToken"].as_str().unwrap());
     let second = sandbox.iam("GET", &next, Value::Null).await.ok();
-    assert_eq!(names(&second), ["oracle"]);
+    assert_eq!(names(&second), ["machines", "oracle"]);
     assert_eq!(second.get("nextPageToken"), None);
 }
 
@@ -72,9 +72,9 @@ async fn a_deleted_pool_keeps_its_id_until_it_is_purged() {
     sandbox.iam("DELETE", &pool, Value::Null).await.refused(400, "FAILED_PRECONDITION");
     sandbox.iam("PATCH", &pool, json!({ "disabled": true })).await.refused(400, "FAILED_PRECONDITION");
     let list = sandbox.iam("GET", POOLS, Value::Null).await.ok();
-    assert_eq!(list["workloadIdentityPools"].as_array().unwrap().len(), 1);
+    assert_eq!(list["workloadIdentityPools"].as_array().unwrap().len(), 2);
     let all = sandbox.iam("GET", &format!("{POOLS}?showDeleted=true"), Value::Null).await.ok();
-    assert_eq!(all["workloadIdentityPools"].as_array().unwrap().len(), 2);
+    assert_eq!(all["workloadIdentityPools"].as_array().unwrap().len(), 3);
     let back = change(&sandbox, "POST", &format!("{pool}:undelete"), json!({})).await;
     assert_eq!((&back["state"], back.get("expireTime")), (&json!("ACTIVE"), None));
     sandbox.iam("POST", &format!("{pool}:undelete"), json!({})).await.refused(400, "FAILED_PRECONDITION");

@@ -95,12 +95,13 @@ impl<'a> CelAdmitted<'a> {
     fn decide_noting(&self, keys: Option<&KeySet>, held: &mut Vec<&'static str>) -> Result<CelLogin, Box<Refusal>> {
         let role = self.role.role();
         let expected = Expected { subject: None, audiences: &role.bound_audiences, leeways: self.role.leeways() };
-        let claims = self.proof.claims(keys, &expected, held)?;
-        let auth = self.run(&claims)?;
+        let verified = self.proof.check(keys, &expected, held)?;
+        let claims = verified.claims();
+        let auth = self.run(claims)?;
         held.push("program");
         let mut warnings = lint::lint_config(self.config());
         warnings.extend(lint::lint_cel_role(self.role));
-        warnings.extend(lint::lint_token(&claims));
+        warnings.extend(lint::lint_token(claims));
         let attributes = attributes(&auth.metadata, &auth.policies, &auth.groups);
         let principal = auth.alias.as_ref().map_or_else(|| auth.display_name.clone(), |alias| alias.name.clone());
         let lifetime = Some(auth.lifetime());

@@ -106,3 +106,58 @@ fn curl_asks_snowflake_who_it_is() {
     assert_eq!(status, "401", "the header tells what the token is");
     party.proven("curl");
 }
+
+/// The vendors' own clients; OpenRouter's manual names that of OpenAI. Node's `fetch` knows no proxy.
+#[test]
+fn the_vendors_clients_of_models_know_whose_the_key_is() {
+    let organization = "c0ffee00-0000-4000-8000-00000000c1a0";
+    let claude = format!(
+        "federation_rule_id = \"fdrl_job\", organization_id = \"{organization}\", service_account_id = \"svac_job\""
+    );
+    let openai = "identity_provider_id = \"idp_job\", service_account_id = \"sa_job\"";
+    let openrouter = format!("federation_policy_id = \"{PRINCIPAL}\"");
+    for (name, audience, settings, vendor, path, principal, client) in [
+        (
+            "claude",
+            "https://api.anthropic.com",
+            &*claude,
+            "anthropic",
+            ["", "/v1/models"],
+            "svac_job",
+            "@anthropic-ai/sdk",
+        ),
+        ("openai", "https://api.openai.com/v1", openai, "openai", ["/v1", "/models"], "sa_job", "openai"),
+        (
+            "openrouter",
+            "https://openrouter.ai",
+            &*openrouter,
+            "openai",
+            ["/api/v1", "/key"],
+            "job of carnet-sandbox",
+            "openai",
+        ),
+    ] {
+        let party = Party::new(name, format!(", subject_audience = \"{audience}\", settings = {{ {settings} }}"));
+        let [base, path] = path;
+        let mut program = node("party_key.mjs");
+        program.arg(vendor).arg(format!("{}{base}", Sandbox::shared().plain(&format!("oauth-{name}")))).arg(path);
+        let said = answer(&mut party.run("KEY", &program));
+        assert_eq!(said, json!({ "principal": principal, "refused": 401 }), "{name}");
+        party.proven(client);
+    }
+}
+
+/// Its own client is one of Go.
+#[test]
+fn curl_sees_the_tailnet() {
+    let fields = ", subject_audience = \"api.tailscale.com/kjobCNTRL\", settings = { client_id = \"kjobCNTRL\" }";
+    let party = Party::new("tailscale", fields);
+    let devices = "https://api.tailscale.com/api/v2/tailnet/-/devices";
+    let (status, body) = curl(&party, "", devices);
+    assert_eq!((status.as_str(), &body["principal"]), ("200", &json!("tag:job")), "{body}");
+    let settings = "settings = { identity_provider_id = \"idp_job\", service_account_id = \"sa_job\" }";
+    let neighbour = Party::new("openai", format!(", subject_audience = \"https://api.openai.com/v1\", {settings}"));
+    let (status, body) = curl(&neighbour, "", devices);
+    assert_eq!(status, "401", "{body}");
+    party.proven("curl");
+}
