@@ -12,7 +12,7 @@ use axum::{Extension, Router, middleware::map_request};
 use carnet_ci_sandbox::{CiEmulator, MintRequest};
 use carnet_core::{Clock, Error, HttpSend, Random, Secret};
 use carnet_net::{Limits, TlsServerConfig, serve_with};
-use carnet_sandbox_kit::{Fault, Faults, PlainHttp, SandboxClock, Service, ServiceUrls, Urls, World};
+use carnet_sandbox_kit::{Fault, Faults, Host, PlainHttp, SandboxClock, Service, ServiceUrls, Urls, World};
 use tokio::{net::TcpListener, sync::OnceCell};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
@@ -292,7 +292,17 @@ impl Bound {
         let mut urls = Urls::new();
         let mut services: Vec<Route> = Vec::new();
         let mut listeners = Vec::new();
-        for service in emulators.iter().flat_map(|(_, emulator)| emulator.services()).chain(guests) {
+        let own: Vec<Service> = emulators.iter().flat_map(|(_, emulator)| emulator.services()).collect();
+        let clouds = own.len();
+        for (number, service) in own.into_iter().chain(guests).enumerate() {
+            if number >= clouds
+                && let Some(host) = taken(&services, &service)
+            {
+                return Err(Error::configuration(format!(
+                    "answer for {host}: another service of the sandbox does already"
+                ))
+                .hint("give the guest a name that neither an emulated cloud nor another guest has"));
+            }
             if services.iter().any(|known| known.name == service.name) {
                 return Err(Error::internal(format!("start two services named {}", service.name)));
             }
@@ -305,6 +315,15 @@ impl Bound {
         }
         Ok(Self { listeners, urls, routes: Arc::new(Routes::new(services)) })
     }
+}
+
+/// The host of a guest that somebody answers for already: he would never be asked.
+fn taken(services: &[Route], guest: &Service) -> Option<&'static str> {
+    let is_taken = |name: &str| services.iter().any(|known| known.hosts.iter().any(|host| host.matches(name)));
+    guest.hosts.iter().find_map(|host| match host {
+        Host::Exact(name) if is_taken(name) => Some(*name),
+        _ => None,
+    })
 }
 
 /// Lets the emulators make their keys before somebody asks. On a thread and not as a task of the runtime, which would

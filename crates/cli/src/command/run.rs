@@ -8,7 +8,10 @@ use carnet_route::{Route, RouteRun, keep};
 use clap::ArgMatches;
 use tokio::task::JoinSet;
 
-use self::together::{Handed, Together};
+use self::{
+    release::Replaced,
+    together::{Handed, Together},
+};
 use super::{
     default_delivery, get, route_args,
     supervise::{self, Ready},
@@ -19,6 +22,7 @@ use crate::{
     world,
 };
 
+mod release;
 mod together;
 
 pub(super) fn run(global: &Global, args: &Run, matches: Option<&ArgMatches>, terminal: Terminal) -> Result<u8, Error> {
@@ -33,6 +37,7 @@ pub(super) fn run(global: &Global, args: &Run, matches: Option<&ArgMatches>, ter
         let renewer = keep(routes.iter().cloned(), &context, Settings::default());
         let outcome = supervise_all(&context, &routes, &renewer, &args.command, terminal).await;
         renewer.shutdown().await;
+        release::all(&context, routes, terminal).await;
         outcome
     })
 }
@@ -75,22 +80,31 @@ async fn deliver_first(
         }
         // The watch is handed on as it is: what came while this was delivered is news to the keeper, this is not.
         let (context, route) = (context.clone(), route.clone());
-        keepers.spawn(async move { keep_delivered(&context, &route, states, first, terminal).await });
+        let replaced = Replaced::default();
+        keepers.spawn(async move { keep_delivered(&context, &route, states, first, replaced, terminal).await });
     }
     Ok(together.environment())
 }
 
 /// Delivers every new credential of a route until its watch ends. What cannot be written is said, and tried again with the
-/// next one; what was delivered before still counts until it ends.
+/// next one; what was delivered before still counts until it ends, or is given back a while after it was replaced.
 async fn keep_delivered(
     context: &Context,
     route: &Route,
     mut states: tokio::sync::watch::Receiver<carnet_renew::State<RouteRun>>,
     mut last: Arc<RouteRun>,
+    mut replaced: Replaced,
     terminal: Terminal,
 ) {
     let mut told = false;
-    while states.changed().await.is_ok() {
+    loop {
+        tokio::select! {
+            changed = states.changed() => if changed.is_err() { return },
+            run = replaced.due() => {
+                release::before(context, route, &run, terminal).await;
+                continue;
+            }
+        }
         let (value, failure) = {
             let state = states.borrow_and_update();
             (state.value().cloned(), state.failure().cloned())
@@ -103,7 +117,10 @@ async fn keep_delivered(
         if let Some(value) = value.filter(|value| !Arc::ptr_eq(value, &last)) {
             match deliver(context, route, &value).await {
                 Ok(handed) => {
-                    if handed.files.is_empty() && !told {
+                    // Who was given variables alone goes on with the old one, so that one must not end.
+                    if !handed.files.is_empty() {
+                        replaced.by(Arc::clone(&value));
+                    } else if !told {
                         let message = only_variables(route.name());
                         terminal.warn(&Warning { message: &message, route: Some(route.name()), step: None });
                         told = true;

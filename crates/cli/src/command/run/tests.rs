@@ -4,8 +4,8 @@ use std::{
 };
 
 use carnet_core::{
-    AccessToken, BoxFuture, Credential, Delivered, Delivery, FixedRandom, Found, Kind, Kinds, Material, Source, Want,
-    test_context,
+    AccessToken, BoxFuture, Credential, Delivered, Delivery, Exchange, FixedRandom, Found, Kind, Kinds, Material,
+    Release, Source, Want, test_context,
 };
 use carnet_renew::Fetch;
 use carnet_route::Start;
@@ -109,4 +109,97 @@ async fn a_renewal_that_arrives_during_the_first_delivery_is_delivered_next_and_
     assert_eq!(timeout(Duration::from_secs(5), deliveries.recv()).await.unwrap().unwrap(), "3");
     keepers.shutdown().await;
     renewer.shutdown().await;
+}
+
+/// Tells what it was handed, and as an exchange what has taken the place of what it gives back. Writes no file, only names one.
+#[derive(Debug)]
+struct Clerk {
+    files: bool,
+    told: UnboundedSender<String>,
+}
+
+impl Delivery for Clerk {
+    fn name(&self) -> &'static str {
+        "clerk"
+    }
+
+    fn takes(&self) -> Kinds {
+        Kinds::of(&[Kind::AccessToken])
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        _context: &'a Context,
+        credential: &'a Credential,
+    ) -> BoxFuture<'a, Result<Delivered, Error>> {
+        self.told.send(token(credential)).unwrap();
+        let files = if self.files { vec!["/run/token".into()] } else { Vec::new() };
+        Box::pin(async move { Ok(Delivered { files, ..Delivered::default() }) })
+    }
+}
+
+impl Exchange for Clerk {
+    fn name(&self) -> &'static str {
+        "clerk"
+    }
+
+    fn takes(&self) -> Kinds {
+        Kinds::ANY
+    }
+
+    fn gives(&self) -> Kinds {
+        Kinds::of(&[Kind::AccessToken])
+    }
+
+    fn exchange<'a>(
+        &'a self,
+        _context: &'a Context,
+        _credential: &'a Credential,
+        _want: &'a Want,
+    ) -> BoxFuture<'a, Result<Credential, Error>> {
+        Box::pin(async { Err(Error::internal("the worker has its own way to the credential")) })
+    }
+
+    fn release<'a>(&'a self, _context: &'a Context, which: Release<'a>) -> BoxFuture<'a, Result<(), Error>> {
+        let Release::Before(credential) = which else { panic!("the route has not ended") };
+        self.told.send(format!("before {}", token(credential))).unwrap();
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// What is told when a credential is renewed twice; the next time only after so many words of the last.
+async fn told_of_renewals(files: bool, words: usize) -> Vec<String> {
+    let context = test_context();
+    let (told, mut heard) = unbounded_channel();
+    let clerk = Arc::new(Clerk { files, told });
+    let route = Route::new(ROUTE, Start::Source(Arc::new(Nothing)), vec![Arc::clone(&clerk) as _], vec![clerk as _]);
+    let random = Arc::new(FixedRandom::default());
+    let renewer =
+        Renewer::start(Settings::default(), Arc::clone(&context.clock), random, Arc::new(Counting::default()));
+    let key = ROUTE.to_owned();
+    let (states, first) = (renewer.watch(&key).await.unwrap(), renewer.get(&key).await.unwrap());
+    let keeper = tokio::spawn(async move {
+        let replaced = Replaced::after(Duration::ZERO);
+        keep_delivered(&context, &route.unwrap(), states, first, replaced, Terminal::for_programs()).await;
+    });
+    let mut said = Vec::new();
+    for _ in 0..2 {
+        renewer.renew(&key).await.unwrap();
+        for _ in 0..words {
+            said.push(timeout(Duration::from_secs(5), heard.recv()).await.unwrap().unwrap());
+        }
+    }
+    renewer.shutdown().await;
+    keeper.abort();
+    said
+}
+
+#[tokio::test]
+async fn what_a_new_file_has_replaced_is_given_back() {
+    assert_eq!(told_of_renewals(true, 2).await, ["2", "before 2", "3", "before 3"]);
+}
+
+#[tokio::test]
+async fn what_a_command_has_in_its_variables_is_not_given_back() {
+    assert_eq!(told_of_renewals(false, 1).await, ["2", "3"]);
 }

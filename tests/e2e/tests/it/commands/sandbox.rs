@@ -20,6 +20,14 @@ fn within(options: &[&str], script: &str) -> Command {
 }
 
 #[test]
+fn a_guest_is_on_this_machine() {
+    let run = |guest: &str| carnet(["sandbox", "--guest", guest, "run", "--", "true"]);
+    fails(&mut run("authority.example=10.0.0.1:80"), 2, &["authority.example=10.0.0.1:80", "not this machine's own"]);
+    fails(&mut run("gitlab.com=127.0.0.1:80"), 2, &["answer for gitlab.com"]);
+    works(&mut run("authority.example=127.0.0.1:80"));
+}
+
+#[test]
 fn the_childs_exit_code_is_carnets() {
     for (script, code) in [("exit 0", 0), ("exit 5", 5), ("kill -TERM $$", 143), ("kill -KILL $$", 137)] {
         assert_eq!(output(&mut within(&[], script)).status.code(), Some(code), "{script}");
