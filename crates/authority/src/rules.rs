@@ -347,7 +347,7 @@ pub(crate) fn warnings(set: &RuleSet) -> Vec<Mistake> {
 }
 
 fn warn(set: &RuleSet) {
-    for Mistake { field, message, hint } in warnings(set) {
+    for Mistake { field, message, hint, .. } in warnings(set) {
         tracing::warn!(hint, "{field}: {message}");
     }
 }

@@ -147,7 +147,7 @@ impl Admin {
     fn check_rule(&self, rule: &Rule) -> Result<Vec<String>, Failure> {
         let checked = RuleSet::load_with(vec![rule.clone()], &[], Some(&self.parts.trust_domain));
         let set = checked.map_err(|mistakes| own_fields(mistakes, "rules[0]."))?;
-        let told = |(_, Mistake { field, message, hint }): (&str, &Mistake)| {
+        let told = |(_, Mistake { field, message, hint, .. }): (&str, &Mistake)| {
             let hint = hint.as_deref().unwrap_or_default();
             format!("{field}: {message}; {hint}")
         };

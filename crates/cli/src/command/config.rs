@@ -66,14 +66,14 @@ fn check(config: &Config, context: &Context, terminal: Terminal) -> Result<u8, E
     let names: Vec<&str> = config.routes().iter().map(carnet_route::Route::name).collect();
     if terminal.is_json() {
         let told =
-            |Mistake { field, message, hint }: &Mistake| json!({"field": field, "message": message, "hint": hint});
+            |Mistake { field, message, hint, .. }: &Mistake| json!({"field": field, "message": message, "hint": hint});
         let warnings: Vec<_> = warnings.iter().map(told).collect();
         terminal.json(without_secrets(
             &json!({"ok": true, "file": config.path(), "routes": names, "warnings": warnings}),
         ))?;
         return Ok(0);
     }
-    for Mistake { field, message, hint } in &warnings {
+    for Mistake { field, message, hint, .. } in &warnings {
         let message = format!("{field}: {message}; {}", hint.as_deref().unwrap_or_default());
         terminal.warn(&Warning { message: &message, route: None, step: None });
     }
