@@ -1,5 +1,7 @@
 //! The one command that passes the tests and installs what they need.
 
+mod release;
+
 use std::{
     env,
     path::{Path, PathBuf},
@@ -27,9 +29,10 @@ const CHECKS: &[Step] = &[
     ("words", |_| super::words::check().map(say)),
     ("generated code", |_| super::codegen::check().map(say)),
     ("dependencies", deny),
+    ("release binary, begun", release::begin),
     ("unit and integration tests", |root| tests(root, &["--lib", "--bins", "--test", "it"])),
     ("examples in the documentation of the code", |root| tests(root, &["--doc"])),
-    ("release binary", |root| run(root, "cargo", &["build", "--release", "--locked", "--package", "carnet"])),
+    ("release binary", |_| release::end()),
     ("documents", |_| super::docs::check().map(say)),
     ("real clients", |root| {
         super::docs::matrix::clear(root)?;
@@ -58,7 +61,9 @@ pub(crate) fn setup() -> anyhow::Result<String> {
 /// The first step that fails.
 pub(crate) fn test() -> anyhow::Result<String> {
     run_all(SETUP)?;
-    run_all(CHECKS)
+    let outcome = run_all(CHECKS);
+    release::abandon();
+    outcome
 }
 
 #[expect(clippy::disallowed_methods, reason = "a developer's tool shows how long its steps take")]
