@@ -83,6 +83,9 @@ def set_up():
 def delivered():
     with open(args.token_file, encoding="utf-8") as file:
         client = hvac.Client(url=args.url, token=file.read())
+    gone = refused(client.auth.token.lookup_self)
+    if gone:
+        return {"token": gone}
     secret = read(client, "app/db")
     return {"secret": secret["username"], "neighbour": refused(lambda: read(client, "neighbour/db"))}
 

@@ -1,12 +1,17 @@
 //! Vault's own clients: the guide's set-up by HTTP, the usual flows of hvac and node-vault, and both fed by carnet.
 
-use std::{path::Path, process::Command};
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     harness::{Sandbox, both, carnet, json, node, output, python},
     matrix::{alone, proven},
+    scene::works,
 };
 
 /// Both libraries, as the matrix calls them.
@@ -147,7 +152,83 @@ fn a_secret_that_carnet_delivers_is_in_its_file() {
     command.arg(&configuration).arg("db").envs(sandbox.environment(&["--job", "github"]));
     let done = output(&mut command);
     assert!(done.status.success(), "{}", both(&done));
-    let secret: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let secret: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(secret["username"], "app/db");
     proven("github-actions", "vault", "a secret rendered to a file");
+}
+
+/// A folder for a token, and what Vault's own client says of the token in it.
+struct Safe {
+    sandbox: &'static Sandbox,
+    folder: tempfile::TempDir,
+}
+
+impl Safe {
+    fn new() -> Self {
+        Self { sandbox: Sandbox::shared(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn token_file(&self) -> String {
+        self.folder.path().join("vault-token").display().to_string()
+    }
+
+    fn hvac(&self) -> Command {
+        let mut program = python("vault_hvac.py");
+        program.arg("--url").arg(self.sandbox.plain("vault")).arg("--token-file").arg(self.token_file());
+        program
+    }
+
+    /// `carnet run` with the token of a login in its file.
+    fn run(&self, revoke: &[&str], script: &str) -> Command {
+        let mut command = carnet(["run", "--from", "github-actions", "--to", "vault", "role=app", "audience=vault"]);
+        command.arg(format!("address={}", self.sandbox.plain("vault"))).args(revoke);
+        command.args(["--deliver", "vault-token-file"]).arg(format!("path={}", self.token_file()));
+        command.args(["--", "sh", "-c", script, "sh"]).envs(self.sandbox.environment(&["--job", "github"]));
+        command
+    }
+}
+
+#[test]
+fn the_token_of_a_command_counts_while_it_runs_and_not_after() {
+    let safe = Safe::new();
+    for revoke in [&[][..], &["revoke=replaced"]] {
+        let client = safe.hvac();
+        let mut command = safe.run(revoke, "\"$@\"; exit 3");
+        let done = output(command.arg(client.get_program()).args(client.get_args()));
+        assert_eq!((done.status.code(), done.stderr.as_slice()), (Some(3), &b""[..]), "{}", both(&done));
+        let said: Value = serde_json::from_slice(&done.stdout).unwrap();
+        assert_eq!(said, json!({ "secret": "app/db", "neighbour": "Forbidden" }));
+        assert_eq!(json(&mut safe.hvac()), json!({ "token": "Forbidden" }));
+    }
+}
+
+#[test]
+fn a_token_that_shall_live_outlives_its_command() {
+    let safe = Safe::new();
+    works(&mut safe.run(&["revoke=never"], "true"));
+    assert_eq!(json(&mut safe.hvac())["secret"], "app/db");
+}
+
+#[test]
+fn a_signal_that_ends_the_command_ends_its_token() {
+    let safe = Safe::new();
+    let mut command = safe.run(&[], "echo ready; exec sleep 1000");
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    works(Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]));
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert_eq!(json(&mut safe.hvac()), json!({ "token": "Forbidden" }));
+}
+
+#[test]
+fn what_cannot_be_given_back_is_told_without_the_token_and_changes_no_exit_code() {
+    let safe = Safe::new();
+    let script =
+        "exec curl --silent --fail -X POST -H \"X-Vault-Token: $(cat \"$1\")\" \"$2/v1/auth/token/revoke-self\"";
+    let done = output(safe.run(&[], script).arg(safe.token_file()).arg(safe.sandbox.plain("vault")));
+    assert_eq!(done.status.code(), Some(0), "{}", both(&done));
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(said.contains("was not given back") && said.contains("given back before or has ended"), "{said}");
+    assert!(!said.contains(&std::fs::read_to_string(safe.token_file()).unwrap()), "{said}");
 }
