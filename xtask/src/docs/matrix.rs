@@ -197,7 +197,7 @@ mod tests {
             [("env", "aws", true), ("env", "aws", false), ("file", "claude", false), ("file", "infisical", false)];
         let page = of(records.map(|(source, target, alone)| record(source, target, alone))).unwrap();
         for line in [
-            "| [`file`](configuration.md#file) | – | – | – | – | – | – | client | – |",
+            "| [`file`](configuration.md#file) | – | – | – | – | – | client | – | – |",
             "| [`env`](configuration.md#env) | – | – | – | client, *client* | – | – | – | – |",
             "| party | `file` |",
             "| Claude | client |",
