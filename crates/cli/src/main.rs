@@ -39,20 +39,27 @@ fn main() -> ExitCode {
 /// What is said of the arguments without what stands behind the `=` of one: a field that was given where none is taken may be
 /// that of a secret.
 fn without_values(said: &str, words: &[String]) -> String {
-    let named =
-        words.iter().filter_map(|word| Some((word, word.split_once('=').filter(|(_, value)| !value.is_empty())?)));
-    named.fold(said.to_owned(), |said, (word, (name, _))| said.replace(word.as_str(), &format!("{name}=…")))
+    // Clap says a word without its escapes.
+    let plain = words.iter().map(|word| anstream::adapter::strip_str(word).to_string());
+    plain.fold(said.to_owned(), |said, word| match word.split_once('=') {
+        Some((name, value)) if !value.is_empty() => said.replace(word.as_str(), &format!("{name}=…")),
+        _ => said,
+    })
 }
 
 /// Help, the version, or a mistake in the arguments; the latter as JSON for who asked for that.
 fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing that was given is in it, though an example of its own may be what was given.
+    if !error.use_stderr() {
+        error.exit();
+    }
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let own = words.iter().take_while(|word| *word != "--");
     let json = own.clone().any(|word| word == "--output=json")
         || own.clone().zip(own.skip(1)).any(|(flag, value)| flag == "--output" && value == "json");
     let text = error.to_string();
-    let clean = without_values(&redacted(&text), &words);
-    if !(json && error.use_stderr()) {
+    let clean = redacted(&without_values(&text, &words)).into_owned();
+    if !json {
         if clean != text {
             Terminal::for_people().say(clean.trim_end());
             return ExitCode::from(ErrorKind::Configuration.exit_code());

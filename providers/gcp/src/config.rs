@@ -206,10 +206,11 @@ pub(crate) fn check_account(field: &str, account: &str) -> Result<(), Mistake> {
     if numeric || e_mail {
         return Ok(());
     }
-    let hint = match account.strip_prefix("serviceAccount:").or_else(|| account.rsplit_once('/').map(|(_, last)| last))
-    {
-        Some(rest) if rest.contains('@') => format!("write only {}", carnet_core::safe_text(rest)),
-        _ => "write its e-mail, for instance reader@PROJECT.iam.gserviceaccount.com".to_owned(),
+    // A variable may have given it: nothing of it is said again.
+    let hint = match account.rsplit_once('/') {
+        _ if account.starts_with("serviceAccount:") => "leave `serviceAccount:` out: write its e-mail alone",
+        Some((_, rest)) if rest.contains('@') => "write its e-mail alone, which stands behind the last `/`",
+        _ => "write its e-mail, for instance reader@PROJECT.iam.gserviceaccount.com",
     };
     Err(Mistake::new(field, "is not the e-mail or numeric id of a service account").hint(hint))
 }

@@ -75,11 +75,11 @@ impl Method {
 #[serde(rename_all = "kebab-case")]
 pub enum Revoke {
     /// When its command has ended.
-    #[default]
     End,
     /// When its command has ended, and half a minute after a new token was delivered in a file in its place.
     Replaced,
     /// Never: it lives until its own end.
+    #[default]
     Never,
 }
 
@@ -123,8 +123,8 @@ pub struct Vault {
     /// Whether the token is renewed while that is possible, in place of a new login each time.
     #[serde(default)]
     pub renew: bool,
-    /// When `carnet run` gives the token back, with the leases and child tokens that were made by it: `end` (default) when the
-    /// command has ended; `replaced` as well when a file has got a new token; `never`. A batch token cannot be given back.
+    /// When `carnet run` gives the token back, with the leases and child tokens that were made by it: `end` when the command has
+    /// ended; `replaced` as well when a file has got a new token; `never` (default). A batch token cannot be given back.
     #[serde(default)]
     pub revoke: Option<Revoke>,
 }

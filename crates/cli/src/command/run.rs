@@ -37,6 +37,8 @@ pub(super) fn run(global: &Global, args: &Run, matches: Option<&ArgMatches>, ter
         let renewer = keep(routes.iter().cloned(), &context, Settings::default());
         let outcome = supervise_all(&context, &routes, &renewer, &args.command, terminal).await;
         renewer.shutdown().await;
+        // Before anything is waited for: whoever loses patience and kills this process leaves no files behind.
+        drop(folder);
         release::all(&context, routes, terminal).await;
         outcome
     })

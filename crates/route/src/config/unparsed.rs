@@ -14,6 +14,8 @@ pub(crate) fn unknown_values(text: &str, fields: &[&str], registry: &Registry) -
     for line in text.split_inclusive('\n') {
         let end = start.saturating_add(line.len());
         let hidden = match unknown(line, &known) {
+            // What looks like a name may as well be the value of the one above it.
+            Line::Unknown(at) if is_below && !has_value(line, at) => Some(0),
             Line::Unknown(at) => Some(at),
             Line::Nameless if is_below => Some(0),
             Line::Known | Line::Nameless => None,
@@ -23,6 +25,12 @@ pub(crate) fn unknown_values(text: &str, fields: &[&str], registry: &Registry) -
         start = end;
     }
     places
+}
+
+/// Whether a name, a sign and a value stand in this line: base64 may end in the sign.
+fn has_value(line: &str, at: usize) -> bool {
+    let (name, value) = line.split_at_checked(at).unwrap_or((line, ""));
+    name.ends_with(['=', ':']) && value.contains(|letter: char| !letter.is_whitespace() && !"=\"',]".contains(letter))
 }
 
 /// What the names in a line are.
@@ -127,6 +135,9 @@ mod tests {
             ("{ \"url\": \"x\", \"klient\": \"HUNTER2\" }", "{ \"url\": \"x\", \"klient\": \"*******\" *"),
             ("klient = [\n  \"HUNTER2\",\n]\nurl = x", "klient = *\n  \"*******\"*\n*\nurl = x"),
             ("klient = \"a ${HOME}\"", "klient = \"* ${HOME}\""),
+            ("klient = \"a\nHUNTER2 b", "klient = \"*\n******* *"),
+            ("klient =\nHUNTER2 # c", "klient =\n******* * *"),
+            ("klient = [\n  SGVsbG8gd29ybGQ=\n]", "klient = *\n  ****************\n*"),
         ] {
             assert_eq!(shown(text), clean);
         }

@@ -24,7 +24,7 @@ fn rejects_project_id_in_audience() {
 fn rejects_service_account_that_is_a_resource_name() {
     rejects("service_account", json!("projects/-/serviceAccounts/a@p.iam.gserviceaccount.com"), "e-mail");
     let hint = mistakes("service_account", json!("serviceAccount:a@p.iam.gserviceaccount.com")).remove(0).hint.unwrap();
-    assert_eq!(hint, "write only a@p.iam.gserviceaccount.com");
+    assert_eq!(hint, "leave `serviceAccount:` out: write its e-mail alone");
 }
 
 #[test]

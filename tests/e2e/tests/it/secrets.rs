@@ -238,6 +238,8 @@ fn a_field_where_none_is_taken_is_not_said_with_its_value() {
     for words in [
         ["config", "check", &field].as_slice(),
         &["whoami", &field],
+        &["whoami", &format!("url=https://u:pw@x/?sig={REQUEST_TOKEN}")],
+        &["whoami", &format!("klient=\u{1b}[31m{REQUEST_TOKEN}")],
         &["version", &field],
         &[field.as_str()],
         &["whoami", &format!("--{field}")],

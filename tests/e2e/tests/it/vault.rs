@@ -191,9 +191,9 @@ impl Safe {
 #[test]
 fn the_token_of_a_command_counts_while_it_runs_and_not_after() {
     let safe = Safe::new();
-    for revoke in [&[][..], &["revoke=replaced"]] {
+    for revoke in ["revoke=end", "revoke=replaced"] {
         let client = safe.hvac();
-        let mut command = safe.run(revoke, "\"$@\"; exit 3");
+        let mut command = safe.run(&[revoke], "\"$@\"; exit 3");
         let done = output(command.arg(client.get_program()).args(client.get_args()));
         assert_eq!((done.status.code(), done.stderr.as_slice()), (Some(3), &b""[..]), "{}", both(&done));
         let said: Value = serde_json::from_slice(&done.stdout).unwrap();
@@ -205,14 +205,16 @@ fn the_token_of_a_command_counts_while_it_runs_and_not_after() {
 #[test]
 fn a_token_that_shall_live_outlives_its_command() {
     let safe = Safe::new();
-    works(&mut safe.run(&["revoke=never"], "true"));
-    assert_eq!(json(&mut safe.hvac())["secret"], "app/db");
+    for revoke in [&[][..], &["revoke=never"]] {
+        works(&mut safe.run(revoke, "true"));
+        assert_eq!(json(&mut safe.hvac())["secret"], "app/db", "{revoke:?}");
+    }
 }
 
 #[test]
 fn a_signal_that_ends_the_command_ends_its_token() {
     let safe = Safe::new();
-    let mut command = safe.run(&[], "echo ready; exec sleep 1000");
+    let mut command = safe.run(&["revoke=end"], "echo ready; exec sleep 1000");
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
@@ -226,7 +228,7 @@ fn what_cannot_be_given_back_is_told_without_the_token_and_changes_no_exit_code(
     let safe = Safe::new();
     let script =
         "exec curl --silent --fail -X POST -H \"X-Vault-Token: $(cat \"$1\")\" \"$2/v1/auth/token/revoke-self\"";
-    let done = output(safe.run(&[], script).arg(safe.token_file()).arg(safe.sandbox.plain("vault")));
+    let done = output(safe.run(&["revoke=end"], script).arg(safe.token_file()).arg(safe.sandbox.plain("vault")));
     assert_eq!(done.status.code(), Some(0), "{}", both(&done));
     let said = String::from_utf8(done.stderr).unwrap();
     assert!(said.contains("was not given back") && said.contains("given back before or has ended"), "{said}");

@@ -61,6 +61,8 @@ fn help_goes_to_standard_output_and_says_the_exit_codes() {
     for command in COMMANDS {
         works(&mut carnet([command, "--help"]));
     }
+    // An example of the help itself.
+    works(&mut carnet(["get", "--from", "file", "path=/run/token", "--help"]));
     let none: [&str; 0] = [];
     let done = output(&mut carnet(none));
     assert_eq!((done.status.code(), done.stdout.len()), (Some(2), 0), "{}", both(&done));

@@ -220,7 +220,7 @@ fn what_it_does_not_know_is_told() {
     let sandbox = Sandbox::shared();
     fails(&mut sandbox.command(["fault", "flood"]), 2, &["flood", "too-many-requests"]);
     fails(&mut sandbox.command(["fault", "cut", "--service", "oci-dns"]), 2, &["oci-dns", "no service"]);
-    fails(&mut sandbox.command(["token", "bitbucket"]), 2, &["bitbucket"]);
+    fails(&mut sandbox.command(["token", "nobodys-ci"]), 2, &["nobodys-ci"]);
     fails(&mut sandbox.command(["token", "github", "--flaw", "ugly"]), 2, &["ugly"]);
     fails(&mut sandbox.command(["token", "github", "--claim", "x"]), 2, &["claim", "NAME=VALUE"]);
     fails(
@@ -233,7 +233,7 @@ fn what_it_does_not_know_is_told() {
         2,
         &["/no/such/folder", "sandbox that is running"],
     );
-    fails(&mut within(&["--job", "jenkins"], "true"), 2, &["jenkins"]);
+    fails(&mut within(&["--job", "nobodys-ci"], "true"), 2, &["nobodys-ci"]);
 }
 
 #[test]

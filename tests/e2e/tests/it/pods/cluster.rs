@@ -122,7 +122,7 @@ fn the_api_server_refuses_tokens_for_others_and_of_others() {
         let config = kubeconfig(&pod, folder.path(), &source);
         assert_eq!(in_python(&config), json!({ "refused": [401, "Unauthorized"] }), "{clause}");
         assert_eq!(last().as_deref(), Some(clause));
-        refused(&mut kubectl(folder.path(), &config, &["get", "pods"]), "Unauthorized");
+        refused(&mut kubectl(folder.path(), &config, &["get", "pods"]), "You must be logged in to the server");
         assert_eq!(last().as_deref(), Some(clause));
     }
 }
