@@ -39,9 +39,10 @@ fn main() -> ExitCode {
 /// What is said of the arguments without what stands behind the `=` of one: a field that was given where none is taken may be
 /// that of a secret.
 fn without_values(said: &str, words: &[String]) -> String {
-    // Clap says a word without its escapes.
-    let plain = words.iter().map(|word| anstream::adapter::strip_str(word).to_string());
-    plain.fold(said.to_owned(), |said, word| match word.split_once('=') {
+    // Clap says a word without its escapes. A long word may have a short one in it.
+    let mut plain: Vec<String> = words.iter().map(|word| anstream::adapter::strip_str(word).to_string()).collect();
+    plain.sort_unstable_by_key(|word| std::cmp::Reverse(word.len()));
+    plain.iter().fold(said.to_owned(), |said, word| match word.split_once('=') {
         Some((name, value)) if !value.is_empty() => said.replace(word.as_str(), &format!("{name}=…")),
         _ => said,
     })

@@ -15,11 +15,12 @@ struct Build {
     said: PathBuf,
 }
 
-/// When the tests fail no further part of it is begun.
+/// When the tests fail no further part of it is begun; a compiler that is at work comes to its end.
 impl Drop for Build {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+        drop(fs::remove_file(&self.said));
     }
 }
 
@@ -54,7 +55,6 @@ pub(super) fn end() -> anyhow::Result<()> {
     let mut build = begun.context("the build of the release binary was not begun")?;
     let status = build.child.wait().context("wait for cargo")?;
     let said = fs::read_to_string(&build.said).unwrap_or_default();
-    drop(fs::remove_file(&build.said));
     if !status.success() {
         super::say(said);
         bail!("cargo build --release ended with {status}");

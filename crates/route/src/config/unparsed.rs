@@ -13,14 +13,16 @@ pub(crate) fn unknown_values(text: &str, fields: &[&str], registry: &Registry) -
     let (mut places, mut start, mut is_below) = (Vec::new(), 0_usize, false);
     for line in text.split_inclusive('\n') {
         let end = start.saturating_add(line.len());
-        let hidden = match unknown(line, &known) {
+        let kind = unknown(line, &known);
+        let hidden = match kind {
             // What looks like a name may as well be the value of the one above it.
             Line::Unknown(at) if is_below && !has_value(line, at) => Some(0),
             Line::Unknown(at) => Some(at),
             Line::Nameless if is_below => Some(0),
-            Line::Known | Line::Nameless => None,
+            Line::Known | Line::Nameless | Line::Comment => None,
         };
-        is_below = hidden.is_some();
+        // What stands behind a comment still belongs to the name above it.
+        is_below = hidden.is_some() || (is_below && matches!(kind, Line::Comment));
         places.extend(hidden.map(|at| start.saturating_add(at)..end));
         start = end;
     }
@@ -30,20 +32,26 @@ pub(crate) fn unknown_values(text: &str, fields: &[&str], registry: &Registry) -
 /// Whether a name, a sign and a value stand in this line: base64 may end in the sign.
 fn has_value(line: &str, at: usize) -> bool {
     let (name, value) = line.split_at_checked(at).unwrap_or((line, ""));
-    name.ends_with(['=', ':']) && value.contains(|letter: char| !letter.is_whitespace() && !"=\"',]".contains(letter))
+    let value = value.split('#').next().unwrap_or_default();
+    name.ends_with(['=', ':'])
+        && value.contains(|letter: char| !letter.is_whitespace() && !"=\"',[]{}()".contains(letter))
 }
 
 /// What the names in a line are.
 enum Line {
     Known,
     Nameless,
+    Comment,
     /// From here on all is the value of an unknown name, or may be.
     Unknown(usize),
 }
 
 fn unknown(line: &str, known: &BTreeSet<String>) -> Line {
     let bare = line.trim();
-    if bare.starts_with('#') || is_section(bare) {
+    if bare.starts_with('#') {
+        return Line::Comment;
+    }
+    if is_section(bare) {
         return Line::Known;
     }
     let mut signs =
@@ -138,6 +146,10 @@ mod tests {
             ("klient = \"a\nHUNTER2 b", "klient = \"*\n******* *"),
             ("klient =\nHUNTER2 # c", "klient =\n******* * *"),
             ("klient = [\n  SGVsbG8gd29ybGQ=\n]", "klient = *\n  ****************\n*"),
+            ("klient = [\n  SGVsbG8gd29ybGQ= # c\n]", "klient = *\n  **************** * *\n*"),
+            ("klient = [\n  SGVsbG8gd29ybGQ= }\n]", "klient = *\n  **************** *\n*"),
+            ("klient = [\n  # prod\n  \"HUNTER2,\n]", "klient = *\n  # prod\n  \"********\n*"),
+            ("klient =\n# c\nHUNTER2", "klient =\n# c\n*******"),
         ] {
             assert_eq!(shown(text), clean);
         }

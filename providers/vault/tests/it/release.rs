@@ -56,7 +56,7 @@ async fn a_token_that_was_unwrapped_is_given_back() {
     let mut wrapped = section();
     wrapped["wrap_ttl"] = json!("5m");
     let outer = cloud.exchange::<Vault>(wrapped, &cloud.subject(&job())).await.unwrap();
-    let unwrap = json!({ "creation_path": "auth/jwt/login" });
+    let unwrap = json!({ "creation_path": "auth/jwt/login", "revoke": "end" });
     let unwrap = serde_json::from_value::<VaultUnwrap>(unwrap).unwrap().build().unwrap();
     let token = unwrap.exchange(cloud.context(), &outer, &Want::default()).await.unwrap();
     assert!(counts(&token, &cloud).await);

@@ -241,6 +241,7 @@ fn a_field_where_none_is_taken_is_not_said_with_its_value() {
         &["whoami", &format!("url=https://u:pw@x/?sig={REQUEST_TOKEN}")],
         &["whoami", &format!("klient=\u{1b}[31m{REQUEST_TOKEN}")],
         &["version", &field],
+        &["inspect", "k=x", &format!("k=x{REQUEST_TOKEN}")],
         &[field.as_str()],
         &["whoami", &format!("--{field}")],
         &["get", "--dry-run", &format!("--{field}")],

@@ -41,7 +41,7 @@ fn given_back(world: &World) -> Vec<String> {
 #[test]
 fn all_tokens_are_given_back_once_to_the_server_and_namespace_that_gave_them() {
     let world = server(["hvs.a", "hvs.b"], &[(204, ""), (204, "")]);
-    let exchange = build::<Vault>(json!({ "address": ADDRESS, "namespace": "team" }));
+    let exchange = build::<Vault>(json!({ "address": ADDRESS, "namespace": "team", "revoke": "end" }));
     obtain(&*exchange, &jwt(), &world);
     obtain(&*exchange, &jwt(), &world);
     for _ in 0..2 {
@@ -70,19 +70,28 @@ fn a_token_that_was_replaced_is_given_back_only_where_that_is_wanted() {
 }
 
 #[test]
-fn a_token_that_shall_live_is_not_given_back() {
-    let world = server(["hvs.a"], &[]);
-    let exchange = vault("never");
-    obtain(&*exchange, &jwt(), &world);
-    release(&*exchange, Release::All, &world).unwrap();
-    assert_eq!(given_back(&world), [""; 0]);
+fn a_token_that_nobody_wants_given_back_is_left() {
+    for revoke in [None, Some("never")] {
+        let world = server(["hvs.a"], &[]);
+        let exchange = build::<Vault>(json!({ "address": ADDRESS, "revoke": revoke }));
+        obtain(&*exchange, &jwt(), &world);
+        release(&*exchange, Release::All, &world).unwrap();
+        assert_eq!(given_back(&world), [""; 0], "{revoke:?}");
+        let origin = r#"{"data":{"creation_path":"auth/jwt/login"}}"#;
+        let http = ScriptedHttp::default().answer(200, origin).answer(200, login("hvs.b", 60, true));
+        let unwrapping = self::world(http, &[]);
+        let exchange = build::<VaultUnwrap>(json!({ "creation_path": "auth/jwt/login", "revoke": revoke }));
+        obtain(&*exchange, &token(), &unwrapping);
+        release(&*exchange, Release::All, &unwrapping).unwrap();
+        assert_eq!(given_back(&unwrapping), [""; 0], "{revoke:?}");
+    }
 }
 
 #[test]
 fn a_token_that_is_renewed_is_one_and_is_not_renewed_when_it_was_given_back() {
     let (renewed, other) = (login("hvs.a", 7200, true), login("hvs.b", 60, true));
     let world = server(["hvs.a"], &[(200, renewed.as_str()), (204, ""), (200, other.as_str())]);
-    let exchange = build::<Vault>(json!({ "address": ADDRESS, "renew": true }));
+    let exchange = build::<Vault>(json!({ "address": ADDRESS, "renew": true, "revoke": "end" }));
     obtain(&*exchange, &jwt(), &world);
     obtain(&*exchange, &jwt(), &world);
     release(&*exchange, Release::All, &world).unwrap();
@@ -94,7 +103,7 @@ fn a_token_that_is_renewed_is_one_and_is_not_renewed_when_it_was_given_back() {
 #[test]
 fn a_token_that_a_delivery_gives_back_is_forgotten() {
     let world = server(["hvs.a", "hvs.b"], &[(204, "")]);
-    let exchange = build::<Vault>(json!({ "address": ADDRESS, "renew": true }));
+    let exchange = build::<Vault>(json!({ "address": ADDRESS, "renew": true, "revoke": "end" }));
     let first = obtain(&*exchange, &jwt(), &world);
     exchange.forget(&first);
     obtain(&*exchange, &jwt(), &world);
@@ -126,7 +135,7 @@ fn a_wrapped_token_belongs_to_whoever_unwraps_it() {
     let origin = r#"{"data":{"creation_path":"auth/jwt/login"}}"#;
     let http = ScriptedHttp::default().answer(200, origin).answer(200, login("hvs.a", 60, true)).answer(204, "");
     let unwrapping = world(http, &[]);
-    let exchange = build::<VaultUnwrap>(json!({ "creation_path": "auth/jwt/login" }));
+    let exchange = build::<VaultUnwrap>(json!({ "creation_path": "auth/jwt/login", "revoke": "end" }));
     obtain(&*exchange, &token(), &unwrapping);
     release(&*exchange, Release::All, &unwrapping).unwrap();
     assert_eq!(given_back(&unwrapping), ["hvs.a"]);
@@ -147,9 +156,10 @@ fn a_token_that_has_ended_is_not_given_back() {
 fn a_login_by_certificate_is_given_back_with_it() {
     let identity = X509Identity { chain: vec![vec![7]], private_key: SecretBytes::new(b"key"), bundle: Vec::new() };
     let world = server(["hvs.a"], &[(204, "")]);
-    let exchange = build::<Vault>(json!({ "address": ADDRESS, "method": "cert" }));
+    let exchange = build::<Vault>(json!({ "address": ADDRESS, "method": "cert", "revoke": "end" }));
     obtain(&*exchange, &Credential::new(Material::X509(identity)), &world);
     release(&*exchange, Release::All, &world).unwrap();
+    assert_eq!(given_back(&world), ["hvs.a"]);
     let last = world.http.requests().pop().unwrap();
     assert_eq!(last.identity.as_ref().map(|identity| identity.chain[0][0]), Some(7));
 }
