@@ -77,7 +77,9 @@ fn without_sign(line: &str, known: &BTreeSet<String>) -> Line {
     let begin = line.trim_start();
     let name = begin.split(|letter: char| !is_of_name(letter)).next().unwrap_or_default();
     let rest = begin.get(name.len()..).unwrap_or_default();
-    let is_name = !name.is_empty() && !known.contains(name) && rest.starts_with([' ', '\t']) && !rest.trim().is_empty();
+    // `name:value`, too, which a URL is not.
+    let parts = rest.starts_with([' ', '\t']) || (rest.starts_with(':') && !rest.starts_with("://"));
+    let is_name = !name.is_empty() && !known.contains(name) && parts && !rest.trim().is_empty();
     if is_name { Line::Unknown(line.len().saturating_sub(rest.len())) } else { Line::Nameless }
 }
 
@@ -140,6 +142,7 @@ mod tests {
             ("a.klient=HUNTER2", "a.klient=*******"),
             ("klient \"HUNTER2\"", "klient \"*******\""),
             ("klient: HUNTER2", "klient: *******"),
+            ("klient:HUNTER2", "klient********"),
             ("{ \"url\": \"x\", \"klient\": \"HUNTER2\" }", "{ \"url\": \"x\", \"klient\": \"*******\" *"),
             ("klient = [\n  \"HUNTER2\",\n]\nurl = x", "klient = *\n  \"*******\"*\n*\nurl = x"),
             ("klient = \"a ${HOME}\"", "klient = \"* ${HOME}\""),
@@ -163,6 +166,7 @@ mod tests {
             "# klient = x\n[route.a]\n[[route.\"a.b\".through]]",
             "through = [\n  \"a\",\n  'b' ]\n",
             "version 1",
+            "https://x.example:1/a",
         ] {
             assert_eq!(shown(text), text);
         }
