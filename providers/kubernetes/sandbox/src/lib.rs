@@ -18,6 +18,7 @@ mod authorization;
 mod call;
 mod client_files;
 mod cluster;
+mod compiled;
 mod documents;
 mod fields;
 mod gone;

@@ -5,8 +5,9 @@
 //! `maxItems`, `maxProperties`, `format: int32`, `nullable`, `default`, `x-kubernetes-preserve-unknown-fields`, `x-kubernetes-int-or-string`,
 //! `x-kubernetes-validations` within the bounds of the CEL here.
 
-use carnet_trust::Expression;
 use serde_json::{Map, Value};
+
+use crate::compiled;
 
 /// Drops what the schema does not know and fills in its defaults, below `spec` and `status`; metadata is nobody's business.
 pub(crate) fn shape(object: &mut Value, schema: &Value) {
@@ -102,7 +103,7 @@ fn check_value(value: &Value, old: Option<&Value>, schema: &Value, at: &str, mis
                 wrong("Invalid value: too short or too long".to_owned());
             }
             if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
-                && !regex::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
+                && !compiled::pattern(pattern).as_ref().as_ref().is_some_and(|pattern| pattern.is_match(text))
             {
                 wrong(format!("Invalid value: {value}: in body should match '{pattern}'"));
             }
@@ -162,7 +163,8 @@ fn check_rules(value: &Value, old: Option<&Value>, schema: &Value, shown: &str, 
     for rule in rules.into_iter().flatten() {
         let text = |name: &str| rule.get(name).and_then(Value::as_str).unwrap_or_default();
         let source = text("rule");
-        let expression = match Expression::compile_with(source, &["self", "oldSelf"]) {
+        let compiled = compiled::rule(source);
+        let expression = match compiled.as_ref() {
             Ok(expression) => expression,
             Err(error) => {
                 mistakes.push(format!("{shown}: the rule {source} cannot be compiled: {error}"));
@@ -247,7 +249,7 @@ fn structural(schema: &Value, at: &str, mistakes: &mut Vec<String>) {
     }
     for rule in members.get("x-kubernetes-validations").and_then(Value::as_array).into_iter().flatten() {
         let source = rule.get("rule").and_then(Value::as_str).unwrap_or_default();
-        if let Err(error) = Expression::compile_with(source, &["self", "oldSelf"]) {
+        if let Err(error) = compiled::rule(source).as_ref() {
             mistakes.push(format!("{at}.x-kubernetes-validations: {source}: {error}"));
         }
     }
