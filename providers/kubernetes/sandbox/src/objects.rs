@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::response::Response;
 use carnet_core::hex;
-use http::Method;
+use http::{Method, StatusCode};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
     authorization::{Access, require},
     call::Call,
     cluster::{Cluster, Kind},
-    reply::{Answer, ApiError, ok},
+    reply::{Answer, ApiError, json_reply, ok},
     selector::Selector,
     store::{Key, Objects},
     types::{self, Resource},
@@ -121,13 +121,18 @@ fn list(cluster: &Cluster, call: &Call, target: &Target<'_>) -> Answer {
         metadata.insert("continue".to_owned(), place.text().into());
         metadata.insert("remainingItemCount".to_owned(), found.count().into());
     }
-    Ok(listed(&target.resource, &metadata, &items))
+    let kind = format!("{}List", target.resource.kind);
+    Ok(json_reply(StatusCode::OK, &List { kind, api_version: target.resource.api_version(), metadata, items }))
 }
 
-fn listed(resource: &Resource, metadata: &Value, items: &[&Value]) -> Response {
-    ok(&json!({
-        "kind": format!("{}List", resource.kind), "apiVersion": resource.api_version(), "metadata": metadata, "items": items,
-    }))
+/// A list as it is answered.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct List<'a> {
+    kind: String,
+    api_version: String,
+    metadata: Value,
+    items: Vec<&'a Value>,
 }
 
 /// Where a list goes on.

@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use carnet_trust::Refusal;
 use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// What a path answers.
@@ -116,10 +117,13 @@ pub(crate) fn ok(body: &Value) -> Response {
 }
 
 /// JSON with a status.
-pub(crate) fn json_reply(status: StatusCode, body: &Value) -> Response {
+pub(crate) fn json_reply(status: StatusCode, body: &impl Serialize) -> Response {
     let kind = HeaderValue::from_static("application/json");
     let cache = HeaderValue::from_static("no-cache, private");
-    (status, [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)], body.to_string()).into_response()
+    match serde_json::to_vec(body) {
+        Ok(body) => (status, [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)], body).into_response(),
+        Err(error) => ApiError::internal(&error).into_response(),
+    }
 }
 
 /// How an API server words the errors of faults.

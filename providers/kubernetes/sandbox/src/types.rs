@@ -1,5 +1,7 @@
 //! Which resources there are: those that are built in, and those that definitions make.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::{
@@ -20,7 +22,23 @@ pub(crate) struct Resource {
     /// Whether changes of anything but metadata and status count up `metadata.generation`.
     pub(crate) generation: bool,
     /// The schema of a definition. Built-in kinds are taken as they come.
-    pub(crate) schema: Option<Value>,
+    pub(crate) schema: Option<Schema>,
+}
+
+/// The schema of one version of a definition. It stays where it is, for it is long, and asked for at every request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Schema {
+    definition: Arc<Value>,
+    /// Which of its versions.
+    index: usize,
+}
+
+impl Schema {
+    pub(crate) fn get(&self) -> &Value {
+        static NOTHING: Value = Value::Null;
+        let version = self.definition.pointer("/spec/versions").and_then(|all| all.get(self.index));
+        version.and_then(|version| version.pointer("/schema/openAPIV3Schema")).unwrap_or(&NOTHING)
+    }
 }
 
 impl Resource {
@@ -52,7 +70,9 @@ impl Resource {
 }
 
 /// Group, version, plural, kind; then `n` for those in namespaces, `s` for those with a status of their own, `g` for those with a generation.
-const BUILT_IN: &[(&str, &str, &str, &str, &str)] = &[
+type Row = (&'static str, &'static str, &'static str, &'static str, &'static str);
+
+const BUILT_IN: &[Row] = &[
     ("", "v1", "configmaps", "ConfigMap", "n"),
     ("", "v1", "events", "Event", "n"),
     ("", "v1", "namespaces", "Namespace", "s"),
@@ -83,19 +103,24 @@ const OPENSHIFT: &str = "route.openshift.io";
 /// The resource of this group, version and plural.
 pub(crate) fn find(cluster: &Cluster, objects: &Objects, group: &str, version: &str, plural: &str) -> Option<Resource> {
     let is = |one: &Resource| one.group == group && one.version == version && one.plural == plural;
+    let built_in = there(cluster).find(|one| (one.0, one.1, one.2) == (group, version, plural)).map(of_row);
     let definition = || objects.find(&Key::new(DEFINITIONS, "", &format!("{plural}.{group}")));
-    built_in(cluster).find(is).or_else(|| of_definition(definition()?).into_iter().find(is))
+    built_in.or_else(|| of_definition(definition()?).find(is))
 }
 
 /// All of them.
 pub(crate) fn all(cluster: &Cluster, objects: &Objects) -> Vec<Resource> {
     let defined = objects.of(DEFINITIONS, None).flat_map(|(_, definition)| of_definition(definition));
-    built_in(cluster).chain(defined).collect()
+    there(cluster).map(of_row).chain(defined).collect()
 }
 
-fn built_in(cluster: &Cluster) -> impl Iterator<Item = Resource> {
-    let there = BUILT_IN.iter().filter(|(group, ..)| *group != OPENSHIFT || cluster.seed.name == "prod");
-    there.map(|&(group, version, plural, kind, is)| Resource {
+/// The rows of what is built into this cluster.
+fn there(cluster: &Cluster) -> impl Iterator<Item = &'static Row> {
+    BUILT_IN.iter().filter(|(group, ..)| *group != OPENSHIFT || cluster.seed.name == "prod")
+}
+
+fn of_row(&(group, version, plural, kind, is): &Row) -> Resource {
+    Resource {
         group: group.to_owned(),
         version: version.to_owned(),
         plural: plural.to_owned(),
@@ -104,19 +129,19 @@ fn built_in(cluster: &Cluster) -> impl Iterator<Item = Resource> {
         status: is.contains('s'),
         generation: is.contains('g'),
         schema: None,
-    })
+    }
 }
 
 /// Where definitions are kept.
 pub(crate) const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
 /// What a definition makes: a resource for each version that is served.
-fn of_definition(definition: &Value) -> Vec<Resource> {
+fn of_definition(definition: &Arc<Value>) -> impl Iterator<Item = Resource> {
     let text = |path: &str| definition.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
     let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
-    let served = versions.into_iter().flatten().filter(|version| version.get("served") == Some(&Value::Bool(true)));
-    served
-        .map(|version| Resource {
+    let served = versions.into_iter().flatten().enumerate();
+    served.filter(|(_, version)| version.get("served") == Some(&Value::Bool(true))).map(move |(index, version)| {
+        Resource {
             group: text("/spec/group"),
             version: version.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
             plural: text("/spec/names/plural"),
@@ -124,7 +149,7 @@ fn of_definition(definition: &Value) -> Vec<Resource> {
             namespaced: text("/spec/scope") == "Namespaced",
             status: version.pointer("/subresources/status").is_some(),
             generation: true,
-            schema: version.pointer("/schema/openAPIV3Schema").cloned(),
-        })
-        .collect()
+            schema: Some(Schema { definition: Arc::clone(definition), index }),
+        }
+    })
 }

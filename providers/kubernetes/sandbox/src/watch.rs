@@ -7,6 +7,7 @@ use axum::{body::Body, response::IntoResponse as _};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderValue, header};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::{
     sync::watch::Receiver,
@@ -42,7 +43,7 @@ struct Running {
     seen: u64,
     /// The last one that the client was told of.
     said: u64,
-    waiting: VecDeque<String>,
+    waiting: VecDeque<Bytes>,
     end: Instant,
     over: bool,
 }
@@ -78,20 +79,20 @@ pub(crate) fn answer(cluster: &Arc<Cluster>, call: &Call, target: &Target<'_>) -
         // Without a version, what is there comes first, as if it had just been made.
         let there = objects.of(&running.resource, target.namespace).map(|(_, object)| object);
         let there = there.filter(|object| running.selector.matches(object));
-        let there: VecDeque<String> = there.map(|object| line(What::Added.name(), object)).collect();
+        let there: VecDeque<Bytes> = there.map(|object| line(What::Added.name(), object)).collect();
         running.waiting = there;
     }
     drop(objects);
     let body = stream::unfold(running, |mut running| async move {
         let next = running.next().await?;
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(next)), running))
+        Some((Ok::<_, std::convert::Infallible>(next), running))
     });
     let kind = HeaderValue::from_static("application/json");
     Ok(([(header::CONTENT_TYPE, kind)], Body::from_stream(body)).into_response())
 }
 
 impl Running {
-    async fn next(&mut self) -> Option<String> {
+    async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(line) = self.waiting.pop_front() {
                 return Some(line);
@@ -147,14 +148,25 @@ impl Running {
             && self.selector.matches(&change.object)
     }
 
-    fn bookmark(&self) -> String {
+    fn bookmark(&self) -> Bytes {
         let metadata = json!({ "resourceVersion": self.seen.to_string(), "creationTimestamp": null });
         line("BOOKMARK", &json!({ "kind": self.kind, "apiVersion": self.api_version, "metadata": metadata }))
     }
 }
 
-fn line(what: &str, object: &Value) -> String {
-    format!("{}\n", json!({ "type": what, "object": object }))
+/// One line of a watch.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(rename = "type")]
+    what: &'a str,
+    object: &'a Value,
+}
+
+fn line(what: &str, object: &Value) -> Bytes {
+    // There is nothing in it that could not be written.
+    let mut line = serde_json::to_vec(&Line { what, object }).unwrap_or_default();
+    line.push(b'\n');
+    line.into()
 }
 
 fn too_old(asked: u64, now: u64) -> ApiError {

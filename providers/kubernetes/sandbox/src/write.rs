@@ -240,19 +240,12 @@ fn changed(
             "pods \"{name}\" is invalid: spec: Forbidden: the sandbox changes no pods"
         )));
     }
-    let bare = |object: &Value| {
-        let mut object = object.clone();
-        unset_metadata(&mut object, "managedFields");
-        object
-    };
-    let is_same = bare(old) == bare(&new);
-    let spec = |object: &Value| {
-        let mut object = object.clone();
-        unset(&mut object, "metadata");
-        unset(&mut object, "status");
-        object
-    };
-    if target.resource.generation && spec(old) != spec(&new) {
+    let is_same = same_besides(old, &new, &["metadata"])
+        && match (old.get("metadata"), new.get("metadata")) {
+            (Some(old), Some(new)) => same_besides(old, new, &["managedFields"]),
+            (old, new) => old == new,
+        };
+    if target.resource.generation && !same_besides(old, &new, &["metadata", "status"]) {
         let generation = own(old, "generation").and_then(|number| number.as_u64()).unwrap_or_default();
         set_metadata(&mut new, "generation", generation.saturating_add(1).into());
     }
@@ -309,8 +302,8 @@ fn admit(
     let full = target.resource.full();
     let mistakes = match &target.resource.schema {
         Some(of) => {
-            schema::shape(new, of);
-            schema::check(new, old, of)
+            schema::shape(new, of.get());
+            schema::check(new, old, of.get())
         }
         None if full == DEFINITIONS => schema::check_definition(new),
         None => Vec::new(),
@@ -350,6 +343,14 @@ fn unset_metadata(object: &mut Value, name: &str) {
     if let Some(metadata) = object.get_mut("metadata") {
         unset(metadata, name);
     }
+}
+
+/// Whether two objects have the same members, apart from these.
+fn same_besides(one: &Value, other: &Value, besides: &[&str]) -> bool {
+    let counts = |name: &str| !besides.contains(&name);
+    let count = |object: &Value| object.as_object().map_or(0, |all| all.keys().filter(|name| counts(name)).count());
+    let mut members = one.as_object().into_iter().flatten().filter(|(name, _)| counts(name));
+    count(one) == count(other) && members.all(|(name, value)| other.get(name) == Some(value))
 }
 
 /// Whether everybody has set the same as before, whenever that was.
