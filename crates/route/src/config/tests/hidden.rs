@@ -247,8 +247,14 @@ fn what_stands_in_a_value_of_the_wrong_shape_is_not_shown() {
 
 #[test]
 fn of_a_text_that_is_not_toml_no_unknown_name_is_shown_with_its_value() {
-    for line in ["client_sekret = \"HUNTER2", "klient HUNTER2", "url = { x = 1, klient = HUNTER2 }", "klient: HUNTER2"]
-    {
+    for line in [
+        "client_sekret = \"HUNTER2",
+        "klient HUNTER2",
+        "url = { x = 1, klient = HUNTER2 }",
+        "klient: HUNTER2",
+        "klient = [\n \"HUNTER2==\", \"HUNTER2==\"",
+        "klient =\n \"HUNTER2\", url = \"x\"",
+    ] {
         let shown = refused(&format!("version = 1\n[route.a]\nsource = \"robot\"\n{line}\n")).render(false, 100);
         assert!(shown.contains("must be TOML") && !shown.contains("HUNTER2"), "{shown}");
     }
