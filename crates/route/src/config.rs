@@ -9,6 +9,7 @@ mod error;
 mod expand;
 mod file;
 mod find;
+mod lines;
 pub(crate) mod mask;
 mod parts;
 mod refresh;

@@ -23,6 +23,7 @@ use self::{
 };
 use super::{
     limits,
+    lines::Lines,
     mask::{mask, mask_each},
     tree::{self, Node},
 };
@@ -194,12 +195,13 @@ impl ConfigError {
         }
         let users = problems.iter().filter_map(|problem| user_in_url(text, problem));
         let hidden = users.fold(hidden, blot);
+        let lines = Lines::of(text);
         for problem in &mut problems {
             if let Some(span) = problem.span.clone() {
                 let field = problem.field.clone();
                 problem.redact(|said| without_echo(said, text, &hidden, &span));
                 problem.redact_message(|said| without_pieces(said, text, &hidden, &span, &field));
-                problem.place = Some(Place::of(text, span.start));
+                problem.place = Some(lines.place(span.start));
             }
             problem.redact(|text| quote::short(&carnet_core::redacted(text)));
             if let Some((span, label)) = &mut problem.related {

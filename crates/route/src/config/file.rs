@@ -18,6 +18,7 @@ use super::{
     anchors::Anchors,
     error::{ConfigError, Problem, TextOrigin},
     expand, limits,
+    lines::Lines,
     refresh::RefreshSection,
     section::Reader,
     show::{self, Setting},
@@ -70,7 +71,8 @@ pub(crate) fn read(
     expand::expand(&mut tree, text, environment, &mut problems, &mut expansions);
     let name = origin.name();
     let (unread, settings) = (Vec::new(), Vec::new());
-    let reader = Reader { text, name, expansions, problems, unread, settings, untyped: false };
+    let lines = Lines::of(text);
+    let reader = Reader { text, lines, name, expansions, problems, unread, settings, untyped: false };
     let mut file = File { reader, registry, sections: Vec::new() };
     let routes = file.top(tree);
     let File { reader: Reader { problems, unread, settings, .. }, sections, .. } = file;
@@ -128,15 +130,7 @@ impl<'t> File<'t, '_> {
         let number = version.get_ref().as_integer().map(ToString::to_string);
         match number {
             Some(number) if number == VERSION.to_string() => {
-                let setting = show::setting(
-                    self.reader.text,
-                    &self.reader.name,
-                    &self.reader.expansions,
-                    "version",
-                    &span,
-                    number,
-                );
-                self.reader.settings.push(setting);
+                self.record("version", &span, number);
             }
             Some(number) => {
                 let message = format!("version {number} of the file format is not known to this carnet");
@@ -275,8 +269,8 @@ impl<'t> File<'t, '_> {
     }
 
     fn record(&mut self, field: &str, span: &Range<usize>, value: String) {
-        let Reader { text, name, expansions, .. } = &self.reader;
-        let setting = show::setting(text, name, expansions, field, span, value);
+        let Reader { lines, name, expansions, .. } = &self.reader;
+        let setting = show::setting(lines, name, expansions, field, span, value);
         self.reader.settings.push(setting);
     }
 }

@@ -13,6 +13,7 @@ use toml::{
 use super::{
     error::{ConfigError, Problem, TextOrigin},
     expand,
+    lines::Lines,
     section::Reader,
     tree::{self, Node},
 };
@@ -248,7 +249,16 @@ impl<'p> Layout<'p> {
         }
         let name = TextOrigin::CommandLine.name();
         let (unread, settings) = (Vec::new(), Vec::new());
-        let mut reader = Reader { text: &self.text, name, expansions, problems, unread, settings, untyped: true };
+        let mut reader = Reader {
+            text: &self.text,
+            lines: Lines::of(&self.text),
+            name,
+            expansions,
+            problems,
+            unread,
+            settings,
+            untyped: true,
+        };
         let built = read(&mut reader, self.parts.clone());
         match built {
             Some(built) if reader.problems.is_empty() => Ok(built),

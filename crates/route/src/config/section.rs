@@ -13,6 +13,7 @@ use super::{
     error::Problem,
     expand::Expansions,
     limits,
+    lines::Lines,
     mask::{is_reference, sounds_secret},
     show::{self, Setting},
     tree::{self, Node},
@@ -23,6 +24,7 @@ use crate::registry::Entry;
 /// What is read, and what was found wrong with it so far.
 pub(crate) struct Reader<'t> {
     pub(crate) text: &'t str,
+    pub(crate) lines: Lines<'t>,
     /// What the text is called in `config show`.
     pub(crate) name: String,
     pub(crate) expansions: Expansions,
@@ -297,7 +299,7 @@ impl<'t> Reader<'t> {
     }
 
     fn record(&mut self, schema: &Json, fields: &Node<'_>, path: &str) {
-        let mut settings = show::record(self.text, &self.name, &self.expansions, schema, fields, path);
+        let mut settings = show::record(&self.lines, &self.name, &self.expansions, schema, fields, path);
         self.settings.append(&mut settings);
     }
 }

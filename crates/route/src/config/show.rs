@@ -10,6 +10,7 @@ use toml::de::DeValue;
 use super::{
     error::{hidden, plain},
     expand::Expansions,
+    lines::Lines,
     mask::{mask, sounds_secret},
     tree::Node,
 };
@@ -65,7 +66,7 @@ impl std::fmt::Display for Origin {
 
 /// A value that is not part of a section.
 pub(crate) fn setting(
-    text: &str,
+    lines: &Lines<'_>,
     file: &str,
     expansions: &Expansions,
     field: &str,
@@ -73,14 +74,13 @@ pub(crate) fn setting(
     value: String,
 ) -> Setting {
     let variables = expansions.variables_of(span);
-    let origin =
-        Origin::Text { file: file.to_owned(), place: Place::of(text, text.floor_char_boundary(span.start)), variables };
+    let origin = Origin::Text { file: file.to_owned(), place: lines.place(span.start), variables };
     Setting { field: plain(field), value, origin }
 }
 
 /// The values of a section, then the defaults of what it leaves out.
 pub(crate) fn record(
-    text: &str,
+    lines: &Lines<'_>,
     file: &str,
     expansions: &Expansions,
     schema: &Json,
@@ -92,7 +92,7 @@ pub(crate) fn record(
         let secret = is_secret(schema, name) || name.last().is_some_and(|last| sounds_secret(last));
         let shown = if secret { MASKED.to_owned() } else { shown(expansions, name, value) };
         let field = super::section::join(path, name);
-        settings.push(setting(text, file, expansions, &field, &value.span(), shown));
+        settings.push(setting(lines, file, expansions, &field, &value.span(), shown));
     });
     let properties = schema.get("properties").and_then(Json::as_object);
     for (name, property) in properties.into_iter().flatten() {
