@@ -12,6 +12,9 @@ use super::{
 /// Longest trust policy in characters, white space not counted ("IAM and STS quotas": 2048, up to 8192 on request).
 const LONGEST: usize = 8192;
 
+/// The principal that is everybody.
+const ANYBODY: &str = "*";
+
 /// A role's trust policy, parsed once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustPolicy {
@@ -153,7 +156,7 @@ impl Statement {
             _ => return Err(PolicyError("`Effect` is neither Allow nor Deny".to_owned())),
         };
         let principals = match members.get("Principal") {
-            Some(Value::String(all)) if all == "*" => vec![("*".to_owned(), "*".to_owned())],
+            Some(Value::String(all)) if all == ANYBODY => vec![(ANYBODY.to_owned(), ANYBODY.to_owned())],
             Some(Value::Object(types)) => {
                 let mut principals = Vec::new();
                 for (kind, values) in types {
@@ -195,9 +198,13 @@ impl Statement {
         &self.conditions
     }
 
-    /// Whether it is about this principal.
+    /// Whether it is about this principal. One that denies and names `*` is about everybody, whatever type the `*` is of ("AWS
+    /// JSON policy elements: Principal", all principals); one that allows lets nobody in by it who comes from another issuer.
+    /// UNCONFIRMED how far `*` reaches among callers that are not of AWS: this is the strict side of both.
     pub fn names(&self, (kind, value): (&str, &str)) -> bool {
-        self.principals.iter().any(|(of, name)| (of == kind && name == value) || (of == "*" && kind != "Federated"))
+        let everybody = |of: &str| !self.allow || (of == ANYBODY && kind != "Federated");
+        let is_it = |of: &str, name: &str| (of == kind && name == value) || (name == ANYBODY && everybody(of));
+        self.principals.iter().any(|(of, name)| is_it(of, name))
     }
 
     /// Whether it is about this action. Names of actions are compared without case.

@@ -1,5 +1,6 @@
 //! One valid request, bent in one place.
 
+mod principals;
 mod session;
 
 use carnet_core::Secret;

@@ -215,6 +215,27 @@ async fn rejects_role_that_does_not_trust_the_provider() {
 }
 
 #[tokio::test]
+async fn rejects_token_that_a_statement_denies_to_everybody() {
+    let sandbox = Sandbox::new();
+    let issuer = &seed::GITHUB_ISSUER[8..];
+    for everybody in [json!("*"), json!({ "AWS": "*" })] {
+        let trust = json!({ "Version": "2012-10-17", "Statement": [
+            { "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+              "Principal": { "Federated": format!("arn:aws:iam::123456789012:oidc-provider/{issuer}") },
+              "Condition": { "StringLike": { format!("{issuer}:sub"): "repo:carnet-sandbox/*" } } },
+            { "Effect": "Deny", "Action": "sts:AssumeRoleWithWebIdentity", "Principal": everybody,
+              "Condition": { "StringNotEquals": { format!("{issuer}:sub"): "repo:carnet-sandbox/app:one" } } },
+        ] });
+        let trust = trust.to_string();
+        let fields = [("Action", "UpdateAssumeRolePolicy"), ("RoleName", "reader"), ("PolicyDocument", trust.as_str())];
+        sandbox.iam(&fields).await.ok();
+        sandbox.web_identity(&sandbox.job(json!({ "sub": "repo:carnet-sandbox/app:one" })), &[]).await.ok();
+        let reply = sandbox.web_identity(&sandbox.job(json!({ "sub": "repo:carnet-sandbox/app:two" })), &[]).await;
+        reply.refused(403, "AccessDenied", NOT_AUTHORIZED);
+    }
+}
+
+#[tokio::test]
 async fn rejects_tags_where_tag_session_is_not_allowed() {
     let sandbox = Sandbox::new();
     let issuer = &seed::GITHUB_ISSUER[8..];
