@@ -6,6 +6,7 @@
 //! "Available keys for AWS OIDC federation", "Pass session tags in AWS STS" (IAM user guide).
 
 mod condition;
+mod document;
 mod evaluate;
 mod lint;
 pub mod login;
@@ -15,6 +16,7 @@ mod provider;
 mod session;
 
 pub use condition::{Condition, Context};
+pub use document::{Document, DocumentError};
 pub use evaluate::{Admitted, Question, evaluate};
 pub use lint::lint_role;
 pub use policy::{Denied, PolicyError, Statement, TrustPolicy};

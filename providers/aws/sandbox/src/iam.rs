@@ -9,7 +9,6 @@ mod shared_issuers;
 use std::sync::Arc;
 
 use axum::response::Response;
-use carnet_trust::Refusal;
 
 use crate::{
     access,
@@ -109,10 +108,4 @@ fn exists(what: &str) -> ApiError {
 
 fn limit(what: &str, most: usize) -> ApiError {
     ApiError::new(409, "LimitExceeded", format!("Cannot exceed quota for {what}: {most}"))
-}
-
-/// A document that is no policy.
-fn malformed(text: &str) -> ApiError {
-    let refusal = Refusal::new("policy-document", text, "a policy", "MalformedPolicyDocument", "correct the document");
-    ApiError::new(400, "MalformedPolicyDocument", text).because(refusal)
 }

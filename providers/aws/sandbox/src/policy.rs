@@ -4,8 +4,11 @@
 
 use std::fmt;
 
-use carnet_aws::trust::{Condition, Context};
-use serde_json::Value;
+use carnet_aws::trust::{Condition, Context, Document, DocumentError};
+use carnet_trust::Refusal;
+use serde_json::{Map, Value};
+
+use crate::reply::ApiError;
 
 /// Longest policy in characters, white space not counted ("IAM and STS quotas": inline policies of a role).
 const LONGEST: usize = 10_240;
@@ -27,15 +30,44 @@ struct Statement {
 
 /// Why a document is no permission policy; IAM and STS answer `MalformedPolicyDocument`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyMistake(pub String);
+pub struct PolicyMistake {
+    /// What AWS says.
+    pub text: String,
+    /// What was seen; AWS's words where they say it.
+    pub seen: String,
+}
+
+impl PolicyMistake {
+    fn new(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { seen: text.clone(), text }
+    }
+
+    /// As IAM and STS refuse it.
+    pub(crate) fn refused(self) -> ApiError {
+        malformed(&self.text, &self.seen)
+    }
+
+    /// AWS says no more of a form that is wrong.
+    fn syntax(seen: impl Into<String>) -> Self {
+        Self { text: "Syntax errors in policy.".to_owned(), seen: seen.into() }
+    }
+}
 
 impl fmt::Display for PolicyMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl std::error::Error for PolicyMistake {}
+
+/// The refusal of a document that is no policy.
+pub(crate) fn malformed(text: &str, seen: &str) -> ApiError {
+    let seen = carnet_core::safe_text(seen);
+    let refusal = Refusal::new("policy-document", seen, "a policy", "MalformedPolicyDocument", "correct the document");
+    ApiError::new(400, "MalformedPolicyDocument", text).because(refusal)
+}
 
 /// What a set of policies says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,25 +86,12 @@ impl PolicyDocument {
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn parse(document: &str) -> Result<Self, PolicyMistake> {
-        if document.chars().filter(|c| !c.is_whitespace()).count() > LONGEST {
-            return Err(PolicyMistake(format!("The policy is longer than {LONGEST} characters.")));
-        }
-        let syntax = || PolicyMistake("Syntax errors in policy.".to_owned());
-        let document: Value = serde_json::from_str(document).map_err(|_position| syntax())?;
-        let members = document.as_object().ok_or_else(syntax)?;
-        if members.keys().any(|key| !["Version", "Id", "Statement"].contains(&key.as_str())) {
-            return Err(syntax());
-        }
-        let variables = match members.get("Version").map(Value::as_str) {
-            None | Some(Some("2008-10-17")) => false,
-            Some(Some("2012-10-17")) => true,
-            _ => return Err(syntax()),
-        };
-        let statements = match members.get("Statement") {
-            Some(Value::Array(many)) => many.iter().map(|one| Statement::read(one, variables)).collect(),
-            Some(one @ Value::Object(_)) => Statement::read(one, variables).map(|one| vec![one]),
-            _ => Err(syntax()),
-        }?;
+        let document = Document::parse(document, LONGEST).map_err(|error| match error {
+            DocumentError::Syntax(what) => PolicyMistake::syntax(what),
+            DocumentError::Sid(text) => PolicyMistake::new(text),
+        })?;
+        let read = |members: &Map<String, Value>| Statement::read(members, document.variables);
+        let statements = document.statements.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Self(statements))
     }
 }
@@ -96,39 +115,43 @@ pub(crate) fn evaluate<'a>(
 }
 
 impl Statement {
-    fn read(statement: &Value, variables: bool) -> Result<Self, PolicyMistake> {
+    fn read(members: &Map<String, Value>, variables: bool) -> Result<Self, PolicyMistake> {
         const KNOWN: [&str; 7] = ["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"];
-        let mistake = |text: &str| PolicyMistake(text.to_owned());
-        let members = statement.as_object().ok_or_else(|| mistake("Syntax errors in policy."))?;
         if members.contains_key("Principal") || members.contains_key("NotPrincipal") {
-            return Err(mistake("Policy document should not specify a principal."));
+            return Err(PolicyMistake::new("Policy document should not specify a principal."));
         }
-        if members.keys().any(|key| !KNOWN.contains(&key.as_str())) {
-            return Err(mistake("Syntax errors in policy."));
+        if let Some(unknown) = members.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+            return Err(PolicyMistake::syntax(format!("unknown member {}", carnet_core::safe_text(unknown))));
         }
         let allow = match members.get("Effect").and_then(Value::as_str) {
             Some("Allow") => true,
             Some("Deny") => false,
-            _ => return Err(mistake("Syntax errors in policy.")),
+            _ => return Err(PolicyMistake::syntax("`Effect` is neither Allow nor Deny")),
         };
-        let either = |plain: &str, negated: &str, missing: &str| match (members.get(plain), members.get(negated)) {
-            (Some(value), None) => Ok(("StringLike", texts(value)?)),
-            (None, Some(value)) => Ok(("StringNotLike", texts(value)?)),
-            _ => Err(mistake(missing)),
+        let either = |plain: &str, negated: &str, missing: &str| {
+            let (operator, texts) = match (members.get(plain), members.get(negated)) {
+                (Some(value), None) => ("StringLike", texts(value)?),
+                (None, Some(value)) => ("StringNotLike", texts(value)?),
+                (Some(_), Some(_)) => return Err(PolicyMistake::syntax(format!("both `{plain}` and `{negated}`"))),
+                (None, None) => return Err(PolicyMistake::new(missing)),
+            };
+            if texts.is_empty() { Err(PolicyMistake::new(missing)) } else { Ok((operator, texts)) }
         };
         let (operator, actions) = either("Action", "NotAction", "Policy statement must contain actions.")?;
         if actions.iter().any(|action| action != "*" && !action.contains(':')) {
-            return Err(mistake("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."));
+            return Err(PolicyMistake::new(
+                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
+            ));
         }
         let actions: Vec<String> = actions.iter().map(|action| action.to_ascii_lowercase()).collect();
         let action = Condition::new(operator, ACTION, &actions, false);
         let (operator, resources) = either("Resource", "NotResource", "Policy statement must contain resources.")?;
         if resources.iter().any(|arn| arn != "*" && !arn.starts_with("arn:")) {
-            return Err(mistake("Resource must be in ARN format or \"*\"."));
+            return Err(PolicyMistake::new("Resource must be in ARN format or \"*\"."));
         }
         let resource = Condition::new(operator, RESOURCE, &resources, variables);
         let (Some(action), Some(resource)) = (action, resource) else {
-            return Err(mistake("Syntax errors in policy."));
+            return Err(PolicyMistake::syntax("`Action` or `Resource`"));
         };
         Ok(Self { allow, action, resource, conditions: conditions(members.get("Condition"), variables)? })
     }
@@ -142,10 +165,9 @@ impl Statement {
 
 fn conditions(block: Option<&Value>, variables: bool) -> Result<Vec<Condition>, PolicyMistake> {
     let Some(block) = block else { return Ok(Vec::new()) };
-    let syntax = || PolicyMistake("Syntax errors in policy.".to_owned());
     let mut conditions = Vec::new();
-    for (operator, keys) in block.as_object().ok_or_else(syntax)? {
-        let invalid = || PolicyMistake(format!("Invalid Condition type : {}", carnet_core::safe_text(operator)));
+    for (operator, keys) in block.as_object().ok_or_else(|| PolicyMistake::syntax("`Condition` is no object"))? {
+        let invalid = || PolicyMistake::new(format!("Invalid Condition type : {}", carnet_core::safe_text(operator)));
         for (key, values) in keys.as_object().ok_or_else(invalid)? {
             conditions.push(Condition::new(operator, key, &texts(values)?, variables).ok_or_else(invalid)?);
         }
@@ -158,7 +180,7 @@ fn texts(value: &Value) -> Result<Vec<String>, PolicyMistake> {
     let one = |value: &Value| match value {
         Value::String(text) => Ok(text.clone()),
         Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
-        _ => Err(PolicyMistake("Syntax errors in policy.".to_owned())),
+        _ => Err(PolicyMistake::syntax("something else than texts")),
     };
     match value {
         Value::Array(many) => many.iter().map(one).collect(),
@@ -201,7 +223,13 @@ mod tests {
             ("\"NotResource\"", "\"Principal\""),
             ("StringEquals", "StringResembles"),
             ("{", ""),
+            ("\"Effect\"", "\"Effect\":\"Deny\",\"Effect\""),
+            ("\"StringEquals\"", "\"StringEquals\":{},\"StringEquals\""),
+            ("\"aws:username\"", "\"aws:username\":\"y\",\"aws:username\""),
+            ("\"NotAction\"", "\"Action\":\"s3:*\",\"NotAction\""),
+            ("[\"s3:Get*\",\"s3:ListBucket\"]", "[]"),
         ] {
+            assert!(READS.contains(from), "{from}");
             assert!(PolicyDocument::parse(&READS.replacen(from, to, 1)).is_err(), "{from} as {to}");
         }
         assert!(PolicyDocument::parse(&" ".repeat(20_000)).is_err());

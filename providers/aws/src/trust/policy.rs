@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     condition::{Condition, Context},
+    document::{Document, DocumentError},
     pattern::Pattern,
 };
 
@@ -71,26 +72,12 @@ impl TrustPolicy {
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn parse(document: &str) -> Result<Self, PolicyError> {
-        if document.chars().filter(|c| !c.is_whitespace()).count() > LONGEST {
-            return Err(PolicyError(format!("the policy is longer than {LONGEST} characters")));
-        }
-        let document: Value = serde_json::from_str(document)
-            .map_err(|error| PolicyError(format!("not JSON: line {}, column {}", error.line(), error.column())))?;
-        let Some(members) = document.as_object() else { return Err(PolicyError("not a JSON object".to_owned())) };
-        if let Some(unknown) = members.keys().find(|key| !["Version", "Id", "Statement"].contains(&key.as_str())) {
-            return Err(unknown_member(unknown));
-        }
-        let variables = match members.get("Version").map(Value::as_str) {
-            // "If you do not include the Version element, the value defaults to 2008-10-17."
-            None | Some(Some("2008-10-17")) => false,
-            Some(Some("2012-10-17")) => true,
-            _ => return Err(PolicyError("`Version` is neither 2012-10-17 nor 2008-10-17".to_owned())),
-        };
-        let statements = match members.get("Statement") {
-            Some(Value::Array(many)) => many.iter().map(|one| Statement::read(one, variables)).collect(),
-            Some(one @ Value::Object(_)) => Statement::read(one, variables).map(|one| vec![one]),
-            _ => Err(PolicyError("`Statement` is missing".to_owned())),
-        }?;
+        let document = Document::parse(document, LONGEST).map_err(|error| match error {
+            DocumentError::Syntax(what) => PolicyError(format!("Syntax error: {what}")),
+            DocumentError::Sid(text) => PolicyError(text.to_owned()),
+        })?;
+        let read = |members: &Map<String, Value>| Statement::read(members, document.variables);
+        let statements = document.statements.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Self { statements })
     }
 
@@ -139,15 +126,14 @@ fn rank(clause: &str) -> usize {
 }
 
 impl Statement {
-    fn read(statement: &Value, variables: bool) -> Result<Self, PolicyError> {
+    fn read(members: &Map<String, Value>, variables: bool) -> Result<Self, PolicyError> {
         const KNOWN: [&str; 6] = ["Sid", "Effect", "Principal", "Action", "NotAction", "Condition"];
-        let Some(members) = statement.as_object() else {
-            return Err(PolicyError("a statement is no object".to_owned()));
-        };
         if let Some(unknown) = members.keys().find(|key| !KNOWN.contains(&key.as_str())) {
             return Err(match unknown.as_str() {
                 "Resource" | "NotResource" => PolicyError("Has prohibited field Resource".to_owned()),
-                _ => unknown_member(unknown),
+                // "You cannot use the NotPrincipal element in […] an IAM role trust policy" (AWS JSON policy elements).
+                "NotPrincipal" => PolicyError("Has prohibited field NotPrincipal".to_owned()),
+                _ => PolicyError(format!("Syntax error: unknown member {}", carnet_core::safe_text(unknown))),
             });
         }
         let allow = match members.get("Effect").and_then(Value::as_str) {
@@ -167,13 +153,19 @@ impl Statement {
                 }
                 principals
             }
-            _ => return Err(PolicyError("Missing required field Principal".to_owned())),
+            _ => Vec::new(),
         };
+        if principals.is_empty() {
+            return Err(PolicyError("Missing required field Principal".to_owned()));
+        }
         let (actions, not_action) = match (members.get("Action"), members.get("NotAction")) {
             (Some(actions), None) => (texts("Action", actions)?, false),
             (None, Some(actions)) => (texts("NotAction", actions)?, true),
-            _ => return Err(PolicyError("Missing required field Action".to_owned())),
+            _ => (Vec::new(), false),
         };
+        if actions.is_empty() {
+            return Err(PolicyError("Missing required field Action".to_owned()));
+        }
         if let Some(action) = actions.iter().find(|action| !is_trust_action(action)) {
             let action = carnet_core::safe_text(action);
             return Err(PolicyError(format!("AssumeRole policy may only specify STS AssumeRole actions ({action})")));
@@ -269,8 +261,4 @@ fn texts(member: &str, value: &Value) -> Result<Vec<String>, PolicyError> {
         Value::Array(many) => many.iter().map(one).collect(),
         other => one(other).map(|text| vec![text]),
     }
-}
-
-fn unknown_member(name: &str) -> PolicyError {
-    PolicyError(format!("Syntax error: unknown member {}", carnet_core::safe_text(name)))
 }

@@ -303,6 +303,13 @@ fn rejects_policies_bent_in_one_place() {
         ("sts:AssumeRoleWithWebIdentity", "s3:GetObject"),
         ("StringLike", "StringResembles"),
         ("\"Principal\"", "\"NotPrincipal\""),
+        ("{\"Federated\"", "{\"AWS\":\"1\"},\"Principal\":{\"Federated\""),
+        ("\"Federated\"", "\"Federated\":\"*\",\"Federated\""),
+        ("\"Effect\"", "\"Effect\":\"Deny\",\"Effect\""),
+        ("\"StringEquals\"", "\"StringEquals\":{},\"StringEquals\""),
+        ("\"issuer.example/a:aud\"", "\"issuer.example/a:aud\":\"x\",\"issuer.example/a:aud\""),
+        ("\"Effect\"", "\"Sid\":\"a b!\",\"Effect\""),
+        ("[\"sts:AssumeRoleWithWebIdentity\"]", "[]"),
         ("\"Statement\"", "\"Statements\""),
         ("}", ""),
     ] {

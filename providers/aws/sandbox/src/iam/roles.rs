@@ -6,9 +6,9 @@ use carnet_aws::trust::{Role, TrustPolicy};
 use jiff::SignedDuration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Ask, any, exists, limit, malformed, no_such, shared_issuers};
+use super::{Ask, any, exists, limit, no_such, shared_issuers};
 use crate::{
-    policy::PolicyDocument,
+    policy::{PolicyDocument, PolicyMistake, malformed},
     reply::{Answer, ApiError, seconds},
     seed,
     state::{Inner, MAX_TRUSTS, RoleEntry},
@@ -124,7 +124,7 @@ pub(super) fn delete(ask: &Ask<'_>) -> Answer {
 pub(super) fn put_policy(ask: &Ask<'_>) -> Answer {
     let name = ask.parameters.required("PolicyName", POLICY_NAME)?;
     let document = ask.parameters.required("PolicyDocument", DOCUMENT)?;
-    let policy = PolicyDocument::parse(document).map_err(|mistake| malformed(&mistake.0))?;
+    let policy = PolicyDocument::parse(document).map_err(PolicyMistake::refused)?;
     change(ask, |entry| {
         if entry.policies.len() >= MAX_POLICIES && !entry.policies.contains_key(name) {
             return Err(limit("RolePolicies", MAX_POLICIES));
@@ -183,7 +183,7 @@ fn change(ask: &Ask<'_>, how: impl FnOnce(&mut RoleEntry) -> Result<(), ApiError
 }
 
 fn trust(document: &str) -> Result<TrustPolicy, ApiError> {
-    let trust = TrustPolicy::parse(document).map_err(|mistake| malformed(&mistake.0))?;
+    let trust = TrustPolicy::parse(document).map_err(|mistake| malformed(&mistake.0, &mistake.0))?;
     shared_issuers::check(&trust)?;
     Ok(trust)
 }

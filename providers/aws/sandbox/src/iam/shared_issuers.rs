@@ -2,7 +2,7 @@
 
 use carnet_aws::trust::{Condition, Statement, TrustPolicy};
 
-use crate::{reply::ApiError, seed};
+use crate::{policy::malformed, reply::ApiError, seed};
 
 /// Issuers, and the claim that must be bound ("Create a role for OpenID Connect federation", identity-provider controls
 /// for shared OIDC providers). UNCONFIRMED: the list is longer and grows.
@@ -27,7 +27,10 @@ pub(super) fn check(trust: &TrustPolicy) -> Result<(), ApiError> {
         let key = format!("{issuer}:{claim}");
         for statement in trust.statements().iter().filter(|one| one.is_allow() && one.names(("Federated", &arn))) {
             if !statement.conditions().iter().any(|condition| condition.key() == key && binds(condition)) {
-                return Err(super::malformed(&format!("Missing required condition for {key}")));
+                return Err(malformed(
+                    &format!("Missing required condition for {key}"),
+                    "a trust that lets every tenant in",
+                ));
             }
         }
     }
@@ -45,7 +48,7 @@ fn check_built_in(trust: &TrustPolicy) -> Result<(), ApiError> {
     if trust.statements().iter().filter(naming).all(|one| one.conditions().iter().any(exact)) {
         return Ok(());
     }
-    Err(super::malformed(&format!("Missing required condition for {BUILT_IN}:aud")))
+    Err(malformed(&format!("Missing required condition for {BUILT_IN}:aud"), "a trust that lets every client in"))
 }
 
 /// Whether a condition on the subject leaves one tenant, or some that are named. Its values are alternatives, so each of

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use carnet_trust::Refusal;
 
 use super::parameters::{Parameters, invalid};
-use crate::{policy::PolicyDocument, reply::ApiError};
+use crate::{
+    policy::{PolicyDocument, PolicyMistake, malformed},
+    reply::ApiError,
+};
 
 /// Longest inline policy, in characters.
 const LONGEST: usize = 2048;
@@ -25,6 +28,8 @@ const MANAGED: [(&str, &str); 2] = [
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#,
     ),
 ];
+
+const UNKNOWN: &str = "The specified managed policy does not exist.";
 
 /// The policies of a request, and how much of the room they and the tags take, in per cent; `None` when there is
 /// nothing.
@@ -65,18 +70,12 @@ pub(crate) fn read(parameters: &Parameters, tags: &BTreeMap<String, String>) -> 
     }
     let mut policies = Vec::new();
     if let Some(document) = inline {
-        policies.push(PolicyDocument::parse(document).map_err(|mistake| malformed(&mistake.0))?);
+        policies.push(PolicyDocument::parse(document).map_err(PolicyMistake::refused)?);
     }
     for arn in arns {
         let known = MANAGED.iter().find_map(|(own, document)| (*own == arn).then_some(*document));
-        let document = known.ok_or_else(|| malformed("The specified managed policy does not exist."))?;
-        policies.push(PolicyDocument::parse(document).map_err(|mistake| malformed(&mistake.0))?);
+        let document = known.ok_or_else(|| malformed(UNKNOWN, arn))?;
+        policies.push(PolicyDocument::parse(document).map_err(PolicyMistake::refused)?);
     }
     Ok(SessionPolicies { policies, packed: (used > 0).then_some(packed) })
-}
-
-/// A document that is no policy.
-pub(crate) fn malformed(text: &str) -> ApiError {
-    let refusal = Refusal::new("policy-document", text, "a policy", "MalformedPolicyDocument", "correct the document");
-    ApiError::new(400, "MalformedPolicyDocument", text).because(refusal)
 }

@@ -205,7 +205,7 @@ async fn rejects_documents_that_are_no_policies() {
         reply.refused(400, "MalformedPolicyDocument", "");
     }
     let put = [("Action", "PutRolePolicy"), ("RoleName", "reader"), ("PolicyName", "p"), ("PolicyDocument", "{}")];
-    sandbox.iam(&put).await.refused(400, "MalformedPolicyDocument", "");
+    sandbox.iam(&put).await.refused(400, "MalformedPolicyDocument", "Syntax errors in policy.");
 }
 
 #[tokio::test]
