@@ -217,6 +217,8 @@ pub enum HttpErrorKind {
     Timeout,
     /// The certificate or the handshake failed.
     Tls,
+    /// What TLS is to trust on this side cannot be read, so nothing was said to the other side. The cause is an [`Error`].
+    TlsSettings,
     /// The answer is larger than the request allows.
     TooLarge,
 }
@@ -247,6 +249,7 @@ impl std::error::Error for HttpError {
 impl From<HttpError> for Error {
     fn from(error: HttpError) -> Self {
         match error.kind {
+            HttpErrorKind::TlsSettings => of_this_side(error),
             HttpErrorKind::Blocked => {
                 let what = "send a request to an address that is not allowed";
                 Self::configuration(what).because(error).hint("correct the address; what is allowed depends on who named it")
@@ -273,6 +276,16 @@ impl From<HttpError> for Error {
                 .because(error)
                 .hint("the connection broke in mid-answer; the same request may succeed later"),
         }
+    }
+}
+
+/// The cause knows what sort of mistake it is and what to do about it.
+fn of_this_side(error: HttpError) -> Error {
+    let HttpError { message, cause, .. } = error;
+    let Some(cause) = cause else { return Error::configuration(message) };
+    match cause.downcast::<Error>() {
+        Ok(own) => Error::new(own.kind(), message).because(*own),
+        Err(other) => Error::configuration(message).because(other),
     }
 }
 
@@ -303,6 +316,17 @@ mod tests {
         assert!(hint(HttpErrorKind::NotHttp).contains("check address, port and scheme"));
         assert_eq!(hint(HttpErrorKind::NotTls), "what answers there does not speak TLS: check scheme and port");
         assert!(!hint(HttpErrorKind::NotHttp).contains("later") && hint(HttpErrorKind::Protocol).contains("later"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_here_is_not_called_unreachable() {
+        let cause = Error::configuration("read the certificates").hint("correct the file");
+        let message = "GET https://a.example: TLS cannot be set up".to_owned();
+        let failed = HttpError { kind: HttpErrorKind::TlsSettings, message, cause: Some(Box::new(cause)) };
+        let error = Error::from(failed);
+        assert_eq!((error.kind().exit_code(), error.is_retryable()), (2, false));
+        assert_eq!(error.hints(), ["correct the file"]);
+        assert_eq!(crate::chain(&error), ["GET https://a.example: TLS cannot be set up", "read the certificates"]);
     }
 
     #[test]

@@ -59,9 +59,14 @@ pub fn parse_roots(pem: &[u8]) -> Result<usize, Error> {
 
 fn add_system(store: &mut RootCertStore, optional: bool) -> Result<(), Error> {
     for path in BUNDLES.map(PathBuf::from) {
-        if let Some(pem) = SystemFiles.read(&path, MAX_BUNDLE)? {
-            return add_pem(store, pem.expose())
-                .map_err(|error| Error::configuration(format!("read roots from {}", path.display())).because(error));
+        let attempt = || Error::configuration(format!("read the system's trusted certificates in {}", path.display()));
+        let pem = SystemFiles.read(&path, MAX_BUNDLE).map_err(|error| attempt().because(error))?;
+        if let Some(pem) = pem {
+            return add_pem(store, pem.expose()).map_err(|error| {
+                attempt()
+                    .because(error)
+                    .hint("install the package ca-certificates again, or name a PEM bundle in SSL_CERT_FILE")
+            });
         }
     }
     if optional {
@@ -72,23 +77,71 @@ fn add_system(store: &mut RootCertStore, optional: bool) -> Result<(), Error> {
 }
 
 fn add_file(store: &mut RootCertStore, path: &Path, variable: &str) -> Result<(), Error> {
-    let attempt = || Error::configuration(format!("read trusted certificates from {}", path.display()));
-    let pem = SystemFiles.read(path, MAX_BUNDLE).map_err(|error| attempt().because(error))?;
-    let pem = pem.ok_or_else(|| attempt().hint(format!("{variable} names this file, and it does not exist")))?;
-    add_pem(store, pem.expose()).map_err(|error| attempt().because(error))
+    let what = format!("read the trusted certificates in {}, which {variable} names", path.display());
+    let hint = format!("correct the file or {variable}; unset, the system's certificates are trusted");
+    let pem = match SystemFiles.read(path, MAX_BUNDLE) {
+        Ok(Some(pem)) => pem,
+        Ok(None) => return Err(Error::configuration(format!("{what}: it does not exist")).hint(hint)),
+        Err(error) => return Err(Error::configuration(what).because(error).hint(hint)),
+    };
+    add_pem(store, pem.expose()).map_err(|error| Error::configuration(what).because(error).hint(hint))
 }
 
 fn add_pem(store: &mut RootCertStore, pem: &[u8]) -> Result<(), Error> {
     let before = store.len();
+    let mut seen = 0_usize;
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| Error::configuration("read PEM certificates").because(error))?;
+        // The parser quotes what it looked for as numbers, and knows no lines.
+        let certificate = certificate.map_err(|_quoting| broken(pem))?;
+        seen = seen.saturating_add(1);
         // Bundles hold an old certificate or two that is no usable root; that must not cost the others.
         drop(store.add(certificate));
     }
-    if store.len() == before {
-        return Err(Error::configuration("find a usable certificate in the PEM text"));
+    if store.len() > before {
+        return Ok(());
     }
-    Ok(())
+    // A cut block whose base64 goes on in the next one is nothing to the parser.
+    if first_broken(pem).is_some() {
+        return Err(broken(pem));
+    }
+    Err(if seen == 0 {
+        Error::configuration("find a certificate: it holds none")
+            .hint("it is PEM: blocks that begin with -----BEGIN CERTIFICATE-----")
+    } else {
+        Error::configuration(format!(
+            "find a certificate that can be trusted: none of the {seen} in it can be read as X.509"
+        ))
+    })
+}
+
+/// The first block that cannot be read.
+fn broken(pem: &[u8]) -> Error {
+    let (line, why) = first_broken(pem).unwrap_or((1, "the text is no PEM"));
+    Error::configuration(format!("read it as PEM: line {line}: {why}")).hint("write that block again, or remove it")
+}
+
+/// Line of the block, counted from 1, and what is wrong with it.
+fn first_broken(pem: &[u8]) -> Option<(usize, &'static str)> {
+    let mut open: Option<(usize, usize)> = None;
+    let mut end = 0_usize;
+    for (line, text) in (1..).zip(pem.split_inclusive(|byte| *byte == b'\n')) {
+        let start = end;
+        end = end.saturating_add(text.len());
+        if text.starts_with(b"-----BEGIN ") {
+            if let Some((cut, _)) = open {
+                return Some((cut, "the block is cut: another one begins before its end"));
+            }
+            open = Some((line, start));
+        } else if text.starts_with(b"-----END ")
+            && let Some((begun, start)) = open.take()
+        {
+            let block = pem.get(start..end).unwrap_or_default();
+            if CertificateDer::pem_slice_iter(block).any(|one| one.is_err()) {
+                return Some((begun, "the block is damaged: its first line, its last line or its base64"));
+            }
+        }
+    }
+    open.map(|(cut, _)| (cut, "the block is cut: its end is missing"))
 }
 
 #[cfg(test)]
@@ -99,8 +152,33 @@ mod tests {
     fn names_a_missing_file_and_its_variable() {
         let settings = Settings { ca_file: Some(PathBuf::from("/nowhere/ca.pem")), ..Settings::default() };
         let error = load(&settings).unwrap_err();
-        assert!(error.to_string().contains("/nowhere/ca.pem"));
+        let said = error.to_string();
+        assert!(said.contains("/nowhere/ca.pem") && said.ends_with("it does not exist"), "{said}");
         assert!(error.hints().iter().any(|hint| hint.contains("SSL_CERT_FILE")));
+    }
+
+    /// A block with this body.
+    fn block(body: &str) -> String {
+        format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+    }
+
+    #[test]
+    fn names_the_line_of_the_block_that_is_broken() {
+        let whole = block("AAAA");
+        let cut = "-----BEGIN CERTIFICATE-----\nAAAA\n";
+        for (pem, line, why) in [
+            (format!("# roots\n{whole}{cut}"), 5, "its end is missing"),
+            (format!("# roots\n{cut}{whole}"), 2, "another one begins"),
+            (format!("{whole}{}", block("AA*A")), 4, "damaged"),
+            (format!("{whole}-----BEGIN CERTIFICATE--\nAAAA\n-----END CERTIFICATE-----\n"), 4, "damaged"),
+            (format!("{whole}-----BEGIN CERTIFICATE-----\nAAAA\n-----END X-----\n"), 4, "damaged"),
+        ] {
+            let (at, said) = first_broken(pem.as_bytes()).unwrap();
+            assert!(at == line && said.contains(why), "{at} {said}: {pem}");
+            let error = parse_roots(pem.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains(&format!("line {line}: ")) && !error.hints().is_empty(), "{error:?}");
+        }
+        assert_eq!(first_broken(whole.as_bytes()), None);
     }
 
     #[test]

@@ -86,9 +86,9 @@ pub(super) async fn open(client: &Client, target: &Target, ca_pem: Option<&[u8]>
         None => client.tls(),
         Some(pem) => roots::from_pem(pem).and_then(tls_config),
     };
-    let config = config
-        .map(|config| as_identity(config, target.identity.as_ref()))
-        .map_err(|error| with_cause(target.error(HttpErrorKind::Tls, format_args!("TLS cannot be set up")), error))?;
+    let config = config.map(|config| as_identity(config, target.identity.as_ref())).map_err(|error| {
+        with_cause(target.error(HttpErrorKind::TlsSettings, format_args!("TLS cannot be set up")), error)
+    })?;
     let stream = TlsConnector::from(config).connect(server_name(target)?, tcp).await.map_err(|error| {
         let (kind, text) = match find::<rustls::Error>(&error) {
             // Its first bytes are no TLS record: a plain listener answers so.

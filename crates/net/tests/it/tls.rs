@@ -1,10 +1,14 @@
 //! TLS between this client and these listeners.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use axum::{Router, routing::get as on_get};
 use bytes::Bytes;
-use carnet_core::{HttpErrorKind, HttpSend, NewFile, Request, replace_files};
+use carnet_core::{Error, ErrorKind, HttpErrorKind, HttpSend, NewFile, Request, replace_files};
 use carnet_net::{Client, Settings};
 
 use crate::support::{authority, client, get, listen, tls};
@@ -82,13 +86,68 @@ async fn refuses_a_server_that_does_not_speak_tls() {
     assert!(error.message.ends_with("what answers there does not speak TLS"), "{}", error.message);
 }
 
-#[tokio::test]
-async fn a_missing_bundle_is_named() {
-    let client = Client::new(Settings { ca_file: Some("/nowhere/ca.pem".into()), ..Settings::default() });
-    let (server, _stop) = listen(hello(), Some(tls(authority(), -1, 1))).await;
+/// What a request over TLS says when SSL_CERT_FILE names this.
+async fn refused(server: SocketAddr, bundle: &Path) -> Error {
+    let client = Client::new(Settings { ca_file: Some(bundle.to_owned()), ..Settings::default() });
     let error = client.send(get(&format!("https://localhost:{}/", server.port()))).await.unwrap_err();
-    assert_eq!(error.kind, HttpErrorKind::Tls);
-    assert!(carnet_core::chain(&error).join(": ").contains("/nowhere/ca.pem"));
+    assert_eq!(error.kind, HttpErrorKind::TlsSettings, "{error:?}");
+    error.into()
+}
+
+#[tokio::test]
+async fn a_bundle_that_cannot_be_read_is_a_mistake_of_configuration_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let pem = authority().certificate_pem();
+    let cut = pem.split_once("-----END").unwrap().0;
+    for (name, text) in [("garbage", "\u{0}\u{1}garbage"), ("cut", cut), ("locked", &pem), ("empty", "")] {
+        replace_files(&[NewFile::new(at(name), text)]).unwrap();
+    }
+    std::fs::create_dir(at("folder")).unwrap();
+    std::fs::set_permissions(at("locked"), std::fs::Permissions::from_mode(0o000)).unwrap();
+    let readable = std::fs::read(at("locked")).is_ok();
+    let (server, _stop) = listen(hello(), Some(tls(authority(), -1, 1))).await;
+    let mut cases = vec![
+        (at("missing"), "it does not exist"),
+        (at("folder"), "it is a folder"),
+        (at("garbage"), "it holds none"),
+        (at("empty"), "it holds none"),
+        (PathBuf::from("/dev/null"), "it holds none"),
+        (at("cut"), "line 1: the block is cut"),
+    ];
+    // The superuser reads everything.
+    if !readable {
+        cases.push((at("locked"), "ermission denied"));
+    }
+    for (path, why) in cases {
+        let error = refused(server, &path).await;
+        let said = carnet_core::chain(&error).join(": ");
+        assert_eq!((error.kind(), error.kind().exit_code()), (ErrorKind::Configuration, 2), "{said}");
+        assert!(
+            said.contains(why) && said.contains(&*path.to_string_lossy()) && said.contains("SSL_CERT_FILE"),
+            "{said}"
+        );
+        assert!(error.hints().iter().any(|hint| hint.contains("correct the file or SSL_CERT_FILE")), "{said}");
+        assert!(!said.contains('['), "no bytes as numbers: {said}");
+    }
+}
+
+#[tokio::test]
+async fn roots_that_a_request_brings_and_nobody_can_read_are_a_mistake_of_configuration() {
+    let (server, _stop) = listen(hello(), Some(tls(authority(), -1, 1))).await;
+    let mut request = get(&format!("https://localhost:{}/", server.port()));
+    request.ca_pem = Some(Bytes::from_static(b"-----BEGIN CERTIFICATE-----\nAAAA\n"));
+    let error = Error::from(client().send(request).await.unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(carnet_core::chain(&error).join(": ").contains("line 1: the block is cut"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_handshake_that_fails_is_still_unreachable() {
+    let (server, _stop) = listen(hello(), Some(tls(authority(), -1, 1))).await;
+    let mut request = get(&format!("https://localhost:{}/", server.port()));
+    request.ca_pem = Some(Bytes::from(authority().certificate_pem()));
+    assert_eq!(Error::from(client().send(request).await.unwrap_err()).kind(), ErrorKind::Unreachable);
 }
 
 #[tokio::test]

@@ -123,6 +123,30 @@ fn a_service_that_is_not_there_is_told_with_its_address() {
     fails(&mut command, 5, &[NOBODY, "no connection", "hint: check the address"]);
 }
 
+#[test]
+fn a_file_of_certificates_that_cannot_be_read_is_a_mistake_here_and_not_of_the_network() {
+    let sandbox = Sandbox::shared();
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    put(&at("cut"), "-----BEGIN CERTIFICATE-----\nMIIB\n", 0o600);
+    put(&at("garbage"), [0, 1, 0xfc], 0o600);
+    let url = format!("url={}/", sandbox.tls("ci-github"));
+    for (name, why) in [
+        ("missing", "it does not exist"),
+        ("", "it is a folder"),
+        ("garbage", "it holds none"),
+        ("cut", "line 1: the block is cut"),
+    ] {
+        let mut command = nowhere(home.path(), ["get", "--from", "url", &url, "-f", "token"]);
+        let path = at(name);
+        fails(
+            command.env("SSL_CERT_FILE", &path),
+            2,
+            &[why, &path.to_string_lossy(), "hint: correct the file or SSL_CERT_FILE"],
+        );
+    }
+}
+
 /// A token endpoint that answers like this.
 fn answered(status: u16, body: &'static str, code: i32, says: &[&str]) -> String {
     let server = Server::start(move |_| (status, body.to_owned()));
