@@ -30,6 +30,7 @@ mod redact;
 mod secret;
 mod system;
 mod testing;
+mod text;
 mod traits;
 
 pub use atomic::{NewFile, replace_files};
@@ -50,6 +51,7 @@ pub use testing::{
     FixedClock, FixedRandom, MapEnvironment, MemoryFiles, NoCommands, NoHttp, ScriptedCommands, ScriptedHttp,
     test_context,
 };
+pub use text::{NotText, as_text, file_text};
 pub use traits::{Delivered, Delivery, Exchange, Found, Output, Release, Source, Want};
 
 /// A boxed future, so that the traits here can be used as trait objects without a macro.

@@ -28,7 +28,7 @@ use std::{
     sync::Arc,
 };
 
-use carnet_core::{Context, Environment, Error, Files, SectionConfig};
+use carnet_core::{Context, Environment, Error, Files, SectionConfig, as_text};
 
 pub use carnet_core::Place;
 pub use error::{ConfigError, Problem};
@@ -120,7 +120,7 @@ impl Config {
         registry: &Registry,
         environment: &dyn Environment,
     ) -> Result<Self, ConfigError> {
-        let text = std::str::from_utf8(bytes).map_err(|error| find::not_text(bytes, path, error))?;
+        let text = as_text(bytes).map_err(|error| find::not_text(path, error))?;
         Self::parse(text, path, registry, environment)
     }
 

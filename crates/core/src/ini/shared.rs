@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::with_section;
-use crate::{Context, Error, Held, NewFile};
+use crate::{Context, Error, Held, NewFile, file_text};
 
 /// Largest file that a profile is put into, in bytes.
 const MAX_FILE: usize = 1 << 20;
@@ -33,8 +33,7 @@ fn changed(context: &Context, path: &Path, profile: &str, entries: &[(&str, &str
     let before = context.files.read(path, MAX_FILE)?;
     let before = match &before {
         None => "",
-        Some(bytes) => std::str::from_utf8(bytes.expose())
-            .map_err(|error| Error::configuration(format!("read {}", path.display())).because(error))?,
+        Some(bytes) => file_text(path, bytes.expose())?,
     };
     let after = with_section(before, profile, entries).map_err(|error| {
         Error::configuration(format!("put the profile [{profile}] into {}", path.display()))

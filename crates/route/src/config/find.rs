@@ -1,11 +1,8 @@
 //! Which file it is, and its bytes.
 
-use std::{
-    path::{Path, PathBuf},
-    str::Utf8Error,
-};
+use std::path::{Path, PathBuf};
 
-use carnet_core::{Context, Error, Files, Place, SecretBytes, Unnamed, chain};
+use carnet_core::{Context, Error, Files, NotText, SecretBytes, Unnamed, chain};
 
 use super::{
     error::{ConfigError, Problem, TextOrigin},
@@ -96,13 +93,9 @@ fn unreadable(path: &Path, error: &Error) -> ConfigError {
     whole(path, Problem::whole(chain(error).join(": ")).hint(hint))
 }
 
-pub(crate) fn not_text(bytes: &[u8], path: Option<&Path>, error: Utf8Error) -> ConfigError {
-    let offset = error.valid_up_to();
-    let before = bytes.get(..offset).map(String::from_utf8_lossy).unwrap_or_default();
-    let place = Place::of(&before, before.len());
-    let problem = Problem::whole(format!("byte {offset} (line {}, column {}) is not UTF-8", place.line, place.column));
-    let origin = TextOrigin::File(path.map(Path::to_owned));
-    ConfigError::new(origin, "", vec![problem.at(place).hint("save the file as UTF-8")])
+pub(crate) fn not_text(path: Option<&Path>, error: NotText) -> ConfigError {
+    let problem = Problem::whole(error.to_string()).at(error.place).hint(NotText::HINT);
+    ConfigError::new(TextOrigin::File(path.map(Path::to_owned)), "", vec![problem])
 }
 
 fn whole(path: &Path, problem: Problem) -> ConfigError {

@@ -10,7 +10,7 @@ use std::{
 
 use carnet_core::{
     BoxFuture, Context, Credential, Error, Found, Kind, Kinds, Material, Mistake, OciApiKey, Secret, SecretBytes,
-    Source, SourceConfig, Want,
+    Source, SourceConfig, Want, file_text,
     ini::{Ini, IniError, Section},
 };
 use carnet_jose::private_key_from_pem;
@@ -194,7 +194,9 @@ impl Profile<'_> {
             ));
         }
         let path = expand(self.context, file)?;
-        let text = read_text(self.context, &path, MAX_TOKEN)?.ok_or_else(|| {
+        let read = read_text(self.context, &path, MAX_TOKEN);
+        let text = read.map_err(|error| self.error("security_token_file").because(error).hint(RENEW_SESSION))?;
+        let text = text.ok_or_else(|| {
             self.error("security_token_file")
                 .because(Error::configuration(format!("read {}: it does not exist", path.display())))
                 .hint(RENEW_SESSION)
@@ -342,9 +344,7 @@ pub(crate) fn readable_by_others(context: &Context, path: &Path) -> Option<Strin
 
 fn read_text(context: &Context, path: &Path, limit: usize) -> Result<Option<String>, Error> {
     let Some(bytes) = context.files.read(path, limit)? else { return Ok(None) };
-    std::str::from_utf8(bytes.expose())
-        .map(|text| Some(text.to_owned()))
-        .map_err(|error| Error::configuration(format!("read {}", path.display())).because(error))
+    file_text(path, bytes.expose()).map(|text| Some(text.to_owned()))
 }
 
 #[cfg(test)]

@@ -129,6 +129,9 @@ impl Resource {
                 "use the resource principal: {} is {}, which is none of {VERSIONS}",
                 variables.version_name(),
                 carnet_core::safe_text(other)
+            ))
+            .hint(format!(
+                "the platform sets this variable; if it was set by hand, write one of {VERSIONS}, or unset it"
             ))),
         }
     }

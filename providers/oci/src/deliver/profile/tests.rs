@@ -177,6 +177,20 @@ async fn a_shared_file_that_is_broken_is_not_touched_and_nothing_is_written() {
 }
 
 #[tokio::test]
+async fn a_shared_file_that_is_not_text_is_named_with_its_line_and_not_touched() {
+    let files = Arc::new(MemoryFiles::default());
+    files.put("/c", b"[DEFAULT]\nuser=x\n# Schl\xfcssel\n");
+    let error = write(json!({"merge_into": "/c"}), &files).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(
+        carnet_core::chain(&error).join(": ").contains("read /c: byte 23 (line 3, column 7) is not UTF-8"),
+        "{error:?}"
+    );
+    assert_eq!(error.hints(), ["save the file as UTF-8"]);
+    assert_eq!(files.get("/c").unwrap(), b"[DEFAULT]\nuser=x\n# Schl\xfcssel\n");
+}
+
+#[tokio::test]
 async fn what_is_written_is_read_back_by_the_source() {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("oci");

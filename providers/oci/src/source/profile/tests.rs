@@ -1,4 +1,4 @@
-use carnet_core::{ErrorKind, test_context};
+use carnet_core::{ErrorKind, MemoryFiles, test_context};
 use serde_json::json;
 
 use super::*;
@@ -62,6 +62,21 @@ fn rejects_a_fingerprint_of_another_key_and_tells_the_keys_own() {
     assert_eq!((error.kind(), error.failed_clause()), (ErrorKind::Configuration, Some("key")));
     assert!(error.to_string().ends_with(&format!("fingerprint is {other}, but that of the key in key_file is {own}")));
     assert!(error.hints()[0].starts_with(&format!("write fingerprint={own}")), "{:?}", error.hints());
+}
+
+#[test]
+fn files_that_are_not_text_are_refused_with_their_line_and_a_hint() {
+    for (bent, place) in [(PATH, "byte 10 (line 2, column 7)"), ("/s/token", "byte 10 (line 2, column 7)")] {
+        let pem = testing::pem(&testing::key());
+        let files = MemoryFiles::default();
+        for (path, content) in [(PATH, SESSION), ("/s/key.pem", &pem), ("/s/token", "ST$")] {
+            files.put(path, if path == bent { b"[A]\n# Schl\xfcssel\n".to_vec() } else { content.as_bytes().to_vec() });
+        }
+        let error = find(profile("CI"), &Context { files: Arc::new(files), ..test_context() }).unwrap_err();
+        let said = carnet_core::chain(&error).join(": ");
+        assert!(said.contains(&format!("read {bent}: {place} is not UTF-8")), "{said}");
+        assert!(error.hints().contains(&"save the file as UTF-8"), "{:?}", error.hints());
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use carnet_core::{Context, Error, Secret, SecretBytes};
+use carnet_core::{Context, Error, Secret, SecretBytes, file_text};
 use carnet_jose::private_key_from_pem;
 use url::Url;
 
@@ -112,13 +112,14 @@ impl<'a> Variables<'a> {
     }
 
     pub(super) fn token(&self, name: &str, given: &Given) -> Result<String, Error> {
-        let bytes = match given {
+        let path = match given {
             Given::Value(value) => return Ok(value.expose().to_owned()),
-            Given::Path(path) => self.read(name, path, MAX_TOKEN)?,
+            Given::Path(path) => path,
         };
-        let text = std::str::from_utf8(bytes.expose())
-            .map_err(|error| Error::configuration(format!("read {}", self.describe(name, given))).because(error))?;
-        Ok(text.trim().to_owned())
+        let bytes = self.read(name, path, MAX_TOKEN)?;
+        file_text(Path::new(path), bytes.expose()).map(|text| text.trim().to_owned()).map_err(|error| {
+            Error::configuration(format!("use the environment variable {}", self.name(name))).because(error)
+        })
     }
 
     /// The private key with its passphrase. Both are values, or both are files.

@@ -1,4 +1,4 @@
-use carnet_core::{ErrorKind, Material, test_context};
+use carnet_core::{ErrorKind, MapEnvironment, Material, MemoryFiles, test_context};
 use serde_json::json;
 
 use super::*;
@@ -59,6 +59,25 @@ async fn refuses_a_version_that_nobody_knows() {
     let error = find(&given(&Script::default(), &[("VERSION", "9.9")], &[])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("9.9, which is none of 1.1, 2.1, 2.1.1, 2.1.2, 2.2 and 3.0"), "{error}");
+    assert!(error.hints().iter().any(|hint| hint.contains("write one of 1.1")), "{:?}", error.hints());
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_text_is_refused_with_its_line_and_a_hint() {
+    let pem = testing::pem(&testing::key());
+    let variables = [(name("VERSION"), "2.2"), (name("RPST"), "/rp/rpst"), (name("PRIVATE_PEM"), pem.as_str())];
+    let variables: Vec<_> = variables.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    let files = MemoryFiles::default();
+    files.put("/rp/rpst", b"ST$\nSchl\xfcssel");
+    let context =
+        Context { environment: Arc::new(MapEnvironment::of(&variables)), files: Arc::new(files), ..test_context() };
+    let error = find(&context).await.unwrap_err();
+    let said = carnet_core::chain(&error).join(": ");
+    assert!(
+        said.contains(&name("RPST")) && said.contains("read /rp/rpst: byte 8 (line 2, column 5) is not UTF-8"),
+        "{said}"
+    );
+    assert_eq!(error.hints(), ["save the file as UTF-8"]);
 }
 
 mod version_2_2 {
