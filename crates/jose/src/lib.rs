@@ -65,5 +65,6 @@ pub use key_set::KeySet;
 pub use pem::{private_key_from_pem, private_key_to_pem};
 pub use public_key::PublicKey;
 pub use sign::{ExternalSigner, SigningKey, encode_jwt};
+pub use strict::parse_object;
 pub use subject::SubjectToken;
 pub use verify::{Rules, VerifiedJwt, verify_jwt};

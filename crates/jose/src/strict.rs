@@ -30,8 +30,12 @@ pub(crate) fn encode_base64url(bytes: impl AsRef<[u8]>) -> String {
 /// different tokens (RFC 7519, 4; RFC 8725, 2.4).
 pub(crate) struct Object(pub(crate) Map<String, Value>);
 
-/// Parses bytes that must be one JSON object. The error says where, never what.
-pub(crate) fn parse_object(json: &[u8]) -> Result<Map<String, Value>, String> {
+/// Parses bytes that must be one JSON object in which no member occurs twice, at any depth. A duplicate is how two parsers are
+/// made to read two different documents (RFC 8259, 4).
+///
+/// # Errors
+/// What is wrong, as the end of a sentence, and in which line and column; nothing of the bytes.
+pub fn parse_object(json: &[u8]) -> Result<Map<String, Value>, String> {
     // One check of the whole text is cheaper than one per string.
     let text = std::str::from_utf8(json).map_err(|error| format!("it is not UTF-8 (byte {})", error.valid_up_to()))?;
     serde_json::from_str::<Object>(text).map(|object| object.0).map_err(|error| place(&error))

@@ -121,8 +121,12 @@ impl Parser {
             return Ok(Value::Array(list));
         }
         if self.takes('{') {
+            let line = self.tokens.get(self.at).map_or(0, |(line, _)| *line);
             let items = self.items(depth.saturating_add(1))?;
-            return if self.takes('}') { Ok(object(items)) } else { Err(self.unexpected("a key or }")) };
+            if !self.takes('}') {
+                return Err(self.unexpected("a key or }"));
+            }
+            return object(items).map_err(|error| format!("the object of line {line}: {error}"));
         }
         let wrong = self.unexpected("a value");
         match self.next() {
@@ -133,16 +137,22 @@ impl Parser {
     }
 }
 
-/// The members of a block as an object; a block in it becomes an object again.
-pub(super) fn object(items: Vec<Item>) -> Value {
-    let members = items.into_iter().map(|item| {
+/// The members of a block as an object; a block in it becomes an object again. A key that occurs twice would say two things:
+/// Vault refuses it since 1.21 (changelog, "duplicate attributes in HCL"), before that one of the two was lost.
+pub(super) fn object(items: Vec<Item>) -> Result<Value, String> {
+    let mut members = Map::new();
+    for item in items {
+        let key = item.keys.join(".");
         let value = match item.body {
             Body::Value(value) => value,
-            Body::Block(items) => object(items),
+            Body::Block(items) => object(items)?,
         };
-        (item.keys.join("."), value)
-    });
-    Value::Object(members.collect::<Map<_, _>>())
+        if members.contains_key(&key) {
+            return Err(format!("the key {key:?} occurs twice"));
+        }
+        members.insert(key, value);
+    }
+    Ok(Value::Object(members))
 }
 
 fn word_value(word: &str) -> Option<Value> {

@@ -37,21 +37,20 @@ type Paths = Vec<(String, Map<String, Value>)>;
 
 fn hcl(text: &str) -> Result<Paths, PolicyMistake> {
     let mut paths = Paths::new();
+    let mut named = false;
     for Item { keys, body } in hcl::parse(text).map_err(PolicyMistake)? {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         match (keys.as_slice(), body) {
             (["path", path], Body::Block(items)) => {
-                // A key that occurs twice would say two things.
-                let mut seen = BTreeSet::new();
-                if let Some(item) = items.iter().find(|item| !seen.insert(item.keys.clone())) {
-                    let key = item.keys.join(" ");
-                    return Err(PolicyMistake(format!("path {path:?}: the key {key:?} occurs twice")));
-                }
-                if let Value::Object(members) = hcl::object(items) {
+                let object = hcl::object(items).map_err(|error| PolicyMistake(format!("path {path:?}: {error}")))?;
+                if let Value::Object(members) = object {
                     paths.push(((*path).to_owned(), members));
                 }
             }
-            (["name"], Body::Value(Value::String(_))) => {}
+            (["name"], Body::Value(Value::String(_))) if !named => named = true,
+            (["name"], Body::Value(Value::String(_))) => {
+                return Err(PolicyMistake("the key \"name\" occurs twice".to_owned()));
+            }
             (["path", ..], _) => return Err(PolicyMistake("a path block is written path \"…\" { … }".to_owned())),
             (keys, _) => {
                 let key = keys.first().copied().unwrap_or_default();
@@ -62,11 +61,12 @@ fn hcl(text: &str) -> Result<Paths, PolicyMistake> {
     Ok(paths)
 }
 
+/// No member may occur twice, at any depth. Vault's reader (hashicorp/hcl v1.0.1-vault-7, `json/parser`) looks for none and adds
+/// twins of a path up; here a reader that keeps the last would lose a `deny`.
 fn json(text: &str) -> Result<Paths, PolicyMistake> {
     let mistake = |text: &str| PolicyMistake(text.to_owned());
-    let document: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
-        PolicyMistake(format!("the policy is not JSON (line {}, column {})", error.line(), error.column()))
-    })?;
+    let document = carnet_jose::parse_object(text.as_bytes())
+        .map_err(|place| PolicyMistake(format!("the policy as JSON: {place}")))?;
     let mut paths = Paths::new();
     for (key, value) in document {
         match (key.as_str(), value) {
@@ -111,8 +111,8 @@ fn block(path: &str, body: &Map<String, Value>) -> Result<Block, String> {
                 let old = legacy(name).ok_or_else(|| format!("path {path:?}: invalid policy {name:?}"))?;
                 rules.capabilities.extend(old);
             }
-            "allowed_parameters" => rules.allowed = parameters(value).ok_or_else(|| wrong("an object of lists"))?,
-            "denied_parameters" => rules.denied = parameters(value).ok_or_else(|| wrong("an object of lists"))?,
+            "allowed_parameters" => rules.allowed = parameters(value).map_err(wrong)?,
+            "denied_parameters" => rules.denied = parameters(value).map_err(wrong)?,
             "required_parameters" => {
                 let names = texts(value).ok_or_else(|| wrong("a list of strings"))?;
                 rules.required = names.into_iter().map(|name| name.to_lowercase()).collect();
@@ -154,7 +154,15 @@ fn texts(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|item| item.as_str().map(ToOwned::to_owned)).collect()
 }
 
-fn parameters(value: &Value) -> Option<BTreeMap<String, Vec<Value>>> {
-    let entries = value.as_object()?.iter();
-    entries.map(|(name, values)| Some((name.to_lowercase(), values.as_array()?.clone()))).collect()
+/// Names of parameters mean the same in either case, so one that is there in two would say two things. The error is what is wanted.
+fn parameters(value: &Value) -> Result<BTreeMap<String, Vec<Value>>, &'static str> {
+    let lists = "an object of lists";
+    let mut parameters = BTreeMap::new();
+    for (name, values) in value.as_object().ok_or(lists)? {
+        let values = values.as_array().ok_or(lists)?.clone();
+        if parameters.insert(name.to_lowercase(), values).is_some() {
+            return Err("an object of lists whose names differ in more than case");
+        }
+    }
+    Ok(parameters)
 }

@@ -200,7 +200,8 @@ fn rejects_each_mistake() {
         ("path \"a\" { capabilities = [\"read\" \"list\"] }", "expected , or ]"),
         ("path \"a\" { capabilities = <<E\nE\n}", "heredocs"),
         ("/* ", "comment does not end"),
-        ("{", "not JSON"),
+        ("{", "as JSON: it ends too early"),
+        ("{]", "as JSON: it is not JSON"),
         (r#"{"path": 1}"#, "must hold objects"),
         (r#"{"path": {"a": 1}}"#, "must hold an object"),
         (r#"{"x": 1}"#, "invalid key \"x\""),
@@ -210,6 +211,59 @@ fn rejects_each_mistake() {
     }
     let deep = format!("path \"a\" {{ x = {}1{} }}", "[".repeat(10_000), "]".repeat(10_000));
     assert!(parse_policy(&deep).unwrap_err().0.contains("nested deeper"));
+}
+
+/// What a policy says is lost if a reader keeps one of two: so is a `deny`.
+#[test]
+fn rejects_twins_at_every_depth() {
+    // `0` stands for what is there once, `1` for its twin.
+    let bent = |frame: &str, once: &str, twin: &str| {
+        let of = |twin: &str| frame.replace('0', once).replace('1', twin);
+        parse_policy(&of("")).unwrap();
+        let mistake = parse_policy(&of(twin)).unwrap_err().0;
+        assert!(mistake.contains("occurs twice"), "{}: {mistake}", of(twin));
+    };
+    let (deny, read) = (r#""capabilities":["deny"]"#, r#","capabilities":["read"]"#);
+    bent(r#"{"path":{"a":{0}1}}"#, deny, r#","a":{"capabilities":["read"]}"#);
+    bent(r#"{"path":{"a":{0}1}}"#, deny, r#","\u0061":{"capabilities":["read"]}"#);
+    bent(r#"{"path":{"a":{01}}}"#, deny, read);
+    bent(r#"{"path":[{"a":{01}}]}"#, deny, read);
+    bent(r#"{"path":{"a":{0}}1}"#, deny, r#","path":{"a":{"capabilities":["read"]}}"#);
+    bent(r#"{"name":"x"1,"path":{"a":{0}}}"#, deny, r#","name":"y""#);
+    bent(r#"{"path":{"a":{"denied_parameters":{01}}}}"#, r#""p":[]"#, r#","p":["x"]"#);
+    bent(r#"{"path":{"a":{"denied_parameters":{"p":[{01}]}}}}"#, r#""q":2"#, r#","q":3"#);
+    bent(r#"path "a" { denied_parameters = {0 1} }"#, r#""p" = []"#, r#""p" = ["x"]"#);
+    bent(r#"path "a" { denied_parameters = {0 1} }"#, r#""p" = []"#, r#"p = ["x"]"#);
+    bent(r#"path "a" { denied_parameters {0 1} }"#, r#""p" = []"#, r#""p" = ["x"]"#);
+    bent(r#"path "a" { allowed_parameters = { "p" = [{0 1}] } }"#, r#""q" = 2"#, r#""q" = 3"#);
+    bent(r#"path "a" { 0 1 }"#, r#"capabilities = ["deny"]"#, r#""capabilities" = ["read"]"#);
+    bent(r#"path "a" { 0 1 }"#, r#"denied_parameters { "p" = [] }"#, r#"denied_parameters { "q" = [] }"#);
+    bent(r"0 1", r#"name = "x""#, r#"name = "y""#);
+}
+
+#[test]
+fn rejects_parameters_that_differ_in_case_only() {
+    for frame in
+        [r#"path "a" { denied_parameters = { "p" = []TWIN } }"#, r#"{"path":{"a":{"denied_parameters":{"p":[]TWIN}}}}"#]
+    {
+        let separator = if frame.starts_with('{') { ":" } else { "=" };
+        let of = |name: &str| frame.replace("TWIN", &format!(",\"{name}\"{separator}[\"x\"]"));
+        parse_policy(&of("Q")).unwrap();
+        let mistake = parse_policy(&of("P")).unwrap_err().0;
+        assert!(mistake.contains("differ in more than case"), "{mistake}");
+    }
+}
+
+/// The grammar has these: blocks, and objects in a list, may name a path again.
+#[test]
+fn a_path_that_is_written_again_adds_up_and_deny_wins() {
+    let again = [block("a", "deny"), block("a", "read")].concat();
+    assert_eq!(acl(&[&again]).capabilities("a"), ["deny"]);
+    let list = r#"{"path":[{"a":{"capabilities":["deny"]}},{"a":{"capabilities":["read"]}}]}"#;
+    assert_eq!(acl(&[list]).capabilities("a"), ["deny"]);
+    let slash = r#"{"path":{"a":{"capabilities":["read"]},"/a":{"capabilities":["deny"]}}}"#;
+    assert_eq!(acl(&[slash]).capabilities("a"), ["deny"]);
+    assert_eq!(acl(&[&list.replace("deny", "list")]).capabilities("a"), ["list", "read"]);
 }
 
 #[test]
