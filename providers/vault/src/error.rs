@@ -64,7 +64,8 @@ static CATALOGUE: &[Known] = &[
     known("error verifying token signature", "signature", ErrorKind::Refused),
     known("case variant of registered claim", "claim-name", ErrorKind::Refused),
     known("does not match any associated bound claim values", "bound-claims", ErrorKind::Policy),
-    known("received claim is not a string, bool, int or list", "bound-claims", ErrorKind::Policy),
+    // Of the token's claim, and of the role's.
+    known("claim is not a string, bool, int or list", "bound-claims", ErrorKind::Policy),
     known("error validating claims", "claim-missing", ErrorKind::Policy),
     known("failed to fetch groups", "groups", ErrorKind::Refused),
     known("could not be converted to string list", "groups", ErrorKind::Refused),

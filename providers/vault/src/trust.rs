@@ -12,6 +12,7 @@ mod config;
 mod identity;
 mod lint;
 mod login;
+mod printed;
 mod proof;
 mod role;
 mod template;

@@ -5,6 +5,7 @@ use carnet_trust::{Glob, Refusal};
 use serde_json::{Number, Value};
 
 use super::{
+    printed::{float, printed},
     refuse,
     role::{Bound, CheckedRole},
 };
@@ -14,7 +15,7 @@ use super::{
 pub enum Looked<'a> {
     /// The value as it stands in the token.
     Value(&'a Value),
-    /// Nothing.
+    /// Nothing, or `null`, which the products take for nothing (`vault-plugin-auth-jwt`, `claims.go`).
     Absent,
 }
 
@@ -22,7 +23,14 @@ pub enum Looked<'a> {
 /// dots and slashes in it mean nothing.
 pub fn look_up<'a>(claims: &'a Claims, name: &str) -> Looked<'a> {
     let found = if name.starts_with('/') { pointer(claims, name) } else { claims.get(name) };
-    found.map_or(Looked::Absent, Looked::Value)
+    Looked::of(found)
+}
+
+impl<'a> Looked<'a> {
+    /// What a member of the token is.
+    pub(super) fn of(member: Option<&'a Value>) -> Self {
+        member.filter(|value| !value.is_null()).map_or(Self::Absent, Self::Value)
+    }
 }
 
 fn pointer<'a>(claims: &'a Claims, pointer: &str) -> Option<&'a Value> {
@@ -48,7 +56,8 @@ pub(super) fn check(claims: &Claims, role: &CheckedRole) -> Result<(), Box<Refus
             return Err(refuse("claim-missing", format!("no {name}"), wanted(), text, fix));
         };
         if value.is_object() {
-            let text = "error validating claims: received claim is not a string, bool, int or list";
+            let value = printed(value, float);
+            let text = format!("error validating claims: received claim is not a string, bool, int or list: {value}");
             let fix = "bind a value inside of the object, by a JSON pointer that begins with `/`";
             return Err(refuse("bound-claims", format!("{name} is an object"), wanted(), text, fix));
         }

@@ -37,11 +37,7 @@ pub(super) fn map(claims: &Claims, role: &CheckedRole) -> Result<Identity, Box<R
 fn user(claims: &Claims, role: &CheckedRole) -> Result<String, Box<Refusal>> {
     let name = &role.role().user_claim;
     // Without the switch a leading slash means nothing.
-    let found = if role.role().user_claim_json_pointer {
-        look_up(claims, name)
-    } else {
-        claims.get(name).map_or(Looked::Absent, Looked::Value)
-    };
+    let found = if role.role().user_claim_json_pointer { look_up(claims, name) } else { Looked::of(claims.get(name)) };
     let wanted = || format!("a text in {name}");
     match found {
         Looked::Value(Value::String(text)) => Ok(text.clone()),

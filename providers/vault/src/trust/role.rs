@@ -10,9 +10,10 @@ use carnet_trust::Glob;
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::{
+    printed::printed,
     template,
     times::Leeways,
     token_fields::TokenFields,
@@ -215,21 +216,28 @@ fn check_kind(role: &Role) -> Result<(), Mistake> {
     Ok(())
 }
 
+/// The texts are those of `vault-plugin-auth-jwt`: for patterns of the write (`path_role.go`), else of the login (`claims.go`),
+/// which a role that binds an object refuses to everybody; here the write does.
 fn bound_claims(role: &Role) -> Result<Vec<(String, Bound)>, Mistake> {
     let glob = role.bound_claims_type == "glob";
     let checked = role.bound_claims.iter().map(|(claim, value)| {
+        let not = |what: &str, value: &Value| {
+            let text = format!("{what}: {}", printed(value, Number::to_string));
+            Mistake::new(format!("bound_claims.{claim}"), text)
+        };
         let values = match value {
             Value::Array(values) => values.clone(),
+            Value::Object(_) | Value::Null if glob => return Err(not("claim is not a string or list", value)),
             one => vec![one.clone()],
         };
         let bound = if glob {
-            let patterns = values.iter().map(|value| value.as_str().map(Glob::new)).collect::<Option<Vec<_>>>();
-            let message = || format!("claim is not a string: {claim}");
-            Bound::Globs(patterns.ok_or_else(|| Mistake::new(format!("bound_claims.{claim}"), message()))?)
+            let pattern =
+                |value: &Value| value.as_str().map(Glob::new).ok_or_else(|| not("claim is not a string", value));
+            Bound::Globs(values.iter().map(pattern).collect::<Result<_, _>>()?)
         } else {
-            if values.iter().any(|value| value.is_object() || value.is_array() || value.is_null()) {
-                let message = format!("received claim is not a string, bool, int or list: {claim}");
-                return Err(Mistake::new(format!("bound_claims.{claim}"), message));
+            let odd = values.iter().find(|value| value.is_object() || value.is_array() || value.is_null());
+            if let Some(odd) = odd {
+                return Err(not("bound claim is not a string, bool, int or list", odd));
             }
             Bound::Values(values)
         };

@@ -194,6 +194,7 @@ async fn rejects_bound_claim_that_is_absent() {
 async fn rejects_bound_claim_that_is_an_object() {
     let error = by_role(json!({ "bound_claims": { "x": "y" } }), job().claim("x", json!({ "y": 1 }))).await;
     told(&error, ErrorKind::Policy, "bound-claims");
+    said(&error, "received claim is not a string, bool, int or list: map[y:1]");
 }
 
 #[tokio::test]

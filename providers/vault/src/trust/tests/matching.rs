@@ -90,7 +90,23 @@ fn rejects_absent_claim_other_claim_and_object() {
         "error validating claims: claim \"team\" does not match any associated bound claim values"
     );
     assert_eq!((refusal.seen.as_str(), refusal.wanted.as_str()), ("team \"blue\"", "team \"red\""));
-    assert!(bound("org", json!("a")).refused("bound-claims").code.contains("is not a string, bool, int or list"));
+    let object = json!({ "b": [1, 1.5], "a": { "c": null, "d": true } });
+    assert_eq!(
+        bound("org", json!("a")).claim("org", object).refused("bound-claims").code,
+        "error validating claims: received claim is not a string, bool, int or list: map[a:map[c:<nil> d:true] b:[1 1.5]]"
+    );
+}
+
+#[test]
+fn a_claim_that_is_null_is_absent() {
+    let null = |case: Case, claim: &str| case.claim(claim, Value::Null);
+    null(bound("x", json!("a")), "x").refused("claim-missing");
+    null(Case::valid().role("user_claim", json!("x")), "x").refused("user-claim");
+    assert!(null(Case::valid(), "groups").refused("groups").code.starts_with("failed to fetch groups: "));
+    let grant = null(Case::valid().role("claim_mappings", json!({ "x": "x" })), "x").allowed();
+    assert_eq!(grant.attributes.get("x"), None);
+    let pointer = json!({ "a": null });
+    bound("/x/a", json!("b")).claim("x", pointer).refused("claim-missing");
 }
 
 #[test]

@@ -138,8 +138,13 @@ fn rejects_roles_as_the_product_does() {
 #[test]
 fn rejects_pattern_that_is_no_text_batch_with_period_and_two_ways_to_bind_addresses() {
     let refused = |case: Case| CheckedRole::new("app", serde_json::from_value(case.role).unwrap()).unwrap_err().message;
-    let glob = Case::valid().role("bound_claims_type", json!("glob")).role("bound_claims", json!({ "n": [1] }));
-    assert_eq!(refused(glob), "claim is not a string: n");
+    let glob = |bound: Value| Case::valid().role("bound_claims_type", json!("glob")).role("bound_claims", bound);
+    assert_eq!(refused(glob(json!({ "n": ["a*", 1] }))), "claim is not a string: 1");
+    assert_eq!(refused(glob(json!({ "n": { "a": 1 } }))), "claim is not a string or list: map[a:1]");
+    for (bound, shown) in [(json!({ "a": 1_000_000 }), "map[a:1000000]"), (json!([[1, "b"]]), "[1 b]")] {
+        let bound = Case::valid().role("bound_claims", json!({ "n": bound }));
+        assert_eq!(refused(bound), format!("bound claim is not a string, bool, int or list: {shown}"));
+    }
     let batch = Case::valid().role("token_type", json!("batch")).role("token_num_uses", json!(1));
     assert!(refused(batch).starts_with("'token_type' cannot be 'batch'"));
     let twice = Case::valid().role("token_strictly_bind_ip", json!(true)).role("token_bound_cidrs", json!(["::1"]));
