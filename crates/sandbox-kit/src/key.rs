@@ -12,6 +12,8 @@ use carnet_jose::{Algorithm, KeyError, SigningKey};
 pub struct LazyKey {
     algorithm: Algorithm,
     kid: String,
+    /// Whose numbers the first key has.
+    twin: Option<Arc<Self>>,
     state: Mutex<State>,
 }
 
@@ -24,7 +26,13 @@ struct State {
 impl LazyKey {
     /// A key that will have this algorithm and `kid`.
     pub fn new(algorithm: Algorithm, kid: impl Into<String>) -> Self {
-        Self { algorithm, kid: kid.into(), state: Mutex::default() }
+        Self { algorithm, kid: kid.into(), twin: None, state: Mutex::default() }
+    }
+
+    /// A key that has the numbers of another and this `kid`, until it is replaced. For a key that a sandbox cannot start
+    /// without, where nobody is kept from signing with the other.
+    pub fn twin(of: &Arc<Self>, kid: impl Into<String>) -> Self {
+        Self { twin: Some(Arc::clone(of)), ..Self::new(of.algorithm, kid) }
     }
 
     /// The key. The first caller makes it, others wait for that one.
@@ -40,7 +48,11 @@ impl LazyKey {
             0 => self.kid.clone(),
             count => format!("{}-{count}", self.kid),
         };
-        let key = Arc::new(SigningKey::generate(self.algorithm)?.with_kid(kid));
+        let key = match &self.twin {
+            Some(twin) if state.rotations == 0 => SigningKey::from_pkcs8(self.algorithm, &twin.get()?.to_pkcs8()?)?,
+            _ => SigningKey::generate(self.algorithm)?,
+        };
+        let key = Arc::new(key.with_kid(kid));
         state.key = Some(Arc::clone(&key));
         Ok(key)
     }
@@ -65,6 +77,18 @@ mod tests {
             asking.into_iter().map(|asking| asking.join().unwrap()).collect::<Vec<_>>()
         });
         assert!(made.iter().all(|other| Arc::ptr_eq(other, &made[0])));
+    }
+
+    #[test]
+    fn a_twin_is_the_same_key_under_its_own_name_until_it_is_replaced() {
+        let key = Arc::new(LazyKey::new(Algorithm::Es256, "k"));
+        let twin = LazyKey::twin(&key, "t");
+        let first = twin.get().unwrap();
+        assert_eq!((first.public_spki(), first.kid()), (key.get().unwrap().public_spki(), Some("t")));
+        twin.rotate();
+        let second = twin.get().unwrap();
+        assert_ne!(second.public_spki(), first.public_spki());
+        assert_eq!((second.kid(), key.get().unwrap().kid()), (Some("t-1"), Some("k")));
     }
 
     #[test]

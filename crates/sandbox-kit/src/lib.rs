@@ -31,6 +31,6 @@ pub use decisions::{Decided, Decisions};
 pub use fault::{Fault, FaultKind, Faults, UnknownFault};
 pub use internet::Internet;
 pub use key::LazyKey;
-pub use service::{Emulator, ErrorBody, ErrorHead, Host, PlainHttp, Service, ServiceUrls, Urls};
+pub use service::{Emulator, ErrorBody, ErrorHead, Host, KeyMaker, PlainHttp, Service, ServiceUrls, Urls};
 pub use shown::ShownCertificates;
 pub use world::World;

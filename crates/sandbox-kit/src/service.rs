@@ -122,6 +122,9 @@ impl ServiceUrls {
 /// Where every service listens, by name.
 pub type Urls = BTreeMap<&'static str, ServiceUrls>;
 
+/// Makes one key, unless it is there. Whoever needs it next makes it again and reports a failure.
+pub type KeyMaker = Box<dyn FnOnce() + Send>;
+
 /// The emulated services of one provider.
 pub trait Emulator: Send + Sync {
     /// Its services. Called once.
@@ -153,7 +156,13 @@ pub trait Emulator: Send + Sync {
         None
     }
 
-    /// Makes the keys that will be needed soon. Runs on a thread of its own after the sandbox is ready.
+    /// What makes the RSA keys that [`Emulator::files`] needs beside [`crate::World::issuers`], one by one, so that the
+    /// sandbox can make them beside one another: nobody can go on before they are there.
+    fn file_keys(&self) -> Vec<KeyMaker> {
+        Vec::new()
+    }
+
+    /// Makes the other keys that will be needed soon. Runs on a thread of its own after the sandbox is ready.
     fn warm(&self) {}
 
     /// Replaces the signing key of a service (fault `key-rotated`).

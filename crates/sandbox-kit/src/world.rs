@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use carnet_core::{Clock, Context, HttpSend, MapEnvironment, MemoryFiles, NoCommands, Random};
+use carnet_jose::Algorithm;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Decisions, FaultKind, Faults, SandboxClock};
+use crate::{Decisions, FaultKind, Faults, LazyKey, SandboxClock};
 
 /// How far ahead a service's clock is under [`FaultKind::Skew`]: more than any of the emulated clouds tolerates
 /// (five minutes at OCI for signed requests, less for tokens elsewhere).
@@ -24,6 +25,9 @@ pub struct World {
     pub http: Arc<dyn HttpSend>,
     /// Random bytes.
     pub random: Arc<dyn Random>,
+    /// The RSA key that issuers have at first whose tokens the sandbox writes into files when it starts: one search for all of
+    /// them ([`LazyKey::twin`]). Its private half stays in this process.
+    pub issuers: Arc<LazyKey>,
 }
 
 impl World {
@@ -35,6 +39,7 @@ impl World {
             faults: Arc::default(),
             http,
             random,
+            issuers: Arc::new(LazyKey::new(Algorithm::Rs256, "issuers")),
         }
     }
 

@@ -33,6 +33,7 @@ mod proxy;
 mod routes;
 mod sandbox;
 mod seed;
+mod warm;
 
 pub use carnet_ci_sandbox::{Flaw, Issuer, MintRequest};
 pub use carnet_sandbox_kit::{Fault, FaultKind, Host, LazyKey, Service, ServiceUrls, Urls};

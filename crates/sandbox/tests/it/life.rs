@@ -1,9 +1,11 @@
 //! Starting, the plain ways in, and stopping.
 
-use std::{os::unix::fs::PermissionsExt, time::Duration};
+use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
-use carnet_core::{HttpErrorKind, Request};
-use carnet_sandbox::Options;
+use carnet_core::{HttpErrorKind, Request, SystemClock, SystemRandom};
+use carnet_sandbox::{Emulators, Options, Sandbox};
+use carnet_sandbox_kit::{Emulator, KeyMaker, Service, Urls, World};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{start, start_with};
@@ -87,6 +89,44 @@ async fn the_callers_token_stops_it_even_while_a_request_hangs() {
     assert!(hanging.is_err());
     assert!(stage.shutdown().is_cancelled());
     tokio::time::timeout(Duration::from_secs(5), stage.sandbox.stop()).await.unwrap();
+}
+
+/// Tells when it is to make keys.
+struct Keys(UnboundedSender<&'static str>);
+
+impl Emulator for Keys {
+    fn services(&self) -> Vec<Service> {
+        Vec::new()
+    }
+
+    fn environment(&self, _urls: &Urls, _folder: &Path) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    fn file_keys(&self) -> Vec<KeyMaker> {
+        let make = |name| -> KeyMaker {
+            let told = self.0.clone();
+            Box::new(move || told.send(name).unwrap())
+        };
+        vec![make("one of a file"), make("another of a file")]
+    }
+
+    fn warm(&self) {
+        self.0.send("the others").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn keys_are_made_before_somebody_asks_and_each_once() {
+    let (told, mut made) = tokio::sync::mpsc::unbounded_channel();
+    let emulators = |_: &World| -> Emulators { vec![("keys", Arc::new(Keys(told)))] };
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let sandbox = Sandbox::start_with(Options::default(), clock, random, emulators).await.unwrap();
+    let mut all = [made.recv().await.unwrap(), made.recv().await.unwrap(), made.recv().await.unwrap()];
+    all.sort_unstable();
+    assert_eq!(all, ["another of a file", "one of a file", "the others"]);
+    sandbox.stop().await;
+    assert_eq!(made.recv().await, None);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use carnet_jose::{Algorithm, KeyError, SigningKey};
-use carnet_sandbox_kit::LazyKey;
+use carnet_sandbox_kit::{LazyKey, World};
 
 /// The keys of the account's issuer, of the cluster's, and the one that signs identity documents of instances.
 #[derive(Debug)]
@@ -14,18 +14,17 @@ pub(crate) struct Keys {
     document: LazyKey,
 }
 
-impl Default for Keys {
-    fn default() -> Self {
+impl Keys {
+    /// The cluster's and the one of the documents are needed before the sandbox's files can be written.
+    pub(crate) fn of(world: &World) -> Self {
         Self {
             rsa: LazyKey::new(Algorithm::Rs256, "RSA_0"),
             ec: LazyKey::new(Algorithm::Es384, "EC384_0"),
-            cluster: LazyKey::new(Algorithm::Rs256, "cluster-0"),
-            document: LazyKey::new(Algorithm::Rs256, "document"),
+            cluster: LazyKey::twin(&world.issuers, "cluster-0"),
+            document: LazyKey::twin(&world.issuers, "document"),
         }
     }
-}
 
-impl Keys {
     /// The key of the account's issuer for an algorithm of `GetWebIdentityToken`.
     pub(crate) fn outbound(&self, algorithm: Algorithm) -> Result<Arc<SigningKey>, KeyError> {
         if algorithm == Algorithm::Es384 { self.ec.get() } else { self.rsa.get() }
@@ -43,9 +42,8 @@ impl Keys {
 
     /// Makes those that will be needed soon.
     pub(crate) fn warm(&self) {
-        // Whoever needs them next makes them again and reports the failure.
+        // Whoever needs it next makes it again and reports the failure.
         drop(self.outbound(Algorithm::Rs256));
-        drop(self.cluster());
     }
 
     /// Replaces all but the one of the documents, which AWS has for ever.

@@ -117,7 +117,7 @@ pub(crate) struct Object {
 impl State {
     /// The world of the documents.
     pub(crate) fn seeded(world: World) -> Self {
-        let keys = Keys::default();
+        let keys = Keys::of(&world);
         let mut inner = Inner { outbound: true, ..Inner::default() };
         seed::fill(&mut inner, world.now("aws-iam"));
         Self { issuers: IssuerKeys::new(&world), keys, inner: Mutex::new(inner), world }

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use carnet_jose::Algorithm;
 use carnet_sandbox_kit::{LazyKey, World};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -54,7 +55,11 @@ impl Kind {
 
 impl Cluster {
     pub(crate) fn seeded(seed: &'static seed::Cluster, world: World) -> Self {
-        let key = LazyKey::new(seed.algorithm, format!("carnet-{}", seed.name));
+        let kid = format!("carnet-{}", seed.name);
+        let key = match seed.algorithm {
+            Algorithm::Rs256 => LazyKey::twin(&world.issuers, kid),
+            other => LazyKey::new(other, kid),
+        };
         let cluster = Self { seed, world, key, objects: Mutex::default() };
         let place = |kind: Kind, namespace: &str, name: &str, spec: Value| {
             let mut object = Map::new();

@@ -119,10 +119,9 @@ impl Compute {
         self.identity.lock().unwrap_or_else(PoisonError::into_inner).leaf = None;
     }
 
-    /// Makes the instance's certificate and the function's key. A failure shows at the first use, with its reason.
+    /// Makes the instance's certificate. A failure shows at the first use, with its reason.
     pub(crate) fn warm(&self) {
         let _ = self.leaf();
-        let _ = self.function_key();
     }
 
     fn now(&self) -> Timestamp {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use axum::{Json, Router, routing::get};
 use carnet_core::Error;
-use carnet_sandbox_kit::{Emulator, Service, Urls, World};
+use carnet_sandbox_kit::{Emulator, KeyMaker, Service, Urls, World};
 
 mod audit;
 mod auth;
@@ -87,12 +87,17 @@ impl Emulator for OciEmulator {
         variables
     }
 
-    /// In the order in which a first exchange needs them: session tokens, access tokens, then what `files` shows and
-    /// what instances ask for.
+    /// The administrator's and the function's, whose private halves are in the files.
+    fn file_keys(&self) -> Vec<KeyMaker> {
+        let (admin, function) = (self.state.clone(), self.state.clone());
+        vec![Box::new(move || drop(admin.admin_key())), Box::new(move || drop(function.compute().function_key()))]
+    }
+
+    /// In the order in which a first exchange needs them: session tokens, access tokens, then what instances ask for.
     fn warm(&self) {
         self.state.auth().warm();
         self.domain.warm();
-        self.state.warm();
+        self.state.compute().warm();
     }
 
     fn rotate_keys(&self, service: &str) {

@@ -253,13 +253,6 @@ impl OciState {
         }
         Ok(key)
     }
-
-    /// Makes the keys of the administrator, the instance and the function. A failure shows at the first use, with its
-    /// reason.
-    pub(crate) fn warm(&self) {
-        let _ = self.admin_key();
-        self.compute().warm();
-    }
 }
 
 /// A region that the tenancy is not subscribed to knows none of its principals.

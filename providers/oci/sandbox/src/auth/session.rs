@@ -48,7 +48,8 @@ pub(crate) struct SessionGrant<'a> {
 impl AuthService {
     /// An auth service whose key is made when it is first needed.
     pub(crate) fn new(world: World) -> Self {
-        Self { world, key: LazyKey::new(Algorithm::Rs256, KEY_ID), verifiers: Mutex::default() }
+        let key = LazyKey::twin(&world.issuers, KEY_ID);
+        Self { world, key, verifiers: Mutex::default() }
     }
 
     /// Signs a session token. Under the fault `expired` it has ended a minute before it is given.
