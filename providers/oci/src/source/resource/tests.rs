@@ -1,4 +1,4 @@
-use carnet_core::{ErrorKind, MapEnvironment, Material, MemoryFiles, test_context};
+use carnet_core::{ErrorKind, Material, MemoryFiles, test_context};
 use serde_json::json;
 
 use super::*;
@@ -65,12 +65,10 @@ async fn refuses_a_version_that_nobody_knows() {
 #[tokio::test]
 async fn a_token_that_is_not_text_is_refused_with_its_line_and_a_hint() {
     let pem = testing::pem(&testing::key());
-    let variables = [(name("VERSION"), "2.2"), (name("RPST"), "/rp/rpst"), (name("PRIVATE_PEM"), pem.as_str())];
-    let variables: Vec<_> = variables.iter().map(|(key, value)| (key.as_str(), *value)).collect();
     let files = MemoryFiles::default();
     files.put("/rp/rpst", b"ST$\nSchl\xfcssel");
-    let context =
-        Context { environment: Arc::new(MapEnvironment::of(&variables)), files: Arc::new(files), ..test_context() };
+    let variables = [("VERSION", "2.2"), ("RPST", "/rp/rpst"), ("PRIVATE_PEM", pem.as_str())];
+    let context = Context { files: Arc::new(files), ..given(&Script::default(), &variables, &[]) };
     let error = find(&context).await.unwrap_err();
     let said = carnet_core::chain(&error).join(": ");
     assert!(
