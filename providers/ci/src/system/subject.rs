@@ -151,6 +151,8 @@ fn circleci(subject: &str) -> Vec<(&'static str, String)> {
         let rest = subject.get(place.saturating_add(start.len())..).unwrap_or_default();
         let end = CIRCLECI_PARTS.iter().skip(at.saturating_add(1)).filter_map(|(next, _)| rest.find(next)).min();
         let value = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        // An organization's id has no slash in it: what a pattern has behind one is of what is in the organization.
+        let value = if at == 0 { value.split('/').next().unwrap_or_default() } else { value };
         if !claim.is_empty() {
             found.push((*claim, value.to_owned()));
         }

@@ -104,7 +104,8 @@ fn subjects_are_taken_apart() {
             "oidc.circleci.com/org-id=o oidc.circleci.com/project-id=p oidc.circleci.com/vcs-origin=github.com/o/r \
              oidc.circleci.com/vcs-ref=refs/heads/main",
         ),
-        (&CIRCLECI, "org/o/*", "oidc.circleci.com/org-id=o/*"),
+        (&CIRCLECI, "org/o/*", "oidc.circleci.com/org-id=o"),
+        (&CIRCLECI, "org/o*", "oidc.circleci.com/org-id=o*"),
         (
             &BUILDKITE,
             "organization:o:pipeline:p:ref:refs/heads/main:commit:c:step:s",

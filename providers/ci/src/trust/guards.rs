@@ -182,7 +182,7 @@ fn jenkins(trust: &CiTrust<'_>) -> Vec<Warning> {
 }
 
 fn google(pins: &Pins) -> Vec<Warning> {
-    if pins.any(&["sub", "azp"]) {
+    if pins.any(&["sub", "azp"]) || !pins.has("email") {
         return Vec::new();
     }
     vec![warning(

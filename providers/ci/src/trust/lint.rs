@@ -46,6 +46,9 @@ impl Pins {
                 *entry = values;
             }
         }
+        if system.source == "gitlab-ci" {
+            owner_of_projects(&mut pins);
+        }
         Self(pins)
     }
 
@@ -72,6 +75,22 @@ impl Pins {
     /// Whether one of these claims is written out.
     pub(super) fn any(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.has(name))
+    }
+}
+
+/// `GROUP/*` names its owner as surely as `GROUP/PROJECT` does: nobody else has a project below another's group.
+fn owner_of_projects(pins: &mut BTreeMap<String, Vec<String>>) {
+    let owner = |path: &String| {
+        let (owner, _) = path.split_once('/')?;
+        Some(owner.to_owned()).filter(|owner| !owner.is_empty() && !owner.contains('*'))
+    };
+    let owners: Option<Vec<String>> = pins.get("project_path").and_then(|paths| paths.iter().map(owner).collect());
+    let Some(owners) = owners.filter(|_| !pins.get("project_path").is_some_and(|paths| is_literal(paths))) else {
+        return;
+    };
+    let known = pins.entry("namespace_path".to_owned()).or_default();
+    if !is_literal(known) {
+        *known = owners;
     }
 }
 

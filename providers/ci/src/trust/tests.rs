@@ -105,6 +105,38 @@ fn warns_of_shared_issuers_without_a_tenant() {
 }
 
 #[test]
+fn whoever_pins_an_owner_is_not_told_that_everybody_gets_in() {
+    let aud = "https://me.example";
+    let all = "subject: every project, pipeline or";
+    let group = "https://gitlab.com";
+    for (trust, expected) in [
+        (
+            json!({"iss": group, "aud": aud, "sub": "project_path:group/*:ref_type:branch:ref:main", "ref_protected": "true"}),
+            [all, "subject: `namespace_path` is a name:"].as_slice(),
+        ),
+        (
+            json!({"iss": group, "aud": aud, "project_path": ["group/a", "group/sub/*"], "ref_protected": "true"}),
+            &[all, "subject: `namespace_path` is a name:"],
+        ),
+        (
+            json!({"iss": "https://accounts.google.com", "aud": aud, "hd": "example.org"}),
+            &[all, "subject: `hd` is a name:"],
+        ),
+        (
+            json!({"iss": group, "aud": aud, "sub": "project_path:group*:ref_type:branch:ref:main"}),
+            &["subject: everybody who has an"],
+        ),
+        (
+            json!({"iss": group, "aud": aud, "sub": "project_path:*/app:ref_type:branch:ref:main"}),
+            &["subject: everybody who has an"],
+        ),
+        (json!({"iss": group, "aud": aud, "project_path": ["group/*", "*"]}), &["subject: everybody who has an"]),
+    ] {
+        assert_eq!(said(&trust), expected, "{trust}");
+    }
+}
+
+#[test]
 fn warns_of_a_whole_tenant() {
     let all = "subject: every project, pipeline or";
     for trust in [
