@@ -22,9 +22,20 @@ fn rejects_project_id_in_audience() {
 
 #[test]
 fn rejects_service_account_that_is_a_resource_name() {
-    rejects("service_account", json!("projects/-/serviceAccounts/a@p.iam.gserviceaccount.com"), "e-mail");
-    let hint = mistakes("service_account", json!("serviceAccount:a@p.iam.gserviceaccount.com")).remove(0).hint.unwrap();
-    assert_eq!(hint, "leave `serviceAccount:` out: write its e-mail alone");
+    let example = "write its e-mail, for instance reader@PROJECT.iam.gserviceaccount.com";
+    for (account, hint) in [
+        (
+            "projects/-/serviceAccounts/a@p.iam.gserviceaccount.com",
+            "write its e-mail alone, which stands behind the last `/`",
+        ),
+        ("serviceAccount:a@p.iam.gserviceaccount.com", "leave `serviceAccount:` out: write its e-mail alone"),
+        ("projects/p/serviceAccounts/a", example),
+        ("a@p/x", example),
+    ] {
+        let found = mistakes("service_account", json!(account));
+        let wanted = Mistake::new("service_account", "is not the e-mail or numeric id of a service account");
+        assert_eq!(found, [wanted.hint(hint)], "{account}");
+    }
 }
 
 #[test]
