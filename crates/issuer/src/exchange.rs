@@ -1,5 +1,6 @@
 //! The token endpoint: from a request to an answer.
 
+mod bound;
 mod build;
 mod origin;
 mod refused;
@@ -165,7 +166,9 @@ impl Issuer {
     ) -> Result<Option<Proof>, Refused> {
         let proved = match (&request.client, request.grant) {
             (Some(shown), _) => self.prove(shown, caller, rules, now).await,
-            (None, Grant::ClientCredentials) if caller.certificates.is_some() => self.prove_certificate(caller, now),
+            (None, Grant::ClientCredentials) if caller.certificates.is_some() => {
+                self.prove(&ShownToken::certificate(), caller, rules, now).await
+            }
             (None, _) => return Ok(None),
         };
         let client = proved.map_err(Refused::client)?;
@@ -212,10 +215,12 @@ impl Issuer {
         rules: &RuleSet,
         now: Timestamp,
     ) -> Result<Proof, Unproved> {
-        match &shown.token {
-            Some(token) => self.prove_token(token, shown.kind, caller, rules, now).await,
-            None => self.prove_certificate(caller, now),
-        }
+        let proof = match &shown.token {
+            Some(token) => self.prove_token(token, shown.kind, caller, rules, now).await?,
+            None => self.prove_certificate(caller, now)?,
+        };
+        self.check_agent(&proof).await?;
+        Ok(proof)
     }
 
     async fn issue(&self, work: &Work<'_>, row: &mut AuditRecord) -> Result<Ready, Refused> {

@@ -1,5 +1,6 @@
 //! Inbound proofs: whose token, or whose certificate, this is. A proof says who somebody is; what may be had for it is the rules' business.
 
+mod agent;
 mod cluster;
 mod keys;
 mod own;
@@ -111,7 +112,7 @@ impl Issuer {
         let parsed = UnverifiedJwt::parse(token.expose()).map_err(Unproved::from)?;
         let issuer = parsed.unverified_issuer().unwrap_or_default();
         if issuer == self.issuer_url() && kind == SubjectType::AccessToken {
-            return self.prove_own_token(&parsed, now).await.map_err(|unproved| unproved.of(&parsed));
+            return self.prove_own_token(&parsed, caller, now).await.map_err(|unproved| unproved.of(&parsed));
         }
         // What we have issued ourselves is believed by our own keys, whatever a rule says of our URL.
         let of = rules.of_issuer(issuer).filter(|_| issuer != self.issuer_url());

@@ -1,12 +1,9 @@
 //! Looking tokens up (RFC 7662), and the form that revocation shares.
 
-use std::net::IpAddr;
-
-use carnet_core::{Secret, safe_text};
+use carnet_core::Secret;
 use carnet_jose::UnverifiedJwt;
-use carnet_store::{Committed, ConflictReason, Op, TokenRow};
+use carnet_store::{Committed, ConflictReason, Op};
 use carnet_trust::Refusal;
-use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -136,11 +133,8 @@ impl Issuer {
     /// Who asks: by an assertion, by the certificate of the connection, or by the token of the `Authorization` header, which the router hands on as an
     /// assertion.
     async fn looker(&self, shown: Option<&ShownToken>, caller: &Caller, now: Timestamp) -> Result<Proof, Unproved> {
-        let by = match shown {
-            Some(shown) => self.prove(shown, caller, &self.rules(), now).await?,
-            None => self.prove_certificate(caller, now)?,
-        };
-        Ok(by)
+        let certificate = ShownToken::certificate();
+        self.prove(shown.unwrap_or(&certificate), caller, &self.rules(), now).await
     }
 
     async fn look_up(
@@ -178,7 +172,10 @@ impl Issuer {
         let parsed = UnverifiedJwt::parse(request.token.expose()).map_err(|error| Lookup::Inactive(error.into()))?;
         let token = self.own_token(&parsed, now).await.map_err(Lookup::Inactive)?;
         let rule = may(&token.row.audiences)?;
-        check_network(&token.row, request.client_address.as_deref()).map_err(Lookup::Inactive)?;
+        let said = request.client_address.as_deref();
+        let from = said.and_then(|address| Caller::at(address).address());
+        let fix = "use the token where it may be used; the resource server says with client_address where it came from";
+        token.check_network(from, said.unwrap_or("no client_address"), fix).map_err(Lookup::Inactive)?;
         Ok((rule, token))
     }
 }
@@ -216,23 +213,6 @@ fn conflicting(reason: ConflictReason) -> Refusal {
         }
     };
     Refusal::new(clause, seen, wanted, "invalid_token", fix)
-}
-
-/// A token that is bound to networks is good there only.
-fn check_network(row: &TokenRow, address: Option<&str>) -> Result<(), Unproved> {
-    if row.networks.is_empty() {
-        return Ok(());
-    }
-    let from = address.and_then(|address| Caller::at(address).address());
-    let admits = |network: &String| {
-        let network = network.parse::<IpNet>().ok().or_else(|| network.parse::<IpAddr>().ok().map(IpNet::from));
-        network.zip(from).is_some_and(|(network, from)| network.contains(&from))
-    };
-    if row.networks.iter().any(admits) {
-        return Ok(());
-    }
-    let fix = "use the token where it may be used; the resource server says with client_address where it came from";
-    Err(Unproved::new("network", safe_text(address.unwrap_or("no client_address")), row.networks.join(", "), fix))
 }
 
 fn members(token: &OwnToken) -> Map<String, Value> {

@@ -91,7 +91,7 @@ impl Issuer {
         let base = parts.settings.endpoint_base.as_deref().unwrap_or(&parts.issuer_url);
         let base = base.trim_end_matches('/').to_owned();
         Ok(Self {
-            signed: SignedRequests::new(&parts.issuer_url, &base, parts.settings.oci_principal.clone()),
+            signed: SignedRequests::new(&parts.issuer_url, &base, &parts.settings),
             endpoint_base: base,
             key_sets: KeySets::new(parts.context.clone(), parts.settings.fetch_timeout),
             bundles: Mutex::default(),

@@ -37,6 +37,7 @@ mod issuer;
 mod login;
 mod metadata;
 mod mint;
+mod networks;
 mod refusals;
 mod request;
 mod revoke;

@@ -61,6 +61,13 @@ pub struct ShownToken {
     pub kind: SubjectType,
 }
 
+impl ShownToken {
+    /// The certificate of the connection.
+    pub(crate) const fn certificate() -> Self {
+        Self { token: None, kind: SubjectType::X509Svid }
+    }
+}
+
 /// A request to the token endpoint whose form is right.
 #[derive(Clone, Debug)]
 pub struct TokenRequest {

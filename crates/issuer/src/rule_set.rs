@@ -10,7 +10,7 @@ use carnet_spiffe::TrustDomain;
 use serde_json::Value;
 
 pub use decide::{Actor, Asked, Presented};
-pub(crate) use decide::{Denial, Granted, Ground, Introspects};
+pub(crate) use decide::{Denial, Granted, Ground, Introspects, RESERVED_PATH};
 
 use crate::{
     Rule, TrustedIssuer,
@@ -145,6 +145,11 @@ impl RuleSet {
     /// The rule of this name.
     pub fn rule(&self, name: &str) -> Option<&Rule> {
         self.by_name.get(name).map(|compiled| &compiled.rule)
+    }
+
+    /// All rules, in no order.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.by_name.values().map(|compiled| &compiled.rule)
     }
 
     /// Names and reasons of the rules that are dangerous and say why.

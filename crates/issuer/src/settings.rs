@@ -39,6 +39,9 @@ pub struct IssuerSettings {
     /// Refusals of one peer that are written down one by one: this many in a second, and ten times as many at once. Beyond that they are counted, and the
     /// count is written.
     pub refusals_per_second: u32,
+    /// Most signatures of logins that this node remembers, of one principal a hundredth of them, to refuse them before anybody is asked. That one counts once
+    /// for all nodes does not rest on it: the store says that, with what is issued.
+    pub remembered_signatures: usize,
     /// Who the authority is to Oracle, to ask it who has signed a login and in which groups that is. Without it rules cannot name groups of OCI.
     pub oci_principal: Option<Arc<dyn Source>>,
 }
@@ -59,6 +62,7 @@ impl Default for IssuerSettings {
             fetch_timeout: Duration::from_secs(5),
             max_actors: 4,
             refusals_per_second: 5,
+            remembered_signatures: 100_000,
             oci_principal: None,
         }
     }

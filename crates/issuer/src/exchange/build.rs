@@ -43,6 +43,7 @@ impl Issuer {
         granted: &Granted,
         row: &mut AuditRecord,
     ) -> Result<Ready, Refused> {
+        let carried = work.carried(granted.issue)?;
         if granted.issue == IssueType::X509Svid {
             return self.build_certificate(work, granted, row).await;
         }
@@ -80,7 +81,7 @@ impl Issuer {
                 expires_at,
                 max_expires_at: max_expires_at.unwrap_or(expires_at),
                 uses_left: granted.rule.rule.uses,
-                networks: granted.rule.rule.networks.clone(),
+                networks: work.within(&granted.rule.rule.networks, &carried)?,
                 revoked_at: None,
                 claims: Value::Null,
             },
@@ -92,7 +93,7 @@ impl Issuer {
             act,
             custom,
             stateless: granted.rule.rule.stateless,
-            origin: Origin::of(work, &granted.rule, issued_at).to_value(),
+            origin: Origin::of(work, &granted.rule, carried, issued_at).to_value(),
         };
         self.build_access_token(token, work.now, row).await
     }
@@ -151,12 +152,12 @@ impl Issuer {
         claims: Map<String, Value>,
         row: &mut AuditRecord,
     ) -> Result<Ready, Refused> {
-        let jti = self.context().random_hex::<16>();
+        let (jti, own) = (self.context().random_hex::<16>(), self.trust_domain());
         let draft = Draft {
             subject: granted.identity.as_str(),
             audiences: &granted.audiences,
             algorithm,
-            lifetime: granted.rule.lifetime().unwrap_or(self.settings().jwt_svid_lifetime),
+            lifetime: work.svid_lifetime(granted.rule.lifetime().unwrap_or(self.settings().jwt_svid_lifetime), own)?,
             jti: Some(&jti),
         };
         let issued = self.sign_jwt_svid(&draft, claims, work.now).await.map_err(|error| Refused::here(&error))?;
@@ -179,11 +180,12 @@ impl Issuer {
         granted: &Granted,
         row: &mut AuditRecord,
     ) -> Result<Ready, Refused> {
+        let usual = granted.rule.lifetime().unwrap_or(self.settings().x509_svid_lifetime);
         let asked = X509SvidRequest {
             spiffe_id: granted.identity.clone(),
             csr: decode_csr(work.request.csr.as_deref())?,
             dns_names: granted.rule.rule.dns_names.clone(),
-            ttl: granted.rule.lifetime(),
+            ttl: Some(work.svid_lifetime(usual, self.trust_domain())?),
             entry_id: None,
             actor: String::new(),
             caller: work.caller.clone(),

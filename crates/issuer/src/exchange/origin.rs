@@ -23,6 +23,9 @@ pub(super) struct Origin {
     appoints: bool,
     /// Digest of what the rule makes of claims.
     conditions: String,
+    /// Networks that the tokens were bound to that it was made from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) networks: Vec<String>,
     /// Of the first issue, in seconds since 1970.
     began: i64,
 }
@@ -36,12 +39,13 @@ pub(super) struct Missing {
 }
 
 impl Origin {
-    pub(super) fn of(work: &Work<'_>, rule: &Compiled, issued_at: Timestamp) -> Self {
+    pub(super) fn of(work: &Work<'_>, rule: &Compiled, networks: Vec<String>, issued_at: Timestamp) -> Self {
         Self {
             issuer: work.subject.issuer.clone(),
             subject: work.subject.subject.clone(),
             appoints: work.subject.claims().contains_key("may_act"),
             conditions: conditions(rule),
+            networks,
             began: issued_at.as_second(),
         }
     }

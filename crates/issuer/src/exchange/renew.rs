@@ -91,7 +91,7 @@ impl Issuer {
                 issued_at,
                 expires_at: later(issued_at, lifetime).min(end),
                 max_expires_at: end,
-                networks: rule.rule.networks.clone(),
+                networks: work.within(&rule.rule.networks, &origin.networks)?,
                 ..old.clone()
             },
             algorithm,

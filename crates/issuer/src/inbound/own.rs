@@ -1,12 +1,14 @@
 //! Our own access tokens, when they come back.
 
+use std::net::IpAddr;
+
 use carnet_core::safe_text;
 use carnet_jose::{Algorithm, KeySet, Rules, UnverifiedJwt, VerifiedJwt, sha256, verify_jwt};
 use carnet_store::{StoreError, TokenRow};
 use jiff::Timestamp;
 
 use super::{Proof, STATED, Shown, Unproved};
-use crate::{Issuer, SubjectType};
+use crate::{Caller, IssueType, Issuer, SubjectType, networks};
 
 /// `typ` of access tokens (RFC 9068, 2.1). No other token of ours has it, so that none can be taken for one.
 pub(crate) const ACCESS_TOKEN_TYPE: &str = "at+jwt";
@@ -20,6 +22,19 @@ pub(crate) struct OwnToken {
     pub(crate) row: TokenRow,
     /// Whether nothing is remembered of it: the row is what it says itself.
     pub(crate) stateless: bool,
+}
+
+impl OwnToken {
+    /// A token that is bound to networks is good for whoever shows it from there, and for nobody else. `seen` is how the address was said.
+    ///
+    /// # Errors
+    /// Clause `network`.
+    pub(crate) fn check_network(&self, address: Option<IpAddr>, seen: &str, fix: &str) -> Result<(), Unproved> {
+        if networks::admit(&self.row.networks, address) {
+            return Ok(());
+        }
+        Err(Unproved::new("network", seen, self.row.networks.join(", "), fix))
+    }
 }
 
 impl Issuer {
@@ -56,19 +71,34 @@ impl Issuer {
         let jti = jwt.claims().str("jti").unwrap_or_default().to_owned();
         let row = self.store().token(jti).await.map_err(|error| unreadable(&error))?;
         let fix = "get a new token";
+        let rules = self.rules();
         match row {
             None => Err(Unproved::new("revoked", "it is not known", "a token that is remembered", fix)),
             Some(row) => match row.revoked_at {
                 Some(at) => {
                     Err(Unproved::new("revoked", format!("it was revoked at {at}"), "a token that is not", fix))
                 }
+                // As with a token that stands by itself: nobody vouches for it any more.
+                None if !rules
+                    .compiled(&row.rule)
+                    .is_some_and(|rule| rule.rule.issue.contains(&IssueType::AccessToken)) =>
+                {
+                    Err(Unproved::new("revoked", "its rule is gone", "a rule that gives access tokens", fix))
+                }
                 None => Ok(OwnToken { jwt, row, stateless: false }),
             },
         }
     }
 
-    pub(super) async fn prove_own_token(&self, parsed: &UnverifiedJwt, now: Timestamp) -> Result<Proof, Unproved> {
-        let OwnToken { jwt, row, .. } = self.own_token(parsed, now).await?;
+    pub(super) async fn prove_own_token(
+        &self,
+        parsed: &UnverifiedJwt,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Proof, Unproved> {
+        let token = self.own_token(parsed, now).await?;
+        token.check_network(caller.address(), &caller.peer, "show the token from where it may be used")?;
+        let OwnToken { jwt, row, .. } = token;
         if row.uses_left.is_some() {
             let fix = "exchange the token that this one was made from, or take uses out of the rule";
             return Err(Unproved::new("uses", "its uses are counted", "a token without uses", fix));

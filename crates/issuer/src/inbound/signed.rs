@@ -16,9 +16,9 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use carnet_core::{Destination, Error, Request, Response, Secret, Source, safe_text};
+use carnet_core::{Destination, Error, Request, Response, Secret, safe_text};
 use carnet_jose::{KeySet, sha256};
-use carnet_oci::trust::signature::{ReplayCache, SeenTokens, SessionVerifier};
+use carnet_oci::trust::signature::{Counted, ReplayCache, SeenTokens, SessionVerifier};
 use carnet_trust::Refusal;
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{Proof, Shown, Unproved};
-use crate::{Caller, Issuer, RuleSet, SubjectType, login::OCI_LOGIN_PATH, trusted::CheckedIssuer};
+use crate::{Caller, Issuer, IssuerSettings, RuleSet, SubjectType, login::OCI_LOGIN_PATH, trusted::CheckedIssuer};
 use asking::Asking;
 use membership::OwnPrincipal;
 
@@ -68,8 +68,8 @@ struct Proven {
 }
 
 impl SignedRequests {
-    /// For an authority of this URL whose endpoints are below that base, and which may be a principal of OCI.
-    pub(crate) fn new(issuer_url: &str, endpoint_base: &str, principal: Option<Arc<dyn Source>>) -> Self {
+    /// For an authority of this URL whose endpoints are below that base.
+    pub(crate) fn new(issuer_url: &str, endpoint_base: &str, settings: &IssuerSettings) -> Self {
         let host = |url: &Url| {
             let host = url.host_str()?;
             Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
@@ -80,13 +80,13 @@ impl SignedRequests {
         own_hosts.dedup();
         let path = base.map(|base| base.path().trim_end_matches('/').to_owned()).unwrap_or_default();
         Self {
-            replay: ReplayCache::default(),
+            replay: ReplayCache::with_capacity(settings.remembered_signatures),
             tokens: SeenTokens::default(),
             verifiers: Mutex::default(),
             asking: Asking::default(),
             own_hosts,
             own_path: format!("{path}{OCI_LOGIN_PATH}"),
-            own_principal: principal.map(OwnPrincipal::new),
+            own_principal: settings.oci_principal.clone().map(OwnPrincipal::new),
         }
     }
 
@@ -161,12 +161,16 @@ impl Issuer {
         }
     }
 
-    /// The proof, if the signature is none that was one before.
+    /// The proof, if the signature is none that was one before. Where there is no room to remember one more, or no more of this principal, it is a proof all
+    /// the same: what is issued for it uses it up in the store, in the same commit. So nobody who signs without end keeps others out.
     fn proof(&self, proven: Proven, signature: &[u8], now: Timestamp) -> Result<Proof, Unproved> {
         let Proven { issuer, kind, mut claims, until, rule } = proven;
-        self.signed().replay.use_once(signature, now).map_err(Unproved::from)?;
         claims.insert("iss".to_owned(), json!(issuer));
         let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let principal = format!("{issuer}\0{subject}");
+        if self.signed().replay.count(&principal, signature, now)? == Counted::NoRoom {
+            tracing::debug!(%issuer, subject = safe_text(&subject), "signs more logins than this node remembers");
+        }
         let used = [kind.name().as_bytes(), &[0], signature].concat();
         Ok(Proof {
             issuer,

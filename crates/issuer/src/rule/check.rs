@@ -16,7 +16,8 @@ use super::{
     template::Template,
 };
 use crate::{
-    IssueType, SubjectType,
+    IssueType, SubjectType, networks,
+    rule_set::RESERVED_PATH,
     signed_issuer::{self, SignedIssuer},
 };
 
@@ -24,6 +25,8 @@ use crate::{
 pub(crate) const VARIABLES: [&str; 2] = ["claims", "actor"];
 /// What tokens are signed with.
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa];
+/// What no rule gives: see [`RESERVED_PATH`].
+const RESERVED: &str = "paths below /carnet are those of the authority and its agents";
 /// Most members of one list of a rule.
 const MAX_LIST: usize = 1000;
 
@@ -179,11 +182,10 @@ impl Checker {
         }
     }
 
-    fn networks(&mut self, networks: &[String]) -> Vec<IpNet> {
+    fn networks(&mut self, texts: &[String]) -> Vec<IpNet> {
         let mut read = Vec::new();
-        for text in networks {
-            let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
-            match network {
+        for text in texts {
+            match networks::parse(text) {
                 Some(network) if network.trunc() != network => {
                     self.mistake(
                         "networks",
@@ -222,6 +224,10 @@ impl Checker {
             } else if trust_domain.is_some_and(|domain| rule.issuer != domain.id().as_str()) {
                 self.mistake("identity", "{sub} alone hands on identities of our own trust domain only");
             }
+            let path = rule.subject.as_deref().and_then(|subject| subject.strip_prefix(rule.issuer.as_str()));
+            if path.is_some_and(|path| path.starts_with(RESERVED_PATH)) {
+                self.mistake("identity", RESERVED);
+            }
             return Some(template);
         }
         // With the shortest segment in place of each claim it must be an identity.
@@ -240,9 +246,7 @@ impl Checker {
             Ok(id) if trust_domain.is_some_and(|domain| !id.is_of(domain)) => {
                 self.mistake("identity", "it is of another trust domain than this authority's");
             }
-            Ok(id) if id.path().starts_with("/carnet/") => {
-                self.mistake("identity", "paths below /carnet are those of the authority and its agents");
-            }
+            Ok(id) if id.path().starts_with(RESERVED_PATH) => self.mistake("identity", RESERVED),
             Ok(_) => {}
         }
         if text.strip_prefix("spiffe://").and_then(|rest| rest.split('/').next()).is_some_and(|name| name.contains('{'))

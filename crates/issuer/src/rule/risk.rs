@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Rule, compiled::Compiled, pattern::Pattern, shared};
 
 pub(crate) mod ci;
+mod pods;
 mod signed;
 
 /// Claims that do not tell subjects apart: who has made the token, and for whom.
@@ -63,7 +64,8 @@ pub(super) fn risks(rule: &Rule, compiled: &Compiled) -> Vec<Mistake> {
     wildcards(rule, compiled, &mut risks);
     shared_issuer(rule, compiled, &mut risks);
     free_text(rule, compiled, &mut risks);
-    signed::risks(rule, &mut risks);
+    signed::risks(rule, compiled, &mut risks);
+    pods::risks(rule, compiled, &mut risks);
     risks
 }
 

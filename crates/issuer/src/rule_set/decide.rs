@@ -349,8 +349,8 @@ impl Attempt<'_> {
             if text.starts_with('/') { SpiffeId::new(self.ground.trust_domain, &text) } else { text.parse() }
         };
         let id = id.map_err(|error| error.to_string())?;
-        // A claim could have put it there.
-        if id.path().starts_with(RESERVED_PATH) && !template.is_only("sub") {
+        // A claim could have put it there, or the subject be an agent: what is given to those goes with their ban.
+        if id.path().starts_with(RESERVED_PATH) {
             return Err(format!("{id} is below {RESERVED_PATH}"));
         }
         if !id.is_of(self.ground.trust_domain) || id.is_root() {

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use carnet_core::Secret;
-use carnet_issuer::{Caller, Rule};
+use carnet_issuer::{Caller, Rule, RuleSet};
 use carnet_store::Outcome;
 use http::Request;
 use jiff::SignedDuration;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     support::{ACCESS_TOKEN, Answer, BEARER_ASSERTION, EXCHANGE, form},
-    world::{AUDIENCE, World, claims, claims_with, rule, rule_with, sign},
+    world::{AUDIENCE, World, claims, claims_with, domain, rule, rule_with, sign},
 };
 
 fn resource_server() -> Secret {
@@ -201,5 +201,23 @@ async fn rejects_requests_about_no_token_or_two() {
                 "{path} {fields:?}"
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn rejects_a_token_whose_rule_is_gone_or_gives_no_access_tokens_any_more() {
+    for changed in [json!({ "name": "other" }), json!({ "issue": ["jwt-svid"] })] {
+        let world = world_with(json!({})).await;
+        let token = world.access_token().await;
+        let rules = vec![rule_with(changed), lookup_rule(json!([AUDIENCE]))];
+        let rules = RuleSet::load_with(rules, &[], Some(&domain())).unwrap();
+        world.rules.send_replace(std::sync::Arc::new(rules));
+        assert_inactive(&world, &token, "revoked").await;
+        let fields =
+            [("grant_type", EXCHANGE), ("subject_token_type", ACCESS_TOKEN), ("subject_token", token.expose())];
+        assert_eq!(world.ask(&fields).await.error(), "invalid_request");
+        assert_eq!(world.clause().await, "revoked", "nor is it a subject");
+        // Taking it back works all the same.
+        assert_eq!(world.post("/oauth2/revoke", &[("token", token.expose())]).await.status.as_u16(), 200);
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod abuse;
+mod bound;
 mod client;
 mod cluster;
 mod delegation;

@@ -1,5 +1,7 @@
 //! Rules that a stranger could match are refused, unless they say why.
 
+mod ids;
+
 use carnet_issuer::{Rule, RuleSet};
 use serde_json::{Value, json};
 
@@ -180,4 +182,20 @@ fn all_risks_are_told_at_once() {
     let fields: Vec<String> = RuleSet::load(vec![rule]).unwrap_err().into_iter().map(|mistake| mistake.field).collect();
     let expected = ["rules[0].subject", "rules[0].subject", "rules[0].audiences", "rules[0].identity"];
     assert_eq!(fields, expected);
+}
+
+#[test]
+fn rejects_the_identity_of_an_agent_with_any_reason() {
+    for subject in ["spiffe://example.org/carnet/agent/join-token/web/*", "spiffe://example.org/carnet/authority"] {
+        let rule = json!({
+            "issuer": "spiffe://example.org", "subject": subject, "claims": {}, "condition": null, "identity": "{sub}",
+            "accept_risk": "the nodes are ours",
+        });
+        let mistakes = RuleSet::load(vec![rule_with(rule)]).unwrap_err();
+        assert_eq!(
+            mistakes.iter().map(|mistake| &*mistake.field).collect::<Vec<_>>(),
+            ["rules[0].identity"],
+            "{subject}"
+        );
+    }
 }

@@ -104,6 +104,23 @@ async fn rejects_a_login_that_was_used_before() {
 }
 
 #[tokio::test]
+async fn nobody_is_kept_out_by_whoever_signs_without_end() {
+    let cloud = Cloud::forgetful(vec![rule(json!({}))]).await;
+    // It is of the tenancy, no rule speaks of it, and it takes all the room that there is.
+    let stranger = cloud.function();
+    refused(&cloud, &stranger, "subject", StatusCode::UNAUTHORIZED).await;
+    refused(&cloud, &stranger, "replay", StatusCode::UNAUTHORIZED).await;
+    refused(&cloud, &stranger.with("x-carnet-nonce", "2"), "subject", StatusCode::UNAUTHORIZED).await;
+    let login = cloud.admin();
+    cloud.log_in(&login).await.token();
+    refused(&cloud, &login, "single-use", StatusCode::UNAUTHORIZED).await;
+    let login = cloud.admin().with("x-carnet-nonce", "3");
+    let at_once: Vec<_> =
+        std::iter::repeat_with(|| cloud.log_in(&login)).take(4).collect::<FuturesUnordered<_>>().collect().await;
+    assert_eq!(at_once.iter().filter(|answer| answer.status == StatusCode::OK).count(), 1, "also at once");
+}
+
+#[tokio::test]
 async fn rejects_a_login_that_was_used_at_another_node() {
     let cloud = Cloud::new(vec![rule(json!({}))]).await;
     let (store, files) = (cloud.world.store.clone(), cloud.files.clone());

@@ -150,7 +150,7 @@ async fn rejects_renewal_where_the_rule_has_no_maximum_or_is_gone() {
     let token = world.access_token().await;
     world.rules.send_replace(Arc::default());
     renew(&world, &token).await;
-    assert_eq!(world.clause().await, "rule");
+    assert_eq!(world.clause().await, "revoked");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! SVIDs for entries, and X509-SVIDs at the token endpoint.
 
+mod own;
+
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -24,7 +24,7 @@ mod session;
 pub use date::parse_http_date;
 pub use examine::{Examined, examine};
 pub use header::{Authorization, HeaderError, KeyId, ResourceVersion, X509Digest, parse_authorization};
-pub use replay::ReplayCache;
+pub use replay::{Counted, ReplayCache};
 pub(crate) use session::Said;
 pub use session::{SeenTokens, SessionVerifier};
 

@@ -72,6 +72,31 @@ mod tests {
     }
 
     #[test]
+    fn an_owner_that_binds_the_tenant_is_not_everybody() {
+        for (issuer, members) in [
+            ("https://gitlab.com", json!({ "subject": "project_path:group/*:ref_type:branch:ref:main" })),
+            ("https://gitlab.com", json!({ "subject": "project_path:group/**" })),
+            ("https://gitlab.com", json!({ "claims": { "namespace_path": "group" } })),
+            ("https://accounts.google.com", json!({ "claims": { "hd": "example.org" } })),
+            ("https://accounts.google.com", json!({ "claims": { "email": "a@example.org" } })),
+            (GITHUB, json!({ "subject": "repo:org/**" })),
+            (GITHUB, json!({ "claims": { "enterprise": "e" } })),
+            ("https://agent.buildkite.com", json!({ "subject": "organization:o:**" })),
+            ("https://app.terraform.io", json!({ "subject": "organization:o:**" })),
+            ("https://app.terraform.io", json!({ "claims": { "terraform_project_id": "p" } })),
+            ("https://oidc.circleci.com", json!({ "subject": "org/o/**" })),
+        ] {
+            let mut rule = members.clone();
+            rule["issuer"] = json!(issuer);
+            let everybody = |(_, message): &(String, String)| message.starts_with("everybody");
+            assert!(!said(&rule).iter().any(everybody), "{issuer} {members}: {:?}", said(&rule));
+        }
+        let stranger =
+            said(&json!({ "issuer": "https://gitlab.com", "subject": "project_path:*:ref_type:branch:ref:main" }));
+        assert!(stranger.iter().any(|(_, message)| message.starts_with("everybody")), "{stranger:?}");
+    }
+
+    #[test]
     fn nothing_is_told_of_other_issuers() {
         assert!(said(&json!({ "issuer": "https://issuer.example", "subject": "a" })).is_empty());
     }

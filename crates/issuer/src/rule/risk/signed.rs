@@ -2,26 +2,43 @@
 
 use carnet_core::Mistake;
 
-use super::{Rule, risk};
-use crate::signed_issuer;
+use super::{Rule, pins, risk};
+use crate::{
+    rule::{compiled::Compiled, pattern::Pattern},
+    signed_issuer,
+};
 
-/// Claims that bind by an id which nobody else can have after its owner: OCIDs. The subject itself is the best of them.
-const IDS: [&str; 4] = ["compartment", "cluster_id", "groups", "fingerprint"];
+/// Claims of OCI that bind by an id which nobody else can have after its owner: OCIDs, and the digest of a key. A rule has their values written out. The
+/// tenancy is none: it is the issuer, and everybody has it. All that AWS tells beside the subject are names (`arn`, `role`, `session`) and the account.
+const OCI_IDS: [&str; 5] = ["sub", "compartment", "cluster_id", "groups", "fingerprint"];
+const AWS_IDS: [&str; 1] = ["sub"];
 /// Hosts of services. A request that is for one of them names nobody who may believe it.
 const SERVICES: [&str; 3] = ["https://identity.", "https://objectstorage.", "https://sts."];
 
-pub(super) fn risks(rule: &Rule, risks: &mut Vec<Mistake>) {
+pub(super) fn risks(rule: &Rule, compiled: &Compiled, risks: &mut Vec<Mistake>) {
     if !signed_issuer::is_signed(&rule.issuer) {
         return;
     }
-    let by_id = rule.subject.is_some() || rule.claims.keys().any(|name| IDS.contains(&name.as_str()));
-    if !by_id && !rule.claims.is_empty() {
-        let message = "only names and kinds say who is meant: they can be given to others, who would match then";
-        risks.push(risk(
-            "claims",
-            message,
-            "name the subject by its OCID or unique id, or a compartment, cluster or group",
-        ));
+    if !by_id(rule, compiled) {
+        let (field, message) = match (rule.subject.is_some(), rule.claims.is_empty()) {
+            (true, true) => (
+                "subject",
+                "a pattern stands for principals that whoever may make some chooses, and no id says which are meant",
+            ),
+            (_, false) => {
+                ("claims", "only names and kinds say who is meant: they can be given to others, who would match then")
+            }
+            _ => ("condition", "whether a condition binds by an id cannot be read off it"),
+        };
+        // Whoever says nothing at all has been told so.
+        if !risks.iter().any(|known| known.field == field || known.field == "subject") {
+            let hint = if rule.issuer.starts_with(signed_issuer::OCI) {
+                "write the whole OCID of the subject, or pin a compartment, cluster_id or groups by OCID"
+            } else {
+                "write the whole unique id of the user or role as subject"
+            };
+            risks.push(risk(field, message, hint));
+        }
     }
     let unbound = |audience: &&String| SERVICES.iter().any(|service| audience.starts_with(service));
     if let Some(audience) = rule.expected_audiences.iter().find(unbound) {
@@ -33,46 +50,9 @@ pub(super) fn risks(rule: &Rule, risks: &mut Vec<Mistake>) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn found(members: &Value) -> Vec<String> {
-        let mut rule = json!({ "name": "r", "issuer": "oci://ocid1.tenancy.oc1..aaaa" });
-        rule.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
-        let mut found = Vec::new();
-        risks(&serde_json::from_value(rule).unwrap(), &mut found);
-        found.into_iter().map(|mistake| mistake.field).collect()
-    }
-
-    #[test]
-    fn ids_bind() {
-        for bound in [
-            json!({ "subject": "ocid1.user.oc1..u" }),
-            json!({ "claims": { "compartment": "ocid1.compartment.oc1..c", "ptype": "instance" } }),
-            json!({ "claims": { "groups": "ocid1.group.oc1..g" } }),
-            json!({ "claims": { "cluster_id": "ocid1.cluster.oc1..k", "namespace": "n", "service_account": "s" } }),
-            json!({ "issuer": "https://issuer.example", "claims": { "name": "n" } }),
-        ] {
-            assert!(found(&bound).is_empty(), "{bound}");
-        }
-    }
-
-    #[test]
-    fn rejects_names_alone() {
-        for names in [json!({ "name": ["admin"] }), json!({ "ptype": "instance" }), json!({ "namespace": "n" })] {
-            assert_eq!(found(&json!({ "claims": names })), ["claims"]);
-        }
-        let role = json!({ "issuer": "aws://123456789012", "claims": { "role": "arn:aws:iam::123456789012:role/r" } });
-        assert_eq!(found(&role), ["claims"]);
-    }
-
-    #[test]
-    fn rejects_requests_that_do_not_name_us() {
-        let audiences = ["https://identity.us-ashburn-1.oraclecloud.com"];
-        let rule = json!({ "subject": "ocid1.user.oc1..u", "expected_audiences": audiences });
-        assert_eq!(found(&rule), ["expected_audiences"]);
-    }
+/// Whether an id that is written out says who is meant.
+fn by_id(rule: &Rule, compiled: &Compiled) -> bool {
+    let ids = if rule.issuer.starts_with(signed_issuer::OCI) { &OCI_IDS[..] } else { &AWS_IDS };
+    let whole = compiled.subject.as_ref().is_some_and(Pattern::is_exact);
+    whole || ids.iter().any(|name| pins(rule, name))
 }

@@ -83,15 +83,28 @@ impl Cloud {
     }
 
     pub(super) async fn with(rules: Vec<Rule>, issuers: &[TrustedIssuer]) -> Self {
-        Self::build(rules, issuers, false).await
+        Self::build(rules, issuers, |_| IssuerSettings::default()).await
     }
 
     /// An authority that is a principal of the tenancy itself: the administrator.
     pub(super) async fn asking(rules: Vec<Rule>) -> Self {
-        Self::build(rules, &[], true).await
+        let asking = |given: &Given| IssuerSettings {
+            oci_principal: Some(Arc::new(Administrator(given.api_key()))),
+            ..IssuerSettings::default()
+        };
+        Self::build(rules, &[], asking).await
     }
 
-    async fn build(rules: Vec<Rule>, issuers: &[TrustedIssuer], asks: bool) -> Self {
+    /// An authority that remembers one login.
+    pub(super) async fn forgetful(rules: Vec<Rule>) -> Self {
+        Self::build(rules, &[], |_| IssuerSettings { remembered_signatures: 1, ..IssuerSettings::default() }).await
+    }
+
+    async fn build(
+        rules: Vec<Rule>,
+        issuers: &[TrustedIssuer],
+        settings: impl FnOnce(&Given) -> IssuerSettings,
+    ) -> Self {
         let internet = Arc::new(Internet::default());
         let clock = Arc::new(FixedClock::at(Timestamp::from_second(NOW).unwrap()));
         let sandbox = Sandbox::new(clock, Arc::new(SystemRandom), Arc::clone(&internet) as _);
@@ -100,10 +113,7 @@ impl Cloud {
         internet.open([oci.services(), aws.services()].concat());
         let given = oci.files(&Urls::default(), Path::new("/sandbox")).unwrap();
         let given = Given(given);
-        let mut settings = IssuerSettings::default();
-        if asks {
-            settings.oci_principal = Some(Arc::new(Administrator(given.api_key())));
-        }
+        let settings = settings(&given);
         let files = Arc::<MemoryFiles>::default();
         let store = carnet_store::open("sqlite::memory:", carnet_store::Options::default()).await.unwrap();
         let world = World::over(store, Arc::clone(&files), rules, issuers, settings).await;
