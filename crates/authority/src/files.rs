@@ -47,7 +47,8 @@ impl Settings {
     /// What is settled before there is a rule.
     pub(crate) fn ground(&self) -> Ground {
         let cluster_issuers = self.clusters.values().map(|cluster| cluster.issuer.clone()).collect();
-        Ground { trust_domain: self.trust_domain.clone(), cluster_issuers }
+        let unnamed_callers = self.listen.unnamed_callers;
+        Ground { trust_domain: self.trust_domain.clone(), cluster_issuers, unnamed_callers }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Trust rules from files and from the store, as one set.
 
+mod told;
+
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -17,6 +19,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::files::toml_files;
+use told::{warn, warnings};
 
 /// Largest file of rules, in bytes.
 const MAX_FILE: usize = 1 << 20;
@@ -54,11 +57,13 @@ pub struct Ground {
     pub trust_domain: TrustDomain,
     /// `iss` of the clusters whose service accounts are believed: the configuration says how their tokens are verified, and nothing else may.
     pub cluster_issuers: Vec<String>,
+    /// Whether callers come by a proxy that is not believed when it names them: all have its address then.
+    pub unnamed_callers: bool,
 }
 
 impl From<TrustDomain> for Ground {
     fn from(trust_domain: TrustDomain) -> Self {
-        Self { trust_domain, cluster_issuers: Vec::new() }
+        Self { trust_domain, cluster_issuers: Vec::new(), unnamed_callers: false }
     }
 }
 
@@ -184,7 +189,7 @@ impl Rules {
         };
         let gathered = rules.gather().await?;
         let set = rules.load(&gathered)?;
-        warn(&set);
+        warn(&set, &rules.ground);
         rules.set.send_replace(Arc::new(set));
         *rules.taken.lock().await = gathered;
         Ok(Arc::new(rules))
@@ -296,7 +301,7 @@ impl Rules {
         if *taken != gathered {
             let set = self.load(&gathered)?;
             tracing::info!(rules = set.len(), "took the trust rules");
-            warn(&set);
+            warn(&set, &self.ground);
             self.set.send_replace(Arc::new(set));
             *taken = gathered;
         }
@@ -332,24 +337,7 @@ impl Rules {
 pub(crate) fn check_files(paths: &[PathBuf], context: &Context, ground: &Ground) -> Result<Vec<Mistake>, Error> {
     let loaded = Gathered::of_files(paths, context)?.load(ground);
     let set = loaded.map_err(|error| error.hint("mend each of them, then look again with `carnet config check`"))?;
-    Ok(warnings(&set))
-}
-
-/// What is taken and should not be, in the order of the rules' names.
-pub(crate) fn warnings(set: &RuleSet) -> Vec<Mistake> {
-    let mut found: Vec<(&str, &Mistake)> = set.warnings().collect();
-    found.sort_by_key(|(name, _)| *name);
-    let named = |(name, warning): (&str, &Mistake)| {
-        let field = format!("rule `{name}` {}", warning.field);
-        Mistake { field, ..warning.clone() }
-    };
-    found.into_iter().map(named).collect()
-}
-
-fn warn(set: &RuleSet) {
-    for Mistake { field, message, hint, .. } in warnings(set) {
-        tracing::warn!(hint, "{field}: {message}");
-    }
+    Ok(warnings(&set, ground))
 }
 
 fn in_file<T: Clone>((one, place): &(T, Place)) -> Option<(T, PathBuf)> {

@@ -147,11 +147,12 @@ impl Admin {
     fn check_rule(&self, rule: &Rule) -> Result<Vec<String>, Failure> {
         let checked = RuleSet::load_with(vec![rule.clone()], &[], Some(&self.parts.trust_domain));
         let set = checked.map_err(|mistakes| own_fields(mistakes, "rules[0]."))?;
-        let told = |(_, Mistake { field, message, hint, .. }): (&str, &Mistake)| {
+        let told = |Mistake { field, message, hint, .. }: &Mistake| {
             let hint = hint.as_deref().unwrap_or_default();
             format!("{field}: {message}; {hint}")
         };
-        Ok(set.warnings().map(told).collect())
+        let of_networks = self.parts.rules.told_of_networks(rule);
+        Ok(set.warnings().map(|(_, warning)| warning).chain(&of_networks).map(told).collect())
     }
 
     /// The issuer by itself.

@@ -104,6 +104,8 @@ pub struct Listen {
     pub certificate: Option<CertificatePlan>,
     /// Who may speak for callers at `public`.
     pub trusted_proxies: TrustedProxies,
+    /// Whether a proxy brings the callers that nobody told to believe: all have its address then.
+    pub unnamed_callers: bool,
     /// For agents.
     pub nodes: Option<SocketAddr>,
     /// For bundles by `https_spiffe`.
@@ -202,10 +204,11 @@ impl ListenSection {
             (None, None) => None,
         };
         let trusted_proxies = proxies(&self.trusted_proxies, &mut mistakes);
+        let unnamed_callers = self.behind_proxy && self.trusted_proxies.is_empty();
         let admin = AdminAccess { socket: self.admin, uids: self.admin_uids, ids };
         match public {
             Some(public) if mistakes.is_empty() => {
-                Ok(Listen { public, certificate, trusted_proxies, nodes, bundle, admin, diagnostics })
+                Ok(Listen { public, certificate, trusted_proxies, unnamed_callers, nodes, bundle, admin, diagnostics })
             }
             _ => Err(mistakes),
         }

@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use carnet_authority::{Ground, Rules};
-use carnet_core::{Context, NewFile, SystemFiles, replace_files, test_context};
+use carnet_authority::{AuthorityConfig, Ground, Rules};
+use carnet_core::{Context, NewFile, SectionConfig as _, SystemFiles, replace_files, test_context};
 use carnet_ops::Health;
 use carnet_spiffe::TrustDomain;
 use carnet_store::{Options, Store};
@@ -97,11 +97,36 @@ async fn a_mistake_is_told_of_the_rule_by_its_name_and_file() {
 }
 
 #[tokio::test]
+async fn networks_of_rules_are_told_of_where_all_callers_have_the_address_of_a_proxy() {
+    let world = World::new().await;
+    let told = |more: &str, listen: serde_json::Value| {
+        let path = world.write(&format!("{RULE}{more}"));
+        let config = serde_json::json!({
+            "issuer": "https://oidc.example.org", "trust_domain": "example.org", "rules": [path], "listen": listen,
+        });
+        let config: AuthorityConfig = serde_json::from_value(config).unwrap();
+        config.check().unwrap().check_files(&world.context).unwrap().warnings
+    };
+    let networks = "networks = [\"10.0.0.0/8\"]\n";
+    let behind = serde_json::json!({ "public": "0.0.0.0:8080", "behind_proxy": true });
+    let warnings = told(networks, behind.clone());
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert_eq!(warning.field, "rule `deploy` networks");
+    assert!(warning.hint.as_deref().unwrap().contains("trusted_proxies"), "{warning:?}");
+    assert!(told("", behind.clone()).is_empty(), "a rule for all networks");
+    let mut named = behind;
+    named["trusted_proxies"] = serde_json::json!(["10.0.0.7"]);
+    assert!(told(networks, named).is_empty());
+    assert!(told(networks, serde_json::json!({ "public": "127.0.0.1:0" })).is_empty());
+}
+
+#[tokio::test]
 async fn rejects_an_issuer_that_is_a_cluster_of_the_configuration() {
     let world = World::new().await;
     let path = world.write(&format!("{RULE}\n[[issuer]]\nissuer = \"https://issuer.example\"\n"));
     let open = |cluster: &str| {
-        let ground = Ground { trust_domain: "example.org".parse().unwrap(), cluster_issuers: vec![cluster.to_owned()] };
+        let domain: TrustDomain = "example.org".parse().unwrap();
+        let ground = Ground { cluster_issuers: vec![cluster.to_owned()], ..Ground::from(domain) };
         Rules::open(vec![path.clone()], Arc::clone(&world.store), world.context.clone(), ground)
     };
     let error = open("https://issuer.example").await.unwrap_err();
