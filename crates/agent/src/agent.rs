@@ -16,7 +16,7 @@ use crate::{
     Attestation, Processes, Settings, Upstream, WorkloadAttestor,
     core::{Contact, Core},
     diagnostics,
-    hub::{Hub, Minted, Phase},
+    hub::{Hub, Phase},
     jwt_cache::JwtCache,
     jwt_calls, keeper, minter,
     server::{self, Places},
@@ -97,7 +97,7 @@ impl Facts {
             last_answer: contact.last_answer,
             problem: contact.problem,
             entries: snapshot.entries.len(),
-            x509_svids: snapshot.minted.values().filter(|minted| matches!(minted, Minted::Svid(_))).count(),
+            x509_svids: snapshot.minted.values().filter(|minted| minted.svid().is_some()).count(),
             jwt_svids: core.jwt.len(),
         }
     }

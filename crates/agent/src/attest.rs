@@ -12,6 +12,7 @@ mod cgroup;
 mod container;
 mod kubernetes;
 mod names;
+mod shared;
 mod systemd;
 mod unix;
 mod version;

@@ -75,12 +75,40 @@ impl X509Svid {
 #[derive(Clone, Debug)]
 pub(crate) enum Minted {
     Svid(Arc<X509Svid>),
-    /// The authority refuses for this entry as it is, and is asked again then.
-    Refused {
-        revision: u64,
-        again_at: Timestamp,
-        times: u32,
+    /// The authority could not give another, and this one counts still.
+    Kept {
+        svid: Arc<X509Svid>,
+        rest: Rest,
     },
+    /// The authority gives none.
+    Refused(Rest),
+}
+
+/// For how long the authority is not asked again, unless the entry changes before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rest {
+    /// Of the entry that it was asked for.
+    pub(crate) revision: u64,
+    pub(crate) again_at: Timestamp,
+    /// How often in a row there was none.
+    pub(crate) times: u32,
+}
+
+impl Minted {
+    pub(crate) fn svid(&self) -> Option<&Arc<X509Svid>> {
+        match self {
+            Self::Svid(svid) | Self::Kept { svid, .. } => Some(svid),
+            Self::Refused(_) => None,
+        }
+    }
+
+    /// The rest that goes for the entry as it is at this revision.
+    pub(crate) fn rest(&self, revision: u64) -> Option<Rest> {
+        match self {
+            Self::Kept { rest, .. } | Self::Refused(rest) => Some(*rest).filter(|rest| rest.revision == revision),
+            Self::Svid(_) => None,
+        }
+    }
 }
 
 /// What the agent knows at a moment. It never changes: the next one takes its place.

@@ -16,13 +16,16 @@ use crate::{
     core::Core,
     hub::{Phase, Snapshot},
     jwt_calls::copy,
-    minter::late,
+    minter::{is_of_the_future, late},
     upstream::UpstreamError,
     view::Identity,
 };
 
 /// After a failure the authority is left in peace for this long, as far as there is another token.
 const REST: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Which share of a full cache gives way at once: a 64th of it.
+const AT_ONCE: usize = 64;
 
 /// Which token. Entry and revision stand in it because two entries may give one identity with other claims or lives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,7 +37,7 @@ struct Key {
     audiences: Vec<String>,
 }
 
-/// A bounded number of tokens; the one asked for longest ago gives way.
+/// A bounded number of tokens; those asked for longest ago give way.
 #[derive(Debug)]
 pub(crate) struct JwtCache {
     most: usize,
@@ -137,10 +140,7 @@ impl JwtCache {
             return Arc::clone(slot);
         }
         if slots.map.len() >= self.most {
-            let oldest = slots.map.iter().min_by_key(|(_, (asked, _))| *asked).map(|(key, _)| key.clone());
-            if let Some(oldest) = oldest {
-                slots.map.remove(&oldest);
-            }
+            slots.make_room(self.most);
         }
         let slot = Arc::<Slot>::default();
         slots.map.insert(key, (counter, Arc::clone(&slot)));
@@ -160,6 +160,16 @@ impl JwtCache {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).map.len()
+    }
+}
+
+impl Slots {
+    /// Drops those that were asked for longest ago. Several at once: finding one takes a look at all of them.
+    fn make_room(&mut self, most: usize) {
+        let mut asked: Vec<u64> = self.map.values().map(|(asked, _)| *asked).collect();
+        let enough = (most / AT_ONCE).min(asked.len().saturating_sub(1));
+        let last = *asked.select_nth_unstable(enough).1;
+        self.map.retain(|_, (asked, _)| *asked > last);
     }
 }
 
@@ -196,6 +206,10 @@ impl Held {
     fn of(answer: IssuedJwt, now: Timestamp) -> Result<Self, UpstreamError> {
         if answer.expires_at <= now {
             let error = Error::expired("use a JWT-SVID that has expired already");
+            return Err(error.hint("compare this machine's clock with the authority's").into());
+        }
+        if is_of_the_future(answer.issued_at, now) {
+            let error = Error::unreachable("use a JWT-SVID that was issued in the future");
             return Err(error.hint("compare this machine's clock with the authority's").into());
         }
         let token = UnverifiedJwt::parse(answer.token.expose());

@@ -15,12 +15,12 @@ use carnet_jose::{Algorithm, SigningKey};
 use carnet_renew::{Backoff, Schedule};
 use carnet_spiffe::SpiffeId;
 use carnet_x509::{Certificate, RequestProfile};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 
 use crate::{
     core::{Core, LONGEST_CALL},
-    hub::{MintKey, Minted, Phase, Snapshot, X509Svid},
+    hub::{MintKey, Minted, Phase, Rest, Snapshot, X509Svid},
     tainted::Above,
     upstream::UpstreamError,
 };
@@ -31,6 +31,9 @@ const REFUSED: Backoff = Backoff { first: Duration::from_secs(1), cap: Duration:
 
 /// How often in a row a refusal would have come before the pause after an SVID that was tainted already: some seconds.
 const TAINTED_AGAIN: u32 = 4;
+
+/// How far clocks may disagree: verifiers commonly bear a minute.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(1);
 
 /// An SVID that is to be asked for.
 struct Due {
@@ -107,10 +110,10 @@ fn survey(core: &Core, snapshot: &Snapshot) -> (Vec<Due>, Timestamp) {
             None => core.hub.forget(&key),
         }
     }
-    let stale = |key: &MintKey, minted: &Minted| match (minted, wanted.get(key)) {
+    let stale = |key: &MintKey, minted: &Minted| match (minted.svid(), wanted.get(key)) {
         (_, None) => true,
-        (Minted::Svid(svid), Some((_, spiffe_id, _))) => svid.spiffe_id != *spiffe_id || svid.expires_at <= now,
-        (Minted::Refused { .. }, Some(_)) => false,
+        (Some(svid), Some((_, spiffe_id, _))) => svid.spiffe_id != *spiffe_id || svid.expires_at <= now,
+        (None, Some(_)) => false,
     };
     if snapshot.minted.iter().any(|(key, minted)| stale(key, minted)) {
         core.hub.change(|snapshot| {
@@ -121,24 +124,23 @@ fn survey(core: &Core, snapshot: &Snapshot) -> (Vec<Due>, Timestamp) {
     let mut next = snapshot.entries.next_end(now).unwrap_or(Timestamp::MAX);
     let mut due = Vec::new();
     for (key, (entry, spiffe_id, open)) in &wanted {
-        let rank = match snapshot.minted.get(key) {
-            Some(minted @ Minted::Svid(svid)) if !stale(key, minted) => {
-                if svid.revision == entry.revision && svid.renew_at > now && !svid.is_tainted(&snapshot.tainted) {
-                    next = next.min(svid.renew_at);
-                    continue;
-                }
-                2
+        let minted = snapshot.minted.get(key).filter(|minted| !stale(key, minted));
+        let rest = minted.and_then(|minted| minted.rest(entry.revision));
+        let again_at = match minted {
+            Some(Minted::Svid(svid)) if svid.revision == entry.revision && !svid.is_tainted(&snapshot.tainted) => {
+                svid.renew_at
             }
-            Some(Minted::Refused { revision, again_at, .. }) if *revision == entry.revision && *again_at > now => {
-                next = next.min(*again_at);
-                continue;
-            }
-            _ => u8::from(!open),
+            _ => rest.map_or(Timestamp::MIN, |rest| rest.again_at),
         };
-        let refused = match snapshot.minted.get(key) {
-            Some(Minted::Refused { revision, times, .. }) if *revision == entry.revision => *times,
-            _ => 0,
+        if again_at > now {
+            next = next.min(again_at);
+            continue;
+        }
+        let rank = match minted.and_then(Minted::svid) {
+            Some(_) => 2,
+            None => u8::from(!open),
         };
+        let refused = rest.map_or(0, |rest| rest.times);
         due.push(Due { refused, key: key.clone(), entry: Arc::clone(entry), spiffe_id: spiffe_id.clone(), rank });
     }
     due.sort_by(|one, other| (one.rank, &one.key).cmp(&(other.rank, &other.key)));
@@ -179,10 +181,11 @@ async fn mint_batch(core: &Core, batch: Vec<Due>) -> Result<Vec<(MintKey, Minted
     Ok(answered.map(|((due, key), answer)| settle(core, due, key, answer)).collect())
 }
 
-/// An answer that cannot be believed counts as a refusal: asking at once for the same would bring the same.
+/// An answer that cannot be believed counts as a refusal: asking at once for the same would bring the same. An SVID that is there
+/// and counts is given up only for what the authority has decided, not for what it cannot do just now.
 fn settle(core: &Core, due: Due, key: KeyPair, answer: X509Answer) -> (MintKey, Minted) {
     let revision = due.entry.revision;
-    let problem = match answer {
+    let (problem, decided) = match answer {
         X509Answer::Issued(issued) => {
             let chain: Vec<Vec<u8>> = issued.svid.into_iter().map(|one| one.0).collect();
             match check(&chain, &key, &due.spiffe_id, core.context.now()) {
@@ -207,16 +210,22 @@ fn settle(core: &Core, due: Due, key: KeyPair, answer: X509Answer) -> (MintKey, 
                     };
                     return (due.key, Minted::Svid(Arc::new(svid)));
                 }
-                Err(problem) => problem,
+                Err(problem) => (problem, false),
             }
         }
-        X509Answer::Refused(refusal) => refusal.to_string(),
+        X509Answer::Refused(refusal) => (refusal.to_string(), !refusal.code.is_retryable()),
     };
     let problem = carnet_core::safe_text(&problem);
     tracing::warn!(entry = due.entry.id, problem, "the authority gives no X509-SVID for an entry");
     let times = due.refused.saturating_add(1);
-    let again_at = core.context.now().saturating_add(REFUSED.delay(times, core.roll())).unwrap_or(Timestamp::MAX);
-    (due.key, Minted::Refused { revision, again_at, times })
+    let now = core.context.now();
+    let again_at = now.saturating_add(REFUSED.delay(times, core.roll())).unwrap_or(Timestamp::MAX);
+    let rest = Rest { revision, again_at, times };
+    let counts = |svid: &&Arc<X509Svid>| !decided && svid.spiffe_id == due.spiffe_id && svid.expires_at > now;
+    match core.hub.now().minted.get(&due.key).and_then(Minted::svid).filter(counts) {
+        Some(svid) => (due.key, Minted::Kept { svid: Arc::clone(svid), rest }),
+        None => (due.key, Minted::Refused(rest)),
+    }
 }
 
 /// When to ask again for what was signed by an authority that is tainted, or that does not know the entry as it is now.
@@ -237,7 +246,15 @@ fn check(chain: &[Vec<u8>], key: &KeyPair, spiffe_id: &SpiffeId, now: Timestamp)
     if leaf.not_after() <= now {
         return Err("the certificate has expired: compare this machine's clock with the authority's".to_owned());
     }
+    if is_of_the_future(leaf.not_before(), now) {
+        return Err("the certificate is not valid yet: compare this machine's clock with the authority's".to_owned());
+    }
     Ok(leaf.not_after())
+}
+
+/// Whether what begins then would be refused by everybody whose clock is right: the authority's is ahead.
+pub(crate) fn is_of_the_future(begin: Timestamp, now: Timestamp) -> bool {
+    begin.duration_since(now) > CLOCKS
 }
 
 /// A new key and the request for its certificate.

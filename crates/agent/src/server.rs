@@ -56,13 +56,13 @@ impl Core {
         let peer = extensions.get::<Peer>().ok_or_else(|| not_attested("there is no peer"))?;
         let selectors = match self.attestation.attest(peer).await {
             Ok(selectors) => selectors,
-            Err(error) => return Err(not_attested(&chain(&error).join(": "))),
+            Err(error) => return Err(not_attested(&chain(error.as_ref()).join(": "))),
         };
         if self.started().await?.phase == Phase::Banned {
             return Err(no_identity());
         }
         tracing::debug!(workload.peer = %peer, selectors = ?selectors, "a workload was attested");
-        Ok(Arc::new(selectors))
+        Ok(selectors)
     }
 
     /// Waits a little for the first state from the authority.

@@ -58,12 +58,14 @@ pub(crate) fn domains(own: &TrustDomain, identities: &[Identity]) -> BTreeSet<Tr
 impl Identity {
     /// Its X509-SVID, unless that is of another identity by now or has expired.
     pub(crate) fn x509(&self, snapshot: &Snapshot, now: Timestamp) -> Progress {
-        match snapshot.minted.get(&self.key) {
-            Some(Minted::Svid(svid)) if svid.spiffe_id == self.spiffe_id && svid.expires_at > now => {
-                Progress::Here(Arc::clone(svid))
-            }
-            Some(Minted::Refused { revision, .. }) if *revision == self.entry.revision => Progress::Refused,
-            _ => Progress::Coming,
+        let minted = snapshot.minted.get(&self.key);
+        let counts = |svid: &&Arc<X509Svid>| svid.spiffe_id == self.spiffe_id && svid.expires_at > now;
+        if let Some(svid) = minted.and_then(Minted::svid).filter(counts) {
+            return Progress::Here(Arc::clone(svid));
+        }
+        match minted.and_then(|minted| minted.rest(self.entry.revision)) {
+            Some(_) => Progress::Refused,
+            None => Progress::Coming,
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Caller, WorkloadAttestor};
+use super::{Caller, WorkloadAttestor, shared::Shared};
 use crate::process::Processes;
 
 /// What attestation may take.
@@ -36,23 +36,29 @@ pub struct Attestation {
     processes: Processes,
     limits: AttestationLimits,
     turns: Semaphore,
+    shared: Shared,
 }
 
 impl Attestation {
     /// With these attestors, of which there is at least one.
     pub fn new(attestors: Vec<Arc<dyn WorkloadAttestor>>, processes: Processes, limits: AttestationLimits) -> Self {
-        Self { attestors, processes, limits, turns: Semaphore::new(limits.at_once.max(1)) }
+        Self { attestors, processes, limits, turns: Semaphore::new(limits.at_once.max(1)), shared: Shared::default() }
     }
 
-    /// The selectors of whoever is at the other end of the connection.
+    /// The selectors of whoever is at the other end of the connection. Calls of one connection that come together share one
+    /// look, which begins after the last of them has come.
     ///
     /// They are those of one process from the first look to the last: its folder in `/proc` is held open, the kernel says
     /// through the pidfd that it lives, its start time is the same, and its effective ids are those of the connection.
     ///
     /// # Errors
     /// When the caller has ended or is not the one that connected, when no attestor could look, or when there was no time.
+    pub async fn attest(&self, peer: &Peer) -> Result<Arc<BTreeSet<Selector>>, Arc<Error>> {
+        self.shared.find(peer, self.look(peer)).await
+    }
+
     #[tracing::instrument(name = "attest a workload", skip_all, fields(workload.pid = peer.pid))]
-    pub async fn attest(&self, peer: &Peer) -> Result<BTreeSet<Selector>, Error> {
+    async fn look(&self, peer: &Peer) -> Result<BTreeSet<Selector>, Error> {
         let until = Instant::now() + self.limits.deadline;
         let late = |_elapsed| {
             let seconds = self.limits.deadline.as_secs();

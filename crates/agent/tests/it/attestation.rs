@@ -70,7 +70,8 @@ async fn attest(
     peer: &Peer,
 ) -> Result<Vec<String>, Error> {
     let limits = AttestationLimits { deadline: Duration::from_secs(5), at_once: 2 };
-    let found = Attestation::new(attestors, processes, limits).attest(peer).await?;
+    let found = Attestation::new(attestors, processes, limits).attest(peer).await;
+    let found = found.map_err(|error| Arc::into_inner(error).unwrap())?;
     Ok(found.iter().map(ToString::to_string).collect())
 }
 

@@ -22,6 +22,10 @@ pub(crate) struct Mood {
     /// The next call for X509-SVIDs is answered as one that was made with an SVID that has been replaced.
     pub(crate) stale: bool,
     pub(crate) away: bool,
+    /// What is answered to each wish for an SVID, in place of one.
+    pub(crate) none: Option<RefusalCode>,
+    /// How far the authority's clock is ahead.
+    pub(crate) ahead: SignedDuration,
     /// The authority that answers knows the entries as they were before their last change.
     pub(crate) lags: bool,
     pub(crate) x509_life: SignedDuration,
@@ -40,6 +44,8 @@ impl Mood {
             reattestable: true,
             stale: false,
             away: false,
+            none: None,
+            ahead: SignedDuration::ZERO,
             lags: false,
             x509_life: SignedDuration::from_hours(1),
             jwt_life: SignedDuration::from_mins(5),

@@ -137,10 +137,9 @@ impl Desk {
     }
 
     fn certificate(&self, id: &SpiffeId, dns: &[String], csr: &[u8]) -> (Vec<Base64>, Timestamp) {
-        let now = self.now();
-        let (life, other) = {
+        let (life, other, now) = {
             let mood = self.mood.lock().unwrap();
-            (mood.x509_life, mood.root.clone())
+            (mood.x509_life, mood.root.clone(), self.now() + mood.ahead)
         };
         let end = now + life;
         let leaf = other.as_deref().unwrap_or(&self.keys.root).sign_csr(csr, &svid_profile(id, dns, now, end)).unwrap();
@@ -170,8 +169,14 @@ impl Desk {
             let message = "the audiences \"one\" and \"other\" take different algorithms";
             return JwtAnswer::Refused(Refusal::new(RefusalCode::Invalid, message));
         }
-        let (now, life, number) =
-            (self.now(), self.mood.lock().unwrap().jwt_life, self.number.fetch_add(1, Ordering::SeqCst));
+        let (life, ahead, none) = {
+            let mood = self.mood.lock().unwrap();
+            (mood.jwt_life, mood.ahead, mood.none)
+        };
+        if let Some(code) = none {
+            return JwtAnswer::Refused(Refusal::new(code, "as the test says"));
+        }
+        let (now, number) = (self.now() + ahead, self.number.fetch_add(1, Ordering::SeqCst));
         let (sub, exp) = (entry.spiffe_id, (now + life).as_second());
         let claims =
             json!({ "sub": sub, "aud": request.audiences, "exp": exp, "iat": now.as_second(), "number": number });
@@ -183,6 +188,10 @@ impl Desk {
         let Some(entry) = self.entry(&request.entry_id).and_then(|entry| entry.resolve(&request.selectors).ok()) else {
             return X509Answer::Refused(Refusal::new(RefusalCode::NotAuthorized, "no such entry"));
         };
+        let none = self.mood.lock().unwrap().none;
+        if let Some(code) = none {
+            return X509Answer::Refused(Refusal::new(code, "as the test says"));
+        }
         let (svid, expires_at) = self.certificate(&entry.spiffe_id, &entry.dns_names, &request.csr.0);
         X509Answer::Issued(IssuedX509 { svid, expires_at, revision: entry.revision })
     }
