@@ -330,7 +330,8 @@ impl<'a> Admitted<'a> {
             let seen =
                 format!("no key with the id {}", carnet_core::safe_text(self.unverified_kid().unwrap_or_default()));
             let fix = "publish the key at the issuer, with the id that its tokens name, well before it signs";
-            refuse("key", seen, "a key with this `kid`", Code::KEY, fix)
+            let wanted = format!("a key with this `kid` in the metadata of {}", carnet_core::safe_text(issuer));
+            refuse("key", seen, wanted, Code::KEY, fix)
         };
         match verify_jwt(&self.token, keys, &rules, self.now) {
             // The token service looks for the key by its id; one without an id is never found.

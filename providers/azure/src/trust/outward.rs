@@ -115,10 +115,11 @@ fn text(code: Code, refusal: &Refusal, stamp: &Stamp) -> String {
             )
         }
         Code::KEY => {
-            let kid = seen.rsplit(' ').next().unwrap_or_default();
+            let last = |text: &str| text.rsplit(' ').next().unwrap_or_default().to_owned();
+            let (kid, issuer) = (last(seen), last(wanted));
             format!(
                 "The certificate with identifier '{kid}' used to sign the federated credential could not be found in the \
-                 metadata of the identity provider. {LEARN}"
+                 metadata of identity provider '{issuer}'. {LEARN}"
             )
         }
         Code::KEY_ID => "The JWT header contains no thumbprint or key identifier.".to_owned(),

@@ -289,6 +289,17 @@ fn the_caller_is_told_what_the_token_service_tells() {
         "{description}"
     );
 
+    let other = signer(Algorithm::Rs256).with_kid("k2");
+    let unknown = Case { keys: Some(public(&other)), ..Case::valid() }.refused("key", 7_000_272);
+    let description = token_error(&unknown, &stamp).body["error_description"].as_str().unwrap().to_owned();
+    assert!(
+        description.starts_with(&format!(
+            "AADSTS7000272: The certificate with identifier 'k1' used to sign the federated credential could not be found in \
+             the metadata of identity provider '{ISSUER}'. "
+        )),
+        "{description}"
+    );
+
     let old = old_mismatch(Presented { issuer: "i", subject: "s", audience: "a" }, &stamp);
     assert_eq!((old.status, &old.body["error_codes"]), (400, &json!([70_021])));
 }

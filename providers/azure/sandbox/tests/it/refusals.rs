@@ -118,6 +118,8 @@ async fn rejects_a_key_that_the_issuer_does_not_publish() {
     let other = SigningKey::generate(Algorithm::Rs256).unwrap().with_kid("github-2");
     let text = signed(&other, &[&GITHUB]).await.aadsts(401, "invalid_client", 7_000_272);
     assert!(text.contains("identifier 'github-2'"), "{text}");
+    let issuer = format!("could not be found in the metadata of identity provider '{}'.", seed::GITHUB_ISSUER);
+    assert!(text.contains(&issuer), "{text}");
 }
 
 #[tokio::test]
