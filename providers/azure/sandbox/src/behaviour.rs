@@ -30,6 +30,10 @@ pub struct Behaviour {
     pub refused_issuers: Vec<String>,
     /// Client ids that Conditional Access blocks (AADSTS53003).
     pub blocked_clients: Vec<String>,
+    /// Storage accounts whose firewall lets nobody in (`AuthorizationFailure`).
+    pub firewalled_accounts: Vec<String>,
+    /// There is no metadata service, and what stands between says so: 403 with the word `unreachable`.
+    pub metadata_unreachable: bool,
     /// What the claim `enterprise` of GitHub's tokens must be (AADSTS7002381).
     pub github_enterprise: Option<String>,
 }

@@ -87,6 +87,9 @@ fn respond(state: &State, call: &Call) -> Answer {
         // In truth such a name does not resolve.
         return Err(user.fail(StatusCode::NOT_FOUND, "ResourceNotFound", "The specified resource does not exist."));
     }
+    if inner.behaviour.firewalled_accounts.iter().any(|account| account == place.account()) {
+        return Err(user.firewalled(place.account()));
+    }
     drop(inner);
     match &place {
         Place::Service { account } => list::containers(&user, account),
@@ -186,6 +189,16 @@ impl User<'_> {
             let message = "This request is not authorized to perform this operation using this permission.";
             self.fail(StatusCode::FORBIDDEN, CODE, message).because(refusal)
         })
+    }
+
+    /// "Common REST API error codes". UNCONFIRMED that the token is looked at first.
+    fn firewalled(&self, account: &str) -> ApiError {
+        const CODE: &str = "AuthorizationFailure";
+        let seen = format!("the firewall of {account} lets nobody in");
+        let fix = "add the network of the caller to the networking rules of the storage account";
+        let refusal = Refusal::new("network", seen, "a network that the account lets in", CODE, fix);
+        let message = "This request is not authorized to perform this operation.";
+        self.fail(StatusCode::FORBIDDEN, CODE, message).because(refusal)
     }
 
     fn no_container(&self) -> ApiError {

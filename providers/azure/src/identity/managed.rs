@@ -129,7 +129,10 @@ fn refused(response: &Response, what: &str, sent: &[&Secret]) -> Result<Asked, E
             .code(status.as_str())
             .hint("the service restarts, is throttled or broken; the same request may succeed later"));
     }
-    if status == StatusCode::FORBIDDEN && said.contains("unreachable") {
+    // What stands between has forms of its own: Docker Desktop's proxy answers in a line of text (`azure/identity/_credentials/imds.py`
+    // of azure-sdk-for-python).
+    let anywhere = String::from_utf8_lossy(response.body.expose()).contains("unreachable");
+    if status == StatusCode::FORBIDDEN && anywhere {
         return Ok(Asked::NotHere("what answers there is not Azure's metadata service".to_owned()));
     }
     let is_code =

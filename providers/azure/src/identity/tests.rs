@@ -50,6 +50,20 @@ fn no_metadata_service_is_not_here() {
 }
 
 #[test]
+fn a_proxy_that_cannot_reach_the_metadata_service_is_none() {
+    let named = json!({ "resource": STORAGE, "place": "imds" });
+    let text = "connecting to 169.254.169.254:80: connect: network is unreachable";
+    for body in [text.to_owned(), json!({ "message": text }).to_string()] {
+        let found = find(named.clone(), &world(ScriptedHttp::default().answer(403, body.clone()), &[]));
+        assert!(matches!(found.unwrap(), Found::NotHere(_)), "{body}");
+        let error = find(named.clone(), &world(ScriptedHttp::default().answer(400, body), &[])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+    }
+    let error = find(named, &world(ScriptedHttp::default().answer(403, "no"), &[])).unwrap_err();
+    assert_eq!((error.kind(), error.provider_code()), (ErrorKind::Refused, Some("403")));
+}
+
+#[test]
 fn an_app_shows_its_header() {
     let world = world(ScriptedHttp::default().answer(200, ANSWER), APP);
     credential(find(access(), &world));

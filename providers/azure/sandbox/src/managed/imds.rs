@@ -13,8 +13,15 @@ use crate::{
 /// Versions that the token path takes: any date from this on.
 const FIRST_VERSION: &str = "2018-02-01";
 
+/// What a proxy says in place of a metadata service that it does not reach. Libraries look for one word of it
+/// (`azure/identity/_credentials/imds.py` of azure-sdk-for-python); the others are ours.
+const UNREACHABLE: &str = "connecting to 169.254.169.254:80: connect: network is unreachable";
+
 pub(super) fn answer(desk: &Desk<'_>) -> Answer {
     let call = desk.call;
+    if desk.state.lock().behaviour.metadata_unreachable {
+        return Err(ApiError::text(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", UNREACHABLE.to_owned()));
+    }
     if call.header("metadata").is_none_or(|value| !value.eq_ignore_ascii_case("true")) {
         return Err(bad("bad_request_102", "Required metadata header not specified"));
     }

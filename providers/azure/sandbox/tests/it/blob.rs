@@ -48,6 +48,25 @@ async fn a_workload_puts_lists_reads_and_deletes() {
 }
 
 #[tokio::test]
+async fn the_firewall_of_an_account_lets_nobody_in() {
+    let sandbox = Sandbox::new();
+    let token = sandbox.token(seed::APPLICATION).await;
+    let read = async || sandbox.blob("GET", "/reports/2026/11/report.txt", &token, &[], "").await;
+    sandbox.behave(json!({ "firewalled_accounts": ["another"] })).await;
+    assert_eq!(read().await.status, 200);
+    sandbox.behave(json!({ "firewalled_accounts": [seed::ACCOUNT] })).await;
+    let reply = read().await;
+    assert!(reply.text().contains("This request is not authorized to perform this operation.\n"), "{}", reply.text());
+    reply.xml(403, "AuthorizationFailure");
+    let put = sandbox.blob("PUT", "/reports/new", &token, &[BLOCK], "x").await;
+    put.xml(403, "AuthorizationFailure");
+    let decisions = sandbox.world.decisions.since(0);
+    assert_eq!(decisions.last().unwrap().decision.refusal().unwrap().clause, "network");
+    sandbox.behave(json!({})).await;
+    assert_eq!(read().await.status, 200);
+}
+
+#[tokio::test]
 async fn the_account_may_stand_in_the_path() {
     let sandbox = Sandbox::new();
     let authorization = format!("Bearer {}", sandbox.token(seed::IDENTITY_CLIENT).await);

@@ -85,6 +85,20 @@ async fn the_metadata_service_refuses_in_its_own_words() {
 }
 
 #[tokio::test]
+async fn a_proxy_says_that_there_is_no_metadata_service() {
+    let sandbox = Sandbox::new();
+    sandbox.behave(json!({ "metadata_unreachable": true })).await;
+    for headers in [[].as_slice(), &[METADATA]] {
+        let reply = sandbox.send("azure-imds", "GET", IMDS, headers, "").await;
+        assert_eq!((reply.status.as_u16(), reply.header("content-type")), (403, "text/plain; charset=utf-8"));
+        assert!(reply.text().contains("unreachable"), "{}", reply.text());
+    }
+    sandbox.send("azure-app-service", "GET", APP_SERVICE, &[HEADER], "").await.is(200);
+    sandbox.behave(json!({})).await;
+    sandbox.send("azure-imds", "GET", IMDS, &[METADATA], "").await.is(200);
+}
+
+#[tokio::test]
 async fn the_machine_says_where_it_is() {
     let body = get("azure-imds", "/metadata/instance?api-version=2021-02-01", &[METADATA]).await.is(200);
     assert_eq!(body["compute"]["subscriptionId"], seed::SUBSCRIPTION);
