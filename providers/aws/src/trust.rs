@@ -13,6 +13,7 @@ pub mod login;
 mod pattern;
 mod policy;
 mod provider;
+mod request;
 mod session;
 
 pub use condition::{Condition, Context};
@@ -21,6 +22,7 @@ pub use evaluate::{Admitted, Question, evaluate};
 pub use lint::lint_role;
 pub use policy::{Denied, PolicyError, Statement, TrustPolicy};
 pub use provider::{OidcProvider, Providers, Role};
+pub use request::RequestFacts;
 pub use session::{Session, is_tag_character};
 
 use carnet_trust::Refusal;

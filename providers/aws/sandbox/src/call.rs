@@ -1,14 +1,18 @@
 //! One request, read whole, and the service that answers it.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{ConnectInfo, Request},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use carnet_aws::trust::RequestFacts;
+use http::{Extensions, HeaderMap, HeaderName, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -35,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     /// The id of the request, which every answer carries.
     pub(crate) id: String,
+    /// Whom it came from: the address at the other end of the connection.
+    pub(crate) source: IpAddr,
 }
 
 /// A router that hands every request of one service to its module.
@@ -54,10 +60,17 @@ pub(crate) fn router(state: Arc<State>, service: &'static str) -> Router {
                 headers: with_host(parts.headers, &parts.uri),
                 body,
                 id,
+                source: source(&parts.extensions),
             };
             answer(&state, service, &call).await
         }
     })
+}
+
+/// The address at the other end; this machine where there is no connection.
+fn source(extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(address)| address.ip())
 }
 
 /// A request in absolute form names its host in the URL (RFC 9112, 3.2.2).
@@ -98,6 +111,17 @@ impl Call {
     /// A header as text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// What conditions see of it, as a call of this region. The port on loopback stands for AWS's own, which is asked by TLS.
+    pub(crate) fn facts<'a>(&'a self, region: &'a str) -> RequestFacts<'a> {
+        RequestFacts {
+            source: self.source,
+            secure: true,
+            region,
+            user_agent: self.header("user-agent"),
+            referer: self.header("referer"),
+        }
     }
 
     /// The host that was asked for, in lower case, without its port; an IPv6 address without brackets.

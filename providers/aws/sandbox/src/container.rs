@@ -76,7 +76,9 @@ pub(crate) fn machine_session(state: &State, service: &str, name: &str) -> Optio
     let ours = if service.starts_with("ec2") { crate::imds::SERVICE } else { SERVICE };
     let now = state.world.now(ours);
     let entry = state.lock().role(seed::MACHINE_ROLE).cloned()?;
+    // The service asks for the machine, with a request that nobody sees.
     let context = Context::default()
+        .without_request()
         .with("sts:RoleSessionName", [name])
         .with("aws:CurrentTime", [now.to_string()])
         .with("aws:EpochTime", [now.as_second().to_string()]);

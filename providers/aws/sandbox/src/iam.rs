@@ -9,6 +9,7 @@ mod shared_issuers;
 use std::sync::Arc;
 
 use axum::response::Response;
+use carnet_aws::trust::Context;
 
 use crate::{
     access,
@@ -71,7 +72,9 @@ impl Ask<'_> {
     /// Whether the caller may do what it asks for on this resource.
     fn permit(&self, resource: &str) -> Result<(), ApiError> {
         let action = format!("iam:{}", self.action);
-        access::permit(self.state, SERVICE, &self.access, &action, resource, |context| context).map_err(|refusal| {
+        // IAM is in one region, whichever is asked for.
+        let asked = |context: Context| context.with_request(&self.call.facts("us-east-1"));
+        access::permit(self.state, SERVICE, &self.access, &action, resource, asked).map_err(|refusal| {
             let who = self.access.principal.arn();
             let resource = carnet_core::safe_text(resource);
             let text = format!(

@@ -73,7 +73,7 @@ pub(crate) async fn answer(state: &Arc<State>, call: &Call) -> Answer {
             Refusal::new("expired", "a token that is over", format!("later than {now}"), "400", "read the file again");
         return Err(ApiError::new(400, "400", "Service account token is expired").because(refusal));
     }
-    let pod = assume_role(state, SERVICE, &call.path, seed::CLUSTER, token).await.map_err(|error| {
+    let pod = assume_role(state, SERVICE, call, seed::CLUSTER, token).await.map_err(|error| {
         let message = format!("({}): {}, fault: client", error.code, error.message);
         ApiError { message, ..error }
     })?;
@@ -103,7 +103,8 @@ pub(crate) async fn assume(state: &Arc<State>, call: &Call) -> Answer {
         return Err(ApiError::new(404, "UnknownOperationException", "There is no such operation"));
     };
     let resource = format!("arn:aws:eks:{}:{}:cluster/{cluster}", seed::REGION, seed::ACCOUNT);
-    access::permit(state, AUTH_SERVICE, &verified.access, "eks-auth:AssumeRoleForPodIdentity", &resource, |own| own)
+    let asked = |context: Context| context.with_request(&call.facts(&verified.authorization.region));
+    access::permit(state, AUTH_SERVICE, &verified.access, "eks-auth:AssumeRoleForPodIdentity", &resource, asked)
         .map_err(|refusal| {
             let who = verified.access.principal.arn();
             let text = format!("User: {who} is not authorized to perform: eks-auth:AssumeRoleForPodIdentity");
@@ -114,7 +115,7 @@ pub(crate) async fn assume(state: &Arc<State>, call: &Call) -> Answer {
     if token.is_empty() {
         return Err(ApiError::new(400, "InvalidParameterException", "token must not be empty"));
     }
-    let pod = assume_role(state, AUTH_SERVICE, &call.path, cluster, token).await?;
+    let pod = assume_role(state, AUTH_SERVICE, call, cluster, token).await?;
     Ok(reply(cluster, &pod))
 }
 
@@ -143,7 +144,7 @@ fn reply(cluster: &str, pod: &Pod) -> Response {
 async fn assume_role(
     state: &State,
     service: &'static str,
-    path: &str,
+    call: &Call,
     cluster: &str,
     token: &str,
 ) -> Result<Pod, ApiError> {
@@ -170,7 +171,7 @@ async fn assume_role(
     let tags = tags(&claims, cluster, namespace, account);
     let name = format!("eks-{cluster}-{}", state.uuid());
     let name: String = name.chars().take(64).collect();
-    let entry = decide(state, service, entry, &tags, &name)?;
+    let entry = decide(state, service, call, entry, &tags, &name)?;
     let arn = entry.role.session_arn(&name);
     let grant = Grant {
         principal: arn.clone(),
@@ -193,7 +194,7 @@ async fn assume_role(
         facts: Vec::new(),
         instance: None,
     };
-    let issued = sessions::issue(state, service, path, session, LIFETIME);
+    let issued = sessions::issue(state, service, &call.path, session, LIFETIME);
     Ok(Pod { namespace: namespace.to_owned(), account: account.to_owned(), claims, association, issued })
 }
 
@@ -254,6 +255,7 @@ fn tags(claims: &Claims, cluster: &str, namespace: &str, account: &str) -> BTree
 fn decide(
     state: &State,
     service: &'static str,
+    call: &Call,
     entry: Option<RoleEntry>,
     tags: &BTreeMap<String, String>,
     name: &str,
@@ -262,6 +264,7 @@ fn decide(
     let entry = entry.ok_or_else(no_role)?;
     let now = state.world.now(service);
     let mut context = Context::default()
+        .with_request(&call.facts(seed::REGION))
         .with("aws:CurrentTime", [now.to_string()])
         .with("aws:EpochTime", [now.as_second().to_string()])
         .with("aws:TagKeys", tags.keys().cloned())

@@ -157,9 +157,8 @@ impl Statement {
     }
 
     fn applies(&self, context: &Context) -> bool {
-        self.action.holds(context)
-            && self.resource.holds(context)
-            && self.conditions.iter().all(|condition| condition.holds(context))
+        let fits = |one: &Condition| if self.allow { one.holds(context) } else { one.may_hold(context) };
+        self.action.holds(context) && self.resource.holds(context) && self.conditions.iter().all(fits)
     }
 }
 

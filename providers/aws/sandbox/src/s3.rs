@@ -144,7 +144,9 @@ impl Ask<'_> {
     /// Whether the policies allow it; `more` adds condition keys of the request.
     fn permit_with(&self, action: &str, resource: &str, more: impl FnOnce(Context) -> Context) -> Result<(), ApiError> {
         let access = &self.verified.access;
-        access::permit(self.state, SERVICE, access, action, resource, more).map_err(|refusal| {
+        let facts = self.call.facts(&self.verified.authorization.region);
+        let asked = |context: Context| more(context.with_request(&facts));
+        access::permit(self.state, SERVICE, access, action, resource, asked).map_err(|refusal| {
             let who = access.principal.arn();
             let resource = carnet_core::safe_text(resource);
             let text = format!(

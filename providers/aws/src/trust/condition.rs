@@ -1,15 +1,25 @@
 //! Condition operators ("IAM JSON policy elements: Condition operators").
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 use jiff::Timestamp;
+use serde_json::Value;
 
-use super::pattern::Pattern;
+use super::{pattern::Pattern, request::REQUEST_KEYS};
 
 /// What is known of a request: condition keys, compared without case, and their values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Context(BTreeMap<String, Vec<String>>);
+pub struct Context {
+    values: BTreeMap<String, Vec<String>>,
+    /// Keys of lists, however many values they have here.
+    lists: BTreeSet<String>,
+    /// Nobody has asked yet: what only a request says is neither there nor absent.
+    without_request: bool,
+}
 
 impl Context {
     /// Adds a key. One without values counts as absent.
@@ -23,14 +33,43 @@ impl Context {
         let values: Vec<String> = values.into_iter().map(Into::into).collect();
         if !values.is_empty() {
             key.make_ascii_lowercase();
-            self.0.insert(key, values);
+            self.values.insert(key, values);
         }
+        self
+    }
+
+    /// Adds a claim: a text is one value, an array of texts a list of values, however many it has.
+    pub(crate) fn with_claim(mut self, key: String, claim: Option<&Value>) -> Self {
+        match claim {
+            Some(Value::String(one)) => self.with_made(key, [one.as_str()]),
+            Some(Value::Array(many)) => {
+                self.lists.insert(key.to_ascii_lowercase());
+                self.with_made(key, many.iter().filter_map(Value::as_str))
+            }
+            _ => self,
+        }
+    }
+
+    /// The context of a question that is asked without a request: what only requests say cannot be known.
+    #[must_use]
+    pub fn without_request(mut self) -> Self {
+        self.without_request = true;
         self
     }
 
     /// The values of a key in lower case.
     pub(crate) fn get(&self, key: &str) -> Option<&[String]> {
-        self.0.get(key).map(Vec::as_slice)
+        self.values.get(key).map(Vec::as_slice)
+    }
+
+    /// Whether a key in lower case can have several values, as far as can be seen.
+    fn is_list(&self, key: &str) -> bool {
+        self.lists.contains(key) || self.get(key).is_some_and(|values| values.len() > 1)
+    }
+
+    /// Whether only a request could say what a key in lower case is.
+    fn needs_request(&self, key: &str) -> bool {
+        self.without_request && REQUEST_KEYS.contains(&key) && self.get(key).is_none()
     }
 
     /// The values of a key for people.
@@ -42,7 +81,7 @@ impl Context {
 /// How several values of the request are compared ("Set operators for multivalued context keys").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Set {
-    /// No set operator. UNCONFIRMED what AWS does with several values then; here one that holds is enough.
+    /// No set operator.
     None,
     AllValues,
     AnyValue,
@@ -129,9 +168,32 @@ impl Condition {
         self.values().collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether it holds. A key that is absent fails the operators that compare, and passes those that compare negatively,
-    /// those with `IfExists` and those with `ForAllValues`.
+    /// Whether it holds for sure: what it must do where a statement allows.
     pub fn holds(&self, context: &Context) -> bool {
+        self.open(context).is_none() && self.compares(context)
+    }
+
+    /// Whether it holds, or may hold for all that is known: what it must do where a statement denies.
+    pub fn may_hold(&self, context: &Context) -> bool {
+        self.open(context).is_some() || self.compares(context)
+    }
+
+    /// Why nobody here can tell whether it holds; safe to show.
+    pub(crate) fn open(&self, context: &Context) -> Option<String> {
+        let mut keys = std::iter::once(self.key.as_str()).chain(self.values.iter().flat_map(Pattern::variables));
+        if let Some(key) = keys.find(|key| context.needs_request(key)) {
+            return Some(format!("{key} is known of a request only"));
+        }
+        // "Multivalued context keys require a condition set operator" ("Single-valued vs. multivalued context keys"). UNCONFIRMED
+        // what AWS does without one.
+        let plain = self.set == Set::None && self.test != Test::Null;
+        let open = plain && context.is_list(&self.key);
+        open.then(|| carnet_core::safe_text(&format!("{} is a list, and {} is for one value", self.key, self.operator)))
+    }
+
+    /// What the comparison gives. A key that is absent fails the operators that compare, and passes those that compare negatively,
+    /// those with `IfExists` and those with `ForAllValues`.
+    fn compares(&self, context: &Context) -> bool {
         let seen = context.get(&self.key);
         if self.test == Test::Null {
             return self.values.iter().any(|value| value.text().eq_ignore_ascii_case("true") == seen.is_none());

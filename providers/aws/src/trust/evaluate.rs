@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
-    CLOCK_SKEW, DEFAULT_SESSION, OidcProvider, Role, SESSION_NAME, SHORTEST_SESSION, Session, condition::Context,
-    is_session_name, lint, refuse,
+    CLOCK_SKEW, DEFAULT_SESSION, OidcProvider, RequestFacts, Role, SESSION_NAME, SHORTEST_SESSION, Session,
+    condition::Context, is_session_name, lint, refuse,
 };
 
 /// The algorithms of "AssumeRoleWithWebIdentity".
@@ -40,9 +40,15 @@ pub struct Admitted<'a> {
     question: Question<'a>,
     provider: &'a OidcProvider,
     token: UnverifiedJwt,
+    /// What the request says; nothing is known of it otherwise.
+    request: Context,
 }
 
 /// The whole question at once. `keys` are the issuer's, or `None` when they could not be fetched.
+///
+/// Nobody has sent a request yet, so conditions on what only a request says (`aws:SourceIp`, `aws:SecureTransport`,
+/// `aws:RequestedRegion`, `aws:UserAgent` …) cannot be decided: no statement allows by one of them, and one that denies counts. The
+/// refusal says so. [`Admitted::of_request`] is for those who have the request.
 pub fn evaluate(question: &Question<'_>, keys: Option<&KeySet>) -> Decision {
     match question.admit().and_then(|admitted| admitted.decide(keys)) {
         Ok(grant) => Decision::Allow(grant),
@@ -74,7 +80,7 @@ impl<'a> Question<'a> {
             return Err(refuse("issuer", seen, "a provider of the account", "InvalidIdentityToken", fix));
         };
         check_times(claims, self.now)?;
-        Ok(Admitted { question: *self, provider, token })
+        Ok(Admitted { question: *self, provider, token, request: Context::default().without_request() })
     }
 
     fn check_parameters(&self) -> Result<(), Box<Refusal>> {
@@ -98,6 +104,12 @@ impl Admitted<'_> {
     /// The issuer, as the token names it: where the keys are.
     pub fn issuer(&self) -> &str {
         self.token.unverified_issuer().unwrap_or_default()
+    }
+
+    /// The same for the request that asks.
+    #[must_use]
+    pub fn of_request(self, facts: &RequestFacts<'_>) -> Self {
+        Self { request: Context::default().with_request(facts), ..self }
     }
 
     /// Signature, audience, session tags and the role's trust policy.
@@ -177,7 +189,8 @@ impl Admitted<'_> {
 
     fn context(&self, claims: &Claims, audience: &str, arn: &str, session_name: &str, now: Timestamp) -> Context {
         let issuer = self.provider.name();
-        let mut context = Context::default()
+        let request = self.request.clone();
+        let mut context = request
             .with_made(format!("{issuer}:aud"), [audience])
             .with_made(format!("{issuer}:sub"), claims.str("sub"))
             .with("aws:FederatedProvider", [arn])
@@ -187,14 +200,9 @@ impl Admitted<'_> {
         if let Some(azp) = claims.str("azp") {
             context = context
                 .with_made(format!("{issuer}:azp"), [azp])
-                .with_made(format!("{issuer}:oaud"), claims.audiences());
+                .with_claim(format!("{issuer}:oaud"), claims.get("aud"));
         }
-        let methods = match claims.get("amr") {
-            Some(Value::String(one)) => vec![one.as_str()],
-            Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
-        context.with_made(format!("{issuer}:amr"), methods)
+        context.with_claim(format!("{issuer}:amr"), claims.get("amr"))
     }
 }
 

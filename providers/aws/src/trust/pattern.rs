@@ -71,6 +71,15 @@ impl Pattern {
         &self.text
     }
 
+    /// The keys of its variables, in lower case.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        let pieces = if self.filled { self.pieces.as_slice() } else { &[] };
+        pieces.iter().filter_map(|piece| match piece {
+            Piece::Variable { key, .. } => Some(key.as_str()),
+            _ => None,
+        })
+    }
+
     /// The plain value for operators without wildcards. `None` when a variable has no value: nothing matches then.
     pub(crate) fn plain(&self, context: &Context) -> Option<Cow<'_, str>> {
         if !self.filled {

@@ -87,7 +87,8 @@ impl TrustPolicy {
     }
 
     /// Whether the principal may do the action. A statement that denies wins over all that allow; without one that allows
-    /// the answer is no ("Policy evaluation logic").
+    /// the answer is no ("Policy evaluation logic"). Where nobody can tell whether a condition holds, a statement that denies
+    /// matches and one that allows does not.
     ///
     /// # Errors
     /// Why not, by the statement that came closest.
@@ -95,9 +96,11 @@ impl TrustPolicy {
         let outcome = |statement: &Statement| statement.matches(action, principal, context);
         if let Some(denying) = self.statements.iter().find(|one| !one.allow && outcome(one).is_ok()) {
             let sid = denying.sid.clone().unwrap_or_else(|| "without Sid".to_owned());
+            let open = denying.conditions.iter().find_map(|condition| condition.open(context));
+            let open = open.map(|why| format!(", or may deny: {why}")).unwrap_or_default();
             return Err(Denied {
                 clause: "deny",
-                seen: format!("a statement that denies ({sid})"),
+                seen: format!("a statement that denies ({sid}){open}"),
                 wanted: "none that matches".to_owned(),
             });
         }
@@ -215,11 +218,12 @@ impl Statement {
             let written = self.actions.iter().map(|wanted| wanted.written.as_str()).collect::<Vec<_>>().join(", ");
             return denied("action", action.to_owned(), carnet_core::safe_text(&written));
         }
-        match self.conditions.iter().find(|condition| !condition.holds(context)) {
+        let fits = |one: &Condition| if self.allow { one.holds(context) } else { one.may_hold(context) };
+        match self.conditions.iter().find(|condition| !fits(condition)) {
             None => Ok(()),
             Some(failed) => denied(
                 "condition",
-                format!("{} is {}", failed.key(), context.show(failed.key())),
+                failed.open(context).unwrap_or_else(|| format!("{} is {}", failed.key(), context.show(failed.key()))),
                 carnet_core::safe_text(&format!("{} {}", failed.operator(), failed.wanted())),
             ),
         }

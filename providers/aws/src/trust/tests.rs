@@ -1,6 +1,7 @@
 //! One valid request, bent in one place.
 
 mod principals;
+mod request;
 mod session;
 
 use carnet_core::Secret;
@@ -48,6 +49,10 @@ fn case() -> Case {
 
 impl Case {
     fn decide(&self) -> Decision {
+        self.decide_for(None)
+    }
+
+    fn decide_for(&self, request: Option<&RequestFacts<'_>>) -> Decision {
         let key = SigningKey::generate(self.algorithm).unwrap().with_kid("k");
         let keys = KeySet::of(PublicKey::from_jwk(&key.public_jwk()).unwrap());
         let Value::Object(claims) = &self.claims else { panic!("claims are an object") };
@@ -68,7 +73,12 @@ impl Case {
             duration: self.duration.map(SignedDuration::from_secs),
             now: Timestamp::from_second(NOW).unwrap(),
         };
-        evaluate(&question, self.keys.then_some(&keys))
+        let keys = self.keys.then_some(&keys);
+        let Some(facts) = request else { return evaluate(&question, keys) };
+        match question.admit().and_then(|admitted| admitted.of_request(facts).decide(keys)) {
+            Ok(grant) => Decision::Allow(grant),
+            Err(refusal) => Decision::Refuse(*refusal),
+        }
     }
 
     #[track_caller]

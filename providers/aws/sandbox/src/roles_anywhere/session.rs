@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carnet_aws::trust::{Context, is_session_name};
+use carnet_aws::trust::{Context, RequestFacts, is_session_name};
 use carnet_trust::Grant;
 use carnet_x509::Certificate;
 use http::StatusCode;
@@ -52,7 +52,7 @@ pub(super) fn create(state: &State, call: &Call, region: Option<&str>) -> Answer
     }
     let tags = tags(&signer.leaf);
     let source = source_identity(&signer);
-    let entry = decide(state, &wish, &tags, &source, &name)?;
+    let entry = decide(state, call.facts(&signer.region), &wish, &tags, &source, &name)?;
     let lifetime = SignedDuration::from_secs(seconds_asked.min(wish.profile.duration)).min(entry.role.longest());
     let arn = entry.role.session_arn(&name);
     let mut attributes: BTreeMap<String, String> =
@@ -143,6 +143,7 @@ fn session_name(body: &Value, profile: &Profile, signer: &Signer) -> Result<Stri
 
 fn decide(
     state: &State,
+    facts: RequestFacts<'_>,
     wish: &Wish,
     tags: &BTreeMap<String, String>,
     source: &str,
@@ -152,6 +153,7 @@ fn decide(
     let entry = wish.role.clone().ok_or_else(no_role)?;
     let now = state.world.now(SERVICE);
     let mut context = Context::default()
+        .with_request(&facts)
         .with("aws:SourceArn", [wish.anchor.arn.clone()])
         .with("aws:SourceAccount", [seed::ACCOUNT])
         .with("sts:SourceIdentity", [source])

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use carnet_aws::trust::Context;
 use carnet_x509::{Certificate, pem_to_der};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -62,13 +63,12 @@ pub(super) fn answer(state: &Arc<State>, call: &Call, method: &str, parts: &[&st
 impl Ask<'_> {
     fn permit(&self, action: &str, resource: &str) -> Result<(), ApiError> {
         let action = format!("rolesanywhere:{action}");
-        access::permit(self.state, SERVICE, &self.verified.access, &action, resource, |context| context).map_err(
-            |refusal| {
-                let who = self.verified.access.principal.arn();
-                let text = format!("User: {who} is not authorized to perform: {action}");
-                ApiError::new(403, "AccessDeniedException", text).because(refusal)
-            },
-        )
+        let asked = |context: Context| context.with_request(&self.call.facts(&self.region));
+        access::permit(self.state, SERVICE, &self.verified.access, &action, resource, asked).map_err(|refusal| {
+            let who = self.verified.access.principal.arn();
+            let text = format!("User: {who} is not authorized to perform: {action}");
+            ApiError::new(403, "AccessDeniedException", text).because(refusal)
+        })
     }
 
     fn arn(&self, kind: Kind, id: &str) -> String {

@@ -22,6 +22,7 @@ fn call(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Cal
         headers: map,
         body: Bytes::copy_from_slice(body.as_bytes()),
         id: String::new(),
+        source: std::net::Ipv4Addr::LOCALHOST.into(),
     }
 }
 

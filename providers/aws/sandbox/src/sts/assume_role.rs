@@ -59,6 +59,7 @@ pub(super) fn answer(state: &Arc<State>, call: &Call, parameters: &Parameters) -
     let policies = session_policy::read(parameters, &tags)?;
     let asked: Vec<String> = tags.keys().cloned().collect();
     let mut context = caller.context(state.world.now(SERVICE)).with("sts:RoleSessionName", [session_name]);
+    context = context.with_request(&call.facts(&verified.authorization.region));
     context = context.with("sts:ExternalId", external_id).with("aws:TagKeys", asked.clone());
     context = context.with("sts:TransitiveTagKeys", transitive.iter().cloned());
     for (key, value) in &tags {

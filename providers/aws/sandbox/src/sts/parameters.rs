@@ -110,6 +110,12 @@ impl Parameters {
         texts.take_while(Option::is_some).flatten().collect()
     }
 
+    /// A list of texts, each of which keeps to a rule.
+    pub(crate) fn each(&self, name: &str, rule: Rule) -> Result<Vec<&str>, ApiError> {
+        let at = format!("{name}.member");
+        self.list(name, "").into_iter().map(|text| check(&at, text, rule)).collect()
+    }
+
     /// `Tags.member.N.Key` and `.Value`.
     pub(crate) fn tags(&self) -> Result<BTreeMap<String, String>, ApiError> {
         let (keys, values) = (self.list("Tags", ".Key"), self.list("Tags", ".Value"));

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     SERVICE, authenticate, is_global,
-    parameters::{Parameters, invalid, unknown_action},
+    parameters::{Parameters, Rule, invalid, unknown_action},
 };
 use crate::{
     access,
@@ -25,6 +25,9 @@ use crate::{
 /// Most bytes of the claims. UNCONFIRMED: AWS names no number.
 const MAX_PAYLOAD: usize = 8192;
 
+/// An audience (`webIdentityTokenAudienceStringType` of botocore's `data/sts/2011-06-15/service-2.json`).
+const AUDIENCE: Rule = Rule { shortest: 1, longest: 1000, others: None };
+
 pub(super) fn answer(state: &Arc<State>, call: &Call, parameters: &Parameters) -> Answer {
     if is_global(call) {
         // UNCONFIRMED which error the global address gives.
@@ -32,7 +35,7 @@ pub(super) fn answer(state: &Arc<State>, call: &Call, parameters: &Parameters) -
     }
     let verified = authenticate(state, call)?;
     let now = state.world.now(SERVICE);
-    let audiences = parameters.list("Audience", "");
+    let audiences = parameters.each("Audience", AUDIENCE)?;
     if audiences.is_empty() {
         return Err(invalid("Audience", None, "Member must not be null"));
     }
@@ -59,6 +62,7 @@ pub(super) fn answer(state: &Arc<State>, call: &Call, parameters: &Parameters) -
     for action in actions {
         let more = |context: carnet_aws::trust::Context| {
             context
+                .with_request(&call.facts(&verified.authorization.region))
                 .with("sts:IdentityTokenAudience", audiences.iter().copied())
                 .with("sts:SigningAlgorithm", [algorithm.name()])
                 .with("sts:DurationSeconds", [lifetime.as_secs().to_string()])

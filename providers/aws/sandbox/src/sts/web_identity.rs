@@ -17,7 +17,7 @@ use crate::{
     call::Call,
     principal::RoleSession,
     reply::{Answer, ApiError, STS_NAMESPACE, query_ok},
-    sessions,
+    seed, sessions,
     state::State,
     xml,
 };
@@ -55,7 +55,9 @@ pub(super) async fn answer(state: &Arc<State>, call: &Call, parameters: &Paramet
         duration,
         now,
     };
+    let region = super::region(call).unwrap_or_else(|| seed::REGION.to_owned());
     let admitted = question.admit().map_err(|refusal| words::refused(refusal, now))?;
+    let admitted = admitted.of_request(&call.facts(&region));
     if let (Some(provider), Some(thumbprint)) = (&provider, &private) {
         check_thumbprint(provider, thumbprint)?;
     }

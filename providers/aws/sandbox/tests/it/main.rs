@@ -8,6 +8,7 @@
 
 mod any;
 mod assume_role;
+mod conditions;
 mod documents;
 mod endpoints;
 mod faults;

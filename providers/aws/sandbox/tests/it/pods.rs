@@ -56,6 +56,22 @@ async fn the_service_says_whose_the_pod_is() {
 }
 
 #[tokio::test]
+async fn the_trust_policy_sees_the_request() {
+    let (sandbox, token) = cluster().await;
+    for (network, fits) in [("127.0.0.0/8", true), ("203.0.113.0/24", false)] {
+        let trust = json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow",
+            "Principal": { "Service": "pods.eks.amazonaws.com" }, "Action": ["sts:AssumeRole", "sts:TagSession"],
+            "Condition": { "IpAddress": { "aws:SourceIp": network }, "Bool": { "aws:SecureTransport": "true" } } } });
+        let trust = trust.to_string();
+        let fields = [("Action", "UpdateAssumeRolePolicy"), ("RoleName", "reader"), ("PolicyDocument", trust.as_str())];
+        sandbox.iam(&fields).await.ok();
+        assert_eq!(sandbox.send(agent(&token)).await.status.is_success(), fits, "{network}");
+        let call = service(seed::CLUSTER, &json!({ "token": token })).sign(&builder());
+        assert_eq!(sandbox.send(call).await.status.is_success(), fits, "{network}");
+    }
+}
+
+#[tokio::test]
 async fn the_agent_rejects_what_is_no_token() {
     let (sandbox, token) = cluster().await;
     let without = Call::new("aws-pod-identity", "", "GET", "/v1/credentials");

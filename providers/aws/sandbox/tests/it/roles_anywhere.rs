@@ -107,6 +107,23 @@ impl World {
     }
 }
 
+#[tokio::test]
+async fn the_trust_policy_sees_the_request() {
+    let world = World::new().await;
+    for (network, status) in [("127.0.0.0/8", 201), ("203.0.113.0/24", 403)] {
+        let trust = json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow",
+            "Principal": { "Service": "rolesanywhere.amazonaws.com" },
+            "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+            "Condition": { "IpAddress": { "aws:SourceIp": network },
+                "StringEquals": { "aws:RequestedRegion": seed::REGION } } } });
+        let trust = trust.to_string();
+        let fields =
+            [("Action", "UpdateAssumeRolePolicy"), ("RoleName", "certificate"), ("PolicyDocument", trust.as_str())];
+        world.sandbox.iam(&fields).await.ok();
+        assert_eq!(world.send(&world.ask()).await.status, status, "{network}");
+    }
+}
+
 fn later(now: Timestamp, hours: i64) -> Timestamp {
     now.checked_add(SignedDuration::from_hours(hours)).unwrap()
 }

@@ -18,7 +18,6 @@ async fn ask(sandbox: &Sandbox, more: &[(&str, &str)]) -> Reply {
         fields.retain(|(own, _)| *own != name);
         fields.push((name, value));
     }
-    fields.retain(|(_, value)| !value.is_empty());
     let keys = sandbox.reader().await;
     sandbox.query(&keys, "aws-sts", &fields).await
 }
@@ -72,8 +71,16 @@ async fn several_audiences_are_a_list() {
 #[tokio::test]
 async fn parameters_keep_to_their_rules() {
     let sandbox = Sandbox::new();
+    let long = "a".repeat(1001);
+    let many: Vec<(String, &str)> = (2..=11).map(|at| (format!("Audience.member.{at}"), "a")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    ask(&sandbox, &many).await.refused(400, "ValidationError", "Value null at 'audience'");
+    ask(&sandbox, &many[..9]).await.ok();
+    ask(&sandbox, &[("Audience.member.2", &long[1..])]).await.ok();
     for (name, value, part) in [
-        ("Audience.member.1", "", "audience"),
+        ("Audience.member.1", "", "'audience.member' failed to satisfy constraint: Member must have length greater"),
+        ("Audience.member.2", "", "'audience.member' failed to satisfy constraint: Member must have length greater"),
+        ("Audience.member.2", long.as_str(), "Member must have length less than or equal to 1000"),
         ("SigningAlgorithm", "", "signingAlgorithm"),
         ("SigningAlgorithm", "ES256", "signingAlgorithm"),
         ("DurationSeconds", "59", "durationSeconds"),
@@ -81,6 +88,13 @@ async fn parameters_keep_to_their_rules() {
     ] {
         ask(&sandbox, &[(name, value)]).await.refused(400, "ValidationError", part);
     }
+}
+
+#[tokio::test]
+async fn rejects_a_request_that_names_no_audience() {
+    let fields = [("Action", "GetWebIdentityToken"), ("Version", "2011-06-15"), ("SigningAlgorithm", "RS256")];
+    let reply = Sandbox::new().query(&builder(), "aws-sts", &fields).await;
+    reply.refused(400, "ValidationError", "Value null at 'audience'");
 }
 
 #[tokio::test]
