@@ -31,6 +31,8 @@ struct Inner<T> {
     /// What has changed while somebody was looking at it.
     again: BTreeSet<T>,
     later: BTreeMap<Instant, BTreeSet<T>>,
+    /// Where in `later` each thing is: in one place at most.
+    due: HashMap<T, Instant>,
     failures: HashMap<T, u32>,
 }
 
@@ -43,6 +45,7 @@ impl<T: Clone + Ord + Hash> Queue<T> {
             running: BTreeSet::new(),
             again: BTreeSet::new(),
             later: BTreeMap::new(),
+            due: HashMap::new(),
             failures: HashMap::new(),
         };
         Self { inner: Mutex::new(inner), told: Notify::new(), first, longest }
@@ -54,9 +57,9 @@ impl<T: Clone + Ord + Hash> Queue<T> {
         self.told.notify_one();
     }
 
-    /// To be looked at after a while.
+    /// To be looked at after a while, in place of any other time that it was to wait for. Being looked at sooner ends the wait.
     pub(crate) fn add_after(&self, what: T, wait: Duration) {
-        self.inner().later.entry(Instant::now() + wait).or_default().insert(what);
+        self.inner().put_off(what, wait);
         self.told.notify_one();
     }
 
@@ -103,7 +106,7 @@ impl<T: Clone + Ord + Hash> Queue<T> {
         let wait = self.first.saturating_mul(1_u32 << (*failures).min(20)).min(self.longest);
         *failures = failures.saturating_add(1);
         inner.release(what);
-        inner.later.entry(Instant::now() + wait).or_default().insert(what.clone());
+        inner.put_off(what.clone(), wait);
         drop(inner);
         self.told.notify_one();
         wait
@@ -129,8 +132,27 @@ impl<T: Clone + Ord + Hash> Inner<T> {
         for what in &batch {
             self.queued.remove(what);
             self.running.insert(what.clone());
+            // Whoever looks now says when to look again.
+            self.wait_no_more(what);
         }
         batch
+    }
+
+    fn put_off(&mut self, what: T, wait: Duration) {
+        self.wait_no_more(&what);
+        let at = Instant::now() + wait;
+        self.due.insert(what.clone(), at);
+        self.later.entry(at).or_default().insert(what);
+    }
+
+    fn wait_no_more(&mut self, what: &T) {
+        let Some(at) = self.due.remove(what) else { return };
+        if let Some(then) = self.later.get_mut(&at) {
+            then.remove(what);
+            if then.is_empty() {
+                self.later.remove(&at);
+            }
+        }
     }
 
     fn release(&mut self, what: &T) {
@@ -145,6 +167,7 @@ impl<T: Clone + Ord + Hash> Inner<T> {
         let now = Instant::now();
         while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= now) {
             for what in entry.remove() {
+                self.due.remove(&what);
                 self.add(what);
             }
         }
@@ -209,6 +232,61 @@ mod tests {
         queue.add(2);
         assert_eq!(queue.next(10).await, [2]);
         assert_eq!(queue.next(10).await, [1]);
+    }
+
+    /// How many times are waited for, and by how many.
+    fn waiting(queue: &Queue<u8>) -> (usize, usize) {
+        let inner = queue.inner();
+        (inner.later.len(), inner.due.len())
+    }
+
+    /// Looks at what is there as a controller with this pause does, until so much time has passed. Gives how often.
+    async fn looks(queue: &Queue<u8>, pause: Duration, time: Duration) -> usize {
+        let (end, mut count) = (Instant::now() + time, 0);
+        while let Ok(batch) = tokio::time::timeout_at(end, queue.next(10)).await {
+            for what in batch {
+                count += 1;
+                queue.done(&what);
+                queue.add_after(what, pause);
+            }
+        }
+        count
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_often_a_thing_changes_it_waits_for_one_time_only() {
+        let (queue, pause) = (queue(), Duration::from_secs(10));
+        for _ in 0..40 {
+            queue.add(1);
+            assert_eq!(looks(&queue, pause, Duration::from_millis(1)).await, 1);
+        }
+        assert_eq!(waiting(&queue), (1, 1));
+        assert_eq!(looks(&queue, pause, Duration::from_secs(25)).await, 2);
+        assert_eq!(waiting(&queue), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_failed_and_changes_meanwhile_does_not_come_for_its_failures_too() {
+        let queue = queue();
+        for _ in 0..40 {
+            queue.add(1);
+            assert_eq!(queue.next(10).await, [1]);
+            queue.failed(&1);
+        }
+        assert_eq!(waiting(&queue), (1, 1));
+        assert_eq!(looks(&queue, Duration::from_mins(1), Duration::from_secs(30)).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_time_takes_the_place_of_a_sooner_one() {
+        let queue = queue();
+        queue.add_after(1, Duration::from_secs(1));
+        queue.add_after(1, Duration::from_secs(5));
+        let begun = Instant::now();
+        assert_eq!(queue.next(10).await, [1]);
+        assert_eq!(begun.elapsed().as_secs(), 5);
+        queue.done(&1);
+        assert_eq!(waiting(&queue), (0, 0));
     }
 
     #[tokio::test]
