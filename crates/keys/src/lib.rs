@@ -48,7 +48,7 @@ pub use backend::{Backend, Generated, Pkcs11, Pkcs11Settings, Software};
 pub use manager::{KeyManager, KeyParts, KeyView, Rotated, Timing, Withdrawn};
 pub use purpose::{Purpose, Stage};
 pub use ring::{ActiveAuthority, KeyRing, PublishedKey};
-pub use schedule::{Action, KeyFacts, Schedule, plan};
+pub use schedule::{Action, KeyFacts, Schedule, Times, plan};
 pub use seal::{Cost, Envelope, KeyFile, Kms, Passphrase, Sealer};
 pub use secret_source::SecretSource;
 pub use settings::KeySettings;

@@ -165,7 +165,7 @@ impl KeyManager {
                 return Err(error);
             }
             let facts = state.facts(kept)?;
-            let steps = plan(&facts, self.context.now(), &self.settings.schedule());
+            let steps = plan(&facts, state.times(self.context.now()), &self.settings.schedule());
             let follows = self.move_to_new_chain(kept, &state, issuing.as_ref());
             let Some(step) = steps.into_iter().chain(follows).find(|step| !failed.contains(step)) else {
                 let changed = self.publish(kept, &state)?;

@@ -3,7 +3,14 @@
 //! A key lives for [`Schedule::lifetime`] from the time it is published. When half of that is left the next one is
 //! prepared; when a sixth is left the next one signs and this one retires (as SPIRE does with its authorities). Nothing
 //! that is signed outlives its key, so a key that has expired has nothing left to vouch for and leaves the bundle.
+//!
+//! What signs goes by the own clock, which may be wrong: another key can be made at any time. What leaves the bundle cannot be
+//! brought back, and goes by the time that the store believes ([`carnet_store::Store::prune`]), which one clock that jumps does
+//! not move far.
 
+use std::cmp::Reverse;
+
+use carnet_store::StoreClock;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{Purpose, Stage};
@@ -11,8 +18,9 @@ use crate::{Purpose, Stage};
 /// Clocks of nodes and of machines that were set right differ by less. A key that was made later than this from now
 /// was made by a clock that was wrong.
 pub(crate) const SKEW: SignedDuration = SignedDuration::from_mins(5);
-/// An expired key stays published so much longer, for consumers whose clocks are late or whose leeway is generous.
-pub(crate) const LINGER: SignedDuration = SignedDuration::from_mins(5);
+/// An expired key stays published so much longer, and [`StoreClock::MARGIN`] beside it, for consumers whose clocks are late or whose
+/// leeway is generous.
+const LINGER: SignedDuration = SignedDuration::from_mins(5);
 
 /// How keys follow one another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +33,22 @@ pub struct Schedule {
     pub propagation: SignedDuration,
     /// Most keys of tokens that are published at once, and most authorities.
     pub max_published: usize,
+}
+
+/// The times that a plan goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// The own clock: by it keys are made, and begin and stop to sign.
+    pub now: Timestamp,
+    /// What the store believes, and never later than `now`: by it keys are forgotten.
+    pub believed: Timestamp,
+}
+
+impl Times {
+    /// By the own clock and that of the store. A store that believes no time yet has nothing to forget.
+    pub fn new(now: Timestamp, store: &StoreClock) -> Self {
+        Self { now, believed: store.believed.map_or(Timestamp::MIN, |believed| believed.min(now)) }
+    }
 }
 
 /// What the plan looks at of a key.
@@ -48,6 +72,8 @@ pub struct KeyFacts {
     pub revoked_at: Option<Timestamp>,
     /// Whether its private half can be had. One that was made by another backend can not.
     pub usable: bool,
+    /// The store's revision of its last change: of two that have retired the greater one did so later, whatever clocks said.
+    pub revision: u64,
 }
 
 /// A step. Each leaves exactly one active key of a purpose that has had one.
@@ -112,8 +138,9 @@ impl KeyFacts {
 }
 
 /// What to do now. Nothing, when `keys` is as it should be: doing all of it and asking again at the same time yields nothing.
-pub fn plan(keys: &[KeyFacts], now: Timestamp, schedule: &Schedule) -> Vec<Action> {
-    let mut actions = forgotten(keys, now);
+pub fn plan(keys: &[KeyFacts], times: Times, schedule: &Schedule) -> Vec<Action> {
+    let Times { now, believed } = times;
+    let mut actions = forgotten(keys, believed);
     for purpose in &schedule.purposes {
         actions.extend(next_of(keys, *purpose, now, schedule));
     }
@@ -123,7 +150,7 @@ pub fn plan(keys: &[KeyFacts], now: Timestamp, schedule: &Schedule) -> Vec<Actio
         }
     }
     // First those that make room.
-    let mut all = evicted(keys, &actions, schedule);
+    let mut all = evicted(keys, &actions, believed, schedule);
     all.append(&mut actions);
     all
 }
@@ -186,17 +213,19 @@ fn is_due(next: &KeyFacts, now: Timestamp, schedule: &Schedule) -> bool {
     now >= next.activate_at && now.duration_since(next.created_at) >= schedule.propagation
 }
 
-fn forgotten(keys: &[KeyFacts], now: Timestamp) -> Vec<Action> {
+fn forgotten(keys: &[KeyFacts], believed: Timestamp) -> Vec<Action> {
     let dead = |key: &&KeyFacts| {
-        let over = key.expires_at.saturating_add(LINGER).unwrap_or(Timestamp::MAX) <= now;
+        let over = believed.duration_since(key.expires_at) >= LINGER + StoreClock::MARGIN;
         over && (!key.is_published() || matches!(key.stage, Stage::Retired | Stage::Tainted))
     };
     keys.iter().filter(dead).map(|key| Action::Forget { kid: key.kid.clone() }).collect()
 }
 
-/// Too many would be published: those go that have retired and expire first. That happens only after a clock was wrong or the
-/// settings became narrower, because forcing keeps room ([`has_room`]) and the schedule needs little.
-fn evicted(keys: &[KeyFacts], others: &[Action], schedule: &Schedule) -> Vec<Action> {
+/// Too many would be published: those go whose time is over, the oldest first, and then those that retired last. That happens
+/// only when a clock was wrong, the settings became narrower, or keys live for minutes, because forcing keeps room ([`has_room`])
+/// and the schedule needs little. Where clocks contradict each other keys follow one another within moments: what was signed
+/// before that needs the first of them, and hardly anything those that came after it.
+fn evicted(keys: &[KeyFacts], others: &[Action], believed: Timestamp, schedule: &Schedule) -> Vec<Action> {
     let gone = |kid: &str| others.iter().any(|action| matches!(action, Action::Forget { kid: gone } if gone == kid));
     let mut evicted = Vec::new();
     for tokens in [true, false] {
@@ -209,10 +238,12 @@ fn evicted(keys: &[KeyFacts], others: &[Action], schedule: &Schedule) -> Vec<Act
             .filter(|key| key.is_published() && is_token(key.purpose) == tokens && !gone(&key.kid))
             .collect();
         let excess = (published.len() + others.iter().filter(new).count()).saturating_sub(schedule.max_published);
-        let mut retired: Vec<&KeyFacts> =
-            published.into_iter().filter(|key| matches!(key.stage, Stage::Retired | Stage::Tainted)).collect();
-        retired.sort_by_key(|key| (key.expires_at, &key.kid));
-        evicted.extend(retired.into_iter().take(excess).map(|key| Action::Forget { kid: key.kid.clone() }));
+        let retired = published.into_iter().filter(|key| matches!(key.stage, Stage::Retired | Stage::Tainted));
+        let (mut over, mut alive): (Vec<_>, Vec<_>) = retired.partition(|key| key.expires_at <= believed);
+        over.sort_by_key(|key| (key.expires_at, &key.kid));
+        alive.sort_by_key(|key| (Reverse(key.revision), &key.kid));
+        let first = over.into_iter().chain(alive).take(excess);
+        evicted.extend(first.map(|key| Action::Forget { kid: key.kid.clone() }));
     }
     evicted
 }

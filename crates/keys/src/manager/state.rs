@@ -1,12 +1,12 @@
 //! The keys as the store has them.
 
 use carnet_core::Error;
-use carnet_store::{Expect, KeyRow, ObjectKind, Op, Store};
+use carnet_store::{Expect, KeyRow, ObjectKind, Op, Store, StoreClock};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{KeyManager, keep::Kept};
-use crate::{KeyFacts, Purpose, Stage};
+use crate::{KeyFacts, Purpose, Stage, Times};
 
 /// The object of the store that counts the changes of keys. Each changes it, so that of two at once only one happens.
 const SETTING: &str = "keys.bundle";
@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) rows: Vec<KeyRow>,
     count: Count,
     expect: Expect,
+    /// What the store goes by when it forgets.
+    clock: StoreClock,
 }
 
 /// Rows as the manager speaks of them.
@@ -79,9 +81,15 @@ impl State {
                 expires_at: row.expires_at,
                 revoked_at: row.revoked_at,
                 usable: !kept.is_foreign(&row.kid),
+                revision: row.revision,
             })
         };
         self.rows.iter().map(facts).collect()
+    }
+
+    /// The times that the plan goes by, with this one of the own clock.
+    pub(super) fn times(&self, now: Timestamp) -> Times {
+        Times::new(now, &self.clock)
     }
 
     pub(super) fn row(&self, kid: &str) -> Result<&KeyRow, Error> {
@@ -128,7 +136,8 @@ pub(super) async fn read(store: &dyn Store) -> Result<State, Error> {
     let (count, expect) = read_count(store).await?;
     let mut rows = store.keys().await?;
     rows.sort_by(|a, b| (a.created_at, &a.kid).cmp(&(b.created_at, &b.kid)));
-    Ok(State { rows, count, expect })
+    let clock = store.clock().await?;
+    Ok(State { rows, count, expect, clock })
 }
 
 async fn read_count(store: &dyn Store) -> Result<(Count, Expect), Error> {

@@ -135,7 +135,8 @@ impl KeyManager {
         let mut failure = None;
         let issuing = self.look_upstream(kept, &mut failure);
         let step = state.facts(kept).map(|facts| {
-            plan(&facts, self.context.now(), &self.settings.schedule()).into_iter().find(|step| match step {
+            plan(&facts, state.times(self.context.now()), &self.settings.schedule()).into_iter().find(|step| match step
+            {
                 Action::Create { purpose: of, .. } => *of == purpose,
                 Action::Activate { kid, .. } => facts.iter().any(|key| key.kid == *kid && key.purpose == purpose),
                 Action::Prepare { .. } | Action::Retire { .. } | Action::Forget { .. } => false,

@@ -1,4 +1,4 @@
-use proptest::prelude::*;
+mod walks;
 
 use super::*;
 
@@ -34,7 +34,13 @@ fn key(kid: &str, stage: Stage, hour: i64) -> KeyFacts {
         expires_at: hours(hour + 24),
         revoked_at: None,
         usable: true,
+        revision: u64::try_from(hour).unwrap_or(0),
     }
+}
+
+/// With a store that believes the clock.
+fn plan(keys: &[KeyFacts], now: Timestamp, schedule: &Schedule) -> Vec<Action> {
+    super::plan(keys, Times { now, believed: now }, schedule)
 }
 
 fn planned(keys: &[KeyFacts], now: Timestamp) -> Vec<Action> {
@@ -85,10 +91,30 @@ fn the_next_does_not_sign_before_consumers_know_it() {
 #[test]
 fn a_key_is_forgotten_when_all_that_it_signed_has_died() {
     let keys = [key("a", Stage::Retired, 0), key("b", Stage::Active, 12)];
-    let end = 24 * 3600 + 300;
+    let end = 25 * 3600 + 300;
     assert_eq!(planned(&keys[..1], at(end - 1)).len(), 1, "only a new one is made");
     assert!(planned(&keys, hours(23)).is_empty());
     assert!(planned(&keys, at(end)).contains(&Action::Forget { kid: "a".to_owned() }));
+}
+
+#[test]
+fn a_clock_that_is_ahead_of_the_store_has_nothing_forgotten() {
+    let revoked = KeyFacts { revoked_at: Some(hours(1)), ..key("b", Stage::Retired, 0) };
+    let keys = [key("a", Stage::Retired, 0), revoked, key("c", Stage::Active, 60)];
+    let end = 25 * 3600 + 300;
+    for believed in [Timestamp::MIN, hours(0), at(end - 1)] {
+        assert_eq!(super::plan(&keys, Times { now: hours(60), believed }, &schedule(&[ES256])), []);
+    }
+    let both = ["a", "b"].map(|kid| Action::Forget { kid: kid.to_owned() });
+    assert_eq!(super::plan(&keys, Times { now: hours(60), believed: at(end) }, &schedule(&[ES256])), both);
+}
+
+#[test]
+fn the_store_is_not_believed_where_it_is_ahead_of_the_own_clock() {
+    let store = |believed| StoreClock { believed, forgotten: Timestamp::UNIX_EPOCH };
+    assert_eq!(Times::new(hours(1), &store(Some(hours(2)))).believed, hours(1));
+    assert_eq!(Times::new(hours(1), &store(Some(hours(0)))).believed, hours(0));
+    assert_eq!(Times::new(hours(1), &store(None)).believed, Timestamp::MIN);
 }
 
 #[test]
@@ -161,10 +187,24 @@ fn an_algorithm_that_is_configured_no_more_retires() {
 }
 
 #[test]
-fn the_oldest_that_retired_goes_when_there_are_too_many() {
-    let keys = [key("a", Stage::Retired, 1), key("b", Stage::Retired, 2), key("c", Stage::Active, 3)];
-    let narrow = Schedule { max_published: 2, ..schedule(&[ES256]) };
-    assert_eq!(plan(&keys, hours(4), &narrow), [Action::Forget { kid: "a".to_owned() }]);
+fn of_too_many_first_the_oldest_whose_time_is_over_goes_and_then_the_one_that_retired_last() {
+    let keys = [
+        key("a", Stage::Retired, 1),
+        key("b", Stage::Retired, 2),
+        key("c", Stage::Retired, 3),
+        key("d", Stage::Active, 14),
+    ];
+    let gone = |max_published: usize, times: Times| {
+        let narrow = Schedule { max_published, ..schedule(&[ES256]) };
+        let actions = super::plan(&keys, times, &narrow);
+        let kid = |action: Action| if let Action::Forget { kid } = action { kid } else { panic!("{action:?}") };
+        actions.into_iter().map(kid).collect::<Vec<_>>()
+    };
+    let right = |now| Times { now, believed: now };
+    assert_eq!(gone(3, right(at(25 * 3600))), ["a"]);
+    assert_eq!(gone(2, right(at(25 * 3600))), ["a", "c"]);
+    // Over by the own clock only.
+    assert_eq!(gone(2, Times { now: at(25 * 3600), believed: hours(4) }), ["c", "b"]);
 }
 
 #[test]
@@ -174,185 +214,4 @@ fn a_forced_key_leaves_room_for_the_schedule() {
     assert!(has_room(&keys[..2], ES256, &narrow));
     assert!(!has_room(&keys, ES256, &narrow));
     assert!(has_room(&keys, Purpose::X509, &schedule(&[ES256, Purpose::X509])), "authorities are counted apart");
-}
-
-/// The keys of a store, changed as the manager changes them.
-struct Keys {
-    keys: Vec<KeyFacts>,
-    made: usize,
-}
-
-impl Keys {
-    fn step(&mut self, action: &Action, now: Timestamp, schedule: &Schedule) {
-        match action {
-            Action::Prepare { purpose, activate_at, retire } => {
-                self.retire(retire, now);
-                self.make(*purpose, Stage::Prepared, *activate_at, now, schedule);
-            }
-            Action::Create { purpose, retire } => {
-                self.retire(retire, now);
-                self.make(*purpose, Stage::Active, now, now, schedule);
-            }
-            Action::Activate { kid, retire } => {
-                self.retire(retire, now);
-                for key in self.keys.iter_mut().filter(|key| key.kid == *kid) {
-                    key.stage = Stage::Active;
-                    key.activate_at = now;
-                }
-            }
-            Action::Retire { kid } => self.retire(std::slice::from_ref(kid), now),
-            Action::Forget { kid } => self.keys.retain(|key| key.kid != *kid),
-        }
-    }
-
-    fn retire(&mut self, kids: &[String], now: Timestamp) {
-        for key in self.keys.iter_mut().filter(|key| kids.contains(&key.kid)) {
-            key.stage = Stage::Retired;
-            key.retire_at = key.retire_at.min(now);
-        }
-    }
-
-    fn make(&mut self, purpose: Purpose, stage: Stage, activate_at: Timestamp, now: Timestamp, schedule: &Schedule) {
-        self.made += 1;
-        let expires_at = now + schedule.lifetime;
-        let retire_at = retires_at(now, expires_at);
-        let kid = format!("{:04}", self.made);
-        self.keys.push(KeyFacts {
-            kid,
-            purpose,
-            stage,
-            created_at: now,
-            activate_at,
-            retire_at,
-            expires_at,
-            revoked_at: None,
-            usable: true,
-        });
-    }
-
-    /// Plans and acts until nothing is left to do, and looks at the rules after each step.
-    fn settle(&mut self, now: Timestamp, schedule: &Schedule) -> Result<Vec<Action>, TestCaseError> {
-        let mut taken = Vec::new();
-        while let Some(action) = plan(&self.keys, now, schedule).into_iter().next() {
-            prop_assert!(taken.len() < 32, "it does not come to rest: {taken:?}");
-            self.step(&action, now, schedule);
-            taken.push(action);
-            let published = self.keys.iter().filter(|key| key.is_published()).count();
-            prop_assert!(published <= schedule.max_published, "{published} are published");
-            for purpose in &schedule.purposes {
-                let signing =
-                    |key: &&KeyFacts| key.purpose == *purpose && key.stage == Stage::Active && key.is_published();
-                let known = self.keys.iter().any(|key| key.purpose == *purpose);
-                let signing = self.keys.iter().filter(signing).count();
-                prop_assert!(
-                    signing == usize::from(known) || taken.len() < schedule.purposes.len(),
-                    "{signing} of {purpose} sign"
-                );
-            }
-        }
-        Ok(taken)
-    }
-
-    fn active(&self, purpose: Purpose) -> &KeyFacts {
-        self.keys.iter().find(|key| key.purpose == purpose && key.stage == Stage::Active).unwrap()
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
-    /// Ticks at any distance, for weeks: one key signs, it was published for long enough before, and it outlives every token
-    /// that it may sign for another sixth of a lifetime, unless the machine slept.
-    #[test]
-    fn ticks_keep_one_key_that_consumers_know(steps in prop::collection::vec(1_i64..7200, 1..300)) {
-        let schedule = schedule(&[ES256, RS256]);
-        let mut keys = Keys { keys: Vec::new(), made: 0 };
-        let mut now = 0;
-        keys.settle(at(now), &schedule)?;
-        let longest = schedule.lifetime / 6 - SignedDuration::from_secs(7200);
-        for step in steps {
-            now += step;
-            let taken = keys.settle(at(now), &schedule)?;
-            for action in &taken {
-                prop_assert!(!matches!(action, Action::Create { .. }), "without gaps nothing is made in haste: {action:?}");
-                if let Action::Activate { kid, .. } = action {
-                    let key = keys.keys.iter().find(|key| key.kid == *kid).unwrap();
-                    prop_assert!(at(now).duration_since(key.created_at) >= schedule.propagation);
-                }
-            }
-            for purpose in [ES256, RS256] {
-                prop_assert!(keys.active(purpose).expires_at.duration_since(at(now)) >= longest);
-                let of_purpose = keys.keys.iter().filter(|key| key.purpose == purpose).count();
-                prop_assert!(of_purpose <= crate::settings::PUBLISHED_PER_PURPOSE, "{of_purpose} are published");
-            }
-        }
-    }
-
-    /// Sleeping machines, clocks that were wrong, revoked and forced keys, in any order: it always comes to rest with one key
-    /// that signs, and no more than the bound are published.
-    #[test]
-    fn whatever_happens_one_key_signs(
-        events in prop::collection::vec((0_u8..8, -200_000_i64..400_000, 1_i64..7200), 1..60),
-    ) {
-        let schedule = Schedule { max_published: 8, ..schedule(&[ES256, Purpose::X509]) };
-        let mut keys = Keys { keys: Vec::new(), made: 0 };
-        let mut now = 0;
-        for (event, jump, step) in events {
-            match event {
-                0 => now += jump,
-                1 => {
-                    for key in keys.keys.iter_mut().filter(|key| key.stage == Stage::Active) {
-                        key.revoked_at = Some(at(now));
-                        key.stage = Stage::Retired;
-                    }
-                }
-                2 if has_room(&keys.keys, ES256, &schedule) => {
-                    keys.make(ES256, Stage::Prepared, at(now) + schedule.propagation, at(now), &schedule);
-                }
-                3 => {
-                    for key in keys.keys.iter_mut().filter(|key| key.stage == Stage::Active) {
-                        key.usable = false;
-                    }
-                }
-                _ => now += step,
-            }
-            // What an event leaves is put right before anything else is looked at.
-            while let Some(action) = plan(&keys.keys, at(now), &schedule).into_iter().next() {
-                keys.step(&action, at(now), &schedule);
-                prop_assert!(keys.made < 1000, "it does not come to rest");
-            }
-            for purpose in [ES256, Purpose::X509] {
-                let signing: Vec<&KeyFacts> = keys
-                    .keys
-                    .iter()
-                    .filter(|key| key.purpose == purpose && key.stage == Stage::Active && key.is_published())
-                    .collect();
-                prop_assert_eq!(signing.len(), 1, "{:?}", signing);
-                prop_assert!(signing[0].can_sign(at(now)));
-                let alike = keys.keys.iter().filter(|key| key.purpose == purpose && key.is_published()).count();
-                prop_assert!(alike <= schedule.max_published, "{alike} are published");
-            }
-        }
-    }
-
-    /// Nothing that was signed loses its key while it lives.
-    #[test]
-    fn a_key_stays_until_the_last_token_has_died(
-        steps in prop::collection::vec((1_i64..3600, 1_i64..14_400), 1..200),
-    ) {
-        let schedule = schedule(&[ES256]);
-        let mut keys = Keys { keys: Vec::new(), made: 0 };
-        let (mut now, mut tokens) = (0, Vec::new());
-        keys.settle(at(now), &schedule)?;
-        for (step, life) in steps {
-            now += step;
-            keys.settle(at(now), &schedule)?;
-            let active = keys.active(ES256);
-            tokens.push((active.kid.clone(), (at(now) + SignedDuration::from_secs(life)).min(active.expires_at)));
-            tokens.retain(|(_, expires_at)| at(now) < *expires_at);
-            for (kid, _) in &tokens {
-                prop_assert!(keys.keys.iter().any(|key| key.kid == *kid), "{kid} is gone");
-            }
-        }
-    }
 }

@@ -122,7 +122,8 @@ async fn a_tainted_authority_signs_no_more_and_is_told_of_until_it_is_revoked() 
     manager.revoke(&tainted.kid, "test").await.unwrap();
     assert_eq!(manager.ring().x509_roots(), [manager.ring().authority().unwrap().authority.certificate().to_vec()]);
     assert_eq!(manager.ring().tainted(), [tainted.authority.certificate().to_vec()], "holders are told on");
-    world.advance(25);
+    world.advance(26);
+    world.believe().await;
     manager.tick().await.unwrap();
     assert!(manager.ring().tainted().is_empty(), "all that it has signed has expired");
     let token_key = manager.ring().signer(Algorithm::Es256).unwrap().kid().unwrap().to_owned();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use carnet_core::{BoxFuture, Error, SecretBytes};
 use carnet_jose::{Algorithm, SigningKey};
-use carnet_keys::{Backend, Generated, KeyManager, KeyParts, Purpose, Software, Stage};
+use carnet_keys::{Backend, Generated, KeyManager, KeyParts, KeyView, Purpose, Software, Stage};
 
 use crate::support::{World, domain, in_stage};
 
@@ -42,11 +42,17 @@ async fn the_next_key_is_published_at_half_and_signs_at_five_sixths() {
     assert!(manager.tick().await.unwrap());
     assert_eq!(manager.ring().signer(Algorithm::Es256).unwrap().kid(), Some(next.as_str()));
     assert_eq!(manager.ring().published().len(), 2, "what the first has signed still verifies");
-    world.advance(4);
+    world.advance(5);
+    world.believe().await;
     manager.tick().await.unwrap();
+    let is_there = |keys: Vec<KeyView>| keys.iter().any(|key| Some(key.kid.as_str()) == first.kid());
+    assert!(is_there(manager.list().await.unwrap()), "for another hour and five minutes");
     world.clock.advance(jiff::SignedDuration::from_mins(5));
     manager.tick().await.unwrap();
-    assert!(manager.list().await.unwrap().iter().all(|key| Some(key.kid.as_str()) != first.kid()));
+    assert!(is_there(manager.list().await.unwrap()), "as long as the store does not believe it");
+    world.believe().await;
+    manager.tick().await.unwrap();
+    assert!(!is_there(manager.list().await.unwrap()));
 }
 
 #[tokio::test]

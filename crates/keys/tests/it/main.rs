@@ -8,3 +8,4 @@ mod simulation;
 mod support;
 mod token;
 mod upstream;
+mod wrong_clock;

@@ -18,7 +18,7 @@ const AUDIENCE: &str = "consumer";
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::Es256, Algorithm::EdDsa];
 
 /// Keeps what it fetched for as long as it likes, whatever `kid` it meets.
-struct Consumer {
+pub(crate) struct Consumer {
     cached: Bundle,
     keys: KeySet,
     fetched: Timestamp,
@@ -26,7 +26,7 @@ struct Consumer {
 }
 
 impl Consumer {
-    fn new(ring: &KeyRing, now: Timestamp, keeps: SignedDuration) -> Self {
+    pub(crate) fn new(ring: &KeyRing, now: Timestamp, keeps: SignedDuration) -> Self {
         let cached = ring.bundle(&domain());
         Self { keys: cached.jwt_key_set(), cached, fetched: now, keeps }
     }
@@ -44,14 +44,20 @@ impl Consumer {
 }
 
 /// Something that was issued, and when it expires.
-struct Issued {
+pub(crate) struct Issued {
     token: String,
     algorithm: Algorithm,
     chain: Vec<Vec<u8>>,
     expires_at: Timestamp,
 }
 
-fn issue(ring: &KeyRing, leaf_key: &SigningKey, algorithm: Algorithm, now: Timestamp, life: SignedDuration) -> Issued {
+pub(crate) fn issue(
+    ring: &KeyRing,
+    leaf_key: &SigningKey,
+    algorithm: Algorithm,
+    now: Timestamp,
+    life: SignedDuration,
+) -> Issued {
     let token_end = ring.signs_until(algorithm).unwrap().min(now + life);
     let claims = Map::from_iter([
         ("aud".to_owned(), json!(AUDIENCE)),
@@ -66,7 +72,7 @@ fn issue(ring: &KeyRing, leaf_key: &SigningKey, algorithm: Algorithm, now: Times
     Issued { token: token.expose().to_owned(), algorithm, chain: authority.chain_of(leaf), expires_at: end }
 }
 
-fn verify_token(issued: &Issued, consumer: &Consumer, now: Timestamp) {
+pub(crate) fn verify_token(issued: &Issued, consumer: &Consumer, now: Timestamp) {
     let rules = Rules {
         issuer: None,
         audiences: Some(&[AUDIENCE]),
@@ -80,7 +86,7 @@ fn verify_token(issued: &Issued, consumer: &Consumer, now: Timestamp) {
     verify_jwt(&token, &consumer.keys, &rules, now).expect("a token that lives has a key that is known");
 }
 
-fn verify_chain(issued: &Issued, consumer: &Consumer, now: Timestamp) {
+pub(crate) fn verify_chain(issued: &Issued, consumer: &Consumer, now: Timestamp) {
     let mut bundles = BundleMap::default();
     bundles.insert(consumer.cached.clone());
     verify_x509_svid(&issued.chain, &bundles, now).expect("a certificate that lives has a root that is known");
@@ -102,6 +108,7 @@ async fn walk(steps: Vec<i64>, keeps: [i64; 3], forced: &[usize]) {
         let now = world.now();
         // The nodes take turns in being late.
         let node = &nodes[turn % 2];
+        world.store.prune(now).await.unwrap();
         node.tick().await.unwrap();
         if forced.contains(&turn) {
             let purpose = if turn % 2 == 0 { Purpose::X509 } else { Purpose::Jwt(Algorithm::Es256) };

@@ -6,7 +6,7 @@ use carnet_core::{Context, FixedClock, FixedRandom, test_context};
 use carnet_jose::Algorithm;
 use carnet_keys::{KeyFile, KeyManager, KeyParts, KeySettings, KeyView, Purpose, Software, Stage, Upstream};
 use carnet_spiffe::TrustDomain;
-use carnet_store::{Options, Store};
+use carnet_store::{AuditRecord, Commit, Committed, Op, Options, Outcome, Store};
 use jiff::{SignedDuration, Timestamp};
 
 /// The trust domain of the tests.
@@ -59,6 +59,14 @@ impl World {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.context.now()
+    }
+
+    /// Has the store go by the clock, as if it had looked at it all the time.
+    pub(crate) async fn believe(&self) {
+        let ops = vec![Op::BelieveClock { now: self.now(), reopen: false }];
+        let audit = AuditRecord::new(self.now(), "store.believe-clock", Outcome::Allowed);
+        let done = self.store.commit(Commit { ops, audit, refused: None }).await.unwrap();
+        assert!(matches!(done, Committed::Done { .. }), "{done:?}");
     }
 
     pub(crate) fn advance(&self, hours: i64) {

@@ -18,9 +18,8 @@ use crate::{
 /// How far the store's time moves on with one call, at most: more than lies between two calls, five minutes,
 /// so that it gains on a clock that is ahead: a day in eight hours, and a year in four months.
 const STEP: SignedDuration = SignedDuration::from_mins(20);
-/// How long after its time something is deleted: three steps, so that three callers that are ahead do no harm beside one that is
-/// right; and more than any tolerance for clocks in the verification of tokens, which is ten minutes at most.
-pub(super) const MARGIN: SignedDuration = SignedDuration::from_hours(1);
+/// How long after its time something is deleted: three steps.
+pub(super) const MARGIN: SignedDuration = StoreClock::MARGIN;
 
 /// [`StoreClock`]. The time starts with the first row of the audit log.
 pub(crate) const CLOCK: &str =

@@ -12,6 +12,11 @@ pub struct StoreClock {
 }
 
 impl StoreClock {
+    /// How long after its time something is forgotten by the time that the store believes: so long that three callers that are
+    /// ahead do no harm beside one that is right, and more than any tolerance for clocks in the verification of tokens, which is
+    /// ten minutes at most.
+    pub const MARGIN: SignedDuration = SignedDuration::from_hours(1);
+
     /// How far the time it believes is behind this one. Zero when it is not.
     pub fn behind(&self, now: Timestamp) -> SignedDuration {
         self.believed.map_or(SignedDuration::ZERO, |believed| now.duration_since(believed).max(SignedDuration::ZERO))
