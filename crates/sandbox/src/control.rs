@@ -13,7 +13,7 @@ use axum::{
 };
 use bytes::Bytes;
 use carnet_core::{Clock as _, Error, chain};
-use carnet_sandbox_kit::Fault;
+use carnet_sandbox_kit::{Fault, FaultKind};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -162,7 +162,7 @@ async fn move_clock(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
         Ok(Move::Reset(true)) => inner.world.clock.reset(),
         Ok(Move::Reset(false)) => {}
         Ok(Move::Set(now)) => drop(inner.world.clock.set(now)),
-        Err(text) => return refuse(StatusCode::BAD_REQUEST, &text),
+        Err(error) => return failed(&error),
     }
     clock(State(inner)).await
 }
@@ -174,7 +174,9 @@ async fn faults(State(inner): State<Arc<Inner>>) -> Response {
 async fn add_fault(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
     let fault: Fault = match read(&body, r#"{"kind":"slow","service":"gcp-sts","path":"/v1/","times":2}"#) {
         Ok(fault) => fault,
-        Err(text) => return refuse(StatusCode::BAD_REQUEST, &text),
+        Err(error) => {
+            return failed(&error.hint(format!("faults are {}", FaultKind::ALL.map(|(name, _)| name).join(", "))));
+        }
     };
     match inner.add_fault(fault) {
         Ok(()) => faults(State(inner)).await,
@@ -215,8 +217,9 @@ async fn not_found() -> Response {
     )
 }
 
-fn read<T: DeserializeOwned>(body: &[u8], example: &str) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| format!("expected JSON such as {example}: {error}"))
+fn read<T: DeserializeOwned>(body: &[u8], example: &str) -> Result<T, Error> {
+    serde_json::from_slice(body)
+        .map_err(|error| Error::configuration(format!("expected JSON such as {example}: {error}")))
 }
 
 fn answer(value: Value) -> Response {
@@ -228,7 +231,7 @@ fn failed(error: &Error) -> Response {
         carnet_core::ErrorKind::Configuration => StatusCode::BAD_REQUEST,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    refuse(status, &chain(error).join(": "))
+    (status, axum::Json(json!({ "error": chain(error).join(": "), "hints": error.hints() }))).into_response()
 }
 
 fn refuse(status: StatusCode, text: &str) -> Response {

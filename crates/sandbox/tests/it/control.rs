@@ -108,6 +108,14 @@ async fn refuses_a_fault_that_does_not_exist() {
     for fault in [r#"{"kind":"nonsense"}"#, r#"{"kind":"slow","service":"nobody"}"#, "slow"] {
         assert_eq!(stage.control(Method::POST, "/faults", fault).await.0, 400, "{fault}");
     }
+    for (fault, named) in [
+        (r#"{"kind":"nonsense"}"#, ["key-rotated", "too-many-requests"]),
+        (r#"{"kind":"slow","service":"nobody"}"#, ["test-keys", "test-token"]),
+    ] {
+        let (_, answer) = stage.control(Method::POST, "/faults", fault).await;
+        let hints = answer["hints"].to_string();
+        assert!(named.iter().all(|name| hints.contains(name)), "{answer}");
+    }
     assert!(stage.world().faults.list().is_empty());
 }
 

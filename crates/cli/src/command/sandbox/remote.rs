@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use carnet_core::{Context, Error, Files as _, Request, Secret, SystemFiles};
+use carnet_core::{Context, Error, Files as _, Request, Secret, SystemFiles, file_text};
 use carnet_route::EnvVars;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -122,10 +122,25 @@ impl Remote {
         if response.status.is_success() {
             return Ok(answer);
         }
-        let said = answer.get("error").and_then(Value::as_str).unwrap_or("no reason given");
-        Err(Error::configuration(format!("ask the sandbox for {path}: {said}"))
-            .hint("`carnet sandbox help` shows what it takes"))
+        Err(refusal(&path, &answer))
     }
+}
+
+/// What the sandbox says it does not do, and what it says is to be done.
+fn refusal(path: &str, answer: &Value) -> Error {
+    let said = answer.get("error").and_then(Value::as_str).unwrap_or("no reason given");
+    let error = Error::configuration(format!("ask the sandbox for {path}: {said}"));
+    let hints: Vec<&str> =
+        answer.get("hints").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if hints.is_empty() {
+        let command = match path {
+            "/environment" => "env",
+            "/faults" => "fault",
+            other => other.trim_start_matches('/'),
+        };
+        return error.hint(format!("`carnet sandbox {command} --help` shows what it takes"));
+    }
+    hints.into_iter().fold(error, Error::hint)
 }
 
 fn line(path: &Path) -> Result<Secret, Error> {
@@ -133,9 +148,7 @@ fn line(path: &Path) -> Result<Secret, Error> {
         Error::configuration(format!("read {}: there is no such file", path.display()))
             .hint("the folder must be that of a sandbox that is running")
     })?;
-    let text = std::str::from_utf8(content.expose())
-        .map_err(|error| Error::configuration(format!("read {}", path.display())).because(error))?;
-    Ok(Secret::new(text.trim()))
+    Ok(Secret::new(file_text(path, content.expose())?.trim()))
 }
 
 fn parse_claim(claim: &str) -> Result<(String, Value), Error> {
@@ -215,4 +228,26 @@ fn duration(by: &str) -> Result<&str, Error> {
         Error::configuration(format!("move the clock by `{}`: this is no duration", carnet_core::safe_text(by)))
             .hint("write for instance +10m, -1h, 1h30m, or reset")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_sandbox_says_is_to_be_done_is_passed_on() {
+        let answer = json!({"error": "which is no service", "hints": ["services are gcp-sts, oci-domain"]});
+        let error = refusal("/faults", &answer);
+        assert_eq!(error.to_string(), "ask the sandbox for /faults: which is no service");
+        assert_eq!(error.hints(), ["services are gcp-sts, oci-domain"]);
+    }
+
+    #[test]
+    fn a_refusal_without_hints_leads_to_the_help_of_its_own_command() {
+        for (path, command) in [("/faults", "fault"), ("/environment", "env"), ("/token", "token"), ("/clock", "clock")]
+        {
+            let error = refusal(path, &json!({"error": "no"}));
+            assert_eq!(error.hints(), [format!("`carnet sandbox {command} --help` shows what it takes")]);
+        }
+    }
 }
