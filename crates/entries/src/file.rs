@@ -231,7 +231,7 @@ impl FollowedFile {
     /// Reads it: its form, not yet its meaning.
     ///
     /// # Errors
-    /// When it is not there, cannot be read, or is not of this form.
+    /// When it is not there, cannot be read, is empty, or is not of this form.
     pub fn read(&self, context: &carnet_core::Context) -> Result<EntryFile, Error> {
         let what = || format!("read the entries in {}", self.path.display());
         let bytes = context.files.read(&self.path, MAX_FILE)?;
@@ -241,10 +241,14 @@ impl FollowedFile {
         };
         let bytes = bytes.ok_or_else(|| failed("it is not there"))?;
         let text = std::str::from_utf8(bytes.expose()).map_err(|_quoting| failed("it is not UTF-8"))?;
+        if text.trim().is_empty() {
+            // An editor cuts a file before it writes it. No entry at all is said by a comment.
+            return Err(failed("it is empty").hint("to have no entries, write a comment"));
+        }
         EntryFile::parse_of(text, Some(&self.path)).map_err(|error| Error::configuration(what()).because(error))
     }
 
-    /// Reads and applies it once. A file that is not there, or cannot be read, changes nothing: entries that were there stay.
+    /// Reads and applies it once. A file that is not there, is empty, or cannot be read, changes nothing: entries that were there stay.
     ///
     /// # Errors
     /// What is wrong with the file, or those of the store.

@@ -27,6 +27,7 @@ use known::Known;
 use turned_away::TurnedAway;
 
 pub use renew::Agent;
+pub(crate) use renew::Denied;
 pub use tokens::{JoinToken, JoinTokenDraft};
 
 /// Most chains of agents that are remembered as verified.

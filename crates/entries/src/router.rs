@@ -28,11 +28,15 @@ use carnet_attest::protocol::{
 };
 use carnet_core::Context;
 use carnet_keys::KeyRing;
-use carnet_spiffe::{Bundle, BundleMap};
+use carnet_spiffe::{Bundle, BundleMap, SpiffeId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Entries, Mint, Minted, Nodes, nodes::unavailable};
+use crate::{
+    Entries, Mint, Minted, Nodes,
+    by::refusal,
+    nodes::{Denied, unavailable},
+};
 use answer::{Answer, json, parse};
 use caller::Caller;
 use limit::Limits;
@@ -133,12 +137,24 @@ async fn renew(State(api): State<Arc<Api>>, caller: Caller, body: Bytes) -> Answ
 }
 
 impl Api {
-    /// Who asks, when only agents may.
+    /// Who asks, when only agents may. Whoever is refused has a row in the audit, as far as refusals of this peer are written.
     async fn agent(&self, caller: &Caller) -> Result<crate::Agent, Refusal> {
-        let chain = caller.certificates.as_ref().ok_or_else(|| {
-            Refusal::new(RefusalCode::MustAttest, "this call needs the agent's SVID as its client certificate")
-        })?;
-        self.parts.nodes.authenticate(chain, &self.own()).await
+        let denied = match &caller.certificates {
+            Some(chain) => match self.parts.nodes.look_at(chain, &self.own()).await {
+                Ok(agent) => return Ok(agent),
+                Err(denied) => denied,
+            },
+            None => Denied::without_certificate(),
+        };
+        let Denied { clause, who, refusal: told } = denied;
+        if let Some(clause) = clause {
+            let who = who.as_ref().map_or("", SpiffeId::as_str);
+            let record = caller.by(&self.parts.context, who).record(self.parts.context.now(), "node.access", who);
+            let mut record = refusal(&record, clause, &told.message);
+            record.details.insert("call".to_owned(), caller.call.clone().into());
+            self.parts.mint.refused(record, Vec::new()).await;
+        }
+        Err(told)
     }
 
     /// Our bundle; the same one as long as the keys are the same.

@@ -22,6 +22,40 @@ pub struct Agent {
     pub serial: String,
 }
 
+/// Why somebody is no agent, or none any more.
+#[derive(Debug)]
+pub(crate) struct Denied {
+    /// What did not hold, for the audit: `certificate`, `unknown`, `banned` or `replaced`. None when it could not be looked at.
+    pub(crate) clause: Option<&'static str>,
+    /// Who it is, where that was proven.
+    pub(crate) who: Option<SpiffeId>,
+    /// What the caller is told.
+    pub(crate) refusal: Refusal,
+}
+
+impl Denied {
+    fn by(clause: &'static str, refusal: Refusal) -> Self {
+        Self { clause: Some(clause), who: None, refusal }
+    }
+
+    /// Of somebody who shows nothing.
+    pub(crate) fn without_certificate() -> Self {
+        let message = "this call needs the agent's SVID as its client certificate";
+        Self::by("certificate", Refusal::new(RefusalCode::MustAttest, message))
+    }
+
+    fn of(self, who: &SpiffeId) -> Self {
+        Self { who: Some(who.clone()), ..self }
+    }
+}
+
+/// The store could not be asked.
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        Self { clause: None, who: None, refusal }
+    }
+}
+
 impl Nodes {
     /// The agent of this certificate chain: one of ours, in time, known, not banned, and with a serial number that was not
     /// replaced.
@@ -29,18 +63,26 @@ impl Nodes {
     /// # Errors
     /// The first of these that does not hold.
     pub async fn authenticate(&self, chain: &[Vec<u8>], bundle: &Arc<Bundle>) -> Result<Agent, Refusal> {
+        self.look_at(chain, bundle).await.map_err(|denied| denied.refusal)
+    }
+
+    /// [`Self::authenticate`], with what the audit is to say of a refusal.
+    pub(crate) async fn look_at(&self, chain: &[Vec<u8>], bundle: &Arc<Bundle>) -> Result<Agent, Denied> {
+        let wrong = |message: &str| Denied::by("certificate", again(message));
         let id = self
             .chains
             .verify(chain, bundle, self.parts.context.now())
-            .map_err(|error| again(&format!("the agent's SVID is not believed: {error}")))?;
+            .map_err(|error| wrong(&format!("the agent's SVID is not believed: {error}")))?;
         if !id.is_of(&self.parts.trust_domain) || !id.path().starts_with(AGENT_PREFIX) {
-            return Err(Refusal::new(RefusalCode::NotAuthorized, "this identity is not an agent's"));
+            let refusal = Refusal::new(RefusalCode::NotAuthorized, "this identity is not an agent's");
+            return Err(Denied::by("certificate", refusal).of(&id));
         }
         let leaf = chain.first().map(Vec::as_slice).unwrap_or_default();
-        let leaf = Certificate::from_der(leaf).map_err(|_unreadable| again("the agent's SVID cannot be read"))?;
+        let leaf =
+            Certificate::from_der(leaf).map_err(|_unreadable| wrong("the agent's SVID cannot be read").of(&id))?;
         let serial = hex(leaf.serial());
         let node = self.known.node(self.store(), id.as_str()).await?;
-        let node = current(node, &serial)?;
+        let node = current(node, &serial).map_err(|denied| denied.of(&id))?;
         let selectors = node.selectors.iter().filter_map(|selector| selector.parse().ok()).collect();
         Ok(Agent { id, selectors, serial })
     }
@@ -53,7 +95,15 @@ impl Nodes {
     /// [`RefusalCode::Unavailable`] when something else has changed it meanwhile.
     pub async fn renew(&self, agent: &Agent, csr: Vec<u8>, by: &By) -> Result<(Minted, NodeRow), Refusal> {
         let known = self.store().node(agent.id.to_string()).await.map_err(store_failed)?.map(Arc::new);
-        let known = current(known, &agent.serial)?;
+        let known = match current(known, &agent.serial) {
+            Ok(known) => known,
+            Err(Denied { clause, refusal: told, .. }) => {
+                let record = self.record(by, "node.renew", agent.id.as_str());
+                let record = refusal(&record, clause.unwrap_or("known"), &told.message);
+                self.parts.mint.refused(record, Vec::new()).await;
+                return Err(told);
+            }
+        };
         let (minted, issued) = self.mint_agent(&agent.id, csr, by).await?;
         let node = NodeRow {
             serial: format!("{} {}", agent.serial, minted.serial),
@@ -87,13 +137,13 @@ fn again(message: &str) -> Refusal {
 }
 
 /// The row, when whoever shows this serial number may go by it.
-fn current(node: Option<Arc<NodeRow>>, serial: &str) -> Result<Arc<NodeRow>, Refusal> {
-    let node = node.ok_or_else(|| again("this agent is not known"))?;
+fn current(node: Option<Arc<NodeRow>>, serial: &str) -> Result<Arc<NodeRow>, Denied> {
+    let node = node.ok_or_else(|| Denied::by("unknown", again("this agent is not known")))?;
     if node.banned {
-        return Err(banned());
+        return Err(Denied::by("banned", banned()));
     }
     if !has_serial(&node, serial) {
-        return Err(again("the agent's SVID has been replaced"));
+        return Err(Denied::by("replaced", again("the agent's SVID has been replaced")));
     }
     Ok(node)
 }

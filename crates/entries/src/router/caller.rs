@@ -20,6 +20,8 @@ use crate::By;
 pub(super) struct Caller {
     pub(super) address: Option<SocketAddr>,
     pub(super) certificates: Option<Arc<Vec<Vec<u8>>>>,
+    /// The path of what is called: one of ours.
+    pub(super) call: String,
 }
 
 impl Caller {
@@ -42,6 +44,6 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
         let certificates = parts.extensions.get::<PeerCertificates>().map(|PeerCertificates(chain)| Arc::clone(chain));
-        Ok(Self { address, certificates })
+        Ok(Self { address, certificates, call: parts.uri.path().to_owned() })
     }
 }

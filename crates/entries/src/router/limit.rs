@@ -113,7 +113,7 @@ mod tests {
         let now = Timestamp::from_second(1_795_262_400).unwrap();
         let ask = |address: &str| {
             let address = Some(std::net::SocketAddr::new(address.parse().unwrap(), 1));
-            limits.stranger(&Caller { address, certificates: None }, now).is_ok()
+            limits.stranger(&Caller { address, certificates: None, call: String::new() }, now).is_ok()
         };
         let let_through = (0..200).filter(|host| ask(&format!("2001:db8::{host:x}"))).count();
         assert_eq!(let_through, 100);

@@ -106,6 +106,13 @@ async fn a_file_is_followed_and_one_that_is_gone_or_broken_takes_nothing_away() 
     world.files.put("/entries.toml", "[[entry]");
     file.apply(&world.entries, &world.context).await.unwrap_err();
     assert_eq!(world.entries.len(), 2);
+    for empty in ["", " \n\t\n"] {
+        world.files.put("/entries.toml", empty);
+        let error = file.apply(&world.entries, &world.context).await.unwrap_err();
+        assert_eq!(error.to_string(), "read the entries in /entries.toml: it is empty");
+        assert_eq!(error.hints(), ["to have no entries, write a comment"]);
+        assert_eq!(world.entries.len(), 2, "as an editor leaves it for a moment");
+    }
 
     let changes = watch::Sender::new(0);
     let stop = CancellationToken::new();
@@ -120,6 +127,10 @@ async fn a_file_is_followed_and_one_that_is_gone_or_broken_takes_nothing_away() 
     changes.send_replace(1);
     told.changed().await.unwrap();
     assert_eq!(world.entries.len(), 1);
+    world.files.put("/entries.toml", "# none\n");
+    changes.send_replace(2);
+    told.changed().await.unwrap();
+    assert!(world.entries.is_empty(), "a comment is meant");
     stop.cancel();
     running.await.unwrap();
 }

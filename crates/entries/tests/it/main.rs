@@ -3,6 +3,7 @@
 
 mod authorized;
 mod changes;
+mod door;
 mod file;
 mod nodes;
 mod routes;
