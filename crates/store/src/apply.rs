@@ -9,6 +9,7 @@ mod once;
 mod prepare;
 mod prune;
 mod tokens;
+mod trial;
 
 use serde_json::Value as Json;
 
@@ -22,6 +23,7 @@ pub(crate) use clock::CLOCK;
 use prepare::Effective;
 pub(crate) use prepare::Prepared;
 pub(crate) use prune::{Sweep, Swept, prune};
+pub(crate) use trial::trial;
 
 /// What one effect comes to.
 enum Effect {

@@ -88,7 +88,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// not change it: [`crate::Op::UseOnce`], [`crate::Op::InsertToken`], [`crate::Op::UseToken`].
     fn changes(&self) -> watch::Receiver<u64>;
 
-    /// Whether it can write now.
+    /// Whether it can write now. After a commit that was not stored it is ready only when it has written as much as a commit.
     fn check(&self) -> Answer<'_, ()>;
 
     /// Finishes what waits, then closes. Every later call is answered [`StoreError::Closed`].

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Committed, StoreError,
-    apply::{Failure, Group, Prepared, Sweep, Swept, apply, prune},
+    apply::{Failure, Group, Prepared, Sweep, Swept, apply, prune, trial},
     sql::Connection as _,
 };
 
@@ -72,6 +72,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     pause: Duration,
     not_before: Option<Instant>,
+    /// Set when a commit was not stored, until a check has written as much as one.
+    in_doubt: bool,
 }
 
 impl Writer {
@@ -94,6 +96,7 @@ impl Writer {
             shared,
             pause: PAUSE.0,
             not_before: None,
+            in_doubt: false,
         };
         tokio::spawn(writer.run());
     }
@@ -156,6 +159,7 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(%error, commits = group.len(), "commits were not stored");
+                self.in_doubt |= !matches!(error, StoreError::Invalid(_));
                 for (_, reply) in group {
                     let _ = reply.send(Err(error.clone()));
                 }
@@ -219,7 +223,8 @@ impl Writer {
 
     async fn connected(&mut self) -> Result<&mut Session, StoreError> {
         if self.session.as_ref().is_none_or(Session::is_lost) {
-            self.session = None;
+            // Counted on from what it has made last, a check or a deletion: no number is given twice.
+            self.batch = self.session.take().map_or(self.batch, |lost| lost.batch());
             if self.not_before.is_some_and(|time| Instant::now() < time) {
                 return Err(error::silent("connect to the database server again"));
             }
@@ -249,7 +254,14 @@ impl Writer {
     }
 
     async fn check(&mut self) -> Result<(), StoreError> {
+        let in_doubt = self.in_doubt;
         let session = self.connected().await?;
-        session.query("UPDATE head SET checks = checks + 1".into(), Vec::new()).await.map(drop)
+        if in_doubt {
+            trial(session).await?;
+        } else {
+            session.query("UPDATE head SET checks = checks + 1".into(), Vec::new()).await?;
+        }
+        self.in_doubt = false;
+        Ok(())
     }
 }

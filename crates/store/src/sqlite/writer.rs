@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     StoreError,
-    apply::{Prepared, apply},
+    apply::{Prepared, apply, trial},
     sql::Head,
 };
 
@@ -74,6 +74,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     /// Set when a sync has failed or the file is damaged: what the disk holds is not known, and no commit can be promised any more.
     failed: Option<StoreError>,
+    /// Set when a commit was not stored, until a check has written as much as one.
+    in_doubt: bool,
 }
 
 impl Writer {
@@ -85,7 +87,7 @@ impl Writer {
         shared: Arc<Shared>,
     ) -> Result<(), StoreError> {
         let Beside { witness, checkpointer } = beside;
-        let writer = Self { witness, checkpointer, connection, messages, most, shared, failed: None };
+        let writer = Self { witness, checkpointer, connection, messages, most, shared, failed: None, in_doubt: false };
         let started = thread::Builder::new().name("store".to_owned()).spawn(move || writer.run());
         started.map(drop).map_err(|error| StoreError::Unusable {
             what: format!("start the thread that writes: {error}"),
@@ -135,12 +137,17 @@ impl Writer {
         self.shared.waiting.fetch_sub(count, Ordering::Relaxed);
     }
 
-    /// One small change, made durable where the next one who opens the file finds it.
+    /// One small change, made durable where the next one who opens the file finds it; as much as a commit when one was not stored.
     fn check(&mut self) -> Result<(), StoreError> {
         self.may_write()?;
-        let checked =
-            self.connection.run("UPDATE head SET checks = checks + 1", &[]).and_then(|_| self.connection.head());
-        self.settle(checked, |head| head).map(drop)
+        let checked = if self.in_doubt {
+            ready(trial(&mut self.connection))
+        } else {
+            self.connection.run("UPDATE head SET checks = checks + 1", &[]).and_then(|_| self.connection.head())
+        };
+        self.settle(checked, |head| head)?;
+        self.in_doubt = false;
+        Ok(())
     }
 
     /// Whether a commit can be promised at all.
@@ -215,6 +222,7 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(%error, commits = group.len(), "commits were not stored");
+                self.in_doubt |= !matches!(error, StoreError::Invalid(_));
                 for (_, reply) in group {
                     let _ = reply.send(Err(error.clone()));
                 }

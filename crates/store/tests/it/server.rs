@@ -18,7 +18,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::support::{fill, is_done, numbered, refusal, store};
+use crate::support::{fill, is_done, noon, numbered, refusal, store};
 
 /// Forwards everything.
 const PASS: u8 = 0;
@@ -214,4 +214,45 @@ async fn rejects_a_server_that_has_no_tls() {
     let options = Options { tls: Some(Arc::new(Passing)), ..Options::default() };
     let error = open(&url, options).await.map(drop).unwrap_err();
     assert!(error.to_string().contains("TLS"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_too_full_for_a_commit_fails_the_check_until_there_is_room() {
+    let server = TestPostgres::shared().unwrap();
+    let url = server.database().unwrap();
+    let store = store(&url).await;
+    fill(&*store, 1).await;
+    // As when a table can take no more page, while the head is written in place.
+    let full = "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS \
+                $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;";
+    server.sql(&url, full).unwrap();
+    for table in ["audit", "join_tokens"] {
+        let sql =
+            format!("CREATE TRIGGER full_{table} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION no_room();");
+        server.sql(&url, &sql).unwrap();
+    }
+    store.check().await.unwrap();
+    let error = store.commit(numbered(2)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    for _ in 0..2 {
+        assert!(matches!(store.check().await.unwrap_err(), StoreError::Unavailable { .. }));
+    }
+    server.sql(&url, "DROP FUNCTION no_room CASCADE;").unwrap();
+    store.check().await.unwrap();
+    assert!(is_done(&store.commit(numbered(2)).await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_commit_that_was_lost_is_not_taken_for_what_was_deleted_before_it() {
+    let server = TestPostgres::shared().unwrap();
+    let proxy = Proxy::start(&server.database().unwrap());
+    let store = store(&proxy.url).await;
+    fill(&*store, 1).await;
+    store.prune(noon()).await.unwrap();
+    proxy.mode.store(LOSE_COMMIT, Ordering::SeqCst);
+    store.prune(noon()).await.unwrap_err();
+    proxy.mode.store(LOSE_COMMIT, Ordering::SeqCst);
+    let error = store.commit(numbered(2)).await.unwrap_err();
+    assert!(error.to_string().contains("has not happened"), "{error}");
+    assert!(is_done(&store.commit(numbered(2)).await.unwrap()));
 }
