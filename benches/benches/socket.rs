@@ -6,17 +6,14 @@
 #![expect(clippy::disallowed_methods, reason = "a latency is wall time")]
 
 use std::{
-    env,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{Read as _, Write as _},
     os::unix::net::UnixStream,
-    path::Path,
-    process::{Child, Command, Stdio},
     thread,
     time::Instant,
 };
 
+use carnet_benches::Agent;
 use carnet_grpc::WorkloadApi;
-use serde_json::Value;
 
 const AUDIENCE: &str = "https://audience.test";
 const CALLS: usize = 20_000;
@@ -26,7 +23,7 @@ const GOAL_MS: f64 = 1.0;
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut agent = Agent::start(folder.path());
+    let agent = Agent::start(folder.path());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let (bytes, cached) = runtime.block_on(async {
         let client = WorkloadApi::connect(&agent.socket).await.expect("the agent's socket");
@@ -41,7 +38,7 @@ fn main() {
         }
         (bytes, rows)
     });
-    agent.stop();
+    drop(agent);
     let floor = echoed(bytes);
     let [p50, p99] = [0.5, 0.99].map(|share| percentile(&cached, share));
     let [floor_50, floor_99] = [0.5, 0.99].map(|share| percentile(&floor, share));
@@ -63,38 +60,6 @@ fn percentile(rows: &[f64], share: f64) -> f64 {
     let mut rows = rows.to_vec();
     rows.sort_by(f64::total_cmp);
     rows.get((rows.len() as f64 * share) as usize).copied().unwrap_or_default()
-}
-
-/// An authority with its agent in one process, with an entry for this user.
-struct Agent {
-    process: Child,
-    socket: String,
-}
-
-impl Agent {
-    fn start(folder: &Path) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("benches lies in the root");
-        let binary = env::var_os("CARNET_BIN").map_or_else(|| root.join("target/release/carnet"), Into::into);
-        let mut process = Command::new(binary)
-            .args(["--output", "json", "authority", "--dev", "--with-agent", "--stop-with-stdin", "--folder"])
-            .arg(folder.join("authority"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the release binary; CARNET_BIN names another");
-        let mut line = String::new();
-        let stdout = process.stdout.take().expect("its output");
-        BufReader::new(stdout).read_line(&mut line).expect("the line by which it says that it serves");
-        let ready: Value = serde_json::from_str(&line).expect("JSON");
-        let socket = ready.get("socket").and_then(Value::as_str).expect("its socket").to_owned();
-        Self { process, socket }
-    }
-
-    fn stop(&mut self) {
-        drop(self.process.stdin.take());
-        self.process.wait().expect("its end");
-    }
 }
 
 /// A message of one SVID's size to another thread and back, through a socket.

@@ -1,5 +1,8 @@
 //! Ratios against the limit measured in the same run: what the benchmarks measure by.
 
+mod agent;
+
+pub use agent::Agent;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Nanoseconds that all threads of this process have spent on a processor, exact also for what is shorter than a tick.
