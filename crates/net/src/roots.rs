@@ -106,7 +106,7 @@ fn add_pem(store: &mut RootCertStore, pem: &[u8]) -> Result<(), Error> {
     }
     Err(if seen == 0 {
         Error::configuration("find a certificate: it holds none")
-            .hint("it is PEM: blocks that begin with -----BEGIN CERTIFICATE-----")
+            .hint("PEM is meant: blocks of text, each below a line that says BEGIN CERTIFICATE")
     } else {
         Error::configuration(format!(
             "find a certificate that can be trusted: none of the {seen} in it can be read as X.509"

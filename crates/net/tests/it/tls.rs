@@ -129,6 +129,8 @@ async fn a_bundle_that_cannot_be_read_is_a_mistake_of_configuration_with_its_rea
         );
         assert!(error.hints().iter().any(|hint| hint.contains("correct the file or SSL_CERT_FILE")), "{said}");
         assert!(!said.contains('['), "no bytes as numbers: {said}");
+        let shown = |hint: &str| carnet_core::redacted(hint) == hint;
+        assert!(error.hints().into_iter().all(shown), "the terminal hides what looks like a key: {:?}", error.hints());
     }
 }
 
