@@ -19,8 +19,10 @@ pub use shared::{Bootstrap, Exposure, ExposureKind, KeyRef, Placement};
 pub const GROUP: &str = "carnet.dev";
 /// The version that is served and stored.
 pub const VERSION: &str = "v1alpha1";
-/// What holds entries and rules until the authority has forgotten them, and workloads until what they have in the whole cluster is gone.
+/// What holds workloads until what they have in the whole cluster is gone. Earlier versions held entries and rules by it, too.
 pub const FINALIZER: &str = "carnet.dev/operator";
+/// Which operator keeps a RegistrationEntry: the namespace and name of its lease.
+pub const KEPT_BY: &str = "carnet.dev/kept-by";
 
 /// Where objects of one kind are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -33,6 +33,8 @@ pub struct Operator {
     workloads_in: Vec<String>,
     /// The same of RegistrationEntries.
     entries_in: Vec<String>,
+    /// By what other operators of the cluster know it: its lease.
+    name: String,
     leader: Leader,
     diagnostics: Option<TcpListener>,
     health: Health,
@@ -68,6 +70,7 @@ impl Operator {
             deadline: plan.timing.lease_deadline,
             retry: plan.timing.lease_retry,
         };
+        let name = settings.key.to_string();
         let leader = Leader::new(kube.clone(), context.clone(), settings);
         let diagnostics = plan.diagnostics.map(|address| listen("diagnostics", address)).transpose()?;
         // Who may write an Agent decides what runs on all nodes: what is not asked for is kept in its own namespace only.
@@ -84,6 +87,7 @@ impl Operator {
             kube,
             workloads_in,
             entries_in,
+            name,
             leader,
             diagnostics,
             health: Health::new(),
@@ -177,12 +181,12 @@ impl Operator {
         let mut tasks: Vec<BoxFuture<'_, ()>> = Vec::new();
         for namespace in &self.workloads_in {
             for cache in &keeper.own {
-                tasks.push(Box::pin(cache.follow(self.follow(namespace, ""), |object| {
+                tasks.push(Box::pin(cache.follow(self.follow(namespace, "", false), |object| {
                     keeper.queue.add(Place { of: cache.of, key: object.key() });
                 })));
             }
             for cache in &keeper.made {
-                tasks.push(Box::pin(cache.follow(self.follow(namespace, &selector), |object| {
+                tasks.push(Box::pin(cache.follow(self.follow(namespace, &selector, true), |object| {
                     if let Some(place) = keeper.owner_of(object) {
                         keeper.queue.add(place);
                     }
@@ -212,13 +216,16 @@ impl Operator {
                 return std::future::pending().await;
             }
         };
-        let mark = self.mark(&health).await;
+        let (mark, former_mark) = self.mark(&health).await;
         let registrar = Registrar {
             context: self.context.clone(),
             kube: self.kube.clone(),
             authority,
             events: Events::new(self.kube.clone(), self.context.clone()),
-            naming: Naming { mark, parent },
+            naming: Naming::new(mark, parent),
+            operator: self.name.clone(),
+            namespaces: self.entries_in.clone(),
+            former_mark,
             entries: Cache::new(REGISTRATION_ENTRIES),
             cluster_entries: Cache::new(CLUSTER_REGISTRATION_ENTRIES),
             rules: Cache::new(TRUST_RULES),
@@ -246,33 +253,38 @@ impl Operator {
 
     async fn feed(&self, registrar: &Registrar, cache: &Cache, namespace: &str) {
         let told = |object: &crate::kube::Object| registrar.queue.add(Registrar::item(&cache.of, object.key()));
-        cache.follow(self.follow(namespace, ""), told).await;
+        cache.follow(self.follow(namespace, "", false), told).await;
     }
 
-    fn follow<'a>(&'a self, namespace: &'a str, selector: &'a str) -> Follow<'a> {
+    fn follow<'a>(&'a self, namespace: &'a str, selector: &'a str, status: bool) -> Follow<'a> {
         let timing = &self.plan.timing;
         Follow {
             kube: &self.kube,
             namespace,
             selector,
+            status,
             lasting: timing.watch,
             wait: (timing.retry, timing.longest_retry.min(Duration::from_secs(30))),
             metrics: &self.metrics,
         }
     }
 
-    /// The mark of this cluster's entries: the configured one, or made of what tells clusters apart. Asks until the API server answers.
-    async fn mark(&self, health: &Component) -> String {
+    /// The mark of this cluster's entries, the configured one or made of what tells clusters apart; and the one that earlier versions made, by which namespaces
+    /// are kept, too. Asks until the API server answers.
+    async fn mark(&self, health: &Component) -> (String, Option<String>) {
         if let Some(mark) = &self.plan.mark {
-            return mark.clone();
+            return (mark.clone(), None);
         }
         let mut wait = self.plan.timing.retry;
         loop {
             match self.kube.get(&NAMESPACES, &Key::new("", "kube-system")).await {
-                // Who keeps some namespaces only leaves those of others alone.
                 Ok(found) => {
-                    let text = format!("{}\n{}", found.uid(), self.entries_in.join("\n"));
-                    return hex(sha256(text.as_bytes()).get(..8).unwrap_or_default());
+                    let of = |namespaces: &[String]| {
+                        let text = format!("{}\n{}", found.uid(), namespaces.join("\n"));
+                        hex(sha256(text.as_bytes()).get(..8).unwrap_or_default())
+                    };
+                    // As it always was where all namespaces are kept.
+                    return (of(&[]), Some(of(&self.entries_in)));
                 }
                 Err(error) => {
                     let error: ApiError = error;

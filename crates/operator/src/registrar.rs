@@ -1,12 +1,15 @@
 //! Entries and rules of custom resources, kept true at the authority. What is true is in the API server and at the authority; here is nothing that a restart loses.
 //!
-//! What belongs to this operator at the authority is known by its name: `k8s.MARK.UID` for an entry, `k8s.MARK.NAME` for a rule. The mark is that of the cluster,
-//! so that operators of several clusters at one authority leave each other's alone. What has such a name and no object is taken away.
+//! What belongs to this cluster at the authority is known by its name: `k8s.MARK.UID` for an entry, `k8s.MARK.NAME` for a rule. The mark is that of the cluster,
+//! so that operators of several clusters at one authority leave each other's alone. What has such a name and no object is taken away (`sweep`). Which operator
+//! keeps an object, of those of other namespaces and of other trust domains, stands in the object (`hold`).
 
+mod hold;
 mod known;
+mod sweep;
 mod wanted;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use carnet_core::Context;
 use carnet_ops::Component;
@@ -15,9 +18,9 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::{
-    api::{CLUSTER_REGISTRATION_ENTRIES, FINALIZER, REGISTRATION_ENTRIES, Resource, TRUST_RULES},
+    api::{CLUSTER_REGISTRATION_ENTRIES, REGISTRATION_ENTRIES, Resource, TRUST_RULES},
     authority::{AdminError, Authority},
-    control::{Cache, Condition, Events, Queue, Sort, Status, change, finalizers, patch},
+    control::{Cache, Condition, Events, Queue, Sort, Status, change, patch},
     kube::{ApiError, Key, Kube, Object},
     metrics::Metrics,
 };
@@ -72,6 +75,12 @@ pub(crate) struct Registrar {
     pub(crate) authority: Authority,
     pub(crate) events: Events,
     pub(crate) naming: Naming,
+    /// Who this is, for other operators of the cluster: its lease, which it keeps when it is started anew.
+    pub(crate) operator: String,
+    /// Whose RegistrationEntries it keeps; one empty name for those of all.
+    pub(crate) namespaces: Vec<String>,
+    /// What its mark was made by earlier versions.
+    pub(crate) former_mark: Option<String>,
     pub(crate) entries: Cache,
     pub(crate) cluster_entries: Cache,
     pub(crate) rules: Cache,
@@ -154,39 +163,14 @@ impl Registrar {
     async fn all_away(&self, batch: &[Item], error: &AdminError) {
         self.health.degraded(error.to_string());
         for item in batch {
-            if let Some((of, object)) = self.object(item) {
+            let object = self.object(item).filter(|(of, object)| self.naming.foreign(of, object).is_none());
+            if let Some((of, object)) = object {
                 let away = Condition::new(READY, Status::False, "AuthorityUnreachable", error.to_string());
-                drop(self.tell(of, object, &[away], &Map::new()).await);
+                drop(self.tell(of, object, away, &Map::new()).await);
             }
             self.metrics.reconciled(item.kind(), "authority-away", Duration::ZERO);
             self.queue.failed(item);
         }
-    }
-
-    /// Looks at everything that is ours at the authority: what has no object goes, and all objects are looked at again.
-    async fn sweep(&self) -> Result<(), Failed> {
-        self.known.forget();
-        self.known.load(&self.authority, &self.naming).await?;
-        let mut ids: BTreeSet<String> = BTreeSet::new();
-        for object in self.entries.all().iter().chain(&self.cluster_entries.all()) {
-            ids.insert(self.naming.entry(object.uid()));
-        }
-        let names: BTreeSet<String> =
-            self.rules.all().iter().map(|object| self.naming.rule(&object.key().name)).collect();
-        for id in self.known.entries().into_iter().filter(|id| !ids.contains(id)) {
-            tracing::info!(entry = id, "an entry of this operator has no object any more: taking it away");
-            self.authority.delete(&id).await?;
-            self.known.remove_entry(&id);
-        }
-        for name in self.known.rules().into_iter().filter(|name| !names.contains(name)) {
-            tracing::info!(rule = name, "a rule of this operator has no object any more: taking it away");
-            self.authority.delete_rule(&name).await?;
-            self.known.remove_rule(&name);
-        }
-        for cache in [&self.entries, &self.cluster_entries, &self.rules] {
-            cache.all().iter().for_each(|object| self.queue.add(Self::item(&cache.of, object.key())));
-        }
-        Ok(())
     }
 
     fn object(&self, item: &Item) -> Option<(&Resource, Arc<Object>)> {
@@ -213,7 +197,10 @@ impl Registrar {
     async fn one(&self, item: &Item) -> Result<(), Failed> {
         let Some((of, object)) = self.object(item) else { return Ok(()) };
         if object.is_leaving() {
-            return self.let_go(of, object).await;
+            return self.let_go(of, object).await.map(drop);
+        }
+        if let Some(domain) = self.naming.foreign(of, &object) {
+            return self.pass_over(of, object, &domain).await;
         }
         let Some(object) = self.hold(of, object).await? else { return Ok(()) };
         let made = match item {
@@ -224,7 +211,7 @@ impl Registrar {
             Ok(id) => {
                 let ready = Condition::new(READY, Status::True, "Registered", "the authority has it");
                 let more = Map::from_iter([("id".to_owned(), id.into())]);
-                self.tell(of, object, &[ready], &more).await?;
+                self.tell(of, object, ready, &more).await?;
                 Ok(())
             }
             Err(refused) => {
@@ -239,10 +226,10 @@ impl Registrar {
                     }
                 };
                 let condition = Condition::new(READY, Status::False, reason, message.clone());
-                if !condition.is_told(&object) && reason != "AuthorityUnreachable" {
+                if !self.naming.own(of, &condition).is_told(&object) && reason != "AuthorityUnreachable" {
                     self.events.tell(&object, Sort::Warning, reason, &message).await;
                 }
-                self.tell(of, object, &[condition], &Map::new()).await?;
+                self.tell(of, object, condition, &Map::new()).await?;
                 Err(failed)
             }
         }
@@ -252,6 +239,10 @@ impl Registrar {
         let wanted = self.naming.registration(of, object).map_err(Refused::Spec)?;
         if self.known.has_entry(&wanted) {
             return Ok(wanted.id);
+        }
+        if let Some(former) = self.naming.former(of, object) {
+            // The authority takes no second one that is the same.
+            self.authority.delete(&former).await.map_err(Refused::Authority)?;
         }
         for _ in 0..TRIES {
             let there = self.known.entry(&wanted.id);
@@ -292,51 +283,10 @@ impl Registrar {
             self.authority.put_rule(&wanted).await.map_err(Refused::Authority)?;
             self.known.put_rule(wanted.clone());
         }
+        if let Some(former) = self.naming.former(&TRUST_RULES, object) {
+            self.authority.delete_rule(&former).await.map_err(Refused::Authority)?;
+        }
         Ok(wanted.name)
-    }
-
-    /// Has the authority forget what somebody wants deleted; then nobody holds the object here any more.
-    async fn let_go(&self, of: &Resource, object: Arc<Object>) -> Result<(), Failed> {
-        if !object.finalizers().contains(&FINALIZER) {
-            return Ok(());
-        }
-        let forgotten = if *of == TRUST_RULES {
-            let name = self.naming.rule(&object.key().name);
-            self.authority.delete_rule(&name).await.map(|()| self.known.remove_rule(&name))
-        } else {
-            let id = self.naming.entry(object.uid());
-            self.authority.delete(&id).await.map(|()| self.known.remove_entry(&id))
-        };
-        if let Err(error) = forgotten {
-            let message = format!("it is held until the authority has forgotten it: {error}");
-            let held = Condition::new(READY, Status::False, "AuthorityUnreachable", message.clone());
-            if !held.is_told(&object) {
-                self.events.tell(&object, Sort::Warning, "DeletionHeld", &message).await;
-            }
-            self.tell(of, object, &[held], &Map::new()).await?;
-            return Err(error.into());
-        }
-        self.finalizers(of, object, false).await?;
-        Ok(())
-    }
-
-    /// The object, held. `None` when it is gone meanwhile, or about to go.
-    async fn hold(&self, of: &Resource, object: Arc<Object>) -> Result<Option<Arc<Object>>, ApiError> {
-        if object.finalizers().contains(&FINALIZER) {
-            return Ok(Some(object));
-        }
-        let held = self.finalizers(of, object, true).await?;
-        Ok(held.filter(|object| !object.is_leaving()))
-    }
-
-    /// Adds or takes away our finalizer; reads the object again when it has changed meanwhile.
-    async fn finalizers(
-        &self,
-        of: &Resource,
-        object: Arc<Object>,
-        hold: bool,
-    ) -> Result<Option<Arc<Object>>, ApiError> {
-        change(&self.kube, self.cache(of), object, |object| Some(("", finalizers(object, hold)?))).await
     }
 
     /// Writes the status, if it does not say this already.
@@ -344,11 +294,18 @@ impl Registrar {
         &self,
         of: &Resource,
         object: Arc<Object>,
-        new: &[Condition],
+        ready: Condition,
         more: &Map<String, Value>,
-    ) -> Result<Option<Arc<Object>>, ApiError> {
-        let now = self.context.now();
-        change(&self.kube, self.cache(of), object, |object| Some(("status", patch(object, new, more, now)?))).await
+    ) -> Result<(), ApiError> {
+        let (now, judged) = (self.context.now(), object.generation());
+        let look = |object: &Object| {
+            // What has changed meanwhile comes again, and is not what this is about.
+            if object.generation() != judged {
+                return None;
+            }
+            Some(("status", patch(object, &self.naming.said(of, object, &ready), more, now)?))
+        };
+        change(&self.kube, self.cache(of), object, look).await.map(drop)
     }
 }
 

@@ -52,6 +52,7 @@ pub struct OperatorConfig {
     #[serde(default)]
     pub context: Option<String>,
     /// Namespaces whose custom resources it keeps; `*` alone stands for all. By default those of its own, and RegistrationEntries of all.
+    /// RegistrationEntries of a namespace that leaves the list are forgotten by the authority.
     #[serde(default)]
     pub namespaces: Vec<String>,
     /// The namespace of its lease. By default that of its pod, or `default`.
@@ -76,7 +77,7 @@ pub struct OperatorConfig {
     #[serde(default)]
     pub parent_id: Option<String>,
     /// What marks this cluster's entries and rules at the authority: letters, digits and dashes, at most 63. By default made of the UID of the namespace
-    /// `kube-system`. Whoever changes it leaves the entries of the old one behind.
+    /// `kube-system`. When it changes, what custom resources have at the authority gets the new one.
     #[serde(default)]
     pub mark: Option<String>,
     /// How often everything is looked at although nothing has changed, in seconds. By default 300.

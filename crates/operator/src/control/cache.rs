@@ -18,9 +18,22 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Cache {
     pub(crate) of: Resource,
-    objects: RwLock<BTreeMap<Key, Arc<Object>>>,
+    objects: RwLock<BTreeMap<Key, Kept>>,
     /// How many namespaces have been listed whole.
     synced: watch::Sender<usize>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    object: Arc<Object>,
+    /// The stamp of what was told of last. What was learnt otherwise is not in it: the watch has still to tell of what came before.
+    told: u64,
+}
+
+impl Kept {
+    fn new(object: Object) -> Self {
+        Self { told: object.stamp(), object: Arc::new(object) }
+    }
 }
 
 /// How objects are followed.
@@ -30,6 +43,8 @@ pub(crate) struct Follow<'a> {
     pub(crate) namespace: &'a str,
     /// Labels that the objects must have.
     pub(crate) selector: &'a str,
+    /// Whether changes of their status alone are told of. Who writes it would hear of its own writing, and two who write it of each other's, without end.
+    pub(crate) status: bool,
     /// How long a watch lasts before it is asked for again.
     pub(crate) lasting: Duration,
     /// How long to wait after a failure, at first and at most.
@@ -43,11 +58,12 @@ impl Cache {
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Object>> {
-        self.objects.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.objects.read().unwrap_or_else(PoisonError::into_inner).get(key).map(|kept| Arc::clone(&kept.object))
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Object>> {
-        self.objects.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        objects.values().map(|kept| Arc::clone(&kept.object)).collect()
     }
 
     /// What the API server has answered is known before the watch tells it, unless the watch was faster.
@@ -55,12 +71,10 @@ impl Cache {
         let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
         let key = object.key();
         // Versions are not to be compared, except that they are numbers at every API server there is; what is no number is left to the watch.
-        let newer = objects.get(&key).is_some_and(|old| {
-            let number = |object: &Object| object.version().parse::<u64>().ok();
-            old.uid() == object.uid() && number(old) < number(&object)
-        });
-        if newer {
-            objects.insert(key, Arc::new(object.lean()));
+        let Some(kept) = objects.get_mut(&key) else { return };
+        let number = |object: &Object| object.version().parse::<u64>().ok();
+        if kept.object.uid() == object.uid() && number(&kept.object) < number(&object) {
+            kept.object = Arc::new(object.lean());
         }
     }
 
@@ -121,23 +135,24 @@ impl Cache {
         let mut next = String::new();
         let version = loop {
             let page = how.kube.list(&self.of, how.namespace, how.selector, &next).await?;
-            found.extend(page.items.into_iter().map(|object| (object.key(), Arc::new(object))));
+            found.extend(page.items.into_iter().map(|object| (object.key(), Kept::new(object))));
             if page.next.is_empty() {
                 break page.version;
             }
             next = page.next;
         };
-        let gone: Vec<Arc<Object>> = {
+        let told: Vec<Arc<Object>> = {
             let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
             let here = |key: &Key| how.namespace.is_empty() || key.namespace == how.namespace;
             let gone = objects.iter().filter(|(key, _)| here(key) && !found.contains_key(*key));
-            let gone = gone.map(|(_, object)| Arc::clone(object)).collect();
+            let told = gone.map(|(_, kept)| kept).chain(found.values());
+            let told = told.map(|kept| Arc::clone(&kept.object)).collect();
             objects.retain(|key, _| !here(key));
-            objects.extend(found.iter().map(|(key, object)| (key.clone(), Arc::clone(object))));
-            gone
+            objects.extend(found);
+            told
         };
-        for object in gone.iter().chain(found.values()) {
-            changed(object);
+        for object in told {
+            changed(&object);
         }
         Ok(version)
     }
@@ -159,9 +174,12 @@ impl Cache {
                 Event::Bookmark(at) => *version = at,
                 Event::Put(object) => {
                     object.version().clone_into(version);
-                    let (key, object) = (object.key(), Arc::new(object));
-                    self.objects.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&object));
-                    changed(&object);
+                    let (key, kept) = (object.key(), Kept::new(object));
+                    let (object, told) = (Arc::clone(&kept.object), kept.told);
+                    let before = self.objects.write().unwrap_or_else(PoisonError::into_inner).insert(key, kept);
+                    if how.status || before.is_none_or(|before| before.told != told) {
+                        changed(&object);
+                    }
                 }
                 Event::Gone(object) => {
                     object.version().clone_into(version);

@@ -1,5 +1,7 @@
 //! What an object's status says ("API Conventions", typical status properties).
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -16,10 +18,10 @@ pub(crate) enum Status {
 /// One condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Condition {
-    pub(crate) kind: &'static str,
+    pub(crate) kind: Cow<'static, str>,
     pub(crate) status: Status,
     /// A word in camel case.
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Cow<'static, str>,
     pub(crate) message: String,
 }
 
@@ -27,16 +29,39 @@ pub(crate) struct Condition {
 const MAX_MESSAGE: usize = 4096;
 
 impl Condition {
-    pub(crate) fn new(kind: &'static str, status: Status, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, status, reason, message: message.into() }
+    pub(crate) fn new(
+        kind: impl Into<Cow<'static, str>>,
+        status: Status,
+        reason: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { kind: kind.into(), status, reason: reason.into(), message: message.into() }
+    }
+
+    /// The conditions whose type begins so, of the object as it is now. What nobody has looked at since it changed does not count.
+    pub(crate) fn told(object: &Object, start: &str) -> Vec<Self> {
+        let all = object.status().get("conditions").and_then(Value::as_array).into_iter().flatten();
+        let current =
+            all.filter(|one| one.get("observedGeneration").and_then(Value::as_i64) == Some(object.generation()));
+        let read = |one: &Value| {
+            let text = |name: &str| one.get(name).and_then(Value::as_str).map(str::to_owned);
+            let status = match text("status")?.as_str() {
+                "True" => Status::True,
+                "False" => Status::False,
+                _ => Status::Unknown,
+            };
+            let kind = text("type").filter(|kind| kind.starts_with(start))?;
+            Some(Self::new(kind, status, text("reason")?, text("message")?))
+        };
+        current.filter_map(read).collect()
     }
 
     /// Whether it says what the object's status says already, for the object as it is.
     pub(crate) fn is_told(&self, object: &Object) -> bool {
-        let Some(told) = object.condition(self.kind) else { return false };
+        let Some(told) = object.condition(&self.kind) else { return false };
         let text = |name: &str| told.get(name).and_then(Value::as_str);
         text("status") == Some(self.word())
-            && text("reason") == Some(self.reason)
+            && text("reason") == Some(&self.reason)
             && text("message") == Some(&self.text())
             && told.get("observedGeneration").and_then(Value::as_i64) == Some(object.generation())
     }
@@ -60,7 +85,7 @@ fn conditions(object: &Object, new: &[Condition], now: Timestamp) -> Value {
     let kind = |one: &Value| one.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut all: Vec<Value> = there.into_iter().filter(|one| new.iter().all(|new| kind(one) != new.kind)).collect();
     for condition in new {
-        let told = object.condition(condition.kind);
+        let told = object.condition(&condition.kind);
         let same = told.filter(|told| told.get("status").and_then(Value::as_str) == Some(condition.word()));
         let since = same.and_then(|told| told.get("lastTransitionTime")).cloned();
         let since = since.unwrap_or_else(|| now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into());
@@ -73,13 +98,13 @@ fn conditions(object: &Object, new: &[Condition], now: Timestamp) -> Value {
     all.into()
 }
 
-/// The patch of the status, for the object at the version that was looked at. `None` when it says all of it already.
+/// The patch of the status, for the object at the version that was looked at; null takes a member away. `None` when it says all of it already.
 pub(crate) fn patch(object: &Object, new: &[Condition], more: &Map<String, Value>, now: Timestamp) -> Option<Value> {
     let status = object.status();
     let generation = status.get("observedGeneration").and_then(Value::as_i64);
     let told = generation == Some(object.generation())
         && new.iter().all(|condition| condition.is_told(object))
-        && more.iter().all(|(name, value)| status.get(name) == Some(value));
+        && more.iter().all(|(name, value)| status.get(name).unwrap_or(&Value::Null) == value);
     if told {
         return None;
     }

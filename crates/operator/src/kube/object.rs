@@ -1,6 +1,9 @@
 //! Objects as JSON, with what every one of them has.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use serde_json::{Map, Value};
 
@@ -104,6 +107,22 @@ impl Object {
 
     pub(crate) fn status(&self) -> &Value {
         self.0.get("status").unwrap_or(&Value::Null)
+    }
+
+    pub(crate) fn annotation(&self, name: &str) -> Option<&str> {
+        self.metadata("annotations")?.get(name)?.as_str()
+    }
+
+    /// What changes whenever something other than its status does. A custom resource has a new generation for each change of its spec ("Extend the Kubernetes
+    /// API with CustomResourceDefinitions", status subresource).
+    pub(crate) fn stamp(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let metadata = self.0.get("metadata").and_then(Value::as_object).into_iter().flatten();
+        for (name, value) in metadata.filter(|(name, _)| !matches!(name.as_str(), "resourceVersion" | "managedFields"))
+        {
+            (name, value).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// A condition of its status.

@@ -53,8 +53,9 @@ impl Known {
         inner.entries.len().saturating_add(inner.rules.len())
     }
 
-    pub(super) fn entries(&self) -> Vec<String> {
-        self.inner().entries.keys().cloned().collect()
+    /// The entries that this is true of.
+    pub(super) fn entries(&self, is: impl Fn(&Registration) -> bool) -> Vec<Registration> {
+        self.inner().entries.values().filter(|entry| is(entry)).cloned().collect()
     }
 
     pub(super) fn rules(&self) -> Vec<String> {

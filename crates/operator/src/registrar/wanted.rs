@@ -1,17 +1,26 @@
 //! From custom resources to entries and rules: pure, and where a namespace ends.
 
-use std::{collections::BTreeSet, fmt::Display, str::FromStr};
+use std::{borrow::Cow, collections::BTreeSet, fmt::Display, str::FromStr};
 
 use carnet_attest::{IdTemplate, Registration};
-use carnet_core::Mistake;
+use carnet_core::{Mistake, hex};
 use carnet_issuer::Rule;
-use carnet_spiffe::{Selector, SpiffeId};
+use carnet_jose::sha256;
+use carnet_spiffe::{Selector, SpiffeId, TrustDomain};
 use jiff::Timestamp;
+use serde_json::Value;
 
+use super::READY;
 use crate::{
-    api::{EntrySpec, REGISTRATION_ENTRIES, Resource, rule_of},
+    api::{EntrySpec, REGISTRATION_ENTRIES, Resource, TRUST_RULES, rule_of},
+    control::{Condition, Status},
     kube::Object,
 };
+
+/// Before a trust domain: what holds an object until the authority of that domain has forgotten it.
+const HOLDING: &str = "registrar.carnet.dev/";
+/// Longest name behind the slash of a finalizer ("Labels and Selectors", syntax of names).
+const MAX_NAME: usize = 63;
 
 /// What things are called at the authority, and where entries hang.
 #[derive(Clone, Debug)]
@@ -20,9 +29,93 @@ pub(crate) struct Naming {
     pub(crate) mark: String,
     /// The parent of entries that name none: the agents of this cluster.
     pub(crate) parent: SpiffeId,
+    finalizer: String,
 }
 
 impl Naming {
+    pub(crate) fn new(mark: String, parent: SpiffeId) -> Self {
+        let domain = parent.trust_domain().to_string();
+        let ends = |text: &str| {
+            let plain = |at: Option<char>| at.is_some_and(|letter| letter.is_ascii_alphanumeric());
+            plain(text.chars().next()) && plain(text.chars().next_back())
+        };
+        let name = if domain.len() <= MAX_NAME && ends(&domain) {
+            domain
+        } else {
+            hex(sha256(domain.as_bytes()).get(..16).unwrap_or_default())
+        };
+        Self { mark, parent, finalizer: format!("{HOLDING}{name}") }
+    }
+
+    /// The same names by another mark.
+    pub(super) fn by(&self, mark: &str) -> Self {
+        Self { mark: mark.to_owned(), ..self.clone() }
+    }
+
+    /// The trust domain whose entries and rules these are.
+    pub(super) fn trust_domain(&self) -> TrustDomain {
+        self.parent.trust_domain()
+    }
+
+    /// What holds objects until the authority of this trust domain has forgotten them.
+    pub(super) fn finalizer(&self) -> &str {
+        &self.finalizer
+    }
+
+    /// What it is called at the authority.
+    pub(super) fn name(&self, of: &Resource, object: &Object) -> String {
+        if *of == TRUST_RULES { self.rule(&object.key().name) } else { self.entry(object.uid()) }
+    }
+
+    /// What the status says that it is called there, by whatever mark.
+    pub(super) fn id<'a>(of: &Resource, object: &'a Object) -> Option<&'a str> {
+        let id = object.status().get("id").and_then(Value::as_str)?;
+        let (_, rest) = id.strip_prefix("k8s.")?.split_once('.')?;
+        let own = if *of == TRUST_RULES { rest == object.key().name } else { rest == object.uid() };
+        own.then_some(id)
+    }
+
+    /// The same, where the mark was another then.
+    pub(super) fn former(&self, of: &Resource, object: &Object) -> Option<String> {
+        let id = Self::id(of, object)?;
+        (Self::mark_of(id) != Some(&self.mark)).then(|| id.to_owned())
+    }
+
+    /// The mark in a name.
+    pub(super) fn mark_of(id: &str) -> Option<&str> {
+        Some(id.strip_prefix("k8s.")?.split_once('.')?.0)
+    }
+
+    /// The trust domain of the object's identity, where it is another than this one. A rule that names a path only is of all.
+    pub(super) fn foreign(&self, of: &Resource, object: &Object) -> Option<TrustDomain> {
+        let member = if *of == TRUST_RULES { "identity" } else { "spiffeId" };
+        let id = object.spec().get(member).and_then(Value::as_str)?;
+        let domain: TrustDomain = id.strip_prefix("spiffe://")?.split('/').next()?.parse().ok()?;
+        (domain != self.trust_domain()).then_some(domain)
+    }
+
+    /// The condition as this trust domain's own: of a rule, which others may keep, too, it says whose it is.
+    pub(super) fn own(&self, of: &Resource, ready: &Condition) -> Condition {
+        let kind =
+            if *of == TRUST_RULES { format!("{READY}.{}", self.trust_domain()).into() } else { Cow::Borrowed(READY) };
+        Condition { kind, ..ready.clone() }
+    }
+
+    /// What the object is to say: its own condition and, of a rule, what all those say together who keep it.
+    pub(super) fn said(&self, of: &Resource, object: &Object, ready: &Condition) -> Vec<Condition> {
+        let own = self.own(of, ready);
+        if *of != TRUST_RULES {
+            return vec![own];
+        }
+        let mut all = Condition::told(object, &format!("{READY}."));
+        all.retain(|one| one.kind != own.kind);
+        all.push(own.clone());
+        all.sort_by(|one, other| one.kind.cmp(&other.kind));
+        // All who keep it find the same one, so none writes over another's.
+        let worst = all.into_iter().find(|one| one.status != Status::True).unwrap_or_else(|| ready.clone());
+        vec![own, Condition { kind: Cow::Borrowed(READY), ..worst }]
+    }
+
     /// The key of the entry of an object with this UID.
     pub(crate) fn entry(&self, uid: &str) -> String {
         format!("k8s.{}.{uid}", self.mark)
@@ -150,7 +243,66 @@ mod tests {
     use crate::api::CLUSTER_REGISTRATION_ENTRIES;
 
     fn naming() -> Naming {
-        Naming { mark: "m".to_owned(), parent: "spiffe://example.org/nodes/prod".parse().unwrap() }
+        Naming::new("m".to_owned(), "spiffe://example.org/nodes/prod".parse().unwrap())
+    }
+
+    #[test]
+    fn a_finalizer_is_a_qualified_name_whatever_the_trust_domain() {
+        let of = |domain: &str| {
+            let naming = Naming::new("m".to_owned(), format!("spiffe://{domain}/nodes/prod").parse().unwrap());
+            naming.finalizer().to_owned()
+        };
+        assert_eq!(of("example.org"), "registrar.carnet.dev/example.org");
+        for domain in ["_example.org".to_owned(), format!("{}.org", "a".repeat(60))] {
+            let name = of(&domain).strip_prefix("registrar.carnet.dev/").unwrap().to_owned();
+            assert!(name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_of_another_trust_domain_is_told_by_its_identity() {
+        let foreign = |of: &Resource, spec: Value| {
+            let object = Object(json!({"metadata": {"name": "api", "uid": "u-1"}, "spec": spec}));
+            naming().foreign(of, &object).map(|domain| domain.to_string())
+        };
+        for (spec, domain) in [
+            (json!({"spiffeId": "spiffe://other.example/ns/a/sa/b"}), Some("other.example")),
+            (json!({"spiffeId": "spiffe://example.org/ns/a/sa/b"}), None),
+            (json!({"spiffeId": "spiffe://Not A Domain/ns/a/sa/b"}), None),
+        ] {
+            assert_eq!(foreign(&CLUSTER_REGISTRATION_ENTRIES, spec.clone()).as_deref(), domain, "{spec}");
+        }
+        assert_eq!(foreign(&TRUST_RULES, json!({"identity": "/ci"})), None);
+        assert_eq!(foreign(&TRUST_RULES, json!({})), None);
+        let rule = json!({"identity": "spiffe://other.example/ci"});
+        assert_eq!(foreign(&TRUST_RULES, rule).as_deref(), Some("other.example"));
+    }
+
+    #[test]
+    fn a_name_of_an_earlier_mark_is_believed_only_for_the_object_itself() {
+        let former = |id: &str| {
+            let object = json!({"metadata": {"name": "api", "uid": "u-1"}, "status": {"id": id}});
+            naming().former(&REGISTRATION_ENTRIES, &Object(object))
+        };
+        assert_eq!(former("k8s.old.u-1").as_deref(), Some("k8s.old.u-1"));
+        for id in ["k8s.m.u-1", "k8s.old.u-2", "by-hand", "k8s.u-1", "k8s.old.u-1.more"] {
+            assert_eq!(former(id), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_ready_when_all_say_so_who_have_looked_at_it() {
+        let other = |status: &str, generation: i64| json!({"type": "Ready.other.example", "status": status, "reason": "Refused", "message": "no", "observedGeneration": generation});
+        let said = |other: Value| {
+            let object = json!({"metadata": {"name": "ci", "generation": 2}, "status": {"conditions": [other]}});
+            let ready = Condition::new(READY, Status::True, "Registered", "yes");
+            let said = naming().said(&TRUST_RULES, &Object(object), &ready);
+            assert_eq!((said[0].kind.as_ref(), said[1].kind.as_ref()), ("Ready.example.org", "Ready"));
+            (said[0].status, said[1].status, said[1].reason.to_string())
+        };
+        assert_eq!(said(other("False", 2)), (Status::True, Status::False, "Refused".to_owned()));
+        assert_eq!(said(other("False", 1)), (Status::True, Status::True, "Registered".to_owned()));
+        assert_eq!(said(other("True", 2)), (Status::True, Status::True, "Registered".to_owned()));
     }
 
     fn entry(spec: &Value) -> Result<Registration, String> {

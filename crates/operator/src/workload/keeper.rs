@@ -91,7 +91,9 @@ impl Keeper {
                         Ok(again) => {
                             self.health.ready();
                             self.queue.done(&place);
-                            self.queue.add_after(place, again);
+                            if let Some(again) = again {
+                                self.queue.add_after(place, again);
+                            }
                         }
                         Err(Failed::Told) => self.queue.done(&place),
                         Err(Failed::Api(error)) => {
@@ -115,14 +117,14 @@ impl Keeper {
         })
     }
 
-    /// Makes one custom resource true. Gives when to look again by itself.
-    async fn one(&self, place: &Place) -> Result<Duration, Failed> {
-        let Some(cache) = self.own.iter().find(|cache| cache.of == place.of) else { return Ok(self.resync) };
-        let Some(object) = cache.get(&place.key) else { return Ok(self.resync) };
+    /// Makes one custom resource true. Gives when to look again by itself; nothing for what is gone.
+    async fn one(&self, place: &Place) -> Result<Option<Duration>, Failed> {
+        let Some(cache) = self.own.iter().find(|cache| cache.of == place.of) else { return Ok(None) };
+        let Some(object) = cache.get(&place.key) else { return Ok(None) };
         if object.is_leaving() {
             self.clean(&place.of, &object).await?;
             change(&self.kube, cache, object, |object| Some(("", finalizers(object, false)?))).await?;
-            return Ok(self.resync);
+            return Ok(Some(self.resync));
         }
         // What is in no namespace does not go by itself.
         let object = if place.of == DISCOVERY_PROVIDERS {
@@ -131,7 +133,7 @@ impl Keeper {
             let held = change(&self.kube, cache, object, |object| Some(("", finalizers(object, true)?))).await?;
             match held.filter(|object| !object.is_leaving()) {
                 Some(object) => object,
-                None => return Ok(self.resync),
+                None => return Ok(Some(self.resync)),
             }
         };
         let plan = match Plan::of(&place.of, &object, &self.defaults) {
@@ -165,39 +167,43 @@ impl Keeper {
             self.events.tell(&object, Sort::Normal, "Ready", "all that it makes is there and works").await;
         }
         self.tell(cache, object, &conditions, &counts).await?;
-        Ok(if waiting { PATIENCE.min(self.resync) } else { self.resync })
+        Ok(Some(if waiting { PATIENCE.min(self.resync) } else { self.resync }))
+    }
+
+    /// What there is in the place of each part. All are looked at before any is applied: where one belongs to somebody else, nothing is made that needs it.
+    async fn there(&self, plan: &Plan, object: &Object) -> Result<Vec<Option<Object>>, (String, ApiError)> {
+        let mut all = Vec::new();
+        for Part { of, object: part, wanted } in &plan.parts {
+            let key = Key::of(part);
+            let there = match self.kube.find(of, &key).await {
+                // There is no such kind at all in this cluster, and nothing of it is wanted; or we may not even look.
+                Err(error) if !wanted && (error.is_not_found() || error.is_forbidden()) => None,
+                other => other.map_err(|error| (format!("{} {key}", of.kind), error))?,
+            };
+            let there = match there {
+                Some(there) if !is_of(&there, object) && *wanted => {
+                    let message =
+                        "there is one of this name that somebody else has made: delete or rename it".to_owned();
+                    let error = ApiError::Status { code: 409, reason: "NotOurs".to_owned(), message, wait: None };
+                    return Err((format!("{} {key}", of.kind), error));
+                }
+                there => there.filter(|there| is_of(there, object)),
+            };
+            all.push(there);
+        }
+        Ok(all)
     }
 
     /// Applies what is wanted and takes away what is not. Gives what was applied, as it is now.
     async fn apply(&self, plan: &Plan, object: &Object) -> Result<Vec<Object>, (String, ApiError)> {
         let mut applied = Vec::new();
-        for Part { of, object: part, wanted } in &plan.parts {
+        for (Part { of, object: part, wanted }, there) in plan.parts.iter().zip(self.there(plan, object).await?) {
             let key = Key::of(part);
-            let what = || format!("{} {key}", of.kind);
-            let there = match self.kube.find(of, &key).await {
-                // There is no such kind at all in this cluster, and nothing of it is wanted; or we may not even look.
-                Err(error) if !wanted && (error.is_not_found() || error.is_forbidden()) => None,
-                other => other.map_err(|error| (what(), error))?,
-            };
-            let ours =
-                |there: &Object| there.controller() == Some(object.uid()) || there.label(OWNER) == Some(object.uid());
-            match (there, wanted) {
-                (Some(there), true) if !ours(&there) => {
-                    let message =
-                        "there is one of this name that somebody else has made: delete or rename it".to_owned();
-                    return Err((
-                        what(),
-                        ApiError::Status { code: 409, reason: "NotOurs".to_owned(), message, wait: None },
-                    ));
-                }
-                (_, true) => {
-                    let made = self.kube.apply(of, part).await.map_err(|error| (what(), error))?;
-                    applied.push(made.lean());
-                }
-                (Some(there), false) if ours(&there) => {
-                    self.kube.delete(of, &key, there.uid()).await.map_err(|error| (what(), error))?;
-                }
-                (_, false) => {}
+            let what = |error| (format!("{} {key}", of.kind), error);
+            match there {
+                _ if *wanted => applied.push(self.kube.apply(of, part).await.map_err(what)?.lean()),
+                Some(ours) => self.kube.delete(of, &key, ours.uid()).await.map_err(what)?,
+                None => {}
             }
         }
         if plan.pods == DAEMON_SETS {
@@ -253,7 +259,7 @@ impl Keeper {
             None => Condition::new("Ready", Status::True, "Ready", "all that it makes is there and works"),
             Some(first) => {
                 let texts: Vec<&str> = bad.iter().map(|one| one.message.as_str()).collect();
-                Condition::new("Ready", Status::False, first.reason, texts.join("; "))
+                Condition::new("Ready", Status::False, first.reason.clone(), texts.join("; "))
             }
         };
         let waiting = ready.status != Status::True;
@@ -288,10 +294,18 @@ impl Keeper {
         new: &[Condition],
         more: &Map<String, Value>,
     ) -> Result<(), ApiError> {
-        let now = self.context.now();
-        change(&self.kube, cache, object, |object| Some(("status", patch(object, new, more, now)?))).await?;
-        Ok(())
+        let (now, judged) = (self.context.now(), object.generation());
+        let look = |object: &Object| {
+            // What has changed meanwhile comes again, and is not what this is about.
+            if object.generation() == judged { Some(("status", patch(object, new, more, now)?)) } else { None }
+        };
+        change(&self.kube, cache, object, look).await.map(drop)
     }
+}
+
+/// Whether the operator has made it for this custom resource.
+fn is_of(made: &Object, owner: &Object) -> bool {
+    made.controller() == Some(owner.uid()) || made.label(OWNER) == Some(owner.uid())
 }
 
 /// Whether enough pods are ready, of the generation that was applied last.

@@ -53,12 +53,10 @@ pub(crate) struct Registry {
     told: watch::Sender<u64>,
 }
 
-fn domain() -> TrustDomain {
-    "example.org".parse().unwrap()
-}
-
 impl Registry {
-    pub(crate) async fn start(folder: &Path) -> Self {
+    /// The authority of a trust domain, with a folder of its own.
+    pub(crate) async fn start(folder: &Path, domain: &str) -> Self {
+        let domain: TrustDomain = domain.parse().unwrap();
         let rule_file = folder.join("rules.toml");
         carnet_core::replace_files(&[NewFile::new(&rule_file, "# nothing is allowed\n".to_owned())]).unwrap();
         let context = Context {
@@ -74,11 +72,11 @@ impl Registry {
             sealer: Arc::new(KeyFile::new(&context, folder.join("seal.key"), true).unwrap()),
             backend: Arc::new(Software),
             upstream: None,
-            settings: KeySettings::new(domain(), vec![Algorithm::Es256]),
+            settings: KeySettings::new(domain.clone(), vec![Algorithm::Es256]),
         })
         .await
         .unwrap();
-        let rules = Rules::open(vec![rule_file], Arc::clone(&store), context.clone(), domain()).await.unwrap();
+        let rules = Rules::open(vec![rule_file], Arc::clone(&store), context.clone(), domain.clone()).await.unwrap();
         let (_, relationships) = watch::channel(Arc::new(Vec::new()));
         let federation = Federation::new(FederationParts {
             context: context.clone(),
@@ -91,7 +89,7 @@ impl Registry {
         let entries = Entries::open(EntriesParts {
             store: Arc::clone(&store),
             context: context.clone(),
-            trust_domain: domain(),
+            trust_domain: domain.clone(),
             bundles: federation.watch(),
         })
         .await
@@ -99,7 +97,7 @@ impl Registry {
         let nodes = Nodes::open(NodesParts {
             store: Arc::clone(&store),
             context: context.clone(),
-            trust_domain: domain(),
+            trust_domain: domain.clone(),
             mint: Arc::new(NoMint),
             attestors: Arc::new(carnet_attest::AttestConfig::default().load(&context).unwrap()),
             agent_ttl: None,
@@ -115,7 +113,7 @@ impl Registry {
             nodes,
             rules,
             federation,
-            trust_domain: domain(),
+            trust_domain: domain.clone(),
             issuer_url: "https://authority.example".to_owned(),
             access: AdminAccess { socket: socket.clone(), uids: Vec::new(), ids: Vec::new() },
             own_uid: rustix::process::geteuid().as_raw(),
@@ -175,6 +173,12 @@ impl Registry {
     pub(crate) async fn put(&self, entry: serde_json::Value) {
         let entry: carnet_entries::FileEntry = serde_json::from_value(entry).unwrap();
         self.entries.create(Draft::api(entry.into()), &By::itself("test")).await.unwrap();
+    }
+
+    /// The keys of all entries that there are.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let all = self.entries.list(&carnet_entries::Filter::default(), None, 1000);
+        all.iter().map(|owned| owned.entry.id.clone()).collect()
     }
 
     /// The names of all rules of the store.

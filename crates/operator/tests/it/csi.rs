@@ -139,8 +139,28 @@ async fn a_driver_that_somebody_else_has_made_is_left_alone() {
     let object = world.condition(&path, "Applied", "False", "ApplyFailed").await;
     let message = condition(&object, "Applied")["message"].as_str().unwrap().to_owned();
     assert!(message.starts_with("CSIDriver csi.spiffe.io: ") && message.contains("somebody else"), "{message}");
+    // Their driver's folder of the node is theirs, too: no pod of ours is there.
+    assert!(world.get(&format!("{APPS}/daemonsets/main-agent")).await.is_null());
+    assert!(world.get("/api/v1/namespaces/carnet/configmaps/main-agent").await.is_null());
     world.delete(&path).await;
     world.until("gone", async |world| world.get(&path).await.is_null()).await;
     assert_eq!(world.get(&format!("{DRIVERS}/csi.spiffe.io")).await["spec"]["attachRequired"], true);
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn agents_that_run_go_on_as_they_are_where_a_driver_would_be_somebody_elses() {
+    let world = World::new().await;
+    let operator = world.operator();
+    world.made(&own("agents"), agent()).await;
+    let path = format!("{}/main", own("agents"));
+    world.condition(&path, "Applied", "True", "Applied").await;
+    world.made(DRIVERS, json!({"metadata": {"name": "csi.spiffe.io"}, "spec": {"attachRequired": true}})).await;
+    world.patch(&path, json!({"spec": {"csi": {"enabled": true}}})).await;
+    world.condition(&path, "Applied", "False", "ApplyFailed").await;
+    assert_eq!(containers(&world).await.len(), 1, "without the driver");
+    world.delete(&format!("{DRIVERS}/csi.spiffe.io")).await;
+    world.condition(&path, "Applied", "True", "Applied").await;
+    assert_eq!(containers(&world).await.len(), 3);
     operator.stop().await;
 }

@@ -12,6 +12,8 @@ mod bounds;
 mod csi;
 mod definitions;
 mod gate;
+mod namespaces;
+mod registrars;
 mod registrations;
 mod server;
 mod support;

@@ -112,7 +112,7 @@ async fn an_entry_deleted_while_the_authority_is_away_waits_for_it() {
     world.registry.leave().await;
     world.delete(&path).await;
     let object = world.condition(&path, "Ready", "False", "AuthorityUnreachable").await;
-    assert_eq!(object["metadata"]["finalizers"], json!(["carnet.dev/operator"]));
+    assert_eq!(object["metadata"]["finalizers"], json!(["registrar.carnet.dev/example.org"]));
     world.registry.serve();
     world.until("gone", async |world| world.get(&path).await.is_null()).await;
     assert!(world.registry.ids().is_empty());

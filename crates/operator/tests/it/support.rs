@@ -84,7 +84,7 @@ impl World {
         tokio::spawn(serve_with(listener, guarded, Some(tls), Limits::default(), stop.clone()));
         let file = |name: &str, text: &str| NewFile::new(folder.path().join(name), text.to_owned());
         carnet_core::replace_files(&[file("ca.pem", &ca), file("token", cluster().admin_token)]).unwrap();
-        let registry = Registry::start(folder.path()).await;
+        let registry = Registry::start(folder.path(), "example.org").await;
         let changes = emulator.changes("prod").unwrap();
         let world = Self { emulator, gate, registry, router: service.router, folder, url, changes, stop };
         for definition in carnet_operator::crd::all() {
@@ -113,6 +113,20 @@ impl World {
             "api": { "url": self.url, "ca_file": self.path("ca.pem"), "token_file": self.path("token") },
             "authority": { "socket": self.registry.socket() }, "diagnostics": "127.0.0.1:0",
         })
+    }
+
+    /// The same with other members.
+    pub(crate) fn config_with(&self, members: Value) -> Value {
+        let mut config = self.config();
+        let members: serde_json::Map<String, Value> = serde_json::from_value(members).unwrap();
+        for (name, value) in members {
+            if value.is_null() {
+                config.as_object_mut().unwrap().remove(&name);
+            } else {
+                config[name] = value;
+            }
+        }
+        config
     }
 
     pub(crate) fn operator(&self) -> Running {
