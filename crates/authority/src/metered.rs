@@ -26,7 +26,8 @@ impl MeteredStore {
     pub(crate) fn new(inner: Arc<dyn Store>, metrics: &Metrics) -> Self {
         let decisions = metrics.counter(
             "decisions",
-            "Audit rows by action and outcome: allowed, refused, or unknown when the store did not answer.",
+            "Audit rows by action and outcome: allowed, refused, failed when nothing was written, or unknown when the store \
+             cannot tell.",
             &["action", "outcome"],
         );
         let commits = metrics.histogram("commit_seconds", "How long a commit takes until it is durable.", &[]);
@@ -40,6 +41,11 @@ fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Refused => "refused",
         Outcome::Failed => "failed",
     }
+}
+
+/// What a commit came to that was not answered with yes or no: only [`StoreError::Unknown`] leaves open whether it was written.
+fn unwritten(error: &StoreError) -> &'static str {
+    if matches!(error, StoreError::Unknown { .. }) { "unknown" } else { "failed" }
 }
 
 impl Store for MeteredStore {
@@ -62,7 +68,7 @@ impl Store for MeteredStore {
                 Ok(Committed::Done { .. }) => Some(wanted),
                 Ok(Committed::Conflict(_)) if traceless => None,
                 Ok(Committed::Conflict(_)) => Some("refused"),
-                Err(_) => Some("unknown"),
+                Err(error) => Some(unwritten(error)),
             };
             if let Some(outcome) = outcome {
                 self.decisions.with(&[&action, outcome]).increment();
@@ -70,7 +76,7 @@ impl Store for MeteredStore {
             // A conflict leaves nothing of them.
             if !matches!(committed, Ok(Committed::Conflict(_))) {
                 for (action, wanted) in &further {
-                    let outcome = if committed.is_ok() { *wanted } else { "unknown" };
+                    let outcome = committed.as_ref().map_or_else(unwritten, |_| *wanted);
                     self.decisions.with(&[action, outcome]).increment();
                 }
             }
