@@ -89,6 +89,7 @@ static CATALOGUE: &[Known] = &[
     known("during renewal", "role", ErrorKind::Refused),
     known("tokens cannot be renewed", "renewal", ErrorKind::Refused),
     known("lease is not renewable", "renewal", ErrorKind::Refused),
+    known("replication dr secondary mode", "standby", ErrorKind::Unreachable),
     known("namespace not found", "namespace", ErrorKind::Refused),
     known("oidc role_type is not allowed", "role-type", ErrorKind::Refused),
     known("could not be found", "role", ErrorKind::Refused),
@@ -211,6 +212,7 @@ fn hints(clause: &str, attempt: &Attempt<'_>) -> Vec<String> {
             "`token_policies` of the role {role} are made of claims that the token lacks: let the issuer add them ({read})"
         )],
         "policy" => vec![format!("the role {role} gives the policy `root`, which no login can have ({read})")],
+        "standby" => vec!["this server answers nobody while its cluster stands by for a disaster: name the active cluster in `address`".to_owned()],
         "server-id" => vec!["set `server_id` of the exchange to `iam_server_id_header_value` of the mount".to_owned()],
         "caller-identity" => vec![
             "AWS did not accept the signature, or the server could not ask it: look at the keys and the clock".to_owned(),

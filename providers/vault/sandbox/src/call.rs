@@ -9,7 +9,7 @@ use axum::{
 };
 use bytes::Bytes;
 use carnet_sandbox_kit::ShownCertificates;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header, uri::PathAndQuery};
 use jiff::SignedDuration;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -30,6 +30,8 @@ const MAX_BODY: usize = 32 << 20;
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) operation: Operation,
+    /// Path and query as they were sent.
+    pub(crate) target: String,
     /// After `/v1/`, decoded; that of a list ends in a slash. May begin with a namespace.
     pub(crate) path: String,
     /// `X-Vault-Namespace` without slashes around it.
@@ -71,6 +73,7 @@ async fn answer(state: &State, call: Result<Call, ApiError>) -> Response {
     match answer {
         Ok((Reply::Nothing, _)) => reply::no_content(),
         Ok((Reply::Raw(status, body), _)) => reply::json_reply(status, &body),
+        Ok((Reply::Elsewhere(url), _)) => reply::elsewhere(&url),
         Ok((Reply::Secret(secret), call)) => {
             reply::json_reply(StatusCode::OK, &wrapping::envelope(state, &call, &secret))
         }
@@ -107,7 +110,8 @@ impl Call {
         }
         let wrap_ttl = wrap_ttl.filter(SignedDuration::is_positive);
         let namespace = text("x-vault-namespace").trim_matches('/').to_owned();
-        Ok(Self { operation, path, namespace, query, headers, body, wrap_ttl, certificates: None })
+        let target = uri.path_and_query().map_or(uri.path(), PathAndQuery::as_str).to_owned();
+        Ok(Self { operation, target, path, namespace, query, headers, body, wrap_ttl, certificates: None })
     }
 
     /// The token: `X-Vault-Token`, else `Authorization: Bearer`, whose prefix is compared with case.

@@ -5,10 +5,12 @@
 
 use std::{path::Path, sync::Arc};
 
+use axum::Router;
 use carnet_sandbox_kit::{Emulator, Service, Urls, World};
 
 mod access;
 mod auth;
+pub mod behaviour;
 mod call;
 mod duration;
 mod fields;
@@ -54,5 +56,10 @@ impl Emulator for VaultEmulator {
     fn environment(&self, urls: &Urls, _folder: &Path) -> Vec<(String, String)> {
         let address = urls.get(SERVICE).map(|urls| ("VAULT_ADDR".to_owned(), urls.plain_origin()));
         address.into_iter().collect()
+    }
+
+    fn control(&self) -> Option<Router> {
+        let [ready, _] = &self.0;
+        Some(behaviour::router(Arc::clone(ready)))
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Reply {
     Secret(Box<Secret>),
     /// A body of its own: `sys/health`, `sys/seal-status` and their like.
     Raw(StatusCode, Value),
+    /// 307: the same request is to be sent there.
+    Elsewhere(String),
 }
 
 /// What is in the envelope.
@@ -184,6 +186,13 @@ pub(crate) fn json_reply(status: StatusCode, body: &Value) -> Response {
     let kind = HeaderValue::from_static("application/json");
     let cache = HeaderValue::from_static("no-store");
     (status, [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)], body.to_string()).into_response()
+}
+
+/// 307 without a body.
+pub(crate) fn elsewhere(url: &str) -> Response {
+    let answer = |url| (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, url)]).into_response();
+    let unsendable = |_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, ["internal error"]).into_response();
+    HeaderValue::from_str(url).map_or_else(unsendable, answer)
 }
 
 /// 204.

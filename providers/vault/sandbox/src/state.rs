@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::{
     auth::{AwsMethod, CertMethod, KubernetesMethod, OciMethod, TokenRole},
+    behaviour::Behaviour,
     identity::Identities,
     issuers::IssuerKeys,
     kv::{Cubbyholes, Kv, MAX_STORED},
@@ -42,6 +43,7 @@ pub(crate) struct State {
 #[derive(Default)]
 pub(crate) struct Inner {
     pub(crate) seal: Seal,
+    pub(crate) behaviour: Behaviour,
     /// By path: empty for the root, else with a slash at the end.
     pub(crate) namespaces: BTreeMap<String, Namespace>,
     pub(crate) tokens: Tokens,

@@ -34,6 +34,7 @@ fn the_refusals_of_the_trust_model_are_recognised() {
         ("error validating claims: claim \"x\" does not match any associated bound claim values", "bound-claims"),
         ("error validating claims: received claim is not a string, bool, int or list: map[a:1]", "bound-claims"),
         ("error validating claims: bound claim is not a string, bool, int or list: map[a:1]", "bound-claims"),
+        ("path disabled in replication DR secondary mode", "standby"),
         ("role \"x\" could not be found", "role"),
         ("Entity not a part of any of the Role OCIDs", "group"),
         ("OCI authentication failed", "principal"),

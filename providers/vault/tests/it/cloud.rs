@@ -36,7 +36,8 @@ impl Cloud {
         let world = World::new(Arc::new(base), Arc::new(FixedRandom::default()), Arc::clone(&internet) as _);
         let ci = carnet_ci_sandbox::emulator(world.clone());
         let vault = carnet_vault_sandbox::emulator(world.clone());
-        internet.open([ci.services(), others(world.clone()), vault.services()].concat());
+        let control = Service::new("vault-control", Vec::new(), vault.control().unwrap());
+        internet.open([ci.services(), others(world.clone()), vault.services(), vec![control]].concat());
         let files = Arc::new(MemoryFiles::default());
         let context = Context {
             clock: Arc::clone(&world.clock) as _,
@@ -63,6 +64,15 @@ impl Cloud {
         let body: Value = serde_json::from_slice(response.body.expose()).unwrap_or_default();
         assert!(response.status.is_success(), "{method} {path}: {body}");
         body
+    }
+
+    /// Switches what the server is among several.
+    pub(crate) async fn behave(&self, behaviour: Value) {
+        let url = "https://vault-control.test/behaviour".parse().unwrap();
+        let mut request = Request::new("PUT".parse().unwrap(), url);
+        request.headers.insert("content-type", "application/json".parse().unwrap());
+        let response = self.context.http.send(request.body(behaviour.to_string())).await.unwrap();
+        assert_eq!(response.status, 200, "{:?}", response.text());
     }
 
     /// What the client says of a login that this server refuses; neither the error nor its hints show what was sent.

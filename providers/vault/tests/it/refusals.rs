@@ -3,11 +3,11 @@
 use carnet_ci_sandbox::MintRequest;
 use carnet_core::{Credential, Error, ErrorKind, Material, Secret};
 use carnet_jose::{Algorithm, SigningKey, encode_jwt};
-use carnet_vault::Vault;
+use carnet_vault::{Vault, VaultSecrets};
 use carnet_vault_sandbox::seed;
 use serde_json::{Map, Value, json};
 
-use crate::{cloud::Cloud, job};
+use crate::{cloud::Cloud, job, secret};
 
 const NOW: i64 = 1_795_262_400;
 
@@ -243,4 +243,43 @@ async fn a_sealed_server_is_out_of_reach() {
     let error = cloud.refused(&cloud.subject(&job()), json!({ "role": seed::ROLE })).await;
     told(&error, ErrorKind::Unreachable, "sealed");
     assert_eq!(error.kind().exit_code(), 5);
+}
+
+#[tokio::test]
+async fn a_standby_is_no_server_to_log_in_at_and_gets_the_token_only_once() {
+    let cloud = Cloud::new();
+    cloud.behave(json!({ "node": "standby", "active_address": "https://active.example:8200" })).await;
+    let error = cloud.refused(&cloud.subject(&job()), json!({ "role": seed::ROLE })).await;
+    told(&error, ErrorKind::Unreachable, "standby");
+    assert!(
+        error.hints()[0].contains("points to https://active.example:8200/v1/auth/jwt/login"),
+        "{:?}",
+        error.hints()
+    );
+    cloud.behave(json!({ "node": "standby" })).await;
+    let error = cloud.refused(&cloud.subject(&job()), json!({ "role": seed::ROLE })).await;
+    told(&error, ErrorKind::Unreachable, "sealed");
+    said(&error, "no active Vault instance found");
+}
+
+#[tokio::test]
+async fn rejects_login_at_a_server_that_stands_by_for_a_disaster() {
+    let cloud = Cloud::new();
+    cloud.behave(json!({ "node": "dr-secondary" })).await;
+    let error = cloud.refused(&cloud.subject(&job()), json!({ "role": seed::ROLE })).await;
+    told(&error, ErrorKind::Unreachable, "standby");
+    said(&error, "path disabled in replication DR secondary mode");
+    assert_eq!(error.kind().exit_code(), 5);
+}
+
+#[tokio::test]
+async fn a_secret_that_a_server_does_not_know_yet_can_be_asked_for_again() {
+    let cloud = Cloud::new();
+    cloud.behave(json!({ "node": "performance-standby", "behind": true })).await;
+    let token = cloud.exchange::<Vault>(json!({ "role": seed::ROLE }), &cloud.subject(&job())).await.unwrap();
+    let error = cloud.deliver::<VaultSecrets>(secret(seed::SECRETS[0]), &token).await.unwrap_err();
+    told(&error, ErrorKind::Unreachable, "consistency");
+    assert!(error.is_retryable(), "{error:?}");
+    cloud.behave(json!({ "node": "performance-standby" })).await;
+    cloud.deliver::<VaultSecrets>(secret(seed::SECRETS[0]), &token).await.unwrap();
 }

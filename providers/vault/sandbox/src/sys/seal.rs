@@ -7,6 +7,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
+    behaviour::{self, Node},
     call::Call,
     policy::Operation,
     reply::{Answer, ApiError, Reply},
@@ -19,6 +20,16 @@ const VERSION: &str = "1.20.0";
 const CLUSTER: &str = "carnet-sandbox";
 /// Most key shares (`secret_shares`).
 const MAX_SHARES: u64 = 255;
+
+/// The parameters of `sys/health` that name a status, and what it is without them (`http/sys_health.go` of hashicorp/vault).
+const HEALTH: [(&str, u16); 6] = [
+    ("uninitcode", 501),
+    ("sealedcode", 503),
+    ("drsecondarycode", 472),
+    ("performancestandbycode", 473),
+    ("standbycode", 429),
+    ("activecode", 200),
+];
 
 /// The seal of a server.
 #[derive(Debug, Default)]
@@ -70,7 +81,8 @@ impl Seal {
 /// Paths of the server as a whole, which no namespace has ("Namespaces", restricted paths), so far as they are here.
 const ROOT_ONLY: [&str; 6] = ["sys/health", "sys/init", "sys/leader", "sys/seal", "sys/seal-status", "sys/unseal"];
 
-/// Answers what works while sealed; refuses the rest while it is, and what only the root has. `None` means go on.
+/// Answers what works while sealed and on every server of a cluster; refuses the rest while it is sealed or is not the one
+/// that answers, and what only the root has. `None` means go on.
 pub(crate) fn sealed(state: &State, call: &Call) -> Option<Answer> {
     let writes = call.operation == Operation::Update;
     let reads = call.operation == Operation::Read;
@@ -91,41 +103,70 @@ pub(crate) fn sealed(state: &State, call: &Call) -> Option<Answer> {
         "sys/seal-status" if reads => ok(state.lock().seal.status()),
         "sys/unseal" if writes => Some(unseal(state, call)),
         "sys/leader" if reads => {
-            ok(json!({ "ha_enabled": false, "is_self": false, "leader_address": "", "leader_cluster_address": "" }))
+            let behaviour = state.lock().behaviour.clone();
+            let stands_by = behaviour.node.stands_by();
+            let active = if stands_by { behaviour.active_address.as_str() } else { "" };
+            ok(
+                json!({ "ha_enabled": stands_by, "is_self": false, "leader_address": active, "leader_cluster_address": "" }),
+            )
         }
         "sys/health" | "sys/init" | "sys/seal-status" | "sys/unseal" | "sys/leader" => {
             Some(Err(ApiError::unsupported()))
         }
         _ if !state.lock().seal.open => Some(Err(ApiError::sealed())),
-        _ => None,
+        _ => behaviour::answer(state, call),
     }
 }
 
 fn health(state: &State, call: &Call) -> Answer {
     let inner = state.lock();
-    let seal = &inner.seal;
-    let (name, usual) = match (seal.initialized(), seal.open) {
-        (false, _) => ("uninitcode", 501),
-        (true, false) => ("sealedcode", 503),
-        (true, true) => ("activecode", 200),
+    let (seal, node) = (&inner.seal, inner.behaviour.node);
+    let name = match node {
+        _ if !seal.initialized() => "uninitcode",
+        _ if !seal.open => "sealedcode",
+        Node::DrSecondary => "drsecondarycode",
+        Node::PerformanceStandby if !is_set(call, "perfstandbyok")? => "performancestandbycode",
+        Node::Standby if !is_set(call, "standbyok")? => "standbycode",
+        Node::Active | Node::Standby | Node::PerformanceStandby => "activecode",
     };
-    let asked = call.query.get(name).and_then(|code| code.parse().ok()).unwrap_or(usual);
-    let status = StatusCode::from_u16(asked).map_err(|_invalid| ApiError::bad(format!("bad {name}")))?;
+    // Each is read, whichever counts: one that is no number is an error.
+    let mut status = StatusCode::OK;
+    for (code, usual) in HEALTH {
+        let asked = call.query.get(code).map_or(Ok(usual), |asked| asked.parse()).map_err(|_no_number| no_text())?;
+        if code == name {
+            status = StatusCode::from_u16(asked).map_err(|_no_status| no_text())?;
+        }
+    }
+    let replicated = if node == Node::DrSecondary { "secondary" } else { "disabled" };
     Ok(Reply::Raw(
         status,
         json!({
             "initialized": seal.initialized(),
             "sealed": !seal.open,
-            "standby": false,
-            "performance_standby": false,
+            "standby": node.stands_by(),
+            "performance_standby": node == Node::PerformanceStandby,
             "replication_performance_mode": "disabled",
-            "replication_dr_mode": "disabled",
+            "replication_dr_mode": replicated,
             "server_time_utc": state.now().as_second(),
             "version": VERSION,
             "cluster_name": CLUSTER,
             "cluster_id": "c0ffee00-0000-4000-8000-000000000000",
         }),
     ))
+}
+
+/// Whether a parameter says yes, as Go reads truth values; an empty one does not.
+fn is_set(call: &Call, name: &str) -> Result<bool, ApiError> {
+    match call.query.get(name).map(String::as_str) {
+        Some("1" | "t" | "T" | "true" | "True" | "TRUE") => Ok(true),
+        None | Some("" | "0" | "f" | "F" | "false" | "False" | "FALSE") => Ok(false),
+        Some(_) => Err(no_text()),
+    }
+}
+
+/// 400 without a text.
+fn no_text() -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, Vec::<String>::new())
 }
 
 fn init(state: &State, call: &Call) -> Answer {

@@ -6,6 +6,7 @@
 )]
 
 mod any;
+mod behaviour;
 mod cert;
 mod identity;
 mod kubernetes;

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, response::Response};
 use carnet_core::{BoxFuture, FixedClock, HttpError, HttpErrorKind, HttpSend, SecretBytes, SystemRandom};
 use carnet_jose::{Algorithm, SigningKey, encode_jwt};
 use carnet_sandbox_kit::{Emulator, ShownCertificates, World};
@@ -41,6 +41,7 @@ impl HttpSend for Documents {
 
 pub(crate) struct Sandbox {
     routers: BTreeMap<&'static str, Router>,
+    control: Router,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) world: World,
     key: SigningKey,
@@ -62,8 +63,9 @@ impl Sandbox {
         let documents = Arc::new(Documents { known: Mutex::new(known), ..Documents::default() });
         let world = World::new(Arc::clone(&clock) as _, Arc::new(SystemRandom), Arc::clone(&documents) as _);
         let emulator = carnet_vault_sandbox::emulator(world.clone());
+        let control = emulator.control().unwrap();
         let routers = emulator.services().into_iter().map(|service| (service.name, service.router)).collect();
-        Self { routers, clock, world, key, documents }
+        Self { routers, control, clock, world, key, documents }
     }
 
     /// Lets this be answered at an address, whatever is asked there.
@@ -111,11 +113,24 @@ impl Sandbox {
         self.answer("vault", request.body(Body::from(body.to_string())).unwrap()).await
     }
 
+    pub(crate) async fn respond(&self, service: &str, request: Request<Body>) -> Response {
+        self.routers[service].clone().oneshot(request).await.unwrap()
+    }
+
     async fn answer(&self, service: &str, request: Request<Body>) -> (u16, Value) {
-        let response = self.routers[service].clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        (parts.status.as_u16(), serde_json::from_slice(&body).unwrap_or(Value::Null))
+        read(self.respond(service, request).await).await
+    }
+
+    /// Of the emulator's own control API.
+    pub(crate) async fn control(&self, method: &str, body: Value) -> (u16, Value) {
+        let request = Request::builder().method(method).uri("/behaviour").header("content-type", "application/json");
+        let request = request.body(Body::from(body.to_string())).unwrap();
+        read(self.control.clone().oneshot(request).await.unwrap()).await
+    }
+
+    pub(crate) async fn behave(&self, behaviour: Value) {
+        let (status, body) = self.control("PUT", behaviour).await;
+        assert_eq!(status, 200, "{body}");
     }
 
     /// As root at the server that is ready to use.
@@ -147,4 +162,10 @@ impl Sandbox {
         assert_eq!(status, 200, "{body}");
         body["auth"]["client_token"].as_str().unwrap().to_owned()
     }
+}
+
+async fn read(response: Response) -> (u16, Value) {
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    (parts.status.as_u16(), serde_json::from_slice(&body).unwrap_or(Value::Null))
 }
