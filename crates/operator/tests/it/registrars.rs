@@ -1,6 +1,6 @@
 //! Registrars of several authorities in one cluster.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     authority::Registry,
@@ -9,6 +9,7 @@ use crate::{
 
 const OTHER: &str = "other.example";
 const WIDE: &str = "/apis/carnet.dev/v1alpha1/clusterregistrationentries";
+const RULES: &str = "/apis/carnet.dev/v1alpha1/trustrules";
 
 /// A second authority, with a registrar of its own.
 async fn another(world: &World, domain: &str) -> (Registry, Running) {
@@ -31,6 +32,12 @@ fn running(world: &World, domain: &str, registry: &Registry) -> Running {
 fn told(world: &World, path: &str) -> usize {
     let path = format!("{path}/status?");
     world.gate.count(|method, asked| method == "PATCH" && asked.starts_with(&path))
+}
+
+fn rule(spec: Value) -> Value {
+    let mut whole = json!({"issue": ["jwt-svid"], "audiences": ["https://vault.example"], "lifetime": 300});
+    whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    json!({"metadata": {"name": "ci"}, "spec": whole})
 }
 
 /// Has both look at everything again, and waits until they have.
@@ -116,6 +123,61 @@ async fn an_identity_that_no_registrar_keeps_says_so() {
     world.patch(&path, spec).await;
     world.condition(&path, "Ready", "True", "Registered").await;
     operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_rule_is_held_and_told_of_by_each_authority() {
+    let world = World::new().await;
+    let first = world.operator();
+    let (registry, second) = another(&world, OTHER).await;
+    let path = format!("{RULES}/ci");
+    // Only of its own trust domain an authority hands on identities.
+    world
+        .made(
+            RULES,
+            rule(json!({"issuer": "spiffe://example.org", "subject": "spiffe://example.org/ops/alice", "identity": "{sub}"})),
+        )
+        .await;
+    world.until("told", async |world| !condition(&world.get(&path).await, "Ready.example.org").is_null()).await;
+    let own = condition(&world.get(&path).await, "Ready.example.org");
+    assert_eq!(own["status"], "True", "{own}");
+    world
+        .until("refused", async |world| {
+            condition(&world.get(&path).await, &format!("Ready.{OTHER}"))["status"] == "False"
+        })
+        .await;
+    both_at_work(&world).await;
+    world.until("together", async |world| condition(&world.get(&path).await, "Ready")["status"] == "False").await;
+    assert!(told(&world, &path) <= 4, "{}", told(&world, &path));
+
+    let spec = json!({"spec": {"issuer": "https://token.actions.githubusercontent.com", "subject": "repo:a/b:x", "identity": "/ci"}});
+    world.patch(&path, spec).await;
+    world
+        .until("both have it", async |world| {
+            let object = world.get(&path).await;
+            let done = |kind: &str| {
+                let one = condition(&object, kind);
+                one["status"] == "True" && one["observedGeneration"] == 2
+            };
+            done("Ready") && done("Ready.example.org") && done(&format!("Ready.{OTHER}"))
+        })
+        .await;
+    assert_eq!((world.registry.rules().await.len(), registry.rules().await.len()), (1, 1));
+
+    // While one authority is away, its registrar holds the rule, and the other has forgotten it already.
+    registry.leave().await;
+    world.delete(&path).await;
+    world
+        .until("held by one", async |world| {
+            world.get(&path).await["metadata"]["finalizers"] == json!([format!("registrar.carnet.dev/{OTHER}")])
+        })
+        .await;
+    assert_eq!(world.registry.rules().await, Vec::<String>::new());
+    registry.serve();
+    world.until("gone", async |world| world.get(&path).await.is_null()).await;
+    assert_eq!(registry.rules().await, Vec::<String>::new());
+    first.stop().await;
+    second.stop().await;
 }
 
 #[tokio::test]
