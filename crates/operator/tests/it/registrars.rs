@@ -34,7 +34,7 @@ fn told(world: &World, path: &str) -> usize {
     world.gate.count(|method, asked| method == "PATCH" && asked.starts_with(&path))
 }
 
-fn rule(spec: Value) -> Value {
+fn rule(spec: &Value) -> Value {
     let mut whole = json!({"issue": ["jwt-svid"], "audiences": ["https://vault.example"], "lifetime": 300});
     whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
     json!({"metadata": {"name": "ci"}, "spec": whole})
@@ -135,7 +135,7 @@ async fn a_rule_is_held_and_told_of_by_each_authority() {
     world
         .made(
             RULES,
-            rule(json!({"issuer": "spiffe://example.org", "subject": "spiffe://example.org/ops/alice", "identity": "{sub}"})),
+            rule(&json!({"issuer": "spiffe://example.org", "subject": "spiffe://example.org/ops/alice", "identity": "{sub}"})),
         )
         .await;
     world.until("told", async |world| !condition(&world.get(&path).await, "Ready.example.org").is_null()).await;
