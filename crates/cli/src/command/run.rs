@@ -37,11 +37,16 @@ pub(super) fn run(global: &Global, args: &Run, matches: Option<&ArgMatches>, ter
         let renewer = keep(routes.iter().cloned(), &context, Settings::default());
         let outcome = supervise_all(&context, &routes, &renewer, &args.command, terminal).await;
         renewer.shutdown().await;
-        // Before anything is waited for: whoever loses patience and kills this process leaves no files behind.
-        drop(folder);
-        release::all(&context, routes, terminal).await;
+        close(folder, &context, routes, terminal).await;
         outcome
     })
+}
+
+/// Removes what was written and gives back what was obtained.
+async fn close(folder: default_delivery::PrivateFolder, context: &Context, routes: Vec<Route>, terminal: Terminal) {
+    // Before anything is waited for: whoever loses patience and kills this process leaves no files behind.
+    drop(folder);
+    release::all(context, routes, terminal).await;
 }
 
 async fn supervise_all(

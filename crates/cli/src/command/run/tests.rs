@@ -4,8 +4,8 @@ use std::{
 };
 
 use carnet_core::{
-    AccessToken, BoxFuture, Credential, Delivered, Delivery, Exchange, FixedRandom, Found, Kind, Kinds, Material,
-    Release, Source, Want, test_context,
+    AccessToken, BoxFuture, Credential, Delivered, Delivery, Exchange, FixedRandom, Found, Kind, Kinds, MapEnvironment,
+    Material, Release, Source, Want, test_context,
 };
 use carnet_renew::Fetch;
 use carnet_route::Start;
@@ -111,7 +111,8 @@ async fn a_renewal_that_arrives_during_the_first_delivery_is_delivered_next_and_
     renewer.shutdown().await;
 }
 
-/// Tells what it was handed, and as an exchange what has taken the place of what it gives back. Writes no file, only names one.
+/// Tells what it was handed, and as an exchange what has taken the place of what it gives back, or at the end how much is left in
+/// the user's runtime folder. Writes no file, only names one.
 #[derive(Debug)]
 struct Clerk {
     files: bool,
@@ -160,9 +161,16 @@ impl Exchange for Clerk {
         Box::pin(async { Err(Error::internal("the worker has its own way to the credential")) })
     }
 
-    fn release<'a>(&'a self, _context: &'a Context, which: Release<'a>) -> BoxFuture<'a, Result<(), Error>> {
-        let Release::Before(credential) = which else { panic!("the route has not ended") };
-        self.told.send(format!("before {}", token(credential))).unwrap();
+    fn release<'a>(&'a self, context: &'a Context, which: Release<'a>) -> BoxFuture<'a, Result<(), Error>> {
+        self.told
+            .send(match which {
+                Release::Before(credential) => format!("before {}", token(credential)),
+                Release::All => {
+                    let left = std::fs::read_dir(context.env("XDG_RUNTIME_DIR").expect("the route has not ended"));
+                    format!("all, {} left", left.unwrap().count())
+                }
+            })
+            .unwrap();
         Box::pin(async { Ok(()) })
     }
 }
@@ -202,4 +210,18 @@ async fn what_a_new_file_has_replaced_is_given_back() {
 #[tokio::test]
 async fn what_a_command_has_in_its_variables_is_not_given_back() {
     assert_eq!(told_of_renewals(false, 1).await, ["2", "3"]);
+}
+
+#[tokio::test]
+async fn the_folder_of_a_run_is_gone_before_anything_is_given_back() {
+    let parent = tempfile::tempdir().unwrap();
+    let environment = MapEnvironment::of(&[("XDG_RUNTIME_DIR", parent.path().to_str().unwrap())]);
+    let context = Context { environment: Arc::new(environment), ..test_context() };
+    let folder = default_delivery::PrivateFolder::new(&context);
+    std::fs::create_dir(parent.path().join(format!("carnet-{}", test_context().random_hex::<16>()))).unwrap();
+    let (told, mut heard) = unbounded_channel();
+    let clerk = Arc::new(Clerk { files: true, told });
+    let route = Route::new(ROUTE, Start::Source(Arc::new(Nothing)), vec![clerk], Vec::new()).unwrap();
+    close(folder, &context, vec![route], Terminal::for_programs()).await;
+    assert_eq!(heard.recv().await.unwrap(), "all, 0 left");
 }
