@@ -162,6 +162,18 @@ fn rejects_a_pool_named_without_its_number() {
 }
 
 #[test]
+fn rejects_the_full_name_of_a_google_service_account() {
+    let pool = "//iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/p/providers/p";
+    let account = "projects/-/serviceAccounts/reader@p.iam.gserviceaccount.com";
+    let text = format!(
+        "version = 1\n[route.a]\nsource = \"github-actions\"\n[[route.a.through]]\ngcp.audience = \"{pool}\"\n\
+         gcp.service_account = \"{account}\"\n"
+    );
+    let hint = "write its e-mail alone, which stands behind the last `/`";
+    one(&text, 6, 23, "service_account: is not the e-mail or numeric id of a service account", hint);
+}
+
+#[test]
 fn a_wrong_configuration_stops_get_with_its_places() {
     let folder = tempfile::tempdir().unwrap();
     put(&folder.path().join("carnet.toml"), "version = 1\n[route.a]\nsource = { file = { pth = \"x\" } }\n", 0o600);
