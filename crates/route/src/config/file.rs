@@ -61,7 +61,7 @@ pub(crate) fn read(
     if !errors.is_empty() {
         let problems = errors.iter().take(limits::COLLECTED).map(not_toml).collect();
         let fields: Vec<&str> = TOP.into_iter().chain(ROUTE.iter().copied()).chain(REFRESH).collect();
-        let unread = unparsed::unknown_values(text, &fields, registry);
+        let unread = unparsed::values(text, &fields, registry);
         return Err(ConfigError::of_read(origin, text, problems, &unread));
     }
     let span = tree.span();

@@ -15,7 +15,7 @@ source = "robot
 error: invalid basic string, expected `"`
  --> carnet.toml:3:16
   |
-3 | source = "robot
+3 | source = "*****
   |                ^
   |
 help: the file must be TOML 1.0: name = "value" under a [section]
@@ -30,7 +30,7 @@ version = 1
 error: duplicate key
  --> carnet.toml:2:1
   |
-2 | version = 1
+2 | version = *
   | ^^^^^^^
   |
 help: the file must be TOML 1.0: name = "value" under a [section]
