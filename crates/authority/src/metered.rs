@@ -168,3 +168,32 @@ impl Store for MeteredStore {
         self.inner.transactions()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use carnet_store::{AuditRecord, Options};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_certainly_not_written_has_failed_with_all_its_rows() {
+        let metrics = Metrics::new("carnet");
+        let inner = carnet_store::open("sqlite::memory:", Options::default()).await.unwrap();
+        let store = MeteredStore::new(inner, &metrics);
+        store.close().await;
+        let row = |action: &str| AuditRecord::new(Timestamp::UNIX_EPOCH, action, Outcome::Allowed);
+        let ops = vec![Op::Audit(Box::new(row("node.attest")))];
+        let error = store.commit(Commit { ops, audit: row("svid.x509"), refused: None }).await.unwrap_err();
+        assert_eq!(error, StoreError::Closed);
+        for action in ["node.attest", "svid.x509"] {
+            assert_eq!(store.decisions.with(&[action, "failed"]).value(), 1, "{action}");
+        }
+    }
+
+    #[test]
+    fn only_a_store_that_cannot_tell_leaves_the_outcome_open() {
+        let (what, hint) = (String::new(), String::new());
+        assert_eq!(unwritten(&StoreError::Unavailable { what: what.clone(), hint: hint.clone() }), "failed");
+        assert_eq!(unwritten(&StoreError::Unknown { what, hint }), "unknown");
+    }
+}
