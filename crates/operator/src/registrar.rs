@@ -79,8 +79,6 @@ pub(crate) struct Registrar {
     pub(crate) operator: String,
     /// Whose RegistrationEntries it keeps; one empty name for those of all.
     pub(crate) namespaces: Vec<String>,
-    /// What its mark was made by earlier versions.
-    pub(crate) former_mark: Option<String>,
     pub(crate) entries: Cache,
     pub(crate) cluster_entries: Cache,
     pub(crate) rules: Cache,

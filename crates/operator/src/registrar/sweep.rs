@@ -37,18 +37,20 @@ impl Registrar {
         self.known.load(&self.authority, &self.naming).await?;
         let elsewhere = self.elsewhere().await?;
         let mut alive = self.alive(elsewhere.as_deref());
+        // One object that cannot be let go does not keep the others: it is told in the end, and looked at again.
+        let mut trouble: Result<(), Failed> = Ok(());
         for object in elsewhere.into_iter().flatten() {
             let own = object.annotation(KEPT_BY) == Some(&self.operator);
             // Of what is about to go, it does not matter who lets go of it at this authority.
             if self.holds(&object) && (own || object.is_leaving()) {
-                self.leave(Arc::new(object)).await?;
+                trouble = trouble.and(self.leave(Arc::new(object)).await.map(drop));
             }
         }
         for object in self.entries.all() {
-            self.take_over(object).await?;
+            trouble = trouble.and(self.take_over(object).await.map_err(Failed::from));
         }
-        for mark in self.former_marks(&alive.ids) {
-            let naming = self.naming.by(&mark);
+        if let Some(mark) = &self.naming.former_mark {
+            let naming = self.naming.by(mark);
             let entries = self.authority.entries(&naming.entry("")).await?;
             let rules = self.authority.rules(&naming.rule("")).await?;
             let rules: Vec<String> = rules.into_iter().map(|rule| rule.name).collect();
@@ -64,7 +66,7 @@ impl Registrar {
         for cache in [&self.entries, &self.cluster_entries, &self.rules] {
             cache.all().iter().for_each(|object| self.queue.add(Self::item(&cache.of, object.key())));
         }
-        Ok(())
+        trouble
     }
 
     /// Takes away which of these, by names of this mark, have no object.
@@ -167,14 +169,6 @@ impl Registrar {
                 return Ok(all);
             }
         }
-    }
-
-    /// Marks that entries and rules of this cluster had earlier: that of an earlier version, and those that the status of its objects names.
-    fn former_marks(&self, ids: &BTreeSet<String>) -> BTreeSet<String> {
-        let named = ids.iter().filter_map(|id| Naming::mark_of(id)).map(str::to_owned);
-        let mut marks: BTreeSet<String> = named.chain(self.former_mark.clone()).collect();
-        marks.remove(&self.naming.mark);
-        marks
     }
 
     fn keeps_all(&self) -> bool {

@@ -29,6 +29,9 @@ pub(crate) struct Naming {
     pub(crate) mark: String,
     /// The parent of entries that name none: the agents of this cluster.
     pub(crate) parent: SpiffeId,
+    /// The mark that earlier versions made for these namespaces. No other is believed to have been this operator's: who may write an object's status could name
+    /// another cluster's.
+    pub(crate) former_mark: Option<String>,
     finalizer: String,
 }
 
@@ -44,7 +47,13 @@ impl Naming {
         } else {
             hex(sha256(domain.as_bytes()).get(..16).unwrap_or_default())
         };
-        Self { mark, parent, finalizer: format!("{HOLDING}{name}") }
+        Self { mark, parent, former_mark: None, finalizer: format!("{HOLDING}{name}") }
+    }
+
+    /// As it is, where names had this mark earlier.
+    pub(crate) fn formerly(self, mark: Option<String>) -> Self {
+        let former_mark = mark.filter(|mark| *mark != self.mark);
+        Self { former_mark, ..self }
     }
 
     /// The same names by another mark.
@@ -75,10 +84,10 @@ impl Naming {
         own.then_some(id)
     }
 
-    /// The same, where the mark was another then.
+    /// The same, where it was made by the former mark.
     pub(super) fn former(&self, of: &Resource, object: &Object) -> Option<String> {
         let id = Self::id(of, object)?;
-        (Self::mark_of(id) != Some(&self.mark)).then(|| id.to_owned())
+        (self.former_mark.is_some() && Self::mark_of(id) == self.former_mark.as_deref()).then(|| id.to_owned())
     }
 
     /// The mark in a name.
@@ -282,10 +291,10 @@ mod tests {
     fn a_name_of_an_earlier_mark_is_believed_only_for_the_object_itself() {
         let former = |id: &str| {
             let object = json!({"metadata": {"name": "api", "uid": "u-1"}, "status": {"id": id}});
-            naming().former(&REGISTRATION_ENTRIES, &Object(object))
+            naming().formerly(Some("old".to_owned())).former(&REGISTRATION_ENTRIES, &Object(object))
         };
         assert_eq!(former("k8s.old.u-1").as_deref(), Some("k8s.old.u-1"));
-        for id in ["k8s.m.u-1", "k8s.old.u-2", "by-hand", "k8s.u-1", "k8s.old.u-1.more"] {
+        for id in ["k8s.m.u-1", "k8s.other.u-1", "k8s.old.u-2", "by-hand", "k8s.u-1", "k8s.old.u-1.more"] {
             assert_eq!(former(id), None, "{id}");
         }
     }

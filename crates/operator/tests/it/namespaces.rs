@@ -216,6 +216,31 @@ async fn what_had_another_mark_is_taken_over() {
 }
 
 #[tokio::test]
+async fn what_another_operator_has_made_by_its_mark_is_left_alone() {
+    let world = World::new().await;
+    let theirs = World::operator_with(world.config_with(json!({"mark": "blue", "manage": ["registrations"]})), |_| {});
+    let ci = format!("{RULES}/ci");
+    world.made(RULES, rule()).await;
+    let mut gone = rule();
+    gone["metadata"]["name"] = json!("gone");
+    world.made(RULES, gone).await;
+    registered(&world, &ci).await;
+    registered(&world, &format!("{RULES}/gone")).await;
+    theirs.stop().await;
+    world.patch(&format!("{RULES}/gone"), json!({"metadata": {"finalizers": null}})).await;
+    world.delete(&format!("{RULES}/gone")).await;
+    assert_eq!(world.get(&ci).await["status"]["id"], "k8s.blue.ci");
+
+    let operator = keeping(&world, &["example"]);
+    let own = format!("k8s.{}.ci", former_mark(&world, "").await);
+    world.until("told", async |world| world.get(&ci).await["status"]["id"] == own.as_str()).await;
+    world.delete(&ci).await;
+    world.until("gone", async |world| world.get(&ci).await.is_null()).await;
+    assert_eq!(world.registry.rules().await, ["k8s.blue.ci", "k8s.blue.gone"]);
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn what_an_earlier_version_held_is_held_by_the_trust_domain() {
     let world = World::new().await;
     let mut held = entry("api");
