@@ -116,7 +116,15 @@ impl JwtCache {
         };
         match ask(core, request, Instant::now() + patience).await {
             Ok(held) => {
-                let held = Held { behind: held.token.revision < identity.entry.revision, ..held };
+                let early = is_of_the_future(held.token.issued_at, core.context.now());
+                if let Some(other) = other.filter(|other| early && other.counts(core)) {
+                    let error = Error::unreachable("use a JWT-SVID that was issued in the future");
+                    let error = error.hint("compare this machine's clock with the authority's").into();
+                    core.heed("get a JWT-SVID for a workload", &error);
+                    slot.keep(State { token: Some(other.clone()), failure: Some((Instant::now(), error)) });
+                    return Ok(other.token);
+                }
+                let held = Held { behind: early || held.token.revision < identity.entry.revision, ..held };
                 slot.keep(State { token: Some(held.clone()), failure: None });
                 Ok(held.token)
             }
@@ -206,10 +214,6 @@ impl Held {
     fn of(answer: IssuedJwt, now: Timestamp) -> Result<Self, UpstreamError> {
         if answer.expires_at <= now {
             let error = Error::expired("use a JWT-SVID that has expired already");
-            return Err(error.hint("compare this machine's clock with the authority's").into());
-        }
-        if is_of_the_future(answer.issued_at, now) {
-            let error = Error::unreachable("use a JWT-SVID that was issued in the future");
             return Err(error.hint("compare this machine's clock with the authority's").into());
         }
         let token = UnverifiedJwt::parse(answer.token.expose());

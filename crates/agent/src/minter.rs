@@ -182,21 +182,26 @@ async fn mint_batch(core: &Core, batch: Vec<Due>) -> Result<Vec<(MintKey, Minted
 }
 
 /// An answer that cannot be believed counts as a refusal: asking at once for the same would bring the same. An SVID that is there
-/// and counts is given up only for what the authority has decided, not for what it cannot do just now.
+/// and counts is given up only for what the authority has decided, not for what it cannot do just now, nor for one of the future.
 fn settle(core: &Core, due: Due, key: KeyPair, answer: X509Answer) -> (MintKey, Minted) {
-    let revision = due.entry.revision;
-    let (problem, decided) = match answer {
+    let (revision, now) = (due.entry.revision, core.context.now());
+    let counts = |svid: &&Arc<X509Svid>| svid.spiffe_id == due.spiffe_id && svid.expires_at > now;
+    let kept = core.hub.now().minted.get(&due.key).and_then(Minted::svid).filter(counts).cloned();
+    let (problem, kept) = match answer {
         X509Answer::Issued(issued) => {
             let chain: Vec<Vec<u8>> = issued.svid.into_iter().map(|one| one.0).collect();
-            match check(&chain, &key, &due.spiffe_id, core.context.now()) {
-                Ok(expires_at) => {
-                    let now = core.context.now();
+            match check(&chain, &key, &due.spiffe_id, now) {
+                Ok((begins_at, _)) if kept.is_some() && is_of_the_future(begins_at, now) => {
+                    ("the certificate is not valid yet: compare this machine's clock with the authority's".into(), kept)
+                }
+                Ok((begins_at, expires_at)) => {
                     let schedule = Schedule::default().margin(Duration::ZERO);
                     let renew_at = schedule.renew_at(now, Some(expires_at), core.roll());
                     let above = Above::of(&chain);
                     let born_tainted = core.hub.now().tainted.concerns(&above);
-                    // Another authority may not know yet that this one is tainted, or that the entry has changed.
-                    let behind = born_tainted || issued.revision < revision;
+                    // Another authority may not know yet that this one is tainted, or that the entry has changed. Whose clock is
+                    // wrong, the agent cannot know: with nothing else it gives what there is.
+                    let behind = born_tainted || issued.revision < revision || is_of_the_future(begins_at, now);
                     let renew_at = if behind { renew_at.min(soon(core)) } else { renew_at };
                     let svid = X509Svid {
                         spiffe_id: due.spiffe_id,
@@ -210,20 +215,18 @@ fn settle(core: &Core, due: Due, key: KeyPair, answer: X509Answer) -> (MintKey, 
                     };
                     return (due.key, Minted::Svid(Arc::new(svid)));
                 }
-                Err(problem) => (problem, false),
+                Err(problem) => (problem, kept),
             }
         }
-        X509Answer::Refused(refusal) => (refusal.to_string(), !refusal.code.is_retryable()),
+        X509Answer::Refused(refusal) => (refusal.to_string(), kept.filter(|_| refusal.code.is_retryable())),
     };
     let problem = carnet_core::safe_text(&problem);
     tracing::warn!(entry = due.entry.id, problem, "the authority gives no X509-SVID for an entry");
     let times = due.refused.saturating_add(1);
-    let now = core.context.now();
     let again_at = now.saturating_add(REFUSED.delay(times, core.roll())).unwrap_or(Timestamp::MAX);
     let rest = Rest { revision, again_at, times };
-    let counts = |svid: &&Arc<X509Svid>| !decided && svid.spiffe_id == due.spiffe_id && svid.expires_at > now;
-    match core.hub.now().minted.get(&due.key).and_then(Minted::svid).filter(counts) {
-        Some(svid) => (due.key, Minted::Kept { svid: Arc::clone(svid), rest }),
+    match kept {
+        Some(svid) => (due.key, Minted::Kept { svid, rest }),
         None => (due.key, Minted::Refused(rest)),
     }
 }
@@ -233,8 +236,13 @@ pub(crate) fn soon(core: &Core) -> Timestamp {
     core.context.now().saturating_add(REFUSED.delay(TAINTED_AGAIN, core.roll())).unwrap_or(Timestamp::MAX)
 }
 
-/// The leaf must be for the key that was made here and name the identity of the entry.
-fn check(chain: &[Vec<u8>], key: &KeyPair, spiffe_id: &SpiffeId, now: Timestamp) -> Result<Timestamp, String> {
+/// The leaf must be for the key that was made here and name the identity of the entry. From when to when it is valid.
+fn check(
+    chain: &[Vec<u8>],
+    key: &KeyPair,
+    spiffe_id: &SpiffeId,
+    now: Timestamp,
+) -> Result<(Timestamp, Timestamp), String> {
     let leaf = chain.first().ok_or("the answer holds no certificate")?;
     let leaf = Certificate::from_der(leaf).map_err(|error| error.0)?;
     if leaf.spki() != key.spki {
@@ -246,10 +254,7 @@ fn check(chain: &[Vec<u8>], key: &KeyPair, spiffe_id: &SpiffeId, now: Timestamp)
     if leaf.not_after() <= now {
         return Err("the certificate has expired: compare this machine's clock with the authority's".to_owned());
     }
-    if is_of_the_future(leaf.not_before(), now) {
-        return Err("the certificate is not valid yet: compare this machine's clock with the authority's".to_owned());
-    }
-    Ok(leaf.not_after())
+    Ok((leaf.not_before(), leaf.not_after()))
 }
 
 /// Whether what begins then would be refused by everybody whose clock is right: the authority's is ahead.
