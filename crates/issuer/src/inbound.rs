@@ -247,7 +247,9 @@ pub(crate) fn no_keys(error: &carnet_core::Error) -> Unproved {
     let reasons = carnet_core::chain(error).join(": ");
     let fix = error.hints().first().map_or("look at what the issuer publishes", |hint| *hint).to_owned();
     let unproved = Unproved::new("keys", reasons, "the keys of the issuer", &fix);
-    Unproved { later: error.kind() == ErrorKind::Unreachable, ..unproved }
+    // What is wrong on this side is not the caller's: with the same token he may come again.
+    let later = matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Configuration);
+    Unproved { later, ..unproved }
 }
 
 fn subject_of(jwt: &VerifiedJwt) -> Result<String, Unproved> {

@@ -1,6 +1,7 @@
 //! What is dangerous about rules for pods of Kubernetes clusters.
 
 use carnet_core::Mistake;
+use serde_json::Value;
 
 use super::{KUBERNETES, Rule, pins, risk};
 use crate::rule::{compiled::Compiled, pattern::Pattern};
@@ -14,6 +15,19 @@ const BINDING: [&str; 4] = [
     "kubernetes.io/serviceaccount/uid",
     "kubernetes.io/pod/uid",
 ];
+
+/// Whether the claim `sub` is written out, with a namespace in each of its values.
+fn names_an_account(rule: &Rule) -> bool {
+    let is_whole = |value: &Value| {
+        let rest = value.as_str().and_then(|text| text.strip_prefix(ACCOUNT)?.split_once(':'));
+        rest.is_some_and(|(namespace, name)| !namespace.is_empty() && !namespace.contains('*') && !name.is_empty())
+    };
+    match rule.claims.get("sub") {
+        Some(Value::Array(values)) => !values.is_empty() && values.iter().all(is_whole),
+        Some(value) => is_whole(value),
+        None => false,
+    }
+}
 
 /// Every namespace may have an account of any name, and whoever may make pods in one gets its tokens. Whose namespace it is the cluster decides.
 pub(super) fn risks(rule: &Rule, compiled: &Compiled, risks: &mut Vec<Mistake>) {
@@ -33,7 +47,8 @@ pub(super) fn risks(rule: &Rule, compiled: &Compiled, risks: &mut Vec<Mistake>) 
         .strip_prefix(ACCOUNT)
         .and_then(|rest| rest.split_once(':'))
         .is_some_and(|(namespace, _)| !namespace.is_empty());
-    if named || BINDING.iter().any(|name| pins(rule, name)) || risks.iter().any(|known| known.field == field) {
+    let by_claim = BINDING.iter().any(|name| pins(rule, name)) || names_an_account(rule);
+    if named || by_claim || risks.iter().any(|known| known.field == field) {
         return;
     }
     let message = "it names no namespace: whoever may make pods in any namespace of the cluster would match";

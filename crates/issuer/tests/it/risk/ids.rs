@@ -55,7 +55,11 @@ fn rejects_pods_of_every_namespace() {
 
 #[test]
 fn rejects_an_account_without_its_namespace() {
-    risky(&of(CLUSTER, json!({ "claims": { "kubernetes.io/serviceaccount/name": "default" } })), "claims");
+    let name = "kubernetes.io/serviceaccount/name";
+    risky(&of(CLUSTER, json!({ "claims": { name: "default" } })), "claims");
+    for sub in [json!("system:serviceaccount:*:web"), json!(["system:serviceaccount:shop:web", "web"])] {
+        risky(&of(CLUSTER, json!({ "claims": { "sub": sub, name: "web" } })), "claims");
+    }
     let condition = "claims['kubernetes.io'].serviceaccount.name == 'default'";
     risky(&of(CLUSTER, json!({ "condition": condition })), "condition");
 }
@@ -89,6 +93,7 @@ fn a_namespace_that_is_written_out_binds() {
         json!({ "subject": "system:serviceaccount:shop:web" }),
         json!({ "subject": "system:serviceaccount:shop:*" }),
         json!({ "claims": { "kubernetes.io/namespace": ["shop", "front"], name: "web" } }),
+        json!({ "claims": { "sub": ["system:serviceaccount:shop:web", "system:serviceaccount:front:web"], name: "web" } }),
         json!({ "claims": { "kubernetes.io/serviceaccount/uid": "11111111-1111-4111-8111-111111111111" } }),
         json!({ "subject": "system:serviceaccount:*:web", "claims": { "kubernetes.io/namespace": "shop" } }),
         json!({ "claims": { "kubernetes.io/namespace": "shop" },
