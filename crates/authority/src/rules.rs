@@ -352,6 +352,7 @@ fn read_file(path: &Path, context: &Context) -> Result<RuleFile, Error> {
     };
     let bytes = context.files.read(path, MAX_FILE)?.ok_or_else(|| failed("the file is missing".to_owned()))?;
     let text = std::str::from_utf8(bytes.expose()).map_err(|error| failed(format!("it is not UTF-8: {error}")))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim().is_empty() {
         // An editor cuts a file before it writes it. No rule at all is said by a comment.
         return Err(failed("it is empty".to_owned()).hint("to allow nothing, write a comment"));

@@ -241,6 +241,7 @@ impl FollowedFile {
         };
         let bytes = bytes.ok_or_else(|| failed("it is not there"))?;
         let text = std::str::from_utf8(bytes.expose()).map_err(|_quoting| failed("it is not UTF-8"))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim().is_empty() {
             // An editor cuts a file before it writes it. No entry at all is said by a comment.
             return Err(failed("it is empty").hint("to have no entries, write a comment"));

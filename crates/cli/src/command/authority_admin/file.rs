@@ -13,7 +13,9 @@ pub(super) fn documents(path: &Path, table: &str) -> Result<Vec<Value>, Error> {
     let text = text(path)?;
     let place = path.display();
     let json = path.extension().is_some_and(|extension| extension == "json")
-        || text.trim_start().starts_with(['{', '[']) && toml::from_str::<Value>(&text).is_err();
+        || text.trim_start().starts_with('{')
+        // A list in JSON; a section of TOML begins so, too, and what is wrong with it is to be told.
+        || text.trim_start().starts_with('[') && serde_json::from_str::<Value>(&text).is_ok();
     let document: Value = if json {
         serde_json::from_str(&text)
             .map_err(|error| Error::configuration(format!("read {place} as JSON")).because(error))?
@@ -63,4 +65,32 @@ fn text(path: &Path) -> Result<String, Error> {
     let bytes = bytes.ok_or_else(|| Error::configuration(format!("read {place}: there is no such file")))?;
     String::from_utf8(bytes.expose().to_vec())
         .map_err(|_quoting| Error::configuration(format!("read {place}: it is not UTF-8")))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test whose stage cannot be set has failed")]
+mod tests {
+    use super::*;
+
+    /// What is said of a file of rules that holds this.
+    fn said(text: &str) -> Result<usize, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules.toml");
+        carnet_core::replace_files(&[carnet_core::NewFile::new(&path, text)]).unwrap();
+        documents(&path, "rule").map(|found| found.len()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_begins_with_a_section_is_toml_with_its_mistakes() {
+        let mistake = said("[[rule]]\nname = \"a").unwrap_err();
+        assert!(mistake.contains("as TOML") && mistake.contains("2"), "{mistake}");
+        assert_eq!(said("[[rule]]\nname = \"a\""), Ok(1));
+    }
+
+    #[test]
+    fn a_list_and_a_table_of_json_are_read_as_json() {
+        assert_eq!(said("[{\"name\": \"a\"}, {\"name\": \"b\"}]"), Ok(2));
+        assert_eq!(said("{\"rule\": [{\"name\": \"a\"}]}"), Ok(1));
+        assert!(said("{\"rule\": [").unwrap_err().contains("as JSON"));
+    }
 }

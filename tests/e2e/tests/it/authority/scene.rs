@@ -128,7 +128,7 @@ impl Authority {
     pub(crate) fn trial_with(rules: &str, entries: &str, change: impl FnOnce(&mut Command)) -> Self {
         let folder = tempfile::tempdir().expect("make a folder");
         put(&folder.path().join("rules.toml"), format!("# what is allowed\n{rules}"), 0o600);
-        put(&folder.path().join("entries.toml"), entries, 0o600);
+        put(&folder.path().join("entries.toml"), format!("# who gets an identity\n{entries}"), 0o600);
         let mut command = nowhere(folder.path(), ["--output", "json", "authority", "--dev", "--with-agent"]);
         command.args(["--stop-with-stdin", "--folder"]).arg(folder.path().join("authority"));
         command.arg("--rules").arg(folder.path().join("rules.toml"));
