@@ -77,7 +77,7 @@ pub struct OperatorConfig {
     #[serde(default)]
     pub parent_id: Option<String>,
     /// What marks this cluster's entries and rules at the authority: letters, digits and dashes, at most 63. By default made of the UID of the namespace
-    /// `kube-system`. When it changes, what custom resources have at the authority gets the new one.
+    /// `kube-system`. When it is changed, what was made by the old one stays at the authority.
     #[serde(default)]
     pub mark: Option<String>,
     /// How often everything is looked at although nothing has changed, in seconds. By default 300.
